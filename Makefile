@@ -1,0 +1,53 @@
+# Two commands do everything on a machine with Python >= 3.12 and make: `make demo`, `make test`.
+#   PYTHON=/path/to/python3   the interpreter to use (default: the first of python3.13, python3.12, python3 that serves)
+#   VENV=dir                  where the virtual environment lies (default: .venv)
+
+VENV ?= .venv
+PYTHON ?=
+RUN = $(VENV)/bin
+SETUP = ./.ci/setup "$(VENV)"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types docs check format lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup:  ## make the environment with everything in it
+	@$(SETUP) test,simulate,dev,docs "$(PYTHON)"
+
+demo:  ## run the main job on the embedded data set: posterior, table, report
+	@$(SETUP) none "$(PYTHON)"
+	@$(RUN)/python -m bayesmixer demo
+
+test:  ## run the tests
+	@$(SETUP) test,simulate "$(PYTHON)"
+	@$(RUN)/python -m pytest
+
+lint:  ## ruff: style and formatting
+	@$(SETUP) dev "$(PYTHON)"
+	@$(RUN)/python -m ruff check
+	@$(RUN)/python -m ruff format --check
+
+types:  ## mypy, strict
+	@$(SETUP) dev "$(PYTHON)"
+	@$(RUN)/python -m mypy
+
+docs:  ## build the documentation into docs/_build/html, without warnings
+	@$(SETUP) docs "$(PYTHON)"
+	@$(RUN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs: docs/_build/html/index.html"
+
+check: lint types test docs  ## lint, types, tests and docs
+
+format:  ## let ruff tidy the code
+	@$(SETUP) dev "$(PYTHON)"
+	@$(RUN)/python -m ruff check --fix
+	@$(RUN)/python -m ruff format
+
+lock:  ## write constraints.txt anew from pyproject.toml
+	@$(SETUP) dev "$(PYTHON)"
+	@$(RUN)/uv pip compile -q --upgrade --universal --python-version 3.12 --all-extras --no-header --no-annotate pyproject.toml -o constraints.txt
+
+clean:  ## remove the environment and everything built
+	rm -rf "$(VENV)" build dist docs/_build docs/api demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

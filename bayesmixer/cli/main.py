@@ -1,0 +1,102 @@
+"""The command `bayesmixer`: gathers the verbs, and turns every error that a user can act on into one line and an exit code.
+
+Nothing heavy may be imported here or by the verbs' modules: `bayesmixer --help` answers at once, and each verb
+imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from bayesmixer.cli import demo, fit, ld, munge, report, simulate
+from bayesmixer.errors import DataWarning, InputError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="bayesmixer",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: starts faster than rich, and examples keep their lines
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.command)
+app.command("munge")(munge.command)
+app.add_typer(ld.app, name="ld", help="LD reference panels: build one, print its LD scores.")
+app.add_typer(fit.app, name="fit", help="Fit a model to summary statistics and an LD reference.")
+app.command("report")(report.command)
+app.command("simulate")(simulate.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import bayesmixer
+
+        typer.echo(bayesmixer.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _bayesmixer(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+) -> None:
+    """Bayesian models of GWAS summary statistics: from files to a posterior and a report.
+
+    \b
+    Try it:    bayesmixer demo
+    Your data: bayesmixer ld build panel.bed --out panel.zarr
+               bayesmixer fit univariate height.txt.gz --reference panel.zarr --out height.nc --report height.html
+    """
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Wrong options and arguments as one line that says where to read on."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "bayesmixer"
+    return f"{' '.join(error.format_message().split()).rstrip('.')}. See '{path} --help'."
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line.
+
+    Exit codes: 0 done, 2 input that cannot be used (one line on standard error says what and how to mend it),
+    130 interrupted, 1 anything else (with a traceback: a defect of the program).
+
+    Parameters
+    ----------
+    args
+        Words after `bayesmixer`; those of the process by default.
+    """
+    if not sys.warnoptions:  # python -W ... still shows everything
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", DataWarning)
+    warnings.showwarning = _show_warning
+    words = sys.argv[1:] if args is None else args
+    try:
+        code = app(words or ["--help"], prog_name="bayesmixer", standalone_mode=False)
+    except InputError as error:
+        _stop(str(error), BAD_INPUT)
+    except typer.TyperException as error:
+        _stop(_usage(error), BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stop(f"{error.filename}: {error.strerror or error}", BAD_INPUT)
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
+        _stop("interrupted; what was finished is kept, and the same command takes it up again", INTERRUPTED, "stopped")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stop(message: str, code: int, word: str = "error") -> NoReturn:
+    print(f"{word}: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,118 @@
+"""`bayesmixer munge`: any GWAS file in, clean summary statistics and their provenance out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+class ZFrom(StrEnum):
+    """Where z-scores come from first."""
+
+    auto = "auto"
+    z = "z"
+    beta = "beta"
+    p = "p"
+
+
+def _column(what: str) -> Any:
+    return typer.Option(help=f"Column with {what}.", show_default=False, rich_help_panel="Columns")
+
+
+def command(
+    sumstats: Annotated[Path, typer.Argument(help="GWAS file of any common format: text (plain, gzip, bgzip, zstd) or Parquet.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Output: .sumstats.gz, .tsv.gz, .tsv or .parquet; provenance goes to OUT.json.", show_default=False)],
+    trait: Annotated[str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)] = "",
+    build: Annotated[str, typer.Option(help="GRCh37 or GRCh38.", show_default=False)] = "",
+    sample_size: Annotated[float | None, typer.Option(help="Sample size, where the file has no column of it.", show_default=False)] = None,
+    n_case: Annotated[str | None, typer.Option(help="Cases: a number, or the column's name.", show_default=False)] = None,
+    n_control: Annotated[str | None, typer.Option(help="Controls: a number, or the column's name.", show_default=False)] = None,
+    info_min: Annotated[float, typer.Option(min=0, help="Keep variants with imputation INFO above this; 0 keeps all.")] = 0.9,
+    maf_min: Annotated[float, typer.Option(min=0, max=0.5, help="Keep variants with minor allele frequency above this; 0 keeps all.")] = 0.01,
+    n_min: Annotated[str, typer.Option(help="Keep variants with at least this N; auto: 90th percentile / 1.5; 0 keeps all.")] = "auto",
+    keep_ambiguous: Annotated[bool, typer.Option("--keep-ambiguous", help="Keep A/T and C/G variants.")] = False,
+    keep_indels: Annotated[bool, typer.Option("--keep-indels", help="Keep insertions and deletions.")] = False,
+    keep_mhc: Annotated[bool, typer.Option("--keep-mhc", help="Keep chromosome 6, 25-35 Mb.")] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave out a region (6:25000000-35000000) or those of a BED file; repeat for more.", show_default=False)
+    ] = None,
+    z_from: Annotated[ZFrom, typer.Option(help="Take z from: a z column, beta / se, or P and sign.")] = ZFrom.auto,
+    a1_increasing: Annotated[bool, typer.Option("--a1-increasing", help="a1 increases the trait in every row.")] = False,
+    separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, space or a character.", show_default=False)] = None,
+    snp: Annotated[str | None, _column("the identifier")] = None,
+    chrom: Annotated[str | None, _column("the chromosome")] = None,
+    pos: Annotated[str | None, _column("the position")] = None,
+    a1: Annotated[str | None, _column("the effect allele")] = None,
+    a2: Annotated[str | None, _column("the other allele")] = None,
+    z: Annotated[str | None, _column("z-scores")] = None,
+    beta: Annotated[str | None, _column("effects or log odds ratios")] = None,
+    odds_ratio: Annotated[str | None, _column("odds ratios")] = None,
+    se: Annotated[str | None, _column("standard errors")] = None,
+    p: Annotated[str | None, _column("P values")] = None,
+    log10p: Annotated[str | None, _column("-log10 P")] = None,
+    n: Annotated[str | None, _column("sample sizes (or a number)")] = None,
+    eaf: Annotated[str | None, _column("the effect allele's frequency")] = None,
+    maf: Annotated[str | None, _column("the minor allele's frequency")] = None,
+    info: Annotated[str | None, _column("imputation INFO")] = None,
+) -> None:
+    """Clean GWAS summary statistics: recognise the format, filter, count, write.
+
+    \b
+    Examples:
+      bayesmixer munge height.fastGWA.gz --out height.sumstats.gz
+      bayesmixer munge scz.txt --n-case 20000 --n-control 30000 --beta LogOR --out scz.parquet
+    """
+    import json
+
+    from bayesmixer.errors import InputError
+    from bayesmixer.io.filters import ORDER
+    from bayesmixer.io.sumstats import munge
+
+    try:
+        smallest: float | str | None = "auto" if n_min == "auto" else float(n_min) or None
+    except ValueError:
+        raise InputError("--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto.") from None
+    ds = munge(
+        sumstats,
+        out,
+        trait=trait,
+        build=build,
+        snp=snp,
+        chrom=chrom,
+        pos=pos,
+        a1=a1,
+        a2=a2,
+        z=z,
+        beta=beta,
+        odds_ratio=odds_ratio,
+        se=se,
+        p=p,
+        log10p=log10p,
+        n=n,
+        n_case=n_case,
+        n_control=n_control,
+        sample_size=sample_size,
+        eaf=eaf,
+        maf=maf,
+        info=info,
+        separator=separator,
+        a1_increasing=a1_increasing,
+        z_from=z_from.value,
+        info_min=info_min or None,
+        maf_min=maf_min or None,
+        n_min=smallest,
+        keep_ambiguous=keep_ambiguous,
+        keep_indels=keep_indels,
+        keep_mhc=keep_mhc,
+        exclude=exclude or (),
+    )
+    typer.echo(f"{sumstats.name}: {ds.attrs['format']}, z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}")
+    for name, count in json.loads(ds.attrs["filters"]).items():
+        if count:
+            typer.echo(f"  {count:>10,} {name}: {ORDER[name]}")
+    for name, why in json.loads(ds.attrs["filters_skipped"]).items():
+        typer.echo(f"  {'-':>10} {name}: not applied, {why}")
+    typer.echo(f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and {out.name}.json")

@@ -1,0 +1,125 @@
+"""The embedded data set: a small simulated GWAS with its LD panel, so that everything can be tried without a download.
+
+How it was made: scripts/make_example_data.py; what it holds: bayesmixer/data/README.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
+
+from bayesmixer.errors import InputError
+
+ARCHIVE = "example.zip"
+TRAITS = ("polygenic", "infinitesimal")
+
+
+@dataclass(frozen=True)
+class ExampleData:
+    """Where the files of the embedded data set are.
+
+    Attributes
+    ----------
+    directory
+        Directory of the files.
+    genotypes
+        Prefix of the PLINK bed/bim/fam files of the LD panel.
+    ld_blocks
+        BED file of the LD blocks.
+    sumstats
+        Summary statistics by name of the trait: "polygenic" (MiXeR's point-normal model) and "infinitesimal".
+    truth
+        JSON file: true parameters and what was realised, by trait.
+    """
+
+    directory: Path
+    genotypes: Path
+    ld_blocks: Path
+    sumstats: dict[str, Path]
+    truth: Path
+
+    def read_truth(self, trait: str | None = None) -> dict[str, Any]:
+        """Return the true parameters of one trait, or of all by name."""
+        import json
+
+        truth: dict[str, Any] = json.loads(self.truth.read_text())
+        if trait is None:
+            return truth
+        if trait not in truth:
+            raise InputError("trait", f"found {trait!r}, expected one of {', '.join(truth)}")
+        return dict(truth[trait])
+
+
+def example_data(directory: str | Path | None = None) -> ExampleData:
+    """Unpack the embedded data set and say where its files are.
+
+    Files that are already there and whole are left alone; each other one is written aside and renamed.
+
+    Parameters
+    ----------
+    directory
+        Where to put the files; by default a folder in the user's cache (XDG_CACHE_HOME, or ~/.cache).
+
+    Returns
+    -------
+    ExampleData
+
+    Raises
+    ------
+    InputError
+        The directory cannot be written to.
+
+    Examples
+    --------
+    >>> import bayesmixer as bm
+    >>> example = bm.example_data()
+    >>> sorted(example.sumstats)
+    ['infinitesimal', 'polygenic']
+    """
+    with (files("bayesmixer.data") / ARCHIVE).open("rb") as packed:
+        place = Path(directory) if directory is not None else _cache() / f"example-{_digest(packed)}"
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(packed) as archive:
+                for member in archive.infolist():
+                    if not _whole(place / member.filename, member):
+                        _write_aside(place / member.filename, archive.read(member))
+        except OSError as error:
+            raise InputError(place, f"the example cannot be unpacked here ({error.strerror})", "Give another directory.") from None
+    sumstats = {trait: place / f"{trait}.txt.gz" for trait in TRAITS}
+    return ExampleData(place, place / "genotypes", place / "ld_blocks.bed", sumstats, place / "truth.json")
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bayesmixer"
+
+
+def _digest(file: IO[bytes]) -> str:
+    """First digits of the archive's SHA-256: another version of the data set gets another folder."""
+    digest = hashlib.sha256(file.read()).hexdigest()[:10]
+    file.seek(0)
+    return digest
+
+
+def _whole(path: Path, member: zipfile.ZipInfo) -> bool:
+    """Whether a file is there with the size and checksum of the archive's."""
+    return path.is_file() and path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC
+
+
+def _write_aside(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,139 @@
+"""A PyMC model as a plain function of one flat vector of unconstrained parameters: value, gradient, log-likelihood per LD block.
+
+Evaluated by PyTensor's Python linker: these graphs are a few nodes around one big Op, so compiling them would cost more than it saves, and the
+Op's `perform` uses all threads.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import xarray as xr
+from numpy.typing import NDArray
+from pytensor.compile.mode import Mode
+
+from bayesmixer.errors import InputError
+
+Array = NDArray[np.float64]
+BLOCK_DIM = "ld_block"
+
+
+def python_mode() -> Mode:
+    """Rewritten as for compilation, run by Python."""
+    return Mode(linker="py", optimizer="fast_run")
+
+
+class LogDensity:
+    """Log posterior density (up to its constant) of a model on the unconstrained scale.
+
+    Attributes
+    ----------
+    names
+        One label per entry of the flat vector: `log_h2`, or `tau[3]` for vectors.
+    initial
+        (P,) the model's initial point.
+    evaluations
+        Number of value-and-gradient evaluations so far.
+    """
+
+    def __init__(self, model: pm.Model) -> None:
+        if not isinstance(model, pm.Model):
+            raise InputError("model", f"{type(model).__name__}, expected a pymc.Model such as bm.models.univariate_mixer(data)")
+        if not model.continuous_value_vars or len(model.continuous_value_vars) != len(model.value_vars):
+            raise InputError("model", "it has discrete or no free parameters, expected continuous ones only")
+        self.model = model
+        point = model.initial_point()
+        self.variables = [v.name for v in model.value_vars]
+        self.shapes = [np.shape(point[name]) for name in self.variables]
+        self.initial = self.flatten(point)
+        self.evaluations = 0
+        self.names: list[str] = []
+        for name, shape in zip(self.variables, self.shapes, strict=True):
+            self.names += [name] if shape == () else [f"{name}[{','.join(map(str, i))}]" for i in np.ndindex(*shape)]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters P."""
+        return self.initial.size
+
+    def flatten(self, point: dict[str, Any]) -> Array:
+        """Point (a dict by value variable) as a flat vector."""
+        return np.concatenate([np.ravel(np.asarray(point[name], float)) for name in self.variables])
+
+    def point(self, x: Array) -> dict[str, Array]:
+        """Flat vector as a point."""
+        out, at = {}, 0
+        for name, shape in zip(self.variables, self.shapes, strict=True):
+            size = int(np.prod(shape))
+            out[name] = x[at : at + size].reshape(shape)
+            at += size
+        return out
+
+    @cached_property
+    def _value_and_gradient(self) -> Any:
+        return self.model.logp_dlogp_function(grad_vars=self.model.value_vars, ravel_inputs=True, mode=python_mode())
+
+    def value_and_gradient(self, x: Array) -> tuple[float, Array]:
+        """Log density and its gradient (P,)."""
+        self.evaluations += 1
+        value, gradient = self._value_and_gradient(np.asarray(x, float))
+        return float(value), np.asarray(gradient, float)
+
+    @cached_property
+    def block_names(self) -> list[str]:
+        """Potentials that hold a log-likelihood per LD block."""
+        dims = self.model.named_vars_to_dims
+        return [p.name for p in self.model.potentials if tuple(dims.get(p.name) or ()) == (BLOCK_DIM,)]
+
+    @cached_property
+    def _blocks(self) -> Any:
+        outputs = [self.model.logp(), *self.model.replace_rvs_by_values([self.model[name] for name in self.block_names])]
+        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        return pytensor.function([joined], outputs, mode=python_mode())
+
+    def value_and_blocks(self, x: Array) -> tuple[float, dict[str, Array]]:
+        """Log density, and by potential the log-likelihood per LD block (L,)."""
+        value, *blocks = self._blocks(np.asarray(x, float))
+        return float(value), dict(zip(self.block_names, blocks, strict=True))
+
+    def unconstrained(self, draws: Array) -> xr.Dataset:
+        """Draws (chain, draw, P) as a dataset of the value variables."""
+        out, at = {}, 0
+        for name, shape in zip(self.variables, self.shapes, strict=True):
+            size = int(np.prod(shape))
+            block = draws[..., at : at + size].reshape((*draws.shape[:2], *shape))
+            out[name] = (("chain", "draw", *(f"{name}_dim_{i}" for i in range(len(shape)))), block)
+            at += size
+        return xr.Dataset(out, coords={"chain": np.arange(draws.shape[0]), "draw": np.arange(draws.shape[1])})
+
+    @cached_property
+    def _reported(self) -> Any:
+        variables = self.reported
+        outputs = self.model.replace_rvs_by_values(variables)
+        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        return pytensor.function([joined], outputs, mode=python_mode())
+
+    @property
+    def reported(self) -> list[Any]:
+        """What the posterior holds: the deterministics, and free variables that are not merely a transform's inside."""
+        if self.model.deterministics:
+            return [v for v in self.model.deterministics if v.name not in self.variables]
+        return list(self.model.free_RVs)
+
+    def posterior(self, draws: Array) -> xr.Dataset:
+        """Reported variables (deterministics) of draws (chain, draw, P), with the model's dims and coords."""
+        chains, n = draws.shape[:2]
+        rows = [self._reported(x) for x in draws.reshape(chains * n, -1)]
+        out, coords = {}, {"chain": np.arange(chains), "draw": np.arange(n)}
+        for i, variable in enumerate(self.reported):
+            values = np.stack([np.asarray(row[i]) for row in rows])
+            dims = self.model.named_vars_to_dims.get(variable.name) or [f"{variable.name}_dim_{d}" for d in range(values.ndim - 1)]
+            out[variable.name] = (("chain", "draw", *dims), values.reshape((chains, n, *values.shape[1:])))
+            for d in dims:
+                if self.model.coords.get(d) is not None:
+                    coords[d] = np.asarray(self.model.coords[d])
+        return xr.Dataset(out, coords=coords)

@@ -1,0 +1,194 @@
+"""The mode: trust-region Newton climbs from several starts, every optimum met is kept.
+
+The search is staged (models/starts.py); each start is first climbed on thinned data, whose curvature then conditions the climb on all of
+it. Convergence is judged by the Newton decrement g' H^-1 g / 2, the gain that is still to be had, in log-likelihood units.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from bayesmixer.inference.density import Array, LogDensity
+
+DECREMENT = 1e-6  # log-likelihood units left to gain
+WALL = 1e4  # curvature of the wall around the search box
+
+
+@dataclass
+class Optimum:
+    """One mode: where, how high, the curvature there, and how it was reached."""
+
+    x: Array
+    log_posterior: float
+    gradient: Array
+    hessian: Array
+    decrement: float
+    converged: bool
+    at_bound: list[str]
+    start: Array
+    evaluations: int
+
+
+@dataclass
+class Modes:
+    """All optima met, best first; `best` is the estimate."""
+
+    best: Optimum
+    all: list[Optimum] = field(default_factory=list)
+
+
+class Walled:
+    """Negative log density, continued quadratically outside a box so that no step can overflow."""
+
+    def __init__(self, density: LogDensity, bounds: Array) -> None:
+        self.density, self.low, self.high = density, bounds[:, 0], bounds[:, 1]
+
+    def __call__(self, x: Array) -> tuple[float, Array]:
+        inside = np.clip(x, self.low, self.high)
+        value, gradient = self.density.value_and_gradient(inside)
+        out = x - inside
+        if not np.isfinite(value):
+            return 1e12 + WALL * float(out @ out), WALL * out
+        slope = np.where(out == 0, -gradient, WALL * out)
+        return -value + 0.5 * WALL * float(out @ out), slope
+
+
+def hessian(density: LogDensity, x: Array, step: Array) -> Array:
+    """Negative Hessian (P, P) by central differences of the exact gradient."""
+    rows = []
+    for i, h in enumerate(step):
+        e = np.zeros(x.size)
+        e[i] = h
+        rows.append((density.value_and_gradient(x - e)[1] - density.value_and_gradient(x + e)[1]) / (2 * h))
+    out = np.array(rows)
+    return (out + out.T) / 2
+
+
+def covariance_of(h: Array, floor: float = 0.05) -> Array:
+    """Inverse of `h` with its eigenvalues raised to `floor`: a direction the data leave open gets a standard deviation of 1 / sqrt(floor)."""
+    value, vector = np.linalg.eigh(np.where(np.isfinite(h), h, 0.0))
+    out = (vector / np.maximum(value, floor)) @ vector.T
+    return (out + out.T) / 2
+
+
+class Curvature:
+    """Negative Hessian by differences, computed anew only where the point has moved by half a standard deviation."""
+
+    def __init__(self, density: LogDensity, bounds: Array, spread: Array) -> None:
+        self.density, self.bounds, self.spread = density, bounds, spread
+        self.at: Array | None = None
+        self.value = np.eye(spread.size)
+
+    def __call__(self, x: Array) -> Array:
+        x = np.clip(x, *self.bounds.T)
+        if self.at is None or (np.abs(x - self.at) > 0.5 * self.spread).any():
+            self.value = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
+            self.spread = np.sqrt(np.diag(covariance_of(self.value, 1.0)))
+            self.at = x
+        return self.value
+
+
+def climb(density: LogDensity, start: Array, bounds: Array, spread: Array | None = None) -> Optimum:
+    """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the decrement.
+
+    Parameters
+    ----------
+    density
+        What to maximise.
+    start
+        (P,) starting point.
+    bounds
+        (P, 2) search box.
+    spread
+        (P,) guess of the posterior standard deviations, or None.
+    """
+    before = density.evaluations
+    objective = Walled(density, bounds)
+    curvature = Curvature(density, bounds, np.full(start.size, 0.3) if spread is None else spread)
+    # a margin keeps the start off the wall
+    start = np.clip(start, bounds[:, 0] + 1e-3, bounds[:, 1] - 1e-3)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = minimize(
+            objective,
+            start,
+            jac=True,
+            hess=curvature,
+            method="trust-exact",
+            options={"gtol": 1e-2, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "maxiter": 60},
+        )
+    x = np.clip(found.x, bounds[:, 0], bounds[:, 1])
+    value, gradient = density.value_and_gradient(x)
+    near = (x - bounds[:, 0] < 1e-2) | (bounds[:, 1] - x < 1e-2)
+    free = ~near
+    h = curvature(x)
+    decrement = _decrement(gradient, h, free)
+    for _ in range(4):
+        if decrement < DECREMENT:
+            break
+        move = np.zeros(x.size)
+        move[free] = covariance_of(h[np.ix_(free, free)]) @ gradient[free]
+        trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
+        v, g = density.value_and_gradient(trial)
+        if not v >= value - 1e-9:
+            break
+        x, value, gradient = trial, v, g
+        h = curvature(x)
+        decrement = _decrement(gradient, h, free)
+    at_bound = [name for name, hit in zip(density.names, near, strict=True) if hit]
+    return Optimum(x, value, gradient, h, decrement, bool(decrement < 100 * DECREMENT), at_bound, start, density.evaluations - before)
+
+
+def _decrement(gradient: Array, h: Array, free: NDArray[np.bool_]) -> float:
+    """g' H^-1 g / 2 over the parameters that are not at the edge of the box."""
+    if not free.any():
+        return 0.0
+    return 0.5 * float(gradient[free] @ covariance_of(h[np.ix_(free, free)]) @ gradient[free])
+
+
+def find_modes(density: LogDensity, starts: list[Array], bounds: Array, thinned: LogDensity | None = None) -> Modes:
+    """Climb from every start and sort the optima, best first.
+
+    Parameters
+    ----------
+    density
+        What to maximise.
+    starts
+        Starting points, (P,) each.
+    bounds
+        (P, 2) search box.
+    thinned
+        The density of fewer variants with the same total weight, to search on first; None to climb on all from the start.
+    """
+    seeds: list[tuple[Array, Array | None]] = [(start, None) for start in starts]
+    if thinned is not None:
+        seeds = []
+        for start in starts:
+            rough = climb(thinned, start, bounds)
+            covariance = covariance_of(rough.hessian)
+            if not any(_same(rough.x, x, covariance) for x, _ in seeds):
+                seeds.append((rough.x, np.sqrt(np.diag(covariance_of(rough.hessian, 1.0)))))
+    optima = [climb(density, x, bounds, spread) for x, spread in seeds]
+    optima.sort(key=lambda o: -o.log_posterior)
+    return Modes(optima[0], optima)
+
+
+def _same(x: Array, y: Array, covariance: Array) -> bool:
+    """Whether two points are within a fifth of a standard deviation of each other."""
+    sd = np.sqrt(np.diag(covariance))
+    return bool((np.abs(x - y) <= 0.2 * sd + 1e-6).all())
+
+
+def distinct(optima: list[Optimum]) -> list[Optimum]:
+    """Optima that differ by more than a fifth of a standard deviation, best first."""
+    out: list[Optimum] = []
+    for o in optima:
+        inverse = covariance_of(o.hessian)
+        if not any(_same(o.x, kept.x, inverse) for kept in out):
+            out.append(o)
+    return out

@@ -1,0 +1,267 @@
+"""`fit`: from a PyMC model to results, by one of four methods that share the mode as their first step."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.inference import laplace, sampling
+from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.find_map import Modes, climb, covariance_of, distinct, find_modes
+from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
+from bayesmixer.models.common import Record, record_of
+from bayesmixer.models.infinitesimal import infinitesimal
+from bayesmixer.models.starts import thin
+from bayesmixer.progress import bar, track
+
+METHODS = ("map", "laplace", "nuts", "smc")
+SCATTER = {"log_h2": (np.log(0.01), 0.0), "logit_pi": (-9.0, 0.0), "log_sigma2_0": (-0.2, 0.6), "logit_share_large": (-2.0, 2.0), "log_pi_ratio": (1.0, 6.0)}
+
+
+def fit(
+    model: pm.Model,
+    method: str = "laplace",
+    *,
+    draws: int | None = None,
+    tune: int = 500,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int = 0,
+    starts: int | list[dict[str, float]] | None = None,
+    sampler: str = "nutpie",
+    profile: bool | None = None,
+    progress: bool | None = None,
+) -> xr.DataTree:
+    """Fit a model: its mode, and by default a posterior.
+
+    Parameters
+    ----------
+    model
+        A model of `bayesmixer.models`, or any PyMC model with continuous parameters.
+    method
+        "map": the mode alone (with flat priors, the paper's estimate), by gradients, staged as in the paper. "laplace" (default): draws of the
+        Gaussian at the mode, importance-resampled (PSIS); falls through to "nuts" where k-hat > 0.7. "nuts": sampled from the Laplace fit on.
+        "smc": sequential Monte Carlo from the prior.
+    draws
+        Draws a chain ("nuts": 1,000, "smc": 500) or in all ("laplace": 1,500).
+    tune, chains, cores
+        For "nuts" and "smc"; `cores` None means one a chain up to the machine's.
+    seed
+        Seed of every random number.
+    starts
+        None: the stages' own starting points. A number: that many scattered ones besides. A list of {parameter: value}: exactly these.
+    sampler
+        For "nuts": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
+    profile
+        Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
+    progress
+        Progress bars; None shows them on a terminal.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups `estimate`, `posterior`, `unconstrained_posterior`, `log_likelihood` (dim ld_block), `sample_stats`, `constant_data`:
+        docs/data_structures.md, Results.
+
+    Raises
+    ------
+    InputError
+        An argument is unusable, or the model has no finite density where the search starts.
+
+    Warns
+    -----
+    DataWarning
+        The optimiser did not converge, optima disagree, the mode is at the edge of the search box, or k-hat > 0.7.
+
+    References
+    ----------
+    Frei et al. 2019, Nature Communications 10:2417 (staged fit, AIC, BIC). Vehtari et al. 2024, JMLR 25:72 (PSIS).
+    """
+    began = time.perf_counter()
+    _check(method, draws, tune, chains, cores, starts)
+    density = LogDensity(model)
+    record = record_of(model)
+    said: list[str] = []
+    modes = _modes(density, record, starts, seed, progress)
+    _judge(modes, said)
+    estimate = estimate_group(density, modes)
+    if record is not None:
+        add_criteria(estimate, record.effective_variants, _null(record))
+        if record.name == "univariate_mixer" and (profile if profile is not None else method != "map"):
+            estimate = _with_profile(estimate, density, modes, _bounds(density, record), progress)
+    groups: dict[str, Any] = {}
+    draws_taken: Array | None = None
+    covariance = covariance_of(modes.best.hessian)
+    bounds = _bounds(density, record)
+    attempted = method
+    if method == "laplace":
+        n = draws or 1500
+        result = laplace.sample(density, modes.best.x, covariance, bounds, n, np.random.default_rng(seed), progress)
+        if result.pareto_k > 0.7 or not np.isfinite(result.pareto_k):
+            said.append(
+                f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > 0.7, {result.effective:.0f} effective draws): sampled by NUTS instead."
+            )
+            method, draws = "nuts", None
+        else:
+            draws_taken = result.proposals[result.rows][None]
+            groups["log_likelihood"] = log_likelihood_group({k: v[result.rows] for k, v in result.blocks.items()}, (1, n), density)
+            groups["sample_stats"] = xr.Dataset(
+                {"log_weight": (("chain", "draw"), result.log_weight[result.rows][None])},
+                coords={"chain": [0], "draw": np.arange(n)},
+                attrs={"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n},
+            )
+    if method in ("nuts", "smc"):
+        if method == "nuts":
+            draws_taken, stats = sampling.run(
+                density, modes.best.x, covariance, sampler=sampler, draws=draws or 1000, tune=tune, chains=chains, cores=cores, seed=seed, show=progress
+            )
+        else:
+            draws_taken, stats = sampling.run_smc(density, draws=draws or 500, chains=chains, cores=cores, seed=seed, show=progress)
+        groups["sample_stats"] = stats
+        groups["log_likelihood"] = _log_likelihood(density, draws_taken, progress)
+        said += _chains(density, draws_taken, stats)
+    if draws_taken is not None:
+        groups["posterior"] = density.posterior(draws_taken)
+        groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
+    groups["estimate"] = estimate
+    attrs: dict[str, Any] = {"method": method, "method_asked": attempted, "seed": seed, "warnings": json.dumps(said)}
+    if record is not None:
+        attrs |= {"model": record.name, "prior": record.prior, "options": json.dumps(record.options), "data": json.dumps(_plain(record.data.attrs))}
+        names = ("node_x", "h_bin_value", "h_bin_count")
+        groups["constant_data"] = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
+    else:
+        attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
+    attrs["seconds"] = round(time.perf_counter() - began, 2)
+    for sentence in said:
+        warnings.warn(sentence, DataWarning, stacklevel=2)
+    return assemble(groups, attrs)
+
+
+def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, starts: Any) -> None:
+    if method not in METHODS:
+        raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
+    for name, value, least in (("draws", draws, 50), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1)):
+        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
+            raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
+    if isinstance(starts, (int, np.integer)) and starts < 0:
+        raise InputError("starts", f"{starts}, expected a number of scattered starts, or a list of points")
+    if isinstance(starts, list) and not starts:
+        raise InputError("starts", "an empty list, expected at least one point")
+
+
+def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Attributes as JSON can hold them."""
+    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()}
+
+
+def _bounds(density: LogDensity, record: Record | None) -> Array:
+    if record is not None:
+        box = dict(zip(record.free, record.bounds, strict=True))
+        return np.array([box[name] for name in density.names])
+    return np.tile([-1e3, 1e3], (density.size, 1)).astype(float)
+
+
+def _modes(density: LogDensity, record: Record | None, starts: int | list[dict[str, float]] | None, seed: int, progress: bool | None) -> Modes:
+    """Every optimum from the staged, scattered or given starts."""
+    points: list[Array] = []
+    if isinstance(starts, list):
+        for i, point in enumerate(starts):
+            unknown = set(point) ^ set(density.variables)
+            if unknown:
+                raise InputError(f"starts[{i}]", f"parameters {sorted(point)}, expected {density.variables}")
+            points.append(density.flatten(point))
+    else:
+        proposed = record.starts(record) if record is not None and record.starts is not None else []
+        points = [density.flatten(p) for p in proposed] or [density.initial]
+        rng = np.random.default_rng(seed)
+        for _ in range(int(starts or 0)):
+            points.append(np.array([rng.uniform(*SCATTER.get(name, (-1.0, 1.0))) for name in density.names]))
+    thinned = None
+    if record is not None and record.starts is not None and record.name != "infinitesimal" and not starts:
+        part = thin(record.data)
+        if part is not record.data:
+            thinned = LogDensity(record.build(part))
+    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *_bounds(density, record).T))[0]):
+        raise InputError("model", "no finite log density at the first start", "Check the data, or give starts=[{...}].")
+    return find_modes(density, list(track(points, "climbing", show=progress)) if len(points) > 5 else points, _bounds(density, record), thinned)
+
+
+def _judge(modes: Modes, said: list[str]) -> None:
+    """Say what is wrong with the mode, if anything."""
+    best = modes.best
+    if not best.converged:
+        said.append(f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units to gain): give other starts.")
+    if best.at_bound:
+        said.append(f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the data do not determine it; read the other parameters only.")
+    rivals = [o for o in distinct(modes.all)[1:] if best.log_posterior - o.log_posterior < 2 and o.converged]
+    if rivals:
+        said.append(f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the posterior (method='nuts'), not the estimate.")
+
+
+def _null(record: Record) -> tuple[float, int] | None:
+    """Log-likelihood and number of parameters of the infinitesimal model of the same data."""
+    if record.name == "infinitesimal":
+        return None
+    model = infinitesimal(record.data, prior="flat")
+    density = LogDensity(model)
+    null = record_of(model)
+    assert null is not None and null.starts is not None
+    modes = find_modes(density, [density.flatten(p) for p in null.starts(null)], _bounds(density, null))
+    return modes.best.log_posterior, density.size
+
+
+def _with_profile(estimate: xr.Dataset, density: LogDensity, modes: Modes, bounds: Array, progress: bool | None) -> xr.Dataset:
+    """Add the profile of the log-likelihood along logit pi: at each value the other parameters are climbed again."""
+    at = density.names.index("logit_pi")
+    best = modes.best
+    covariance = covariance_of(best.hessian)
+    sd = np.sqrt(np.diag(covariance))
+    values = np.linspace(max(bounds[at, 0], best.x[at] - 4 * sd[at]), min(bounds[at, 1], best.x[at] + 4 * sd[at]), 13)
+    heights = np.empty(values.size)
+    rest = np.delete(np.arange(density.size), at)
+    slope = covariance[rest, at] / covariance[at, at]  # where the others go, to first order, when logit pi moves
+    for i in track(range(values.size), "profile along pi", show=progress):
+        x = best.x.copy()
+        x[at] = values[i]
+        x[rest] += slope * (values[i] - best.x[at])
+        x = np.clip(x, *bounds.T)
+        # two Newton steps with the mode's curvature, in the others alone
+        for _ in range(2):
+            _, gradient = density.value_and_gradient(x)
+            x[rest] = np.clip(x[rest] + np.clip(covariance_of(best.hessian[np.ix_(rest, rest)]) @ gradient[rest], -0.5, 0.5), *bounds[rest].T)
+        heights[i] = sum(float(v.sum()) for v in density.value_and_blocks(x)[1].values())
+    return estimate.assign(profile_pi=("profile", 1 / (1 + np.exp(-values))), profile_log_likelihood=("profile", heights))
+
+
+def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) -> xr.Dataset:
+    """Log-likelihood per LD block of every draw."""
+    chains, n = draws.shape[:2]
+    blocks: dict[str, list[Array]] = {name: [] for name in density.block_names}
+    with bar("log-likelihood by LD block", chains * n, progress) as b:
+        for x in draws.reshape(chains * n, -1):
+            for name, v in density.value_and_blocks(x)[1].items():
+                blocks[name].append(v)
+            b.advance()
+    return log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density) if blocks else xr.Dataset()
+
+
+def _chains(density: LogDensity, draws: Array, stats: xr.Dataset) -> list[str]:
+    """What is wrong with the chains, if anything."""
+    import arviz as az
+
+    said = []
+    group = xr.DataTree.from_dict({"/posterior": density.unconstrained(draws)})
+    if draws.shape[0] > 1:
+        worst = max(float(v.max()) for v in az.rhat(group)["posterior"].to_dataset().values()) if "posterior" in az.rhat(group).children else 0.0
+        if worst > 1.01:
+            said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws.")
+    if "diverging" in stats and int(stats["diverging"].sum()):
+        said.append(f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a corner that the sampler misses.")
+    return said

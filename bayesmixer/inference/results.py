@@ -1,0 +1,200 @@
+"""Results as ArviZ lays them out: one DataTree with posterior, log-likelihood by LD block, estimate, statistics and provenance."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
+from bayesmixer.inference.find_map import Modes, covariance_of
+
+PACKAGES = ("bayesmixer", "pymc", "pytensor", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result depends on."""
+    return {"python": sys.version.split()[0], **{name: version(name) for name in PACKAGES}}
+
+
+def log_likelihood_group(blocks: dict[str, Array], shape: tuple[int, int], density: LogDensity) -> xr.Dataset:
+    """Log-likelihood per LD block, (chain, draw, ld_block) for each potential."""
+    labels = np.asarray(density.model.coords[BLOCK_DIM])
+    data = {name: (("chain", "draw", BLOCK_DIM), v.reshape((*shape, -1))) for name, v in blocks.items()}
+    return xr.Dataset(data, coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), BLOCK_DIM: labels})
+
+
+def estimate_group(density: LogDensity, modes: Modes) -> xr.Dataset:
+    """The mode: reported variables there, curvature, every optimum met, and AIC and BIC as the paper defines them.
+
+    AIC = 2 k - 2 log L, BIC = k ln(sum of weights) - 2 log L, with log L the weighted log-likelihood at the mode (Frei et al. 2019, Methods).
+    """
+    best = modes.best
+    at_mode = density.posterior(best.x[None, None]).isel(chain=0, draw=0, drop=True)
+    hessian, covariance = best.hessian, covariance_of(best.hessian)
+    loglik = sum(float(v.sum()) for v in density.value_and_blocks(best.x)[1].values())
+    group = at_mode.assign(
+        hessian=(("parameter", "parameter_bis"), hessian),
+        covariance=(("parameter", "parameter_bis"), covariance),
+        mode=("parameter", best.x),
+        gradient=("parameter", best.gradient),
+        optimum=(("start", "parameter"), np.stack([o.x for o in modes.all])),
+        optimum_start=(("start", "parameter"), np.stack([o.start for o in modes.all])),
+        optimum_log_posterior=("start", np.array([o.log_posterior for o in modes.all])),
+        optimum_converged=("start", np.array([o.converged for o in modes.all])),
+        optimum_evaluations=("start", np.array([o.evaluations for o in modes.all])),
+    ).assign_coords(parameter=density.names, parameter_bis=density.names)
+    group.attrs = {
+        "log_likelihood": loglik,
+        "log_posterior": best.log_posterior,
+        "n_parameters": density.size,
+        "converged": int(best.converged),
+        "decrement": best.decrement,
+        "at_bound": json.dumps(best.at_bound),
+        "gradient_evaluations": density.evaluations,
+    }
+    return group
+
+
+def add_criteria(group: xr.Dataset, effective_variants: float, null: tuple[float, int] | None) -> None:
+    """Write AIC and BIC into the attributes of an estimate, and those of the infinitesimal model: `null` is its (log-likelihood, parameters)."""
+    k, loglik, size = int(group.attrs["n_parameters"]), float(group.attrs["log_likelihood"]), np.log(effective_variants)
+    group.attrs |= {"effective_variants": effective_variants, "aic": 2 * k - 2 * loglik, "bic": k * size - 2 * loglik}
+    if null is not None:
+        loglik0, k0 = null
+        group.attrs |= {"log_likelihood_infinitesimal": loglik0, "aic_infinitesimal": 2 * k0 - 2 * loglik0, "bic_infinitesimal": k0 * size - 2 * loglik0}
+
+
+def assemble(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTree:
+    """The DataTree of the groups that are there, with versions, command and time."""
+    tree = xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items() if group is not None})
+    tree.attrs = {
+        "kind": "fit",
+        "versions": json.dumps(versions()),
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]) if sys.argv and sys.argv[0] else "python",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **attrs,
+    }
+    return tree
+
+
+def save(results: xr.DataTree, path: str | os.PathLike[str]) -> Path:
+    """Save a fit as netCDF (.nc) or Zarr (.zarr): written aside, then renamed.
+
+    Parameters
+    ----------
+    results
+        What `fit` returned.
+    path
+        File ending in .nc, or folder ending in .zarr.
+
+    Returns
+    -------
+    pathlib.Path
+        The path.
+
+    Raises
+    ------
+    InputError
+        The ending is another, or the folder does not exist.
+    """
+    path = Path(path)
+    if path.suffix not in (".nc", ".zarr"):
+        raise InputError(path, f"ending '{path.suffix}', expected .nc (netCDF) or .zarr")
+    if not path.parent.is_dir():
+        raise InputError(path, f"no folder {path.parent}", "Make it first.")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        if path.suffix == ".nc":
+            results.to_netcdf(aside, engine="h5netcdf")
+            os.replace(aside, path)
+        else:
+            results.to_zarr(aside, mode="w")
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(aside, path)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
+    finally:
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Open a saved fit.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is not a saved fit.
+    """
+    if not Path(path).exists():
+        raise InputError(path, "no such file")
+    try:
+        tree = xr.open_datatree(path, engine="zarr" if Path(path).is_dir() else "h5netcdf").load()
+    except Exception as error:
+        raise InputError(path, f"not a saved fit ({type(error).__name__})", "Give the .nc or .zarr that fit wrote.") from None
+    if tree.attrs.get("kind") != "fit":
+        raise InputError(path, f"kind '{tree.attrs.get('kind', 'unknown')}', expected a saved fit")
+    return tree
+
+
+def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
+    """Table of a fit: posterior mean, sd and equal-tailed interval of every reported variable, with the estimate beside them.
+
+    Parameters
+    ----------
+    results
+        What `fit` returned.
+    prob
+        Probability of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a variable; columns `map` and, where there is a posterior, `mean`, `sd`, the interval's ends and ArviZ's diagnostics.
+
+    Raises
+    ------
+    InputError
+        `results` is not a fit, or `prob` is not between 0 and 1.
+    """
+    if not isinstance(results, xr.DataTree) or "estimate" not in results.children:
+        raise InputError("results", "not a fit (no group 'estimate')", "Give what fit returned.")
+    if not 0 < prob < 1:
+        raise InputError("prob", f"{prob}, expected a probability between 0 and 1")
+    estimate = results["estimate"].to_dataset()
+    rows: dict[str, float] = {}
+    for name, v in estimate.data_vars.items():
+        if {"parameter", "start", "profile"} & set(map(str, v.dims)):
+            continue
+        if v.ndim == 0:
+            rows[str(name)] = float(v)
+        else:
+            for index in np.ndindex(*v.shape):
+                label = ", ".join(str(v[d].values[i]) for d, i in zip(v.dims, index, strict=True))
+                rows[f"{name}[{label}]"] = float(v.values[index])
+    table = pd.DataFrame({"map": pd.Series(rows)})
+    if "posterior" not in results.children:
+        return table
+    import arviz as az
+
+    stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
+    stats = stats.apply(pd.to_numeric, errors="coerce")
+    table = table.join(stats, how="right")
+    if results.attrs.get("method") == "laplace":  # independent draws: chain diagnostics say nothing
+        table = table.drop(columns=[c for c in table.columns if c.startswith(("ess", "r_hat", "mcse"))])
+    return table

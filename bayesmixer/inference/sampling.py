@@ -1,0 +1,107 @@
+"""NUTS and the other PyMC samplers, started and scaled by the Laplace fit.
+
+The model is sampled in coordinates in which the Laplace posterior is a standard normal (`whiten`): the sampler's step size and mass matrix are right
+from the first draw, and a trajectory takes a few leapfrogs instead of tens.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+from pytensor.graph.replace import graph_replace
+
+from bayesmixer.errors import InputError
+from bayesmixer.inference.density import Array, LogDensity
+
+NUTS_SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
+
+
+def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
+    """The same posterior as a model of `white` (P,), the parameters being mode + chol(covariance) white."""
+    root = np.linalg.cholesky(covariance)
+    with pm.Model() as model:
+        white = pm.Flat("white", shape=mode.size, initval=np.zeros(mode.size))
+        flat = pt.as_tensor(mode) + pt.dot(pt.as_tensor(root), white)
+        replace, at = {}, 0
+        for value, shape in zip(density.model.value_vars, density.shapes, strict=True):
+            size = int(np.prod(shape))
+            replace[value] = flat[at : at + size].reshape(shape) if shape else flat[at]
+            at += size
+        pm.Potential("log_posterior", graph_replace([density.model.logp()], replace)[0])
+    return model
+
+
+def run(
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    *,
+    sampler: str,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    seed: int,
+    show: bool | None,
+    backend: str = "numba",
+) -> tuple[Array, xr.Dataset]:
+    """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
+
+    `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or the name of a PyMC step method ("Slice", "DEMetropolisZ").
+
+    Raises
+    ------
+    InputError
+        There is no sampler of that name, or its package is not installed.
+    """
+    model = whiten(density, mode, covariance)
+    cores = cores or min(chains, os.cpu_count() or 1)
+    show = bool(show) if show is not None else False
+    rng = np.random.default_rng(seed)
+    if sampler == "nutpie":
+        import nutpie
+
+        compiled = nutpie.compile_pymc_model(model, backend=backend)
+        trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=show, save_warmup=False)
+    else:
+        start = [{"white": rng.standard_normal(mode.size)} for _ in range(chains)]
+        common: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "random_seed": seed, "progressbar": show, "initvals": start}
+        common["compute_convergence_checks"] = False
+        try:
+            with model:
+                if sampler in NUTS_SAMPLERS:
+                    trace = pm.sample(nuts_sampler=sampler, **common)
+                elif isinstance(getattr(pm, sampler, None), type) and issubclass(getattr(pm, sampler), pm.step_methods.compound.BlockedStep):
+                    trace = pm.sample(step=getattr(pm, sampler)(), **common)
+                else:
+                    raise InputError("sampler", f"{sampler!r}, expected one of {', '.join(NUTS_SAMPLERS)} or a PyMC step method such as Slice")
+        except ImportError as error:
+            raise InputError("sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'.") from None
+    white = trace["posterior"]["white"].values
+    return mode + white @ np.linalg.cholesky(covariance).T, trace["sample_stats"].to_dataset()
+
+
+def run_smc(density: LogDensity, *, draws: int, chains: int, cores: int | None, seed: int, show: bool | None) -> tuple[Array, xr.Dataset]:
+    """Sequential Monte Carlo from the prior: draws on the unconstrained scale (chain, draw, P) and statistics.
+
+    Raises
+    ------
+    InputError
+        The model has a flat prior: there is nothing to start from.
+    """
+    model = density.model
+    if any(isinstance(rv.owner.op, pm.distributions.continuous.FlatRV) for rv in model.free_RVs):
+        raise InputError("method", "smc starts from the prior, and this model's is flat", "Use prior='weak'.")
+    with model:
+        trace = pm.sample_smc(
+            draws=draws, chains=chains, cores=cores or 1, random_seed=seed, progressbar=bool(show), compute_convergence_checks=False
+        )
+    posterior = trace["posterior"]
+    columns = [posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables]
+    stats = trace["sample_stats"].to_dataset() if "sample_stats" in trace.children else xr.Dataset()
+    return np.concatenate(columns, axis=-1), stats

@@ -1,0 +1,1 @@
+"""Files in, datasets out: summary statistics, genotypes, regions, stores."""

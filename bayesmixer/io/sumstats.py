@@ -1,0 +1,312 @@
+"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/data_structures.md), and the same munged to a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.io.filters import ORDER, Filters, count_first, ordered
+from bayesmixer.io.harmonise import numbers
+from bayesmixer.io.munged import check_destination, write_munged
+from bayesmixer.io.recipe import Given, Recipe, given_columns, known_build, numeric_or_name, write_recipe
+from bayesmixer.io.text import Table, open_table
+from bayesmixer.progress import bar
+from bayesmixer.variables import validate
+
+_FLOATS = ("z", "n", "beta", "se", "p", "eaf", "info", "n_case", "n_control")
+_SUFFIXES = (".gz", ".bgz", ".zst", ".bz2", ".xz", ".txt", ".tsv", ".csv", ".vcf", ".parquet", ".sumstats")
+
+
+def read_sumstats(
+    path: str | os.PathLike[str],
+    *,
+    trait: str = "",
+    build: str = "",
+    snp: str | None = None,
+    chrom: str | None = None,
+    pos: str | None = None,
+    a1: str | None = None,
+    a2: str | None = None,
+    z: str | None = None,
+    beta: str | None = None,
+    odds_ratio: str | None = None,
+    se: str | None = None,
+    p: str | None = None,
+    log10p: str | None = None,
+    n: str | float | None = None,
+    n_case: str | float | None = None,
+    n_control: str | float | None = None,
+    sample_size: float | None = None,
+    eaf: str | None = None,
+    maf: str | None = None,
+    info: str | None = None,
+    separator: str | None = None,
+    a1_increasing: bool = False,
+    z_from: str = "auto",
+    info_min: float | None = 0.9,
+    maf_min: float | None = 0.01,
+    n_min: float | str | None = "auto",
+    keep_ambiguous: bool = False,
+    keep_indels: bool = False,
+    keep_mhc: bool = False,
+    exclude: Iterable[str | os.PathLike[str]] = (),
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Read GWAS summary statistics in any common format.
+
+    Parameters
+    ----------
+    path
+        Text (plain, gzip, bgzip, zstd, bzip2, xz) or Parquet. Formats are told by their columns: LDSC, GWAS-SSF, PLINK 2,
+        REGENIE, SAIGE, BOLT-LMM, fastGWA, GCTA .ma, PGC daner, METAL, GWAS-VCF, FinnGen, SNPTEST, or a table with usual names.
+    trait
+        Name of the trait; the file's name by default. In a GWAS-VCF with several samples, the one to read.
+    build
+        "GRCh37" or "GRCh38", where known.
+    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, eaf, maf, info
+        Names of columns, where the file's own do not say what they are. `a1` is the effect allele; `log10p` is -log10 P.
+    n, n_case, n_control
+        Column names, or numbers that hold for all variants.
+    sample_size
+        N for a file without; the same as a number for `n`.
+    separator
+        "tab", "comma", "semicolon", "space" or a character; found from the file by default.
+    a1_increasing
+        a1 increases the trait in every row (a file of P values without signs).
+    z_from
+        "z", "beta" (beta / se) or "p" (P and the effect's sign) first; "auto" takes them in that order, but P before
+        beta / se where standard errors have fewer than three digits.
+    info_min, maf_min
+        Drop variants with INFO or MAF at or below, where the file has them; None keeps all.
+    n_min
+        Drop variants with smaller N; "auto" is the 90th percentile / 1.5 as in LDSC; None keeps all.
+    keep_ambiguous, keep_indels, keep_mhc
+        Keep A/T and C/G variants, indels, and chromosome 6, 25-35 Mb.
+    exclude
+        Further regions: "6:25000000-35000000", "X", or paths of BED files.
+    progress
+        Show a progress bar; None shows it on a terminal.
+
+    Returns
+    -------
+    xarray.Dataset
+        Sumstats: snp, chrom, pos, a1, a2, z, n (variant), and beta, se, p, eaf, info, n_case, n_control where the file has them;
+        attrs["filters"] counts what each filter removed, in order.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, lacks something that z-scores need, or keeps no variant.
+
+    Notes
+    -----
+    z = beta / se, or sign(beta) Phi^-1(1 - P/2) by log P, exact for P < 1e-300. For cases and controls N is the effective
+    4 / (1/n_case + 1/n_control) (Willer et al. 2010, Bioinformatics 26:2190).
+
+    Examples
+    --------
+    >>> height = bm.read_sumstats("ukb_height.fastGWA.gz", trait="height", build="GRCh37")  # doctest: +SKIP
+    """
+    path = Path(path)
+    number = {}
+    name: dict[str, str | None] = {}
+    for role, value in (("n", n), ("n_case", n_case), ("n_control", n_control)):
+        name[role], number[role] = numeric_or_name(value, role)
+    if number["n"] is not None and sample_size is not None and number["n"] != sample_size:
+        raise InputError("sample_size", f"{sample_size:g} contradicts n={number['n']:g}", "Give one of them.")
+    given = Given(
+        given_columns(
+            snp=snp,
+            chrom=chrom,
+            pos=pos,
+            a1=a1,
+            a2=a2,
+            z=z,
+            beta=beta,
+            odds_ratio=odds_ratio,
+            se=se,
+            p=p,
+            log10p=log10p,
+            eaf=eaf,
+            maf=maf,
+            info=info,
+            **name,
+        ),
+        number["n"] if sample_size is None else sample_size,
+        number["n_case"],
+        number["n_control"],
+        a1_increasing,
+        z_from,
+        trait,
+    )
+    filters = Filters(info_min, maf_min, n_min, keep_ambiguous, keep_indels, keep_mhc, exclude)
+    build = known_build(build)
+    with open_table(path, separator) as table:
+        recipe = write_recipe(table, given)
+        frame, counts, rows = _read_rows(table, recipe, filters, progress)
+        digest = table.digest()
+        names = table.names
+    frame, limit = _finish(path, frame, recipe, filters, counts, rows)
+    ds = _dataset(frame)
+    ds.attrs = {
+        "kind": "sumstats",
+        "trait": trait or _stem(path),
+        "source": path.name,
+        "sha256": digest,
+        "format": recipe.format,
+        "build": build or recipe.build,
+        "rows_read": rows,
+        "rows_kept": int(ds.sizes["variant"]),
+        "filters": json.dumps(counts),
+        "filters_skipped": json.dumps(_skipped(counts, frame, filters, recipe)),
+        "n_definition": recipe.n_definition,
+        "z_definition": recipe.z_definition,
+        "n_min": float("nan") if limit is None else limit,
+        "columns": json.dumps({role: names[i] for role, i in recipe.columns.items()}),
+    }
+    return validate(ds, "sumstats", str(path))
+
+
+def munge(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = True, **options: Any) -> xr.Dataset:
+    """Read summary statistics and write them clean, with their provenance beside them.
+
+    Parameters
+    ----------
+    path
+        Summary statistics in any format that `read_sumstats` reads.
+    out
+        `.sumstats.gz`, `.tsv.gz` or `.txt.gz` (without `.gz`: plain): the columns of LDSC (SNP A1 A2 Z N) and CHR BP;
+        `.parquet`: every variable. The provenance (a JSON object) goes to the same name with `.json` added.
+    overwrite
+        Replace files that are there; otherwise stop.
+    **options
+        As in `read_sumstats`.
+
+    Returns
+    -------
+    xarray.Dataset
+        The Sumstats dataset that was written.
+
+    Raises
+    ------
+    InputError
+        As in `read_sumstats`, or the output cannot be written. Nothing is left half-written.
+    """
+    out = Path(out)
+    check_destination(out, Path(path), overwrite)
+    ds = read_sumstats(path, **options)
+    chosen = {k: str(v) if isinstance(v, os.PathLike) else v for k, v in options.items() if k not in {"progress"} and v not in (None, "", (), False)}
+    write_munged(ds, out, chosen, options.get("progress"))
+    return ds
+
+
+def _read_rows(table: Table, recipe: Recipe, filters: Filters, progress: bool | None) -> tuple[pl.DataFrame, dict[str, int], int]:
+    counts: dict[str, int] = {}
+    frames, rows, done = [], 0, 0
+    with bar(f"Reading {table.path.name}", table.size / 1e6, progress) as b:
+        for chunk in table.chunks(list(recipe.columns.values())):
+            text = recipe.text(chunk)
+            rows += text.height
+            frame, reasons = numbers(text, recipe.plan)
+            reasons |= filters.reasons(frame)
+            frames.append(count_first(frame, reasons, counts))
+            b.advance((table.position - done) / 1e6)
+            done = table.position
+    if table.broken:
+        rows += len(table.broken)
+        counts["broken_line"] = len(table.broken)
+        found = f"{len(table.broken)} lines have another number of columns than the header (first: line {table.broken[0]})"
+        warnings.warn(f"{table.path}: {found}; left out", DataWarning, 3)
+    if not rows:
+        raise InputError(table.path, "no row below the header", "Make or fetch the file again.")
+    return pl.concat(frames, rechunk=False), counts, rows
+
+
+def _finish(
+    path: Path, frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[str, int], rows: int
+) -> tuple[pl.DataFrame, float | None]:
+    """Filters that need the whole file, and a word when too much is gone."""
+    limit = None
+    if frame.height:
+        varies = recipe.plan.n_rule != "constant"
+        frame, limit = filters.whole_file(frame, counts, munged=recipe.format == "ldsc" or not varies)
+    done = ordered(counts)
+    counts.clear()
+    counts.update(done)
+    if not frame.height:
+        worst = sorted(((v, k) for k, v in counts.items() if v), reverse=True)[:3]
+        what = ", ".join(f"{k} {v:,} ({ORDER[k]})" for v, k in worst)
+        raise InputError(path, f"no variant left of {rows:,}; removed: {what}", _remedy(worst[0][1]))
+    median = float(np.median(frame["z"].to_numpy()))
+    if frame.height >= 1000 and abs(median) > 0.5 and not recipe.plan.a1_increasing:
+        warnings.warn(f"{path}: the median z-score is {median:.2f}, expected near 0; check which column holds the effect", DataWarning, 3)
+    return frame, limit
+
+
+def _remedy(name: str) -> str:
+    return {
+        "p_out_of_range": "If P is -log10 P give its name as log10p= (--log10p).",
+        "se_not_positive": "Give the right column as se= (--se), or z from another with z= (--z).",
+        "n_low": "Lower n_min (--n-min), or None (--no-n-filter).",
+        "info": "Lower info_min (--info-min).",
+        "maf": "Lower maf_min (--maf-min).",
+        "indel": "Check a1= and a2= (--a1, --a2), or keep indels with keep_indels (--keep-indels).",
+        "ambiguous": "Keep them with keep_ambiguous (--keep-ambiguous).",
+        "mhc": "Keep them with keep_mhc (--keep-mhc).",
+        "region": "Check exclude= (--exclude).",
+    }.get(name, "Check the file's columns and name the right ones, e.g. z=, beta=, se=, p=, n= (--z, --beta, ...).")
+
+
+def _skipped(counts: dict[str, int], frame: pl.DataFrame, filters: Filters, recipe: Recipe) -> dict[str, str]:
+    """Filters that are switched on but had nothing to work on."""
+    out = {}
+    if not filters.keep_mhc and not (frame["pos"] > 0).any():
+        out["mhc"] = "the file has no positions"
+    if filters.info_min is not None and "info" not in counts:
+        out["info"] = "the file has no INFO"
+    if filters.maf_min is not None and "maf" not in counts:
+        out["maf"] = "the file has no allele frequency"
+    if filters.n_min is not None and "n_low" not in counts:
+        out["n_low"] = "already applied by the program that wrote the file" if recipe.format == "ldsc" else "all variants have the same N"
+    return out
+
+
+def _dataset(frame: pl.DataFrame) -> xr.Dataset:
+    data: dict[str, Any] = {"snp": ("variant", frame["snp"].to_numpy().astype(object))}
+    for name in ("chrom", "a1", "a2"):
+        data[name] = ("variant", _few_texts(frame[name]))
+    data["pos"] = ("variant", frame["pos"].to_numpy().astype(np.int64))
+    for name in _FLOATS:
+        if name in frame.columns:
+            data[name] = ("variant", frame[name].fill_null(float("nan")).to_numpy().astype(np.float64, copy=False))
+    order = ("snp", "chrom", "pos", "a1", "a2", *_FLOATS)
+    return xr.Dataset({name: data[name] for name in order if name in data})
+
+
+def _few_texts(values: pl.Series) -> NDArray[Any]:
+    """Text with few distinct values: fixed width where short, else objects that share their strings."""
+    unique = values.unique().sort()
+    codes = values.replace_strict(unique, pl.Series(np.arange(len(unique), dtype=np.int32))).to_numpy()
+    short = max(map(len, unique.to_list()), default=1) <= 4
+    texts: NDArray[Any] = np.asarray(unique.to_list(), dtype="U4" if short else object)
+    return np.asarray(texts[codes])
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    while Path(name).suffix.lower() in _SUFFIXES and Path(name).stem:
+        name = Path(name).stem
+    return name
+
+
+__all__ = ["munge", "read_sumstats"]

@@ -1,0 +1,390 @@
+"""Align GWAS summary statistics to an LD reference: from Sumstats and Reference to GwasData (docs/align.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer import progress as progress_bars
+from bayesmixer.errors import InputError
+from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
+from bayesmixer.io.regions import Regions
+from bayesmixer.ld.blocks import blocks_from_gaps, label_blocks, read_blocks
+from bayesmixer.ld.gwas_data import contiguous_labels
+from bayesmixer.ld.matching import Matched, Panel, match
+from bayesmixer.ld.weights import RULES, inverse_ld_weights, pruning_weights
+from bayesmixer.variables import validate
+
+FEW_BLOCKS = 200
+"""Below this many LD blocks, or with one chromosome, a fit says little about the genome; the report says so."""
+
+_Graph = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+_PANEL_FLOATS = ("freq", "heterozygosity", "ld_score")
+
+
+def align(
+    sumstats: xr.Dataset | Sequence[xr.Dataset] | Mapping[str, xr.Dataset],
+    reference: str | Path | xr.DataTree,
+    *,
+    by: str = "auto",
+    ambiguous: str = "drop",
+    weights: str = "pruning",
+    prune_r2: float = 0.1,
+    prune_iterations: int = 64,
+    blocks: str | Path | pd.DataFrame | None = None,
+    exclude_regions: str | Path | Iterable[str | Path] = ("MHC",),
+    maf_s: float | Sequence[float] | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    """Align one or several GWAS to an LD reference.
+
+    Variants are matched by identifier or by chromosome and position, always with their alleles; strand and
+    order of alleles are resolved, and z is given the sign of the panel's `a1`.
+
+    Parameters
+    ----------
+    sumstats
+        A Sumstats dataset (`read_sumstats`), a list of them, or a dict from trait name to dataset. Several become the
+        dimension `trait`, of the variants present in all.
+    reference
+        An LD reference (`open_reference`), or its path.
+    by
+        "id", "position", or "auto": what matches more; `attrs["overlap"]` says which.
+    ambiguous
+        What becomes of A/T and C/G variants: "drop"; "frequency": the strand by the side of 1/2 on which the allele's frequency
+        lies, dropping 0.4 to 0.6; "keep": letters as they stand.
+    weights
+        "pruning" (random pruning), "inverse_ld" (1 / max(ld_score, 1)) or "none" (all 1).
+    prune_r2, prune_iterations
+        Random pruning: r^2 from which two variants count as neighbours, and number of rounds.
+    blocks
+        LD blocks: BED file, the name "eur_hg19", a DataFrame (see `read_blocks`), or "gaps" to cut at the gaps of the LD graph.
+        None takes the reference's blocks, or cuts at the gaps where it has none.
+    exclude_regions
+        Regions to leave out, in the reference's positions: "6:25000000-35000000", "6", a BED file, or "MHC" (the default: LD so long and
+        effects so large that no model here describes it); () for none.
+    maf_s
+        Exponent S of the spectrum to take, or several; None takes all that the reference holds. One alone drops the dimension.
+    seed
+        Seed of the pruning.
+    progress
+        Show a progress bar; None shows it on a terminal.
+
+    Returns
+    -------
+    xarray.Dataset
+        GwasData in genome order: `z`, `n` (variant, trait); `weight`, `ld_score`, `ld_score_h`, `heterozygosity`, `freq`, `snp`, `chrom`,
+        `pos`, `a1`, `a2`, `ld_block` (variant); `spectrum` (variant, node), `node_x` (node), `h_bin_value`, `h_bin_count` (h_bin).
+        attrs: counts of every filter (`filters`) and of the overlap (`overlap`), both JSON.
+
+    Raises
+    ------
+    InputError
+        An unknown option, no overlap, positions of another genome build where positions are needed, no z or N, or a damaged reference.
+
+    Warns
+    -----
+    DataWarning
+        Positions of another genome build (matched by identifier); allele frequencies that disagree with the panel's.
+
+    References
+    ----------
+    Frei et al. 2019, Nature Communications 10:2417 (random pruning).
+    """
+    _check_choice("by", by, ("auto", "id", "position"))
+    _check_choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
+    _check_choice("weights", weights, RULES)
+    traits = _traits(sumstats)
+    regions = _regions(exclude_regions)
+    tree, chromosomes = _chromosomes(reference)
+    exponents = _exponents(chromosomes, maf_s)
+    cut = read_blocks(blocks) if blocks is not None and not (isinstance(blocks, str) and blocks == "gaps") else None
+    with progress_bars.bar("Aligning", len(traits) + len(chromosomes) + 1, progress) as bar:
+        panel = Panel.read(chromosomes, str(tree.attrs.get("build", "")))
+        bar.advance()
+        matched: dict[str, Matched] = {}
+        for trait, ds in traits.items():
+            bar.describe(f"Matching {trait}")
+            matched[trait] = match(ds, panel, by=by, ambiguous=ambiguous, name=_source(trait, ds))
+            bar.advance()
+        row, filters = _common_rows(matched, panel, regions)
+        data = _Collected(row, panel, chromosomes, exponents, weights, prune_r2, prune_iterations, seed, cut, blocks)
+        for name in chromosomes:
+            bar.describe(f"Reading chromosome {name}")
+            data.add(name)
+            bar.advance()
+    variables = data.variables()
+    for v in ("z", "n"):
+        variables[v] = (("variant", "trait"), np.stack([getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1))
+    n_blocks = int(variables["ld_block"][1][-1]) + 1
+    overlap = {
+        "reference_variants": len(panel),
+        "variants": len(row),
+        "ld_blocks": n_blocks,
+        "ld_blocks_from": data.blocks_from,
+        "few_ld_blocks": n_blocks < FEW_BLOCKS,
+        "one_chromosome": len(data.used) == 1,
+        "traits": [{"trait": t, **m.overlap} for t, m in matched.items()],
+        "warnings": [w for m in matched.values() for w in m.overlap["warnings"]],
+    }
+    attrs = {
+        "kind": "gwas_data",
+        "h_total": data.h_total,
+        "n_reference": data.n_reference,
+        "chromosomes": json.dumps(data.used),
+        "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)" if weights == "pruning" else weights,
+        "seed": seed,
+        "filters": json.dumps(filters),
+        "sumstats": _json([{**ds.attrs, "trait": t} for t, ds in traits.items()]),
+        "reference": _json(dict(tree.attrs)),
+        "overlap": _json(overlap),
+    }
+    coords: dict[str, Any] = {"trait": list(traits)}
+    if len(exponents) > 1:
+        coords["maf_s"] = list(exponents)
+    return validate(xr.Dataset(variables, coords=coords, attrs=attrs), "gwas_data", "align")
+
+
+class _Collected:
+    """The columns of the matched variants, filled chromosome by chromosome so that one spectrum at a time is held twice."""
+
+    def __init__(
+        self,
+        row: NDArray[np.int64],
+        panel: Panel,
+        chromosomes: dict[str, xr.Dataset],
+        exponents: dict[float, int],
+        weights: str,
+        prune_r2: float,
+        prune_iterations: int,
+        seed: int,
+        cut: pd.DataFrame | None,
+        blocks: object,
+    ) -> None:
+        self.row, self.panel, self.chromosomes = row, panel, chromosomes
+        self.which = list(exponents.values())
+        self.rule, self.prune_r2, self.iterations, self.seed, self.cut = weights, prune_r2, prune_iterations, seed, cut
+        labelled = cut is None and blocks is None and all((np.asarray(ds["ld_block"].values) >= 0).all() for ds in chromosomes.values())
+        self.blocks_from = "given" if cut is not None else "reference" if labelled else "gaps"
+        m, s = len(row), len(self.which)
+        first = next(iter(chromosomes.values()))
+        self.node_x = np.asarray(first["node_x"].values, np.float64)
+        self.spectrum = np.empty((s, m, len(self.node_x)), np.float32)
+        self.ld_score_h = np.empty((s, m))
+        self.floats = {v: np.empty(m) for v in _PANEL_FLOATS}
+        self.weight = np.ones(m)
+        self.label = np.empty(m, np.int64)
+        self.used: list[str] = []
+        self.h_total, self.n_reference = [0.0] * s, 0
+        self.h_count = np.zeros(first.sizes["h_bin"])
+        self.h_sum = np.zeros(first.sizes["h_bin"])
+        self.h_value = np.asarray(first["h_bin_value"].values, np.float64)
+
+    def add(self, name: str) -> None:
+        """Fill in what lies on one chromosome."""
+        here = np.flatnonzero(self.panel.chrom[self.row] == self.panel.names.index(name))
+        if not len(here):
+            return
+        ds, rows = self.chromosomes[name], self.panel.row[self.row[here]]
+        at = slice(here[0], here[-1] + 1)
+        if not np.array_equal(np.asarray(ds["node_x"].values, np.float64), self.node_x):
+            raise InputError(
+                "reference", f"chromosome {name} has other spectrum nodes than the first chromosome", "Build all chromosomes in one call."
+            )
+        for v, out in self.floats.items():
+            out[at] = np.asarray(ds[v].values)[rows]
+        for s, of_s in enumerate(self.which):
+            # one exponent at a time, so that a lazy store reads no more than is kept
+            self.spectrum[s, at] = _of_s(ds["spectrum"], of_s)[rows]
+            self.ld_score_h[s, at] = _of_s(ds["ld_score_h"], of_s)[rows]
+        graph = _graph(ds, name) if self.rule == "pruning" or self.blocks_from == "gaps" else None
+        if self.rule == "pruning" and graph is not None:
+            if (cutoff := float(ds.attrs.get("neighbour_r2_min", 0.1))) > self.prune_r2 + 1e-9:
+                raise InputError(
+                    "prune_r2", f"{self.prune_r2:g}, but the reference holds neighbours from r^2 = {cutoff:g} only", f"Use {cutoff:g} or more."
+                )
+            rng = np.random.default_rng([self.seed, *map(ord, name)])
+            self.weight[at] = pruning_weights(*graph, rows, threshold=self.prune_r2, iterations=self.iterations, seed=rng)
+        elif self.rule == "inverse_ld":
+            self.weight[at] = inverse_ld_weights(self.floats["ld_score"][at])
+        base = int(self.label[here[0] - 1]) + 1 if here[0] else 0
+        self.label[at] = base + contiguous_labels(self._blocks(name, ds, rows, graph), f"reference, chromosome {name}, ld_block")
+        self._totals(name, ds)
+
+    def _blocks(self, name: str, ds: xr.Dataset, rows: NDArray[np.int64], graph: _Graph | None) -> NDArray[Any]:
+        if self.cut is not None:
+            return label_blocks(np.full(len(rows), name, dtype=object), np.asarray(ds["pos"].values)[rows], self.cut)
+        if self.blocks_from == "reference" or graph is None:
+            return np.asarray(ds["ld_block"].values)[rows]
+        # blocks of 100 to 600 variants: enough blocks for block-wise errors, each wide against the reach of LD
+        wanted = min(600, max(100, len(self.row) // 400))
+        size = max(2, round(wanted * ds.sizes["variant"] / len(rows)))
+        return blocks_from_gaps(*graph, target_size=size)[rows]
+
+    def _totals(self, name: str, ds: xr.Dataset) -> None:
+        totals = np.atleast_1d(np.asarray(ds.attrs["h_total"], np.float64))
+        self.used.append(name)
+        self.h_total = [h + float(totals[s]) for h, s in zip(self.h_total, self.which, strict=True)]
+        self.n_reference += int(ds.attrs["n_reference"])
+        count = np.asarray(ds["h_bin_count"].values, np.float64)
+        self.h_count += count
+        self.h_sum += count * np.nan_to_num(np.asarray(ds["h_bin_value"].values, np.float64))
+
+    def variables(self) -> dict[str, tuple[tuple[str, ...], Any]]:
+        """Variables of GwasData other than z and n."""
+        p, r = self.panel, self.row
+        several = ("maf_s",) if len(self.which) > 1 else ()
+        return {
+            "weight": (("variant",), self.weight),
+            "spectrum": ((*several, "variant", "node"), self.spectrum if several else self.spectrum[0]),
+            **{v: (("variant",), a) for v, a in self.floats.items()},
+            "ld_score_h": ((*several, "variant"), self.ld_score_h if several else self.ld_score_h[0]),
+            **{v: (("variant",), getattr(p, v)[r]) for v in ("snp", "pos", "a1", "a2")},
+            "chrom": (("variant",), np.array(p.names, dtype=object)[p.chrom[r]]),
+            "ld_block": (("variant",), contiguous_labels(self.label)),
+            "node_x": (("node",), self.node_x),
+            "h_bin_value": (("h_bin",), np.where(self.h_count > 0, self.h_sum / np.maximum(self.h_count, 1), self.h_value)),
+            "h_bin_count": (("h_bin",), self.h_count.astype(np.int64)),
+        }
+
+
+def _common_rows(matched: dict[str, Matched], panel: Panel, regions: dict[str, Regions]) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Panel rows present in every trait that are polymorphic and outside the regions; counts of what each filter took."""
+    several = len(matched) > 1
+    filters = {f"{trait}: {k}" if several else k: v for trait, m in matched.items() for k, v in m.filters.items()}
+    row = next(iter(matched.values())).row
+    for m in matched.values():
+        row = np.intersect1d(row, m.row, assume_unique=True)
+    if several:
+        filters.update({f"{t}: not_in_all_traits": len(m.row) - len(row) for t, m in matched.items()})
+    if not len(row):
+        counts = ", ".join(f"{t} {len(m.row):,}" for t, m in matched.items())
+        raise InputError(
+            "sumstats", f"no variant of the reference is left in every trait (matched: {counts})", "See the filters: ambiguous, duplicate."
+        )
+    h = panel.heterozygosity[row]
+    varies = np.isfinite(h) & (h > 0)
+    filters["monomorphic_in_reference"] = int((~varies).sum())
+    row = row[varies]
+    for text, region in regions.items():
+        chrom = np.array(panel.names, dtype=object)[panel.chrom[row]]
+        inside = region.contains(pl.Series(chrom, dtype=pl.String), pl.Series(panel.pos[row])).to_numpy()
+        filters[f"region {text}"] = int(inside.sum())
+        row = row[~inside]
+    if not len(row):
+        raise InputError("sumstats", "no variant is left after dropping monomorphic variants and excluded regions", "Check exclude_regions.")
+    return row, filters
+
+
+def _check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(argument, f"'{value}', expected one of: {', '.join(choices)}")
+
+
+def _traits(sumstats: object) -> dict[str, xr.Dataset]:
+    """Trait name -> Sumstats."""
+    if isinstance(sumstats, xr.Dataset):
+        sumstats = [sumstats]
+    if isinstance(sumstats, Mapping):
+        named = {str(k): v for k, v in sumstats.items()}
+    elif isinstance(sumstats, Sequence) and not isinstance(sumstats, str):
+        named = {}
+        for i, ds in enumerate(sumstats, start=1):
+            trait = str(ds.attrs.get("trait") or "") if isinstance(ds, xr.Dataset) else ""
+            named[trait if trait and trait not in named else f"trait{i}"] = ds
+    else:
+        raise InputError(
+            "sumstats", f"{type(sumstats).__name__}, expected a Sumstats dataset, a list or a dict of them", "Read the file with read_sumstats."
+        )
+    if not named:
+        raise InputError("sumstats", "empty, expected at least one Sumstats dataset")
+    for trait, ds in named.items():
+        if not isinstance(ds, xr.Dataset):
+            raise InputError(f"sumstats, trait {trait}", f"{type(ds).__name__}, expected a Sumstats dataset", "Read the file with read_sumstats.")
+        validate(ds, "sumstats", f"sumstats, trait {trait}")
+        if ds.sizes["variant"] == 0:
+            raise InputError(_source(trait, ds), "no variant in it")
+    return named
+
+
+def _source(trait: str, ds: xr.Dataset) -> str:
+    return str(ds.attrs.get("source") or f"sumstats, trait {trait}")
+
+
+def _regions(items: str | Path | Iterable[str | Path]) -> dict[str, Regions]:
+    try:
+        return {str(r): Regions([r]) for r in ([items] if isinstance(items, str | Path) else items)}
+    except InputError as error:
+        if error.where != "exclude":
+            raise
+        raise InputError("exclude_regions", str(error).removeprefix("exclude: ")) from None
+
+
+def _chromosomes(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset]]:
+    """The reference and its chromosomes in genome order."""
+    if isinstance(reference, str | Path):
+        from bayesmixer.ld.reference import open_reference
+
+        reference = open_reference(reference)
+    if not isinstance(reference, xr.DataTree):
+        raise InputError("reference", f"{type(reference).__name__}, expected an LD reference", "Open it with open_reference.")
+    found = {chromosome_name(k): child.to_dataset() for k, child in reference.children.items()}
+    if not found:
+        raise InputError("reference", "no chromosome in it", "Build it with build_reference.")
+    for name, ds in found.items():
+        validate(ds, "reference", f"reference, chromosome {name}")
+        for a in ("h_total", "n_reference"):
+            if a not in ds.attrs:
+                raise InputError(f"reference, chromosome {name}", f"no attribute '{a}'", "Build it with build_reference.")
+    return reference, {c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]}
+
+
+def _exponents(chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | None) -> dict[float, int]:
+    """Exponent S -> its place in the reference."""
+    if not chromosomes:
+        raise InputError("reference", "no variant in any chromosome", "Build it with build_reference.")
+    first = next(iter(chromosomes.values()))
+    held = np.asarray(first["maf_s"].values, np.float64).tolist() if "maf_s" in first.variables else [0.0]
+    chosen = held if wanted is None else [float(v) for v in np.atleast_1d(wanted)]
+    for s in chosen:
+        if s not in held:
+            raise InputError(
+                "maf_s", f"{s:g}, but the reference holds {', '.join(f'{v:g}' for v in held)}", "Build the reference with this exponent."
+            )
+    return {s: held.index(s) for s in chosen}
+
+
+def _of_s(variable: xr.DataArray, s: int) -> NDArray[Any]:
+    return np.asarray((variable.isel(maf_s=s) if "maf_s" in variable.dims else variable).values)
+
+
+def _graph(ds: xr.Dataset, name: str) -> _Graph:
+    indptr, index, r2 = (np.asarray(ds[f"neighbour_{v}"].values) for v in ("indptr", "index", "r2"))
+    m = ds.sizes["variant"]
+    if (
+        len(indptr) != m + 1
+        or indptr[0] != 0
+        or indptr[-1] != len(index)
+        or (np.diff(indptr) < 0).any()
+        or (len(index) and not 0 <= index.min() <= index.max() < m)
+    ):
+        raise InputError(
+            f"reference, chromosome {name}", "neighbour lists do not fit the number of variants", "The store is damaged: build it again."
+        )
+    return indptr, index, r2
+
+
+def _json(value: object) -> str:
+    def plain(v: object) -> object:
+        return v.item() if isinstance(v, np.generic) else v.tolist() if isinstance(v, np.ndarray) else str(v)
+
+    return json.dumps(value, default=plain)

@@ -1,0 +1,131 @@
+"""Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the error variance (DESIGN 3.3).
+
+A trapezoid of step ds adds p(z + 2 pi m / ds), m != 0, to p(z). With the cumulant K(h) = log phi(-ih) bounded above by K_up(h) over a band,
+p(-d) <= exp(K_up(h) - h d) for every h, so the period 2 pi / ds = z_max + min_h (K_up(h) - log tol) / h keeps aliasing below tol.
+K_up: log(1 + sum_c pi_c expm1(y)) / y rises with y, so a variant of LD score L whose partners are no stronger than x_top has
+K(h) <= sigma2_0 h^2 / (2 nu) + (L / x_top) log(1 + sum_c pi_c expm1(x_top q_c(h))).
+The range: |phi(s)| <= exp(-sigma2_0 s^2 / 2), since nu <= 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+LOG_TOLERANCE = math.log(1e-9)  # error of p, relative to the smallest p of the band
+MAX_FREQUENCIES = 1024
+LOG_COSINE_FLOOR = math.log(1e-7)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
+CANCELLATION = 13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
+_H = 0.02 * 1.2 ** np.arange(52)  # slopes h tried in the bound
+SHIFTS = np.concatenate([[0.0], 0.08 * 1.18 ** np.arange(50)])  # shifts k of the line, up to 265
+
+
+@nb.njit(cache=True)
+def log_total(x, half, pi, sigma2, rest):
+    """log(1 - sum pi + sum_c pi_c exp(x half sigma2_c)) for any real `half`, without overflow; `rest` = 1 - sum pi."""
+    top = 0.0
+    for c in range(pi.size):
+        top = max(top, x * half * sigma2[c])
+    total = rest * math.exp(-top)
+    for c in range(pi.size):
+        total += pi[c] * math.exp(x * half * sigma2[c] - top)
+    if top == 0.0 and total > 0.5:  # log1p where the terms are small
+        t = 0.0
+        for c in range(pi.size):
+            t += pi[c] * math.expm1(x * half * sigma2[c])
+        return math.log1p(t)
+    if total > 1e-250:
+        return top + math.log(total)
+    top = -1e300  # no rest: the largest term leads
+    for c in range(pi.size):
+        if pi[c] > 0:
+            top = max(top, math.log(pi[c]) + x * half * sigma2[c])
+    if rest > 0:
+        top = max(top, math.log(rest))
+    total = rest * math.exp(-top) if rest > 0 else 0.0
+    for c in range(pi.size):
+        if pi[c] > 0:
+            total += math.exp(math.log(pi[c]) + x * half * sigma2[c] - top)
+    return top + math.log(total)
+
+
+@nb.njit(cache=True)
+def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
+    """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve it.
+
+    Returns
+    -------
+    m (bands,) int64, ds (bands,) float64
+    """
+    n = bands.z_limit.size
+    m, ds = np.zeros(n, np.int64), np.ones(n)
+    rest = max(1.0 - pi.sum(), 0.0)
+    for b in range(n):
+        floor = -0.5 * bands.z_limit[b] ** 2 / sigma2_zero
+        if floor < LOG_COSINE_FLOOR:
+            continue
+        log_tol = LOG_TOLERANCE + floor
+        d = 1e300
+        for h in _H:
+            k_up = 0.5 * sigma2_zero * bands.inv_nu_max[b] * h * h + bands.ld_max[b] / x_top * log_total(x_top, 0.5 * n_ref * h * h, pi, sigma2, rest)
+            d = min(d, (k_up - log_tol) / h)
+        ds[b] = 2 * math.pi / (bands.zt_max[b] + d)
+        s_max = math.sqrt(-2 * log_tol / sigma2_zero)
+        m[b] = int(s_max / ds[b]) + 2
+        if m[b] > MAX_FREQUENCIES:
+            m[b] = MAX_FREQUENCIES
+            ds[b] = s_max / (MAX_FREQUENCIES - 1)
+    return m, ds
+
+
+@nb.njit(cache=True)
+def cumulants(spectrum_row, inv_nu, sigma2_zero, g, out):
+    """K(k_l) = log phi(-i k_l) of one variant at every shift, given g(x_k; -i k_l) as `g` (shifts, K)."""
+    for l in range(SHIFTS.size):
+        t = 0.5 * sigma2_zero * inv_nu * SHIFTS[l] ** 2
+        for k in range(spectrum_row.size):
+            t += spectrum_row[k] * g[l, k]
+        out[l] = t
+
+
+@nb.njit(cache=True)
+def choose_shift(cumulant, z, censored, log_tol):
+    """Shift of the line for one variant, and the period that keeps aliasing below the tolerance.
+
+    K(k) - k z is convex; the search stops where it has risen well above its minimum. The smallest shift within `CANCELLATION` of the minimum is
+    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0, and takes the minimum.
+
+    Returns
+    -------
+    index into SHIFTS, period
+    """
+    best, at, last = cumulant[0], 0, 0
+    for l in range(SHIFTS.size):
+        v = cumulant[l] - SHIFTS[l] * z
+        last = l
+        if v < best:
+            best, at = v, l
+        elif v > best + 80.0:
+            break
+    chosen = at
+    if censored:
+        chosen = max(at, 1)
+    else:
+        for l in range(at + 1):
+            if cumulant[l] - SHIFTS[l] * z <= best + CANCELLATION:
+                chosen = l
+                break
+    k, kk = SHIFTS[chosen], cumulant[chosen]
+    tol = kk - k * z - best - log_tol
+    left = 1e300
+    for l in range(0, last + 1):
+        if SHIFTS[l] + k > 0 and not (censored and l > 0):
+            left = min(left, z + (cumulant[l] + tol - kk) / (SHIFTS[l] + k))
+    right = 1e300
+    for l in range(chosen + 1, last + 1):
+        right = min(right, -z + (cumulant[l] - kk + tol) / (SHIFTS[l] - k))
+    if right == 1e300:
+        right = 4 * z + 60
+    return chosen, max(left, right, z + 5.0)

@@ -1,0 +1,372 @@
+"""The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian per LD block (DESIGN 3.3, 3.4).
+
+For a chunk of variants E = g(nodes, frequencies)' S is one matrix product, phi = exp(E + damping), p = sum of phi cos; backward, one more product
+S (d log p / dE)' gives a small table from which the derivative in any parameter is a contraction with d g / d theta: the cost does
+not grow with the number of parameters. Nothing of size variants x frequencies is held.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands
+from bayesmixer.ops.layout import CHUNK
+from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
+
+# infinities and NaN must keep their meaning (a rejected step), so not plain fastmath
+FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+LOG_TAIL = LOG_TOLERANCE - 1.0
+
+
+@nb.njit(fastmath=FAST, cache=True)
+def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac):
+    """Add the chunks of LD blocks lo .. hi - 1 to loglik (L,) and jac (L, P); the last parameter is sigma2_zero."""
+    k_n = tables.shape[2]
+    n_par = d_tables.shape[1]
+    m_max = max(m.max(), 1)
+    work = np.empty(m_max * CHUNK)
+    wide = np.empty(k_n * CHUNK)
+    bits = np.empty(CHUNK, np.int64)
+    pow2 = bits.view(np.float64)
+    c0, c1, c2, p, d2, f = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    acc = np.zeros((m_max, k_n))
+    for block in range(lo, hi):
+        value, d_zero, pending = 0.0, 0.0, -1
+        for c in range(chunks.block_chunk[block], chunks.block_chunk[block + 1]):
+            band = chunks.band[c]
+            mb = m[band]
+            if mb == 0:
+                continue
+            if gradient and pending != band:
+                if pending >= 0:
+                    _contract(acc, d_tables[pending], m[pending], jac[block])
+                acc[:mb] = 0.0
+                pending = band
+            start, n = chunks.start[c], chunks.start[c + 1] - chunks.start[c]
+            wide[: k_n * n] = chunks.spectra[k_n * start : k_n * (start + n)]
+            s = wide[: k_n * n].reshape(k_n, n)
+            e = work[: mb * n].reshape(mb, n)
+            np.dot(tables[band, :mb], s, e)
+            z, inv_nu, weight = chunks.z[start : start + n], chunks.inv_nu[start : start + n], chunks.weight[start : start + n]
+            step = ds[band]
+            for i in range(n):
+                c2[i] = 2 * math.cos(step * z[i])
+                c0[i] = 0.5 * c2[i]
+                c1[i] = 1.0
+                p[i] = 0.0
+                d2[i] = 0.0
+            for a in range(mb):
+                ea = e[a]
+                s2 = (a * step) ** 2
+                damp = -0.5 * sigma2_zero * s2
+                q = step / math.pi if a > 0 else 0.5 * step / math.pi
+                for i in range(n):  # exp without branches: 2^j times a polynomial on [-ln 2 / 2, ln 2 / 2]
+                    x = max(ea[i] + damp * inv_nu[i], -700.0)
+                    j = np.floor(x * 1.4426950408889634 + 0.5)
+                    r = x - j * 0.6931471805599453
+                    bits[i] = (np.int64(j) + 1023) << 52
+                    y = 1 / 39916800.0
+                    y = y * r + 1 / 3628800.0
+                    y = y * r + 1 / 362880.0
+                    y = y * r + 1 / 40320.0
+                    y = y * r + 1 / 5040.0
+                    y = y * r + 1 / 720.0
+                    y = y * r + 1 / 120.0
+                    y = y * r + 1 / 24.0
+                    y = y * r + 1 / 6.0
+                    y = y * r + 0.5
+                    y = y * r + 1.0
+                    ea[i] = y * r + 1.0
+                for i in range(n):  # cos(a ds z) by its three-term recurrence
+                    t = ea[i] * pow2[i] * q * c1[i]
+                    ea[i] = t
+                    p[i] += t
+                    d2[i] += t * s2
+                    following = c2[i] * c1[i] - c0[i]
+                    c0[i] = c1[i]
+                    c1[i] = following
+            for i in range(n):
+                density = max(p[i], 1e-300)
+                value += weight[i] * math.log(density * math.sqrt(inv_nu[i]))
+                f[i] = weight[i] / density
+                d_zero -= 0.5 * f[i] * d2[i] * inv_nu[i]
+            if gradient:
+                for a in range(mb):
+                    for i in range(n):
+                        e[a, i] *= f[i]
+                acc[:mb] += np.dot(e, s.T)
+        if gradient and pending >= 0:
+            _contract(acc, d_tables[pending], m[pending], jac[block])
+        loglik[block] += value
+        jac[block, n_par] += d_zero
+
+
+@nb.njit(fastmath=FAST, cache=True)
+def _contract(acc, d_table, m, out):
+    """out[p] += sum over frequencies and nodes of acc * d g / d theta_p."""
+    for p in range(d_table.shape[0]):
+        t = 0.0
+        for a in range(m):
+            for k in range(acc.shape[1]):
+                t += acc[a, k] * d_table[p, a, k]
+        out[p] += t
+
+
+@nb.njit(fastmath=FAST, cache=True)
+def _plan_rows(lo, hi, tail, rows, g, sigma2_zero, shift, period):
+    """Shift and period of the tail rows lo .. hi - 1."""
+    cumulant = np.empty(SHIFTS.size)
+    wide = np.empty(rows.spectrum.shape[1])
+    for i in range(lo, hi):
+        r = tail.row[i]
+        wide[:] = rows.spectrum[r]
+        cumulants(wide, rows.inv_nu[r], sigma2_zero, g, cumulant)
+        shift[i], period[i] = choose_shift(cumulant, rows.zt[r], rows.censored[r], LOG_TAIL)
+
+
+@nb.njit(fastmath=FAST, cache=True)
+def _exp_cos_sin(x, angle, e, c, s, m):
+    """e = exp(x), c = cos(angle), s = sin(angle) over the first m entries, without branches."""
+    bits = np.empty(m, np.int64)
+    pow2 = bits.view(np.float64)
+    for i in range(m):
+        v = max(min(x[i], 700.0), -700.0)
+        j = np.floor(v * 1.4426950408889634 + 0.5)
+        r = (v - j * 0.693147180369123816490) - j * 1.90821492927058770002e-10
+        bits[i] = (np.int64(j) + 1023) << 52
+        y = 1 / 6227020800.0
+        y = y * r + 1 / 479001600.0
+        y = y * r + 1 / 39916800.0
+        y = y * r + 1 / 3628800.0
+        y = y * r + 1 / 362880.0
+        y = y * r + 1 / 40320.0
+        y = y * r + 1 / 5040.0
+        y = y * r + 1 / 720.0
+        y = y * r + 1 / 120.0
+        y = y * r + 1 / 24.0
+        y = y * r + 1 / 6.0
+        y = y * r + 0.5
+        y = y * r + 1.0
+        e[i] = y * r + 1.0
+    for i in range(m):
+        e[i] *= pow2[i]
+    for i in range(m):
+        j = np.floor(angle[i] * 0.3183098861837907 + 0.5)
+        r = (angle[i] - j * 3.141592653589793) - j * 1.2246467991473532e-16
+        sign = 1.0 - 2.0 * np.float64(np.int64(j) & 1)
+        u = r * r
+        y = -1 / 121645100408832000.0
+        y = y * u + 1 / 355687428096000.0
+        y = y * u - 1 / 1307674368000.0
+        y = y * u + 1 / 6227020800.0
+        y = y * u - 1 / 39916800.0
+        y = y * u + 1 / 362880.0
+        y = y * u - 1 / 5040.0
+        y = y * u + 1 / 120.0
+        y = y * u - 1 / 6.0
+        s[i] = sign * (r + r * u * y)
+        y = 1 / 2432902008176640000.0
+        y = y * u - 1 / 6402373705728000.0
+        y = y * u + 1 / 20922789888000.0
+        y = y * u - 1 / 87178291200.0
+        y = y * u + 1 / 479001600.0
+        y = y * u - 1 / 3628800.0
+        y = y * u + 1 / 40320.0
+        y = y * u - 1 / 720.0
+        y = y * u + 1 / 24.0
+        y = y * u - 0.5
+        c[i] = sign * (1.0 + u * y)
+
+
+@nb.njit(fastmath=FAST, cache=True)
+def _shifted_rows(lo, hi, tail, rows, shift, place, m, ds, cumulant, re, im, d_re, d_im, sigma2_zero, gradient, weighted, out, jac, block_of):
+    """Tail rows lo .. hi - 1: add weight * log p to out[block], or write log p to out[row] where not `weighted`."""
+    k_n = re.shape[1]
+    n_par = d_re.shape[1]
+    size = max(m.max(), 1)
+    er, ei, x, c, s, a, b = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    for i in range(lo, hi):
+        r, l = tail.row[i], shift[i]
+        u = place[l]
+        k_shift, n, step = SHIFTS[l], m[u], ds[u]
+        z, inv_nu = rows.zt[r], rows.inv_nu[r]
+        base = 0.5 * sigma2_zero * inv_nu
+        total = base * k_shift * k_shift  # K(k), the exponent at t = 0
+        for k in range(k_n):
+            total += rows.spectrum[r, k] * cumulant[l, k]
+        for f in range(n):
+            t = f * step
+            er[f] = -base * (t * t - k_shift * k_shift) - total
+            ei[f] = 2 * base * t * k_shift - t * z
+        for k in range(k_n):
+            v = np.float64(rows.spectrum[r, k])
+            g, h = re[u, k], im[u, k]
+            for f in range(n):
+                er[f] += v * g[f]
+                ei[f] += v * h[f]
+        _exp_cos_sin(er, ei, x, c, s, n)
+        x[0] *= 0.5
+        value = 0.0
+        if rows.censored[r]:  # divide by k + it: the tail probability instead of the density
+            for f in range(n):
+                t = f * step
+                y = x[f] / (k_shift * k_shift + t * t)
+                a[f] = y * (k_shift * c[f] + t * s[f])
+                b[f] = y * (k_shift * s[f] - t * c[f])
+                value += a[f]
+            value = max(value, 1e-300)
+            log_p = total - k_shift * z + math.log(2 * value * step / math.pi)
+        else:
+            for f in range(n):
+                a[f] = x[f] * c[f]
+                b[f] = x[f] * s[f]
+                value += a[f]
+            value = max(value, 1e-300)
+            log_p = total - k_shift * z + math.log(value * step / math.pi * math.sqrt(inv_nu))
+        weight = 1.0
+        target = r
+        if weighted:
+            weight = rows.weight[r]
+            target = block_of[i]
+            out[target] += weight * log_p
+        else:
+            out[target] = log_p
+        if gradient:
+            factor = weight / value
+            for p in range(n_par):
+                t = 0.0
+                for k in range(k_n):
+                    g, h = d_re[u, p, k], d_im[u, p, k]
+                    w = 0.0
+                    for f in range(n):
+                        w += a[f] * g[f] - b[f] * h[f]
+                    t += w * rows.spectrum[r, k]
+                jac[target, p] += factor * t
+            w = 0.0
+            for f in range(n):
+                t = f * step
+                w += -0.5 * a[f] * (t * t - k_shift * k_shift) - b[f] * t * k_shift
+            jac[target, n_par] += factor * w * inv_nu
+
+
+@nb.njit(cache=True)
+def _band_tables(m, ds, node_x, n_ref, pi, sigma2):
+    """g (bands, M, K) and its derivatives (bands, 2C, M, K) at each band's frequencies."""
+    m_max = max(m.max(), 1)
+    tables = np.zeros((m.size, m_max, node_x.size))
+    d_tables = np.zeros((m.size, 2 * pi.size, m_max, node_x.size))
+    for b in range(m.size):
+        if m[b] > 0:
+            real_table(node_x, ds[b] * np.arange(m[b]), n_ref, pi, sigma2, tables[b], d_tables[b])
+    return tables, d_tables
+
+
+@nb.njit(cache=True)
+def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2):
+    """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their frequencies."""
+    longest = np.zeros(SHIFTS.size)
+    for i in range(shift.size):
+        longest[shift[i]] = max(longest[shift[i]], period[i])
+    place = np.full(SHIFTS.size, -1)
+    used = np.flatnonzero(longest)
+    m, ds = np.zeros(used.size, np.int64), np.ones(used.size)
+    s_max = math.sqrt(-2 * (LOG_TAIL - 13.0) / sigma2_zero)
+    for u in range(used.size):
+        place[used[u]] = u
+        ds[u] = max(2 * math.pi / longest[used[u]], s_max / (MAX_FREQUENCIES - 2))
+        m[u] = int(s_max / ds[u]) + 2
+    m_max = m.max() if used.size else 1
+    k_n, c_n = node_x.size, pi.size
+    re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
+    d_re, d_im = np.zeros((used.size, 2 * c_n, k_n, m_max)), np.zeros((used.size, 2 * c_n, k_n, m_max))
+    for u in range(used.size):
+        shifted_table(node_x, SHIFTS[used[u]], ds[u], m[u], n_ref, pi, sigma2, re[u], im[u], d_re[u], d_im[u])
+    return place, m, ds, re, im, d_re, d_im
+
+
+@nb.njit(cache=True)
+def which_tail(m, bands):
+    """Index into `LikelihoodData.tails`: how many of the |z| edges the cosine sum serves."""
+    served = 0
+    for e in range(m.size // 2):
+        # a band without variants has zt_max 0 and is served by whatever serves its edge
+        if m[2 * e] > 0 and m[2 * e + 1] > 0:
+            served = e + 1
+    return served
+
+
+@nb.njit(cache=True)
+def _serial(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient):
+    n_blocks = chunks.block_chunk.size - 1
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
+    _cosine_blocks(0, n_blocks, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+    n = tail.row.size
+    if n:
+        g = np.empty((SHIFTS.size, node_x.size))
+        cumulant_table(node_x, n_ref, pi, sigma2, g)
+        shift, period = np.empty(n, np.int64), np.empty(n)
+        _plan_rows(0, n, tail, rows, g, sigma2_zero, shift, period)
+        place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2)
+        block_of = _labels(tail)
+        _shifted_rows(0, n, tail, rows, shift, place, mt, dt, g, re, im, d_re, d_im, sigma2_zero, gradient, True, loglik, jac, block_of)
+    return loglik, jac
+
+
+@nb.njit(cache=True)
+def _labels(tail):
+    """LD block of each tail row."""
+    out = np.empty(tail.row.size, np.int64)
+    for b in range(tail.block_row.size - 1):
+        out[tail.block_row[b] : tail.block_row[b + 1]] = b
+    return out
+
+
+@nb.njit(parallel=True, cache=True)
+def _parallel(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient):
+    n_blocks = chunks.block_chunk.size - 1
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
+    n = tail.row.size
+    shift, period, g = np.empty(n, np.int64), np.empty(n), np.empty((SHIFTS.size, node_x.size))
+    block_of = _labels(tail)
+    if n:
+        cumulant_table(node_x, n_ref, pi, sigma2, g)
+        for t in nb.prange(parts.size - 1):
+            _plan_rows(tail.block_row[parts[t]], tail.block_row[parts[t + 1]], tail, rows, g, sigma2_zero, shift, period)
+    place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2)
+    for t in nb.prange(parts.size - 1):
+        lo, hi = parts[t], parts[t + 1]
+        _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+        a, b = tail.block_row[lo], tail.block_row[hi]
+        if b > a:
+            _shifted_rows(a, b, tail, rows, shift, place, mt, dt, g, re, im, d_re, d_im, sigma2_zero, gradient, True, loglik, jac, block_of)
+    return loglik, jac
+
+
+@nb.njit(cache=True)
+def _prepare(data, pi, sigma2, sigma2_zero):
+    """Frequencies and tables of the bands."""
+    chunks, bands, rows, node_x, n_ref, parts = data
+    m, ds = plan_bands(bands, node_x[0], n_ref, pi, sigma2, sigma2_zero)
+    tables, d_tables = _band_tables(m, ds, node_x, n_ref, pi, sigma2)
+    return m, ds, tables, d_tables
+
+
+@nb.njit(cache=True)
+def evaluate_serial(data, tails, pi, sigma2, sigma2_zero, gradient):
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on one thread."""
+    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
+    tail = tails[which_tail(m, data[1])]
+    chunks, bands, rows, node_x, n_ref, parts = data
+    return _serial(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient)
+
+
+@nb.njit(cache=True)
+def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
+    """As `evaluate_serial`, on numba's threads; the sums of an LD block are made by one thread, so results do not depend on their number."""
+    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
+    tail = tails[which_tail(m, data[1])]
+    chunks, bands, rows, node_x, n_ref, parts = data
+    return _parallel(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient)

@@ -1,0 +1,351 @@
+r"""What a fitted model predicts of z-scores: QQ curves and GWAS power (Frei et al 2019, Fig. 2-3, eq. 10), exact instead of sampled.
+
+Both are weighted means over variants, and a mean of densities has the mean characteristic function: one shifted line (see `oracle`) serves all variants
+at once, P(|Z| > c) = (1 / pi) int mean_j phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
+
+Hundreds of thousands of variants are first put into clusters with one mean spectrum each (`cluster_variants`). z-scores with other sample sizes
+than n_ref are variants whose partners are stronger or weaker by n / n_ref, so that every spectrum can be brought to n_ref.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import NamedTuple
+
+import numba as nb
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bayesmixer.errors import InputError
+from bayesmixer.ld.spectrum import X0
+from bayesmixer.ops.oracle import DECAY, HEIGHT_SHARE, SAFE_LOSS, Model, as_model, branch_constant, log_mixture
+
+Array = NDArray[np.float64]
+Z_SIGNIFICANT = 5.45  # two-sided p = 5e-8
+CLUSTERS = 2000
+_FREQUENCIES = np.array([0.2, 0.5, 1.0, 1.6, 2.5, 4.0, 10.0, 40.0])
+_PER_OCTAVE, _GAUSS = 2, 16  # panels per factor of two and points per panel of the power curve's quadrature
+
+
+class Clusters(NamedTuple):
+    """Groups of similar variants: spectrum (G, K), weight (G,) of sum 1, the sample size n that all are brought to, members (variants,) (-1: weight 0)."""
+
+    spectrum: Array
+    weight: Array
+    n: float
+    members: NDArray[np.int64]
+
+
+@nb.njit(cache=True, parallel=False)  # type: ignore[untyped-decorator]
+def _rescale(spectrum: Array, nu: Array, x: Array, x0: float) -> Array:
+    """nu sum_k S_jk l_k'(nu x_k): spectrum of partners whose strengths are multiplied by nu <= 1."""
+    rows, k = spectrum.shape
+    low, high = np.log(x0), np.log(x[0] + x0)
+    nodes, sign = np.empty(k), np.empty(k)
+    for i in range(k):
+        nodes[i] = np.cos(np.pi * i / (k - 1))
+        sign[i] = (1.0 if i % 2 == 0 else -1.0) * (0.5 if i in (0, k - 1) else 1.0)
+    out, row = np.zeros((rows, k)), np.empty(k)
+    for j in range(rows):
+        for a in range(k):
+            v = 2 * (np.log(nu[j] * x[a] + x0) - low) / (high - low) - 1
+            total = 0.0
+            for i in range(k):
+                d = v - nodes[i]
+                if abs(d) < 1e-14:
+                    d = 1e-14
+                row[i] = sign[i] / d
+                total += row[i]
+            part = nu[j] * spectrum[j, a] / total
+            for i in range(k):
+                out[j, i] += part * row[i]
+    return out
+
+
+def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[Array, float]:
+    """Spectra (J, K) as if every variant had the largest sample size, and that size."""
+    s, x = np.atleast_2d(np.asarray(spectrum)), np.asarray(node_x, np.float64)
+    size = np.broadcast_to(np.asarray(n, np.float64), (len(s),))
+    top = float(size.max())
+    nu = size / top
+    if nu.min() > 1 - 1e-12:
+        return s.astype(np.float64), top
+    expected = np.exp(np.log(X0) + np.log1p(x[0] / X0) * (np.cos(np.pi * np.arange(len(x)) / (len(x) - 1)) + 1) / 2) - X0
+    if np.abs(x - expected).max() > 1e-6 * x[0]:
+        raise InputError("node_x", "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be joined", "Pass one n, or ld.spectrum.nodes")
+    return _rescale(s.astype(np.float64), nu, x, X0), top
+
+
+def _weights(weight: ArrayLike | None, rows: int) -> Array:
+    w = np.ones(rows) if weight is None else np.broadcast_to(np.asarray(weight, np.float64), (rows,)).copy()
+    if len(w) == 0 or not np.isfinite(w).all() or w.min() < 0 or w.sum() <= 0:
+        raise InputError("weight", "has negative or non-finite values, or a sum of zero; expected weights >= 0 with some > 0")
+    return w / w.sum()
+
+
+def _table(m: Model, t: Array, shift: float) -> NDArray[np.complex128]:
+    """g(x_k; n (t - i shift)^2 / 2), (K, M)."""
+    f, _ = log_mixture(m, t, np.array([shift]))
+    x = m.node_x
+    limit = -0.5 * (m.pi * m.sigma2_beta).sum() * m.n[0] * np.square(t - 1j * shift)
+    out: NDArray[np.complex128] = np.where(x[:, None] > 1e-300, f[0] / np.where(x > 1e-300, x, 1)[:, None], limit)
+    return out
+
+
+def cluster_variants(
+    n: ArrayLike,
+    spectrum: ArrayLike,
+    node_x: ArrayLike,
+    pi: ArrayLike,
+    sigma2_beta: ArrayLike,
+    sigma2_zero: float,
+    weight: ArrayLike | None = None,
+    clusters: int = CLUSTERS,
+) -> Clusters:
+    """Group variants whose z-scores have nearly the same distribution.
+
+    The group with the largest error is split in two until there are `clusters`: error of a mean of exp(f) when f is replaced by its mean is
+    half its variance, f being log phi at real frequencies (the bulk) and at imaginary ones (the tails, where few variants carry all).
+
+    Parameters
+    ----------
+    n
+        (J,) sample sizes, or one for all.
+    spectrum, node_x
+        (J, K) LD spectrum and (K,) strengths of its nodes.
+    pi, sigma2_beta, sigma2_zero
+        Parameters near which predictions are wanted ((C,), (C,), scalar), such as the mode.
+    weight
+        (J,) weights, equal by default.
+    clusters
+        Number of groups.
+
+    Returns
+    -------
+    Clusters
+        Pass its `spectrum`, `n` and `weight` to `survival` or `power_curve`.
+    """
+    w = _weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
+    kept = np.flatnonzero(w > 0)
+    size = np.broadcast_to(np.asarray(n, np.float64), w.shape)[kept]
+    s, top = _at_one_size(size, np.atleast_2d(np.asarray(spectrum))[kept], node_x)
+    w = w[kept]
+    members = np.full(len(np.atleast_2d(np.asarray(spectrum))), -1)
+    if len(s) <= clusters:
+        members[kept] = np.arange(len(s))
+        return Clusters(s, w, top, members)
+    m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
+    height = min(HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())), 6.0)
+    table = [_table(m, _FREQUENCIES, 0.0).real, *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 0.9, 1.0))]
+    f = s @ np.concatenate(table, axis=1)
+    scale = np.exp(f - f.max(0))
+    scale /= w @ scale  # share of each variant in the mean
+    groups = [np.arange(len(s))]
+
+    def cost(rows: NDArray[np.int64]) -> tuple[float, int]:
+        part = f[rows]
+        share = w[rows, None] * scale[rows]
+        total = share.sum(0)
+        spread = (share * np.square(part - (share * part).sum(0) / total)).sum(0)
+        worst = int(np.argmax(spread))
+        return (-float(spread[worst]), worst) if len(rows) > 1 else (0.0, 0)
+
+    heap = [(*cost(groups[0]), 0)]
+    while len(groups) < clusters and heap[0][0] < 0:
+        _, axis, g = heapq.heappop(heap)
+        rows = groups[g]
+        share = w[rows] * scale[rows, axis]
+        value = f[rows, axis]
+        high = value > (share @ value) / share.sum()
+        if not high.any() or high.all():
+            high = np.arange(len(rows)) < len(rows) // 2
+        groups[g] = rows[high]
+        groups.append(rows[~high])
+        heapq.heappush(heap, (*cost(groups[g]), g))
+        heapq.heappush(heap, (*cost(groups[-1]), len(groups) - 1))
+    label = np.empty(len(s), np.int64)
+    for g, rows in enumerate(groups):
+        label[rows] = g
+    members[kept] = label
+    mass = np.bincount(label, w, len(groups))
+    mean = np.stack([np.bincount(label, w * s[:, k], len(groups)) for k in range(s.shape[1])], 1) / mass[:, None]
+    return Clusters(mean, mass, top, members)
+
+
+def survival(
+    c: ArrayLike,
+    n: ArrayLike,
+    spectrum: ArrayLike,
+    node_x: ArrayLike,
+    pi: ArrayLike,
+    sigma2_beta: ArrayLike,
+    sigma2_zero: float,
+    weight: ArrayLike | None = None,
+    clusters: int | None = CLUSTERS,
+) -> Array:
+    """Predicted share of variants with |Z| > c: the model's curve of a QQ plot (of a stratum, where only its variants are passed).
+
+    Parameters
+    ----------
+    c
+        (P,) thresholds of |z|.
+    n, spectrum, node_x, weight
+        As in `cluster_variants`; all variants, or those of one stratum, or clusters of them.
+    pi, sigma2_beta, sigma2_zero
+        Parameters: (C,), (C,) (scalars for one component), scalar.
+    clusters
+        More variants than this are clustered first (None: never). Error at 2,000: see docs/prediction.md.
+
+    Returns
+    -------
+    numpy.ndarray
+        (P,) weighted mean over variants of P(|Z_j| > c), of small relative error down to 1e-300.
+
+    References
+    ----------
+    Frei et al (2019), Nature Communications 10:2417, Fig. 2 (QQ plots); the same quantity there from sampled variants.
+    """
+    at = np.atleast_1d(np.abs(np.asarray(c, np.float64)))
+    w = _weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
+    if clusters is not None and len(w) > clusters:
+        group = cluster_variants(n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, w, clusters)
+        s, w, top = group.spectrum, group.weight, group.n
+    else:
+        s, top = _at_one_size(n, spectrum, node_x)
+    m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
+    cap = HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max()))
+    spread = np.sqrt(m.sigma2_zero + top * (m.pi * m.sigma2_beta).sum() * (w @ s.sum(1)))
+    first, last = min(0.5 / spread, 0.5 * cap), 1.1 * (at.max() + 2) / m.sigma2_zero + 1
+    lines = first * 1.15 ** np.arange(max(2, int(np.ceil(np.log(last / first) / np.log(1.15)))))
+    if np.isfinite(cap):
+        lines = np.unique(np.append(lines, cap))
+    f = s @ np.concatenate([_table(m, np.zeros(1), k).real for k in lines], axis=1)
+    peak = f.max(0)
+    height = 0.5 * m.sigma2_zero * lines**2 + peak + np.log(w @ np.exp(f - peak)) - np.log(lines)  # log of the integrand's size at c = 0
+    below = np.flatnonzero(lines <= cap * (1 + 1e-12))
+    size = height - lines * at[:, None]
+    out, todo = np.full(len(at), np.nan), at > 0
+    out[~todo] = 1.0
+    for candidates, safe in ((below, SAFE_LOSS), (np.arange(len(lines)), np.inf)):
+        best = candidates[np.argmin(size[:, candidates], axis=1)]
+        for line in np.unique(best[todo]):
+            rows = np.flatnonzero(todo & (best == line))
+            value, loss = _line_survival(m, s, w, float(lines[line]), at[rows])
+            good = (loss < safe) & (value > 0)
+            out[rows[good]] = value[good]
+            todo[rows[good]] = False
+    return np.clip(np.where(np.isnan(out), 0.0, out), 0.0, 1.0)
+
+
+def _line_survival(m: Model, s: Array, w: Array, shift: float, c: Array) -> tuple[Array, Array]:
+    """P(|Z| > c) and the log of the cancellation, by the line at `shift`; midpoints are added until the sum settles."""
+    end = np.sqrt(DECAY / m.sigma2_zero)
+    points = int(np.ceil(end * max(30.0 / shift, 40.0) / (2 * np.pi)))
+    t, h = np.arange(points + 1) * end / points, end / points
+    total, size, old = np.zeros(len(c)), np.zeros(len(c)), np.zeros(len(c))
+    log_scale: float | None = None
+    for _ in range(8):
+        mean, peak = _mean_phi(m, s, w, t, shift)
+        log_scale = peak if log_scale is None else log_scale
+        f = mean * np.exp(peak - log_scale) / (shift + 1j * t)
+        f[t == 0] *= 0.5
+        total = total + (np.exp(-1j * np.outer(c, t)) @ f).real
+        size = size + np.abs(f).sum()
+        value = total * h
+        if old.any() and (np.abs(value - old) <= 1e-7 * np.abs(value) + 1e-14 * size * h).all():
+            break
+        old, h = value, h / 2
+        t = np.arange(1, 2 * points, 2) * h
+        points *= 2
+    with np.errstate(divide="ignore", over="ignore", under="ignore"):
+        return value * np.exp((log_scale or 0.0) - shift * c) * 2 / np.pi, np.log(size * h / np.abs(value))
+
+
+def _mean_phi(m: Model, s: Array, w: Array, t: Array, shift: float) -> tuple[NDArray[np.complex128], float]:
+    """Mean over rows of phi(t - i shift) / exp(peak), (M,), and peak."""
+    # phases are continued along the line from 0, so the table needs the whole of it where midpoints are asked for
+    g = _table(m, t, shift)
+    noise = -0.5 * m.sigma2_zero * np.square(t - 1j * shift)
+    peak = float((s @ _table(m, np.zeros(1), shift).real).max())
+    out = np.empty(len(t), np.complex128)
+    step = max(1, 4_000_000 // len(s))
+    for a in range(0, len(t), step):
+        r = slice(a, a + step)
+        out[r] = w @ np.exp(s @ g[:, r] - peak)
+    return out * np.exp(noise - noise[0].real), peak + float(noise[0].real)
+
+
+def power_curve(
+    n_grid: ArrayLike,
+    spectrum: ArrayLike,
+    node_x: ArrayLike,
+    pi: ArrayLike,
+    sigma2_beta: ArrayLike,
+    sigma2_zero: float,
+    weight: ArrayLike | None = None,
+    z_threshold: float = Z_SIGNIFICANT,
+) -> Array:
+    """Share of heritability that genome-wide significant variants capture, by GWAS sample size (Frei et al 2019, eq. 10).
+
+    S(N) = E[delta^2; |Z| > z_threshold] / E[delta^2], both averaged over variants, delta the genetic part of Z at sample size N. From the
+    characteristic function: E[delta^2 exp(i s delta)] = -phi_delta''(s) is N times a function W of sqrt(N) s, computed once for all N.
+
+    Parameters
+    ----------
+    n_grid
+        (P,) sample sizes.
+    spectrum, node_x, weight
+        As in `cluster_variants`; cluster once (with one n for all), then call this for every posterior draw.
+    pi, sigma2_beta, sigma2_zero
+        Parameters: (C,), (C,) (scalars for one component), scalar.
+    z_threshold
+        Threshold of |z|.
+
+    Returns
+    -------
+    numpy.ndarray
+        (P,) S(N) in [0, 1], to about 1e-9 absolute.
+    """
+    size = np.atleast_1d(np.asarray(n_grid, np.float64))
+    if (size <= 0).any():
+        raise InputError("n_grid", "has sample sizes <= 0; expected positive numbers")
+    s = np.atleast_2d(np.asarray(spectrum, np.float64))
+    w = _weights(weight, len(s))
+    m = as_model(0.0, 1.0, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
+    largest = float(m.sigma2_beta.max() * (m.node_x.max() + s.sum(1).max()))
+    if largest == 0 or m.pi.sum() == 0:
+        raise InputError("pi, sigma2_beta", "are zero: there is no heritability to capture")
+    first, last = 0.02 / np.sqrt(largest), np.sqrt(DECAY / m.sigma2_zero * size.max())
+    panels = int(np.ceil(np.log2(last / first) * _PER_OCTAVE))
+    edges = np.concatenate([[0.0], np.geomspace(first, last, panels + 1)])
+    node, gauss = np.polynomial.legendre.leggauss(_GAUSS)
+    v = (edges[:-1, None] + np.diff(edges)[:, None] * (node + 1) / 2).ravel()
+    dv = (np.diff(edges)[:, None] * gauss / 2).ravel()
+    mean = _tilted_second_moment(m, s, w, np.append(0.0, v))
+    total, mean = mean[0], mean[1:]
+    root = np.sqrt(size)[:, None]
+    kernel = np.exp(-0.5 * m.sigma2_zero * np.square(v / root)) * np.sin(z_threshold * v / root) / v
+    out: Array = np.clip(1 - 2 / np.pi * (kernel @ (mean * dv)) / total, 0.0, 1.0)
+    return out
+
+
+def _tilted_second_moment(m: Model, s: Array, w: Array, v: Array) -> Array:
+    """W(v) = mean over variants of E[delta^2 exp(i v delta)] at sample size 1, (M,)."""
+    q = 0.5 * v * v
+    x = m.node_x[:, None]
+    f = log_mixture(m, v, np.zeros(1))[0][0].real
+    first, second = np.zeros_like(f), np.zeros_like(f)
+    for p, sigma2 in zip(m.pi, m.sigma2_beta, strict=True):
+        share = p * np.exp(-x * q * sigma2 - f)
+        first += sigma2 * share
+        second += sigma2**2 * share
+    g = np.where(x > 1e-300, f / np.where(x > 1e-300, x, 1), -(m.pi * m.sigma2_beta).sum() * q)
+    table = np.concatenate([g, first, x * (second - first**2)], axis=1)
+    out = np.zeros(len(v))
+    step = max(1, 4_000_000 // table.shape[1])
+    for a in range(0, len(s), step):
+        r = slice(a, a + step)
+        value, slope, bend = np.split(s[r] @ table, 3, axis=1)
+        # log phi = value; its derivatives in q are -slope and bend
+        out += w[r] @ (np.exp(value) * (slope - 2 * q * (bend + slope * slope)))
+    return out

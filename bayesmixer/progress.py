@@ -1,0 +1,70 @@
+"""Progress bars on standard error for whatever lasts over two seconds; silent where nobody is looking."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Bar:
+    """One progress bar: `advance` it, `describe` what it is doing."""
+
+    def __init__(self, progress: Any = None, task: Any = None) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, step: float = 1) -> None:
+        """Move the bar by `step` units."""
+        if self._progress is not None:
+            self._progress.advance(self._task, step)
+
+    def describe(self, text: str) -> None:
+        """Replace the bar's description."""
+        if self._progress is not None:
+            self._progress.update(self._task, description=text)
+
+
+@contextmanager
+def bar(description: str, total: float | None, show: bool | None = None) -> Iterator[Bar]:
+    """Context manager of a progress bar.
+
+    Parameters
+    ----------
+    description
+        What is being done, a few words.
+    total
+        Units of work, or None when unknown (the bar pulses).
+    show
+        True or False to force; None shows it when standard error is a terminal.
+    """
+    if show is None:
+        show = sys.stderr.isatty()
+    if not show:
+        yield Bar()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Bar(progress, progress.add_task(description, total=total))
+
+
+def track(items: Iterable[T], description: str, total: float | None = None, show: bool | None = None) -> Iterator[T]:
+    """Iterate over `items` with a progress bar (see `bar`)."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    with bar(description, total, show) as b:
+        for item in items:
+            yield item
+            b.advance()

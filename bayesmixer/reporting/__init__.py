@@ -1,0 +1,1 @@
+"""Figures (each takes and returns axes) and the self-contained HTML report."""

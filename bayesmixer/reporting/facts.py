@@ -1,0 +1,128 @@
+"""Facts about a fit that the trust rules and the table of diagnostics share: counts, weights, convergence, mixing."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.reporting.prediction import data_attributes, read_json
+
+
+def evaluated(results: xr.DataTree, data: xr.Dataset) -> xr.Dataset:
+    """The fitted trait's variables, variants of positive weight only."""
+    trait = fitted_trait(results, data)
+    return data.isel(trait=trait, variant=np.asarray(data["weight"]) > 0)
+
+
+def fitted_trait(results: xr.DataTree, data: xr.Dataset) -> int:
+    """Position of the fitted trait in the data: the fit's attribute `trait` (name or position), else the first."""
+    trait = results.attrs.get("trait", 0)
+    names = [str(t) for t in data["trait"].to_numpy()] if "trait" in data.coords else []
+    return names.index(str(trait)) if str(trait) in names else (int(trait) if isinstance(trait, int | np.integer) else 0)
+
+
+def chromosomes_used(results: xr.DataTree, data: xr.Dataset | None) -> list[str] | None:
+    """Names of the chromosomes, in order; None where not recorded."""
+    if data is not None and "chrom" in data:
+        return [str(c) for c in dict.fromkeys(np.asarray(data["chrom"]).astype(str).tolist())]
+    recorded = read_json(data_attributes(results).get("chromosomes"), None)
+    return None if recorded is None else [str(c) for c in recorded]
+
+
+def number_of_blocks(results: xr.DataTree, data: xr.Dataset | None) -> int | None:
+    """LD blocks that hold an evaluated variant."""
+    if data is not None:
+        return len(np.unique(np.asarray(data["ld_block"])[np.asarray(data["weight"]) > 0]))
+    if "log_likelihood" in results.children and "ld_block" in results["log_likelihood"].sizes:
+        return int(results["log_likelihood"].sizes["ld_block"])
+    return None
+
+
+def effective_variants(results: xr.DataTree, data: xr.Dataset | None) -> float | None:
+    """Sum of weights."""
+    recorded = estimate_number(results, "effective_variants")
+    if recorded is not None:
+        return recorded
+    return None if data is None else float(data["weight"].sum())
+
+
+def mean_chi2(results: xr.DataTree, data: xr.Dataset) -> float:
+    """Weighted mean of z squared."""
+    one = evaluated(results, data)
+    return float(np.average(np.asarray(one["z"], dtype=float) ** 2, weights=np.asarray(one["weight"])))
+
+
+def estimate_number(results: xr.DataTree, name: str) -> float | None:
+    """A number among the attributes of the estimate group; None where absent or not finite."""
+    if "estimate" not in results.children:
+        return None
+    value = results["estimate"].attrs.get(name)
+    return None if value is None or not np.isfinite(float(value)) else float(value)
+
+
+def by_component(pi: xr.DataArray) -> list[tuple[str, np.ndarray]]:
+    """Draws of each component with its label: `""` where there is one, `" [small]"` and the like where there are several."""
+    extra = [d for d in pi.dims if d not in ("chain", "draw")]
+    if not extra:
+        return [("", pi.to_numpy().ravel())]
+    dim = extra[0]
+    names = [str(v) for v in pi[dim].to_numpy()]
+    return [(f" [{name}]", pi.isel({dim: k}).to_numpy().ravel()) for k, name in enumerate(names)]
+
+
+def share_of_prior_sd(results: xr.DataTree) -> float | None:
+    """Posterior over prior spread of the logit of pi, where the prior is the models' weak one."""
+    if results.attrs.get("prior") != "weak" or "unconstrained_posterior" not in results.children:
+        return None
+    free = results["unconstrained_posterior"].to_dataset()
+    if "logit_pi" not in free:
+        return None
+    from bayesmixer.models.common import WEAK
+
+    return float(free["logit_pi"].std()) / WEAK["logit_pi"][1]
+
+
+def optimum_heights(results: xr.DataTree) -> np.ndarray:
+    """Log-posterior (or log-likelihood) of the optimum met from each start; empty where not recorded."""
+    if "estimate" in results.children:
+        for name in ("optimum_log_posterior", "optimum_log_likelihood"):
+            if name in results["estimate"].data_vars:
+                values = results["estimate"][name].to_numpy().ravel().astype(float)
+                return values[np.isfinite(values)]
+    return np.empty(0)
+
+
+def pareto_k(results: xr.DataTree) -> float | None:
+    """k-hat of the Laplace fit's importance weights."""
+    if "sample_stats" not in results.children:
+        return None
+    stats = results["sample_stats"]
+    if "pareto_k" in stats.data_vars:
+        return float(np.max(stats["pareto_k"].to_numpy()))
+    value = stats.attrs.get("pareto_k")
+    return None if value is None else float(value)
+
+
+def number_of_divergences(results: xr.DataTree) -> int:
+    """Divergent transitions after warm-up."""
+    if "sample_stats" in results.children and "diverging" in results["sample_stats"].data_vars:
+        return int(results["sample_stats"]["diverging"].sum())
+    return 0
+
+
+def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
+    """Largest R-hat and smallest effective sample size (bulk or tail) of what varies; for importance-resampled draws the weights' Kish size."""
+    posterior = results["posterior"].to_dataset()
+    if "sample_stats" in results.children and "log_weight" in results["sample_stats"].data_vars:
+        log_weight = results["sample_stats"]["log_weight"].to_numpy().ravel().astype(float)
+        weight = np.exp(log_weight - log_weight.max())
+        return None, float(weight.sum() ** 2 / np.sum(weight**2))
+    varying = [str(name) for name, v in posterior.data_vars.items() if v.dtype.kind == "f" and bool((v.std(("chain", "draw")) > 0).all())]
+    if posterior.sizes["draw"] < 4 or not varying:
+        return None, None
+    import arviz as az
+
+    table = az.summary(xr.DataTree.from_dict({"posterior": posterior[varying]}), kind="diagnostics", round_to="none")
+    ess = float(np.nanmin(table[["ess_bulk", "ess_tail"]].to_numpy(dtype=float)))
+    r_hat = float(np.nanmax(table["r_hat"].to_numpy(dtype=float))) if posterior.sizes["chain"] > 1 else None
+    return r_hat, ess

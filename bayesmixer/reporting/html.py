@@ -1,0 +1,135 @@
+"""`report`: one self-contained HTML file that says what was found, how far to trust it, and what it was made from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayesmixer.errors import InputError
+
+SEVERITY_WORD = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
+
+
+def report(
+    results: xr.DataTree,
+    data: xr.Dataset | None = None,
+    path: str | Path = "report.html",
+    title: str | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Write a fit as one HTML file that works offline and prints well.
+
+    Parameters
+    ----------
+    results
+        What `bayesmixer.fit` returned: any of the univariate models, any method.
+    data
+        The GwasData that the fit was made with; without it there are no QQ plots, power curve and LD plots.
+    path
+        The file to write; an existing one is replaced when the new one is complete.
+    title
+        Heading; names the trait and the model where left out.
+    progress
+        Show a progress bar; None shows it on a terminal.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        Not a fit, no posterior group, data of another fit, or a path that cannot be written.
+    """
+    from bayesmixer.progress import track
+    from bayesmixer.reporting.figures import plan, render
+    from bayesmixer.reporting.load import check_data, check_results
+
+    path = check_path(path)
+    check_results(results)
+    if data is not None:
+        check_data(data, results)
+    plans, skipped = plan(results, data)
+    images = [render(one) for one in track(plans, "Drawing figures", show=progress)]
+    text = page(results, data, title, images, skipped)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path
+
+
+def check_path(path: str | Path) -> Path:
+    """Check, before anything is drawn, that the report can be written.
+
+    Raises
+    ------
+    InputError
+        The folder does not exist or cannot be written to, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError("path", f"'{path}' is a folder, expected a file name", f"For example '{path / 'report.html'}'.")
+    if not path.parent.is_dir():
+        raise InputError("path", f"the folder '{path.parent}' of '{path}' does not exist", "Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError("path", f"the folder '{path.parent}' cannot be written to", "Choose another.")
+    return path
+
+
+def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, images: list[Any], skipped: list[str]) -> str:
+    """The report's HTML from its parts."""
+    from importlib.resources import files
+
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from bayesmixer import __version__
+    from bayesmixer.reporting import tables
+    from bayesmixer.reporting.prediction import read_json
+    from bayesmixer.reporting.trust import trust
+
+    here = files("bayesmixer.reporting")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
+    css = (here / "report.css").read_text(encoding="utf-8")
+    findings = trust(results, data)
+    model = tables.MODELS.get(results.attrs.get("model", ""), str(results.attrs.get("model", "model")))
+    method = tables.METHODS.get(results.attrs.get("method", ""), str(results.attrs.get("method", "")))
+    estimates = [tables.parameter_table(results), tables.comparison_table(results)]
+    provenance = [tables.input_table(results), tables.filter_table(results), tables.settings_table(results), tables.version_table(results)]
+    return template.render(
+        css=Markup(css),
+        version=__version__,
+        title=title or f"{_trait(results, data)}: {model} fit",
+        about=", ".join(part for part in (f"{model} model", method, str(results.attrs.get("created", ""))) if part),
+        headline=tables.headline(results),
+        findings=findings,
+        stops=sum(f.severity == "stop" for f in findings),
+        cautions=sum(f.severity == "caution" for f in findings),
+        severity_word=SEVERITY_WORD,
+        with_data=data is not None,
+        warnings=read_json(results.attrs.get("warnings"), []),
+        estimates=[t for t in estimates if t is not None],
+        diagnostics=tables.diagnostics(results, data),
+        optima=tables.optimum_table(results),
+        figures=images,
+        skipped=skipped,
+        provenance=[t for t in provenance if t.rows],
+    )
+
+
+def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
+    from bayesmixer.reporting.facts import fitted_trait
+    from bayesmixer.reporting.prediction import data_attributes, read_json
+
+    if data is not None and "trait" in data.coords:
+        return str(data["trait"].to_numpy()[fitted_trait(results, data)])
+    recorded = read_json(data_attributes(results).get("sumstats"), [])
+    return str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"

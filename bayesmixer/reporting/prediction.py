@@ -1,0 +1,203 @@
+"""What the figures ask of a fit: the parameters of each posterior draw, and the model's distribution of |z| (Frei et al. 2019, methods).
+
+The predictions themselves are bayesmixer.ops.predict's; here the posterior of whatever model was fitted is brought into their form
+(one causal component, two, or pi = 1 for the infinitesimal model), and the variants are clustered so that a figure takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+from bayesmixer.reporting.style import TAILS
+
+Floats = NDArray[np.float64]
+
+CLUSTERS = 300
+"""Variants are grouped into so many before a prediction; its relative error is then below 1% (docs/prediction.md)."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of the marginal effects' distribution, one row a posterior draw.
+
+    Attributes
+    ----------
+    pi, sigma2_beta
+        (draw, component): share of causal variants, and variance of their effects.
+    sigma2_zero
+        (draw,): variance of z where nothing is causal.
+    """
+
+    pi: Floats
+    sigma2_beta: Floats
+    sigma2_zero: Floats
+
+    def __len__(self) -> int:
+        return len(self.sigma2_zero)
+
+    def draw(self, i: int) -> tuple[Floats, Floats, float]:
+        """pi, sigma2_beta and sigma2_zero of draw `i`."""
+        return self.pi[i], self.sigma2_beta[i], float(self.sigma2_zero[i])
+
+    def middle(self) -> tuple[Floats, Floats, float]:
+        """Geometric means over the draws."""
+        return tuple(np.exp(np.log(x).mean(axis=0)) for x in (self.pi, self.sigma2_beta, self.sigma2_zero))  # type: ignore[return-value]
+
+    def as_one(self) -> Parameters:
+        """The geometric means as one draw."""
+        pi, beta, zero = self.middle()
+        return Parameters(pi[None], beta[None], np.array([zero]))
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The evaluated variants of a trait, as flat arrays: |z| and N (variant,), spectrum (variant, node), their weights and LD blocks."""
+
+    z: Floats
+    n: Floats
+    spectrum: NDArray[Any]
+    node_x: Floats
+    weight: Floats
+    ld_score: Floats
+    maf: Floats
+    ld_block: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, rows: NDArray[Any]) -> Variants:
+        """The chosen variants."""
+        return Variants(
+            self.z[rows],
+            self.n[rows],
+            self.spectrum[rows],
+            self.node_x,
+            self.weight[rows],
+            self.ld_score[rows],
+            self.maf[rows],
+            self.ld_block[rows],
+        )
+
+
+def data_attributes(results: xr.DataTree) -> dict[str, Any]:
+    """Attributes of the GwasData that a fit was made with, as the fit recorded them."""
+    attributes: dict[str, Any] = read_json(results.attrs.get("data"), {})
+    return attributes
+
+
+def read_json(text: Any, default: Any) -> Any:
+    """A JSON attribute decoded; `default` where it is absent."""
+    if text is None:
+        return default
+    return json.loads(text) if isinstance(text, str) and text else text
+
+
+def parameters(results: xr.DataTree, draws: int | None = None) -> Parameters:
+    """Parameters of the posterior draws of any of the univariate models.
+
+    Parameters
+    ----------
+    results
+        What `bayesmixer.fit` returned.
+    draws
+        Keep this many, evenly spaced over all chains; None keeps all.
+
+    Raises
+    ------
+    InputError
+        The posterior holds no `sigma2_0`, or nothing to make the effects' variance of.
+    """
+    posterior = stacked(results)
+    rows = np.arange(posterior.sizes["sample"])
+    if draws is not None and draws < len(rows):
+        rows = rows[np.linspace(0, len(rows) - 1, draws).round().astype(int)]
+    posterior = posterior.isel(sample=rows)
+    if "sigma2_0" not in posterior:
+        raise InputError("results", "no 'sigma2_0' in the posterior group", "Only fits of the univariate models can be plotted.")
+    zero = np.asarray(posterior["sigma2_0"], dtype=float)
+    pi = _by_component(posterior["pi"]) if "pi" in posterior else np.ones((len(rows), 1))
+    if "sigma2_beta" in posterior:
+        beta = _by_component(posterior["sigma2_beta"])
+    elif "h2" in posterior and pi.shape[1] == 1:
+        h_total = float(np.ravel(data_attributes(results).get("h_total", np.nan))[0])
+        beta = np.asarray(posterior["h2"], dtype=float)[:, None] / (pi * h_total)
+    else:
+        raise InputError("results", "no 'sigma2_beta' in the posterior group", "Only fits of the univariate models can be plotted.")
+    if beta.shape != pi.shape:
+        raise InputError("results", f"'pi' has {pi.shape[1]} components and 'sigma2_beta' has {beta.shape[1]}, expected as many of each")
+    return Parameters(pi, beta, zero)
+
+
+def stacked(results: xr.DataTree) -> xr.Dataset:
+    """The posterior with chain and draw stacked as `sample`, that dimension first."""
+    posterior = results["posterior"].to_dataset()
+    flat = posterior.stack(sample=("chain", "draw"), create_index=False)
+    return flat.transpose("sample", ...)
+
+
+def _by_component(values: xr.DataArray) -> Floats:
+    array = np.asarray(values, dtype=float)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
+    """The variants of a GwasData that count in the likelihood: positive weight and a finite z.
+
+    Parameters
+    ----------
+    data
+        GwasData (see docs/data_structures.md).
+    trait
+        Name or position of the trait.
+    """
+    one = data.isel(trait=trait) if isinstance(trait, int) else data.sel(trait=trait)
+    spectrum = one["spectrum"].isel(maf_s=0) if "maf_s" in one["spectrum"].dims else one["spectrum"]
+    ld_score = one["ld_score_h"].isel(maf_s=0) if "maf_s" in one["ld_score_h"].dims else one["ld_score_h"]
+    z, n, weight = (np.asarray(one[v], dtype=float) for v in ("z", "n", "weight"))
+    kept = np.flatnonzero((weight > 0) & np.isfinite(z) & np.isfinite(n))
+    if not len(kept):
+        raise InputError("data", "no variant has a positive weight and a finite z-score", "Align the summary statistics with the reference again.")
+    freq = np.asarray(one["freq"], dtype=float)[kept]
+    return Variants(
+        z=np.abs(z[kept]),
+        n=n[kept],
+        spectrum=np.asarray(spectrum)[kept],
+        node_x=np.asarray(one["node_x"], dtype=float),
+        weight=weight[kept],
+        ld_score=np.asarray(ld_score, dtype=float)[kept],
+        maf=np.minimum(freq, 1 - freq),
+        ld_block=np.asarray(one["ld_block"], dtype=np.int64)[kept],
+    )
+
+
+def predicted_survival(v: Variants, p: Parameters, thresholds: Floats, clusters: int = CLUSTERS) -> Floats:
+    """Weighted mean over variants of P(|Z| > c) under each draw: (draw, threshold)."""
+    from bayesmixer.ops.predict import cluster_variants, survival
+
+    group = cluster_variants(v.n, v.spectrum, v.node_x, *p.middle(), weight=v.weight, clusters=clusters)
+    rows = [survival(thresholds, group.n, group.spectrum, v.node_x, *p.draw(i), weight=group.weight) for i in range(len(p))]
+    return np.asarray(rows, dtype=float)
+
+
+def predicted_power(v: Variants, p: Parameters, n_grid: Floats, z_threshold: float, clusters: int = CLUSTERS) -> Floats:
+    """Share of h2 in genome-wide significant variants at each sample size under each draw: (draw, n)."""
+    from bayesmixer.ops.predict import cluster_variants, power_curve
+
+    # one n for all: the curve is that of a study in which every variant has the sample size of the abscissa
+    n_now = float(np.average(v.n, weights=v.weight))
+    group = cluster_variants(n_now, v.spectrum, v.node_x, *p.middle(), weight=v.weight, clusters=clusters)
+    rows = [power_curve(n_grid, group.spectrum, v.node_x, *p.draw(i), weight=group.weight, z_threshold=z_threshold) for i in range(len(p))]
+    return np.asarray(rows, dtype=float)
+
+
+def band(draws: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean and the two ends of the 90% interval over the first axis."""
+    low, high = np.quantile(draws, TAILS, axis=0)
+    return draws.mean(axis=0), low, high

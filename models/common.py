@@ -1,0 +1,123 @@
+"""What the models share: the parts of GwasData they use, the priors, and the record that a fit reads back from a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.variables import validate
+
+PRIORS = ("weak", "flat")
+
+# mean and sd of the weak normal priors on the unconstrained scale; every line says what it means
+WEAK = {
+    "log_h2": (math.log(0.1), 2.0),  # 95% of h2 between 0.002 and 5: any trait, any number of chromosomes
+    "logit_pi": (-5.5, 2.5),  # 95% of pi between 3e-5 and 0.35
+    "log_sigma2_0": (0.0, 0.25),  # 95% of sigma2_0 between 0.61 and 1.63: stratification, cryptic relatedness, genomic control
+    "logit_share_large": (0.0, 1.5),  # 95% of the large effects' share of h2 between 0.05 and 0.95
+    "log_pi_ratio": (3.0, 1.0),  # the large effects' pi is 3 to 140 times smaller than the small effects'
+}
+
+# where a search may go; wide of anything that summary statistics can support
+BOUNDS = {
+    "log_h2": (math.log(1e-6), math.log(20.0)),
+    "logit_pi": (-13.8, 9.2),  # pi from 1e-6 to 0.9999
+    "log_sigma2_0": (math.log(0.3), math.log(20.0)),
+    "logit_share_large": (-7.0, 7.0),
+    "log_pi_ratio": (0.0, 9.0),
+}
+
+
+@dataclass
+class Record:
+    """What `bayesmixer.fit` needs to know of a model beyond its graph; lies in `model.bayesmixer`.
+
+    `build(data)` makes the same model of other data (a subset of variants, other weights); `starts(record)` proposes starting points.
+    """
+
+    name: str
+    prior: str
+    data: xr.Dataset
+    build: Callable[[xr.Dataset], pm.Model]
+    free: tuple[str, ...]
+    starts: Callable[[Record], list[dict[str, float]]] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bounds(self) -> list[tuple[float, float]]:
+        """Search box of the free parameters."""
+        return [BOUNDS[name] for name in self.free]
+
+    @property
+    def effective_variants(self) -> float:
+        """Sum of the weights."""
+        return float(self.data["weight"].sum())
+
+
+def record_of(model: pm.Model) -> Record | None:
+    """The record of a model of this package, or None for any other PyMC model."""
+    return getattr(model, "bayesmixer", None)
+
+
+def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
+    """Check that `data` is a GwasData of one trait with usable weights.
+
+    Raises
+    ------
+    InputError
+        It is not GwasData, has several traits, or no variant has a positive weight.
+    """
+    if not isinstance(data, xr.Dataset):
+        raise InputError("data", f"{type(data).__name__}, expected the Dataset that align returns")
+    validate(data, "gwas_data", "data")
+    if data.sizes["trait"] != 1:
+        raise InputError("data", f"{data.sizes['trait']} traits, but {model} is a model of one", "Choose one: data.isel(trait=[0]).")
+    if data["spectrum"].ndim != 2:
+        raise InputError("data", f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one", "Choose one: align(..., maf_s=0).")
+    if not (data["weight"].values > 0).any():
+        raise InputError("data", "no variant has a positive weight", "Check the weights given to align.")
+    return data
+
+
+def likelihood_data(data: xr.Dataset, censor: float | None = None) -> LikelihoodData:
+    """The weighted variants of a one-trait GwasData, as the Op takes them."""
+    try:
+        return LikelihoodData(
+            data["z"].values[:, 0],
+            data["n"].values[:, 0],
+            data["weight"].values,
+            data["spectrum"].values,
+            data["node_x"].values,
+            data["ld_block"].values,
+            censor=censor,
+        )
+    except ValueError as error:
+        raise InputError("data", str(error)) from None
+
+
+def h_total(data: xr.Dataset) -> float:
+    """Sum of H over all reference variants: h2 = pi sigma2_beta h_total."""
+    return float(np.atleast_1d(data.attrs["h_total"])[0])
+
+
+def coords(data: xr.Dataset, **more: Any) -> dict[str, Any]:
+    """Coordinates of a model: its LD blocks, and what it adds."""
+    return {"ld_block": np.arange(int(data["ld_block"].max()) + 1), **more}
+
+
+def free(name: str, prior: str) -> Any:
+    """A free parameter on the whole line, with its weak normal prior or a flat one."""
+    if prior == "weak":
+        mean, sd = WEAK[name]
+        return pm.Normal(name, mean, sd)
+    if prior == "flat":
+        return pm.Flat(name, initval=WEAK[name][0])
+    raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")

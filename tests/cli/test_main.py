@@ -1,0 +1,144 @@
+"""The command line as a user meets it: exit codes, one-line messages, quick help, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("numpy", "pandas", "polars", "xarray", "scipy", "numba", "pytensor", "pymc", "arviz", "nutpie", "jax", "matplotlib", "zarr", "bed_reader")
+
+
+def bayesmixer(*words: str, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "bayesmixer", *words], cwd=cwd, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
+
+
+def verbs() -> list[list[str]]:
+    """Every command there is, from the application itself."""
+    from typer.main import get_command
+
+    from bayesmixer.cli.main import app
+
+    found = []
+    for name, command in get_command(app).commands.items():
+        found += [[name, sub] for sub in command.commands] if hasattr(command, "commands") else [[name]]
+    return found
+
+
+def test_importing_the_command_line_loads_no_heavy_module() -> None:
+    code = f"import sys; import bayesmixer.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_importing_bayesmixer_loads_no_heavy_module() -> None:
+    code = f"import sys; import bayesmixer as bm; dir(bm); print([m for m in {HEAVY} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
+    names = {" ".join(v) for v in verbs()}
+    assert names == {
+        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "simulate",
+    }  # fmt: skip
+    page = (root / "docs/cli.md").read_text()
+    assert {m for m in names if f"`bayesmixer {m}`" in page} == names
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_help_of_each_verb_has_an_example_of_itself(verb: list[str], tmp_path: Path) -> None:
+    out = bayesmixer(*verb, "--help", cwd=tmp_path)
+    assert out.returncode == 0, out.stderr
+    assert out.stderr == ""
+    assert f"bayesmixer {' '.join(verb)}" in out.stdout.split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_without_words_the_help_is_shown(tmp_path: Path) -> None:
+    out = bayesmixer(cwd=tmp_path)
+    assert out.returncode == 0
+    assert out.stdout.startswith("Usage: bayesmixer")
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    import bayesmixer as package
+
+    assert bayesmixer("--version", cwd=tmp_path).stdout.strip() == package.__version__
+
+
+FIT = ["fit", "univariate"]
+OUT = ["--reference", "panel.zarr", "--out", "r.nc"]
+BAD = {
+    "no such verb": (["plot"], r"No such command 'plot'.*--help"),
+    "group without a verb": (["fit"], r"Missing command.*fit --help"),
+    "no such model": (["fit", "mash"], r"No such command 'mash'"),
+    "no such option": ([*FIT, "height.txt", *OUT, "--sigma", "3"], r"No such option.*--sigma"),
+    "no sumstats": ([*FIT, *OUT], r"Missing argument 'sumstats'"),
+    "no reference": ([*FIT, "height.txt", "--out", "r.nc"], r"Missing option '--reference'"),
+    "no such method": ([*FIT, "height.txt", *OUT, "--method", "simplex"], r"--method.*simplex.*map.*laplace"),
+    "no such prior": ([*FIT, "height.txt", *OUT, "--prior", "strong"], r"--prior.*strong.*weak.*flat"),
+    "draws not a number": ([*FIT, "height.txt", *OUT, "--draws", "many"], r"--draws"),
+    "too few draws": ([*FIT, "height.txt", *OUT, "--draws", "3"], r"--draws.*100"),
+    "negative seed": ([*FIT, "height.txt", *OUT, "--seed", "-1"], r"--seed"),
+    "results of another kind": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "r.csv"], r"--out: 'r.csv'.*\.nc or \.zarr"),
+    "results in no folder": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "no/r.nc"], r"--out: the folder 'no'.*Make it first"),
+    "report of another kind": ([*FIT, "height.txt", *OUT, "--report", "r.pdf"], r"--report: 'r.pdf'.*\.html"),
+    "reference that is not there": ([*FIT, "height.txt", *OUT], r"panel\.zarr"),
+    "report of nothing": (["report", "no.nc"], r"no\.nc|Missing"),
+    "panel that is not there": (["ld", "build", "no.bed", "--out", "panel.zarr"], r"no\.bed"),
+    "sumstats that are not there": (["munge", "no.txt.gz", "--out", "clean.tsv.gz"], r"no\.txt\.gz"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(words: list[str], message: str, tmp_path: Path) -> None:
+    out = bayesmixer(*words, cwd=tmp_path)
+    assert out.returncode == 2, out.stderr
+    assert out.stderr.count("\n") == 1, out.stderr
+    assert out.stderr.startswith("error: ")
+    assert re.search(message, out.stderr), out.stderr
+    assert out.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def _main_with(body: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command line with a verb `trial` whose body is given."""
+    code = f"""
+import sys, warnings
+from bayesmixer.cli.main import app, main
+from bayesmixer.errors import DataWarning, InputError
+@app.command("trial")
+def trial() -> None:
+    {body}
+main(["trial"])
+"""
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
+    code = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)"
+    out = _main_with(code, tmp_path)
+    assert out.returncode == 128 + signal.SIGINT
+    assert out.stderr.startswith("stopped: interrupted")
+    assert out.stderr.count("\n") == 1
+
+
+def test_a_data_warning_is_one_line_and_others_are_silent(tmp_path: Path) -> None:
+    out = _main_with("warnings.warn('two\\nlines', DataWarning); warnings.warn('old', FutureWarning); print('done')", tmp_path)
+    assert (out.returncode, out.stdout, out.stderr) == (0, "done\n", "warning: two lines\n")
+
+
+def test_an_unreadable_file_is_one_line_that_names_it(tmp_path: Path) -> None:
+    out = _main_with("open('absent.txt')", tmp_path)
+    assert (out.returncode, out.stderr) == (2, f"error: absent.txt: {os.strerror(2)}\n")
+
+
+def test_a_defect_keeps_its_traceback_and_exit_code_1(tmp_path: Path) -> None:
+    out = _main_with("1 / 0", tmp_path)
+    assert out.returncode == 1
+    assert "Traceback" in out.stderr

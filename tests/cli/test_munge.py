@@ -1,0 +1,116 @@
+"""`bayesmixer munge`: what it writes, in what form, and that it writes all or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "io"))
+from gwas_table import gwas, plain
+
+import bayesmixer as bm
+from bayesmixer.cli.main import main
+
+G = gwas()
+
+
+def munge(*words: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["munge", *map(str, words)])
+    return int(caught.value.code or 0)
+
+
+def test_sumstats_gz_has_the_columns_of_ldsc_and_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "height.sumstats.gz"
+    assert munge(plain(tmp_path / "a.txt"), "--out", out, "--trait", "height") == 0
+    assert "kept 60 of 60 variants" in capsys.readouterr().out
+    table = pd.read_csv(out, sep="\t")
+    assert list(table.columns) == ["SNP", "A1", "A2", "Z", "N", "CHR", "BP"]
+    np.testing.assert_allclose(table.Z, G.z, atol=5.1e-7)
+    assert (G.n == table.N).all()
+    assert (G.rsid == table.SNP).all()
+    again = bm.read_sumstats(out)
+    assert again.attrs["format"] == "ldsc"
+    np.testing.assert_allclose(again["z"], G.z, atol=5.1e-7)
+    assert (again["pos"].to_numpy() == G.pos).all()
+
+
+def test_parquet_keeps_every_variable_exactly(tmp_path: Path) -> None:
+    out = tmp_path / "height.parquet"
+    assert munge(plain(tmp_path / "a.txt"), "--out", out) == 0
+    ds = bm.read_sumstats(tmp_path / "a.txt")
+    table = pd.read_parquet(out)
+    assert list(table.columns) == list(ds.data_vars)
+    for name in ("z", "n", "beta", "se", "p"):
+        np.testing.assert_array_equal(table[name], ds[name])
+    back = bm.read_sumstats(out)
+    np.testing.assert_array_equal(back["z"], ds["z"])
+
+
+def test_provenance_lies_beside_with_hash_counts_and_options(tmp_path: Path) -> None:
+    source = plain(tmp_path / "a.txt", P=["2" if i == 0 else repr(float(x)) for i, x in enumerate(G.p)])
+    assert munge(source, "--out", tmp_path / "b.tsv", "--build", "hg19", "--info-min", "0", "--exclude", "2:100000-101000") == 0
+    note = json.loads((tmp_path / "b.tsv.json").read_text())
+    assert note["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert note["filters"]["p_out_of_range"] == 1
+    assert note["filters"]["region"] == 1
+    assert "info" not in note["filters_skipped"]
+    assert (note["rows_read"], note["rows_kept"], note["build"], note["format"]) == (60, 58, "GRCh37", "table")
+    assert note["columns"]["beta"] == "BETA"
+    assert note["options"]["exclude"] == ["2:100000-101000"]
+    z2 = G.z[2:] ** 2
+    assert note["mean_chi2"] == pytest.approx(z2.mean())
+    assert note["lambda_gc"] == pytest.approx(np.median(z2) / 0.4549)
+
+
+def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    source = plain(tmp_path / "a.txt")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assert munge(source, "--out", tmp_path / name / "x.sumstats.gz") == 0
+    assert (tmp_path / "one/x.sumstats.gz").read_bytes() == (tmp_path / "two/x.sumstats.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "one/x.sumstats.gz").read_bytes()).startswith(b"SNP\tA1\tA2\tZ\tN\tCHR\tBP\n")
+
+
+def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, out = plain(tmp_path / "a.txt"), tmp_path / "x.sumstats.gz"
+    out.write_bytes(b"old")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesmixer.io.munged._series", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        bm.munge(source, out)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "x.sumstats.gz"]
+    assert out.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("out", "cause"),
+    [("x.csv", "unknown kind of output"), ("none/x.tsv", "no such folder"), ("folder.tsv", "is a directory"), ("a.txt", "is the input itself")],
+)
+def test_outputs_that_cannot_be_are_refused_before_reading(out: str, cause: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = plain(tmp_path / "a.txt")
+    (tmp_path / "folder.tsv").mkdir()
+    assert munge(source, "--out", tmp_path / out) == 2
+    assert cause in capsys.readouterr().err
+
+
+def test_existing_output_stays_where_overwriting_is_refused(tmp_path: Path) -> None:
+    source, out = plain(tmp_path / "a.txt"), tmp_path / "x.tsv"
+    bm.munge(source, out)
+    with pytest.raises(bm.InputError, match="is there already"):
+        bm.munge(source, out, overwrite=False)
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert munge("--help") == 0
+    assert "bayesmixer munge height.fastGWA.gz --out height.sumstats.gz" in capsys.readouterr().out
