@@ -11,16 +11,22 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayesmixer import models
-    from bayesmixer.errors import DataWarning, InputError
-    from bayesmixer.example import example_data
-    from bayesmixer.inference.fit import fit
-    from bayesmixer.inference.results import summary
-    from bayesmixer.io.sumstats import munge, read_sumstats
-    from bayesmixer.ld.align import align
-    from bayesmixer.ld.reference import build_reference, open_reference
-    from bayesmixer.reporting.html import report
-    from bayesmixer.simulation import simulate
+    from bayesmixer import models as models
+    from bayesmixer.errors import DataWarning as DataWarning
+    from bayesmixer.errors import InputError as InputError
+    from bayesmixer.example import example_data as example_data
+    from bayesmixer.inference.fit import fit as fit
+    from bayesmixer.inference.results import load as load
+    from bayesmixer.inference.results import save as save
+    from bayesmixer.inference.results import summary as summary
+    from bayesmixer.io.sumstats import munge as munge
+    from bayesmixer.io.sumstats import read_sumstats as read_sumstats
+    from bayesmixer.ld.align import align as align
+    from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
+    from bayesmixer.ld.reference import build_reference as build_reference
+    from bayesmixer.ld.reference import open_reference as open_reference
+    from bayesmixer.reporting.html import report as report
+    from bayesmixer.simulation import simulate as simulate
 
 try:
     __version__ = version("bayesmixer")
@@ -34,10 +40,13 @@ _HOME = {
     "build_reference": "ld.reference",
     "example_data": "example",
     "fit": "inference.fit",
+    "gwas_data_from_arrays": "ld.gwas_data",
+    "load": "inference.results",
     "munge": "io.sumstats",
     "open_reference": "ld.reference",
     "read_sumstats": "io.sumstats",
     "report": "reporting.html",
+    "save": "inference.results",
     "simulate": "simulation",
     "summary": "inference.results",
 }

@@ -64,13 +64,9 @@ def write_bed(prefix: Path, bim: pd.DataFrame, g: np.ndarray) -> None:
     """Write (variant, sample) int8 genotypes, negative where missing."""
     from bed_reader import to_bed
 
-    to_bed(
-        prefix.with_name(prefix.name + ".bed"),
-        np.where(g < 0, -127, g).T.astype(np.int8),
-        properties={
-            "chromosome": bim["chrom"], "sid": bim["snp"], "cm_position": bim["cm"], "bp_position": bim["pos"], "allele_1": bim["a1"], "allele_2": bim["a2"],
-        },
-    )  # fmt: skip
+    columns = {"chromosome": "chrom", "sid": "snp", "cm_position": "cm", "bp_position": "pos", "allele_1": "a1", "allele_2": "a2"}
+    genotypes = np.where(g < 0, -127, g).T.astype(np.int8)
+    to_bed(prefix.with_name(prefix.name + ".bed"), genotypes, properties={name: bim[column] for name, column in columns.items()})
 
 
 def resample(panel: Panel, samples: int, prefix: Path) -> None:

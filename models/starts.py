@@ -46,7 +46,7 @@ def infinitesimal_starts(record: Record) -> list[dict[str, float]]:
     return [{"log_h2": math.log(h2), "log_sigma2_0": math.log(zero)}]
 
 
-def thin(data: xr.Dataset, most: int = 30_000) -> xr.Dataset:
+def thin(data: xr.Dataset, most: int = 15_000) -> xr.Dataset:
     """Every k-th weighted variant, with weights scaled up to the same sum: a cheap stand-in while searching."""
     rows = np.flatnonzero(data["weight"].values > 0)
     step = max(1, rows.size // most)

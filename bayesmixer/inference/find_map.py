@@ -77,14 +77,26 @@ def covariance_of(h: Array, floor: float = 0.05) -> Array:
 
 
 class Curvature:
-    """Negative Hessian by differences, computed anew only where the point has moved by half a standard deviation."""
+    """Negative Hessian by differences, computed anew only where the point has moved by half a standard deviation.
 
-    def __init__(self, density: LogDensity, bounds: Array, spread: Array) -> None:
-        self.density, self.bounds, self.spread = density, bounds, spread
+    `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never for the last (`exact`).
+    """
+
+    def __init__(self, density: LogDensity, bounds: Array, start: Array, rough: Array | None) -> None:
+        self.density, self.bounds = density, bounds
         self.at: Array | None = None
-        self.value = np.eye(spread.size)
+        self.value = np.eye(start.size) if rough is None else rough
+        self.spread = np.full(start.size, 0.3) if rough is None else np.sqrt(np.diag(covariance_of(rough, 1.0)))
+        self.steps_on_rough = 0 if rough is None else 4
 
     def __call__(self, x: Array) -> Array:
+        if self.steps_on_rough:
+            self.steps_on_rough -= 1
+            return self.value
+        return self.exact(x)
+
+    def exact(self, x: Array) -> Array:
+        """Hessian of all the data at or near x."""
         x = np.clip(x, *self.bounds.T)
         if self.at is None or (np.abs(x - self.at) > 0.5 * self.spread).any():
             self.value = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
@@ -93,7 +105,7 @@ class Curvature:
         return self.value
 
 
-def climb(density: LogDensity, start: Array, bounds: Array, spread: Array | None = None) -> Optimum:
+def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None = None) -> Optimum:
     """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the decrement.
 
     Parameters
@@ -104,14 +116,14 @@ def climb(density: LogDensity, start: Array, bounds: Array, spread: Array | None
         (P,) starting point.
     bounds
         (P, 2) search box.
-    spread
-        (P,) guess of the posterior standard deviations, or None.
+    rough
+        (P, P) Hessian of thinned data near the start, or None.
     """
     before = density.evaluations
     objective = Walled(density, bounds)
-    curvature = Curvature(density, bounds, np.full(start.size, 0.3) if spread is None else spread)
     # a margin keeps the start off the wall
     start = np.clip(start, bounds[:, 0] + 1e-3, bounds[:, 1] - 1e-3)
+    curvature = Curvature(density, bounds, start, rough)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = minimize(
@@ -126,7 +138,7 @@ def climb(density: LogDensity, start: Array, bounds: Array, spread: Array | None
     value, gradient = density.value_and_gradient(x)
     near = (x - bounds[:, 0] < 1e-2) | (bounds[:, 1] - x < 1e-2)
     free = ~near
-    h = curvature(x)
+    h = curvature.exact(x)
     decrement = _decrement(gradient, h, free)
     for _ in range(4):
         if decrement < DECREMENT:
@@ -138,7 +150,7 @@ def climb(density: LogDensity, start: Array, bounds: Array, spread: Array | None
         if not v >= value - 1e-9:
             break
         x, value, gradient = trial, v, g
-        h = curvature(x)
+        h = curvature.exact(x)
         decrement = _decrement(gradient, h, free)
     at_bound = [name for name, hit in zip(density.names, near, strict=True) if hit]
     return Optimum(x, value, gradient, h, decrement, bool(decrement < 100 * DECREMENT), at_bound, start, density.evaluations - before)
@@ -172,8 +184,8 @@ def find_modes(density: LogDensity, starts: list[Array], bounds: Array, thinned:
             rough = climb(thinned, start, bounds)
             covariance = covariance_of(rough.hessian)
             if not any(_same(rough.x, x, covariance) for x, _ in seeds):
-                seeds.append((rough.x, np.sqrt(np.diag(covariance_of(rough.hessian, 1.0)))))
-    optima = [climb(density, x, bounds, spread) for x, spread in seeds]
+                seeds.append((rough.x, rough.hessian))
+    optima = [climb(density, x, bounds, h) for x, h in seeds]
     optima.sort(key=lambda o: -o.log_posterior)
     return Modes(optima[0], optima)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,9 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import gwas_vcf
 from bayesmixer.io.columns import SIGNED, assign, flag, normalise, shown
 from bayesmixer.io.formats import Format, daner_counts, recognise
+from bayesmixer.io.given import Given
 from bayesmixer.io.harmonise import ROUTES, Plan, numbers
+from bayesmixer.io.sample_size import Stated, choose_sample_size, ssf_metadata
 from bayesmixer.io.text import Table
 from bayesmixer.io.zscores import significant_digits, to_float
 
@@ -63,19 +65,6 @@ class Recipe:
         return text
 
 
-@dataclass(frozen=True)
-class Given:
-    """What the user said: column names by role, sample sizes as numbers, and choices."""
-
-    columns: Mapping[str, str]
-    sample_size: float | None = None
-    n_case: float | None = None
-    n_control: float | None = None
-    a1_increasing: bool = False
-    z_from: str = "auto"
-    trait: str = ""
-
-
 def write_recipe(table: Table, given: Given) -> Recipe:
     """Decide how to read a table.
 
@@ -91,17 +80,19 @@ def write_recipe(table: Table, given: Given) -> Recipe:
         return _vcf_recipe(table, given)
     columns = assign(table.path, table.names, form.columns, given.columns, form.absent)
     _check_header(table, columns)
-    constants: tuple[float, float] | None = None
+    stated, build = Stated(), ""
     if form.name == "daner":
         cases, controls, i = daner_counts(table.names)
         columns.setdefault("eaf", i)
-        constants = (cases, controls)
+        stated = Stated(cases, controls, where="the names of its columns")
+    elif form.name.startswith("gwas-ssf"):
+        stated, build = ssf_metadata(table.path)
     _settle_alleles(table, columns)
     _check_effect(table, columns, given)
-    columns, rule, constant, n_words = _sample_size(table, columns, given, constants)
+    columns, rule, constant, n_words = choose_sample_size(table.path, table.names, columns, given, stated)
     if "a2" in columns:
         columns = {role: i for role, i in columns.items() if role not in {"ref", "alt"}}
-    return _finish(table, form, columns, given, (rule, constant, n_words), None, _build(table, form, columns))
+    return _finish(table, form, columns, given, (rule, constant, n_words), None, _build(build, table, form, columns))
 
 
 def _vcf_recipe(table: Table, given: Given) -> Recipe:
@@ -109,18 +100,11 @@ def _vcf_recipe(table: Table, given: Given) -> Recipe:
     formats = table.preview([index])[str(index)].drop_nulls().unique().to_list()
     vcf = gwas_vcf.layout(table.path, table.names, table.meta, formats, given.trait)
     known = {role: -1 for role in vcf.roles}
-    header = (vcf.n_case, vcf.n_control) if vcf.n_case and vcf.n_control else None
-    if "n" not in known and header is None and vcf.n_control and given.sample_size is None and given.n_case is None:
-        # a quantitative trait: the header counts everybody as a control
-        header_n: float | None = vcf.n_control
-    else:
-        header_n = None
-    if header_n is not None:
-        n: tuple[str, float | None, str] = ("constant", header_n, f"VCF header TotalControls={header_n:g}")
-    else:
-        _, rule, constant, words = _sample_size(table, known, given, header)
-        n = (rule, constant, words)
-    return _finish(table, Format("gwas-vcf", lambda _: True), dict(vcf.columns), given, n, vcf, vcf.build)
+    cases, controls = vcf.n_case or 0.0, vcf.n_control or 0.0
+    # a quantitative trait counts everybody as a control
+    stated = Stated(cases, controls, 0.0 if cases else controls, "the VCF header")
+    _, rule, constant, words = choose_sample_size(table.path, table.names, known, given, stated)
+    return _finish(table, Format("gwas-vcf", lambda _: True), dict(vcf.columns), given, (rule, constant, words), vcf, vcf.build)
 
 
 def _check_header(table: Table, columns: Mapping[str, int]) -> None:
@@ -178,65 +162,9 @@ def _check_effect(table: Table, columns: Mapping[str, int], given: Given) -> Non
         )
 
 
-def _sample_size(
-    table: Table, columns: dict[str, int], given: Given, constants: tuple[float, float] | None
-) -> tuple[dict[str, int], str, float | None, str]:
-    """Choose where N comes from; returns the columns without those that are not needed, the rule, its constant, and words."""
-    for name in ("sample_size", "n_case", "n_control"):
-        value = getattr(given, name)
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(name, f"{value} is no sample size", "Give a number above 0.")
-    if (given.n_case is None) != (given.n_control is None):
-        raise InputError("n_case, n_control", "only one of them is a number", "Give both, or sample_size= (--sample-size).")
-    if given.n_case is not None and given.sample_size is not None:
-        raise InputError("sample_size", "given together with n_case and n_control", "Give either.")
-    roles = {r for r in ("n", "n_eff", "n_eff_half", "n_case", "n_control") if r in columns}
-
-    def named(role: str) -> str:
-        return table.names[columns[role]] if columns[role] >= 0 else gwas_vcf.KEYS[role]
-
-    use: tuple[str, ...]
-    constant = None
-    if given.sample_size is not None:
-        rule, use, constant, words = "constant", (), float(given.sample_size), f"given: {given.sample_size:g}"
-    elif given.n_case is not None and given.n_control is not None:
-        constant = 4.0 / (1.0 / given.n_case + 1.0 / given.n_control)
-        rule, use, words = "constant", (), f"effective, of {given.n_case:g} cases and {given.n_control:g} controls given"
-    elif "n" in given.columns:
-        rule, use, words = "n", ("n",), f"column {named('n')}"
-    elif {"n_case", "n_control"} <= roles:
-        rule, use, words = "case_control", ("n_case", "n_control"), f"effective, 4 / (1 / {named('n_case')} + 1 / {named('n_control')}) by row"
-    elif "n_eff" in roles:
-        rule, use, words = "n_eff", ("n_eff",), f"column {named('n_eff')}"
-    elif "n_eff_half" in roles:
-        rule, use, words = "n_eff_half", ("n_eff_half",), f"2 x column {named('n_eff_half')}"
-    elif {"n", "n_case"} <= roles:
-        rule, use, words = "total_less_cases", ("n", "n_case"), f"effective, of {named('n_case')} cases out of {named('n')} by row"
-    elif constants is not None and "n" in roles:
-        share = constants[0] / sum(constants)
-        constant = 4.0 * share * (1.0 - share)
-        rule, use, words = "n_times", ("n",), f"effective, {constant:.4g} x {named('n')} by row ({share:.1%} cases in the header)"
-    elif constants is not None:
-        cases, controls = constants
-        constant = 4.0 / (1.0 / cases + 1.0 / controls)
-        rule, use, words = "constant", (), f"effective, of {cases:g} cases and {controls:g} controls named in the header"
-    elif "n" in roles:
-        rule, use, words = "n", ("n",), f"column {named('n')}"
-    else:
-        raise InputError(
-            table.path,
-            f"no sample size (found: {shown(table.names)})",
-            "Give sample_size= (--sample-size), n_case= and n_control= (--n-case, --n-control), or the column's name with n= (--n).",
-        )
-    kept = {role: i for role, i in columns.items() if role not in roles or role in use}
-    return kept, rule, constant, words
-
-
-def _build(table: Table, form: Format, columns: Mapping[str, int]) -> str:
-    """Genome build as far as the file or the metadata beside it (GWAS-SSF: FILE-meta.yaml) says."""
-    beside = table.path.with_name(table.path.name + "-meta.yaml")
-    text = beside.read_text(errors="replace") if form.name.startswith("gwas-ssf") and beside.is_file() else ""
-    text = (m[1] if (m := re.search(r"genome_assembly:\s*(\S+)", text)) else "") + " " + (table.names[columns["pos"]] if "pos" in columns else "")
+def _build(metadata: str, table: Table, form: Format, columns: Mapping[str, int]) -> str:
+    """Genome build as far as the metadata beside the file or the name of its position column says."""
+    text = metadata + " " + (table.names[columns["pos"]] if "pos" in columns else "")
     if form.name == "gwas-ssf-harmonised" or re.search(r"(?i)38", text):
         return "GRCh38"
     return "GRCh37" if re.search(r"(?i)37|hg19", text) else ""
@@ -353,33 +281,3 @@ def _check_agreement(table: Table, first: pl.DataFrame, plan: Plan, value: Mappi
             DataWarning,
             4,
         )
-
-
-def numeric_or_name(value: str | float | None, role: str) -> tuple[str | None, float | None]:
-    """Split an option that may be a column's name or a number."""
-    if value is None or isinstance(value, int | float):
-        return None, None if value is None else float(value)
-    try:
-        return None, float(value)
-    except ValueError:
-        if not value:
-            raise InputError(role, "is empty", "Give a column's name or a number.") from None
-        return value, None
-
-
-def known_build(build: str) -> str:
-    """GRCh37 or GRCh38 from any of their names."""
-    plain = normalise(build)
-    if plain in {"", "grch37", "hg19", "b37", "37", "19"}:
-        return "GRCh37" if plain else ""
-    if plain in {"grch38", "hg38", "b38", "38"}:
-        return "GRCh38"
-    raise InputError("build", f"'{build}' is no known genome build", "Give GRCh37 or GRCh38.")
-
-
-def given_columns(**names: str | None) -> dict[str, str]:
-    """Column names that the user chose, without those left out."""
-    return {role: name for role, name in names.items() if name}
-
-
-__all__: Sequence[str] = ["Given", "Recipe", "given_columns", "known_build", "numeric_or_name", "write_recipe"]

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.filters import ORDER, Filters, count_first, ordered
+from bayesmixer.io.given import Given, given_columns, known_build, numeric_or_name
 from bayesmixer.io.harmonise import numbers
 from bayesmixer.io.munged import check_destination, write_munged
-from bayesmixer.io.recipe import Given, Recipe, given_columns, known_build, numeric_or_name, write_recipe
+from bayesmixer.io.recipe import Recipe, write_recipe
 from bayesmixer.io.text import Table, open_table
 from bayesmixer.progress import bar
 from bayesmixer.variables import validate
@@ -282,7 +283,8 @@ def _skipped(counts: dict[str, int], frame: pl.DataFrame, filters: Filters, reci
 
 
 def _dataset(frame: pl.DataFrame) -> xr.Dataset:
-    data: dict[str, Any] = {"snp": ("variant", frame["snp"].to_numpy().astype(object))}
+    # fastpath: without it xarray sends ten million strings through pandas and back
+    data: dict[str, Any] = {"snp": xr.Variable(("variant",), frame["snp"].to_numpy().astype(object), fastpath=True)}
     for name in ("chrom", "a1", "a2"):
         data[name] = ("variant", _few_texts(frame[name]))
     data["pos"] = ("variant", frame["pos"].to_numpy().astype(np.int64))

@@ -195,7 +195,7 @@ class TextTable:
             cut = rest.rfind(b"\n") + 1 if block else len(rest)
             piece, rest = rest[:cut], rest[cut:]
             lines = piece.count(b"\n")
-            if piece.strip():
+            if piece and not piece.isspace():
                 yield self._parse(self._tidy(piece), columns, line, last=not block)
             line += lines
             if not block:

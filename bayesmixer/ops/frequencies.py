@@ -19,7 +19,7 @@ MAX_FREQUENCIES = 1024
 LOG_COSINE_FLOOR = math.log(1e-7)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
 CANCELLATION = 13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
 _H = 0.02 * 1.2 ** np.arange(52)  # slopes h tried in the bound
-SHIFTS = np.concatenate([[0.0], 0.08 * 1.18 ** np.arange(50)])  # shifts k of the line, up to 265
+SHIFTS = np.concatenate([[0.0], 0.1 * 1.3 ** np.arange(31)])  # shifts k of the line, up to 265
 
 
 @nb.njit(cache=True)

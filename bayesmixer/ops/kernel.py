@@ -265,7 +265,7 @@ def _band_tables(m, ds, node_x, n_ref, pi, sigma2):
 
 
 @nb.njit(cache=True)
-def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2):
+def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient):
     """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their frequencies."""
     longest = np.zeros(SHIFTS.size)
     for i in range(shift.size):
@@ -283,7 +283,7 @@ def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2):
     re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
     d_re, d_im = np.zeros((used.size, 2 * c_n, k_n, m_max)), np.zeros((used.size, 2 * c_n, k_n, m_max))
     for u in range(used.size):
-        shifted_table(node_x, SHIFTS[used[u]], ds[u], m[u], n_ref, pi, sigma2, re[u], im[u], d_re[u], d_im[u])
+        shifted_table(node_x, SHIFTS[used[u]], ds[u], m[u], n_ref, pi, sigma2, gradient, re[u], im[u], d_re[u], d_im[u])
     return place, m, ds, re, im, d_re, d_im
 
 
@@ -309,7 +309,7 @@ def _serial(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_ta
         cumulant_table(node_x, n_ref, pi, sigma2, g)
         shift, period = np.empty(n, np.int64), np.empty(n)
         _plan_rows(0, n, tail, rows, g, sigma2_zero, shift, period)
-        place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2)
+        place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient)
         block_of = _labels(tail)
         _shifted_rows(0, n, tail, rows, shift, place, mt, dt, g, re, im, d_re, d_im, sigma2_zero, gradient, True, loglik, jac, block_of)
     return loglik, jac
@@ -335,7 +335,7 @@ def _parallel(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_
         cumulant_table(node_x, n_ref, pi, sigma2, g)
         for t in nb.prange(parts.size - 1):
             _plan_rows(tail.block_row[parts[t]], tail.block_row[parts[t + 1]], tail, rows, g, sigma2_zero, shift, period)
-    place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2)
+    place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient)
     for t in nb.prange(parts.size - 1):
         lo, hi = parts[t], parts[t + 1]
         _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)

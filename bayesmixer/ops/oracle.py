@@ -28,10 +28,10 @@ Complex = NDArray[np.complex128]
 
 CHUNK = 1_000_000  # complex numbers held at a time
 POINTS = 64  # trapezoid intervals of the first pass
-MAX_POINTS = 1 << 15
+MAX_POINTS = 1 << 13
 DECAY = 110.0  # the line ends where the error's Gaussian is exp(-DECAY / 2)
 HEIGHT_SHARE = 0.9  # of the height of the first branch point: the highest line that is used
-SAFE_LOSS = 20.0  # log of the cancellation up to which that line is used; beyond, the saddle point
+SAFE_LOSS = 12.0  # log of the cancellation, relative to the saddle point's line, up to which that line is used
 
 
 class Model(NamedTuple):
@@ -226,11 +226,17 @@ def integrate(m: Model, censor: ArrayLike | None, shift: ArrayLike | None, gradi
         c = np.broadcast_to(np.asarray(censor, np.float64), m.z.shape)
         tail = np.abs(m.z) > c
         m = m._replace(z=np.where(tail, c, m.z))
-    saddle = saddle_point(m, tail)
     if shift is None:
+        shift = saddle = saddle_point(m, tail)
         low = np.minimum(saddle, HEIGHT_SHARE * branch_height(m))
-        out = _converge(m, low, tail, gradient, tolerance)
-        again = np.flatnonzero((low < saddle) & ~(out[1] < SAFE_LOSS))
+
+        def size(k: Array) -> Array:  # log of the integrand's largest value
+            k = np.maximum(k, 1e-300)
+            return cumulant(m, k)[0] - k * np.abs(m.z) - np.where(tail, np.log(k), 0)
+
+        shift = np.where(size(low) - size(saddle) < SAFE_LOSS, low, saddle)
+        out = _converge(m, shift, tail, gradient, tolerance)
+        again = np.flatnonzero(~np.isfinite(out[0]) & (shift < saddle))
         if len(again):
             out[:, again] = _converge(m.rows(again), saddle[again], tail[again], gradient, tolerance)
     else:

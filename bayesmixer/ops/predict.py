@@ -23,17 +23,18 @@ from bayesmixer.ops.oracle import DECAY, HEIGHT_SHARE, SAFE_LOSS, Model, as_mode
 Array = NDArray[np.float64]
 Z_SIGNIFICANT = 5.45  # two-sided p = 5e-8
 CLUSTERS = 2000
+_DIRECTIONS = 4  # of the spread within a group that are kept
 _FREQUENCIES = np.array([0.2, 0.5, 1.0, 1.6, 2.5, 4.0, 10.0, 40.0])
 _PER_OCTAVE, _GAUSS = 2, 16  # panels per factor of two and points per panel of the power curve's quadrature
+_RESOLVED = 3000.0  # q sigma2_beta beyond which K nodes no longer resolve weak partners; E[delta^2 exp(i v delta)] is below 1e-4 of E[delta^2] there
 
 
 class Clusters(NamedTuple):
-    """Groups of similar variants: spectrum (G, K), weight (G,) of sum 1, the sample size n that all are brought to, members (variants,) (-1: weight 0)."""
+    """Groups of similar variants: spectrum (G, K), weight (G,) of sum 1, and the sample size n that all are brought to."""
 
     spectrum: Array
     weight: Array
     n: float
-    members: NDArray[np.int64]
 
 
 @nb.njit(cache=True, parallel=False)  # type: ignore[untyped-decorator]
@@ -72,7 +73,9 @@ def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[
         return s.astype(np.float64), top
     expected = np.exp(np.log(X0) + np.log1p(x[0] / X0) * (np.cos(np.pi * np.arange(len(x)) / (len(x) - 1)) + 1) / 2) - X0
     if np.abs(x - expected).max() > 1e-6 * x[0]:
-        raise InputError("node_x", "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be joined", "Pass one n, or ld.spectrum.nodes")
+        raise InputError(
+            "node_x", "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be joined", "Pass one n, or ld.spectrum.nodes"
+        )
     return _rescale(s.astype(np.float64), nu, x, X0), top
 
 
@@ -130,10 +133,8 @@ def cluster_variants(
     size = np.broadcast_to(np.asarray(n, np.float64), w.shape)[kept]
     s, top = _at_one_size(size, np.atleast_2d(np.asarray(spectrum))[kept], node_x)
     w = w[kept]
-    members = np.full(len(np.atleast_2d(np.asarray(spectrum))), -1)
     if len(s) <= clusters:
-        members[kept] = np.arange(len(s))
-        return Clusters(s, w, top, members)
+        return Clusters(s, w, top)
     m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
     height = min(HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())), 6.0)
     table = [_table(m, _FREQUENCIES, 0.0).real, *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 0.9, 1.0))]
@@ -151,7 +152,7 @@ def cluster_variants(
         return (-float(spread[worst]), worst) if len(rows) > 1 else (0.0, 0)
 
     heap = [(*cost(groups[0]), 0)]
-    while len(groups) < clusters and heap[0][0] < 0:
+    while len(groups) < clusters // (2 * _DIRECTIONS) and heap[0][0] < 0:
         _, axis, g = heapq.heappop(heap)
         rows = groups[g]
         share = w[rows] * scale[rows, axis]
@@ -163,13 +164,29 @@ def cluster_variants(
         groups.append(rows[~high])
         heapq.heappush(heap, (*cost(groups[g]), g))
         heapq.heappush(heap, (*cost(groups[-1]), len(groups) - 1))
-    label = np.empty(len(s), np.int64)
-    for g, rows in enumerate(groups):
-        label[rows] = g
-    members[kept] = label
-    mass = np.bincount(label, w, len(groups))
-    mean = np.stack([np.bincount(label, w * s[:, k], len(groups)) for k in range(s.shape[1])], 1) / mass[:, None]
-    return Clusters(mean, mass, top, members)
+    rows, weights = [], []
+    columns = np.concatenate(table, axis=1)
+    for group in groups:
+        points = _sigma_points(s[group], w[group], columns * np.sqrt(w[group] @ scale[group]))
+        rows.append(points)
+        weights.append(np.full(len(points), w[group].sum() / len(points)))
+    return Clusters(np.concatenate(rows), np.concatenate(weights), top)
+
+
+def _sigma_points(s: Array, w: Array, columns: Array) -> Array:
+    """Spectra, of equal weight, with the mean of the rows of s and their covariance along the directions that `columns` (K, F) tell apart most."""
+    mean = w @ s / w.sum()
+    if len(s) <= 2 * _DIRECTIONS:
+        return s if np.ptp(w) < 1e-9 * w.max() else mean[None]
+    d = s - mean
+    covariance = (d * w[:, None]).T @ d / w.sum()
+    value, vector = np.linalg.eigh(columns.T @ covariance @ columns)
+    value, vector = value[-_DIRECTIONS:], vector[:, -_DIRECTIONS:]
+    use = value > 1e-12 * max(value[-1], 1e-300)
+    if not use.any():
+        return mean[None]
+    u = covariance @ columns @ vector[:, use] * np.sqrt(use.sum() / value[use])
+    return np.concatenate([mean + u.T, mean - u.T])
 
 
 def survival(
@@ -224,21 +241,19 @@ def survival(
     height = 0.5 * m.sigma2_zero * lines**2 + peak + np.log(w @ np.exp(f - peak)) - np.log(lines)  # log of the integrand's size at c = 0
     below = np.flatnonzero(lines <= cap * (1 + 1e-12))
     size = height - lines * at[:, None]
-    out, todo = np.full(len(at), np.nan), at > 0
-    out[~todo] = 1.0
-    for candidates, safe in ((below, SAFE_LOSS), (np.arange(len(lines)), np.inf)):
-        best = candidates[np.argmin(size[:, candidates], axis=1)]
-        for line in np.unique(best[todo]):
-            rows = np.flatnonzero(todo & (best == line))
-            value, loss = _line_survival(m, s, w, float(lines[line]), at[rows])
-            good = (loss < safe) & (value > 0)
-            out[rows[good]] = value[good]
-            todo[rows[good]] = False
-    return np.clip(np.where(np.isnan(out), 0.0, out), 0.0, 1.0)
+    choice = np.argmin(size, axis=1)
+    low = below[np.argmin(size[:, below], axis=1)]
+    each = np.arange(len(at))
+    line = np.where(size[each, low] - size[each, choice] < SAFE_LOSS, low, choice)
+    out = np.ones(len(at))
+    for which in np.unique(line[at > 0]):
+        rows = np.flatnonzero((line == which) & (at > 0))
+        out[rows] = _line_survival(m, s, w, float(lines[which]), at[rows])
+    return np.clip(out, 0.0, 1.0)
 
 
-def _line_survival(m: Model, s: Array, w: Array, shift: float, c: Array) -> tuple[Array, Array]:
-    """P(|Z| > c) and the log of the cancellation, by the line at `shift`; midpoints are added until the sum settles."""
+def _line_survival(m: Model, s: Array, w: Array, shift: float, c: Array) -> Array:
+    """P(|Z| > c) by the line at `shift`; midpoints are added until the sum settles."""
     end = np.sqrt(DECAY / m.sigma2_zero)
     points = int(np.ceil(end * max(30.0 / shift, 40.0) / (2 * np.pi)))
     t, h = np.arange(points + 1) * end / points, end / points
@@ -257,8 +272,8 @@ def _line_survival(m: Model, s: Array, w: Array, shift: float, c: Array) -> tupl
         old, h = value, h / 2
         t = np.arange(1, 2 * points, 2) * h
         points *= 2
-    with np.errstate(divide="ignore", over="ignore", under="ignore"):
-        return value * np.exp((log_scale or 0.0) - shift * c) * 2 / np.pi, np.log(size * h / np.abs(value))
+    out: Array = value * np.exp((log_scale or 0.0) - shift * c) * 2 / np.pi
+    return out
 
 
 def _mean_phi(m: Model, s: Array, w: Array, t: Array, shift: float) -> tuple[NDArray[np.complex128], float]:
@@ -315,7 +330,8 @@ def power_curve(
     largest = float(m.sigma2_beta.max() * (m.node_x.max() + s.sum(1).max()))
     if largest == 0 or m.pi.sum() == 0:
         raise InputError("pi, sigma2_beta", "are zero: there is no heritability to capture")
-    first, last = 0.02 / np.sqrt(largest), np.sqrt(DECAY / m.sigma2_zero * size.max())
+    smallest = float(m.sigma2_beta[(m.pi > 0) & (m.sigma2_beta > 0)].min())
+    first, last = 0.02 / np.sqrt(largest), np.sqrt(min(DECAY / m.sigma2_zero * size.max(), 2 * _RESOLVED / smallest))
     panels = int(np.ceil(np.log2(last / first) * _PER_OCTAVE))
     edges = np.concatenate([[0.0], np.geomspace(first, last, panels + 1)])
     node, gauss = np.polynomial.legendre.leggauss(_GAUSS)
@@ -333,13 +349,17 @@ def _tilted_second_moment(m: Model, s: Array, w: Array, v: Array) -> Array:
     """W(v) = mean over variants of E[delta^2 exp(i v delta)] at sample size 1, (M,)."""
     q = 0.5 * v * v
     x = m.node_x[:, None]
-    f = log_mixture(m, v, np.zeros(1))[0][0].real
-    first, second = np.zeros_like(f), np.zeros_like(f)
-    for p, sigma2 in zip(m.pi, m.sigma2_beta, strict=True):
-        share = p * np.exp(-x * q * sigma2 - f)
+    y = -np.minimum(np.multiply.outer(m.sigma2_beta, q), _RESOLVED)[:, None, :] * x
+    with np.errstate(divide="ignore"):
+        logs = np.concatenate([np.full((1, *y.shape[1:]), np.log(max(0.0, 1 - m.pi.sum()))), np.log(m.pi)[:, None, None] + y])
+    f = np.where(y.min(0) > -0.5, np.log1p(np.tensordot(m.pi, np.expm1(np.maximum(y, -1)), 1)), np.logaddexp.reduce(logs, axis=0))
+    first, second, limit = np.zeros_like(f), np.zeros_like(f), np.zeros_like(q)
+    for c, (p, sigma2) in enumerate(zip(m.pi, m.sigma2_beta, strict=True)):
+        share = np.exp(logs[1 + c] - f) * (q * sigma2 < _RESOLVED)
         first += sigma2 * share
         second += sigma2**2 * share
-    g = np.where(x > 1e-300, f / np.where(x > 1e-300, x, 1), -(m.pi * m.sigma2_beta).sum() * q)
+        limit -= p * np.minimum(q * sigma2, _RESOLVED)
+    g = np.where(x > 1e-300, f / np.where(x > 1e-300, x, 1), limit)
     table = np.concatenate([g, first, x * (second - first**2)], axis=1)
     out = np.zeros(len(v))
     step = max(1, 4_000_000 // table.shape[1])

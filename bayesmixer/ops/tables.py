@@ -53,13 +53,14 @@ def cumulant_table(node_x, n_ref, pi, sigma2, g):
 
 
 @nb.njit(cache=True)
-def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, re, im, d_re, d_im):
+def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_re, d_im):
     """Fill re, im (K, M) and d_re, d_im (2C, K, M) with g and its derivatives at s = t - i shift, t = 0, ds, ..
 
     The logarithm is continued along t from its real value at t = 0: exponents are fractional parts of partners, so the branch matters.
     """
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
+    er, ei = np.empty(c_n), np.empty(c_n)  # exp(-x q_c), scaled by exp(-top)
     for k in range(node_x.size):
         x = node_x[k]
         phase = 0.0
@@ -83,20 +84,20 @@ def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, re, im, d_re, d_im):
                 top = max(top, -x * sigma2[c] * a)
             tr, ti = rest * math.exp(-top) if rest > 0 else 0.0, 0.0
             for c in range(c_n):
-                e = pi[c] * math.exp(-x * sigma2[c] * a - top)
-                tr += e * math.cos(x * sigma2[c] * b)
-                ti += e * math.sin(x * sigma2[c] * b)
+                e = math.exp(-x * sigma2[c] * a - top)
+                er[c], ei[c] = e * math.cos(x * sigma2[c] * b), e * math.sin(x * sigma2[c] * b)
+                tr += pi[c] * er[c]
+                ti += pi[c] * ei[c]
             size2 = max(tr * tr + ti * ti, 1e-300)
             p = math.atan2(ti, tr)
             phase = p + 2 * math.pi * math.floor((phase - p) / (2 * math.pi) + 0.5)
             re[k, f] = (top + 0.5 * math.log(size2)) / x
             im[k, f] = phase / x
+            if not gradient:
+                continue
+            u = math.exp(-top) / size2 if top > -600 else 0.0  # 1 / total = u (tr - i ti)
             for c in range(c_n):
-                # e = exp(-x q_c) / total, u = 1 / total
-                w = math.exp(-x * sigma2[c] * a - top) / size2
-                er, ei = math.cos(x * sigma2[c] * b), math.sin(x * sigma2[c] * b)
-                qr, qi = w * (er * tr + ei * ti), w * (ei * tr - er * ti)
-                u = math.exp(-top) / size2 if top > -600 else 0.0
+                qr, qi = (er[c] * tr + ei[c] * ti) / size2, (ei[c] * tr - er[c] * ti) / size2  # exp(-x q_c) / total
                 d_re[c, k, f] = (qr - u * tr) / x
                 d_im[c, k, f] = (qi + u * ti) / x
                 d_re[c_n + c, k, f] = -pi[c] * (a * qr + b * qi)

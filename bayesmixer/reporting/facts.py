@@ -113,6 +113,8 @@ def number_of_divergences(results: xr.DataTree) -> int:
 def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
     """Largest R-hat and smallest effective sample size (bulk or tail) of what varies; for importance-resampled draws the weights' Kish size."""
     posterior = results["posterior"].to_dataset()
+    if "sample_stats" in results.children and "effective_draws" in results["sample_stats"].attrs:
+        return None, float(results["sample_stats"].attrs["effective_draws"])
     if "sample_stats" in results.children and "log_weight" in results["sample_stats"].data_vars:
         log_weight = results["sample_stats"]["log_weight"].to_numpy().ravel().astype(float)
         weight = np.exp(log_weight - log_weight.max())

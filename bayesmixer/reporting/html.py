@@ -50,7 +50,7 @@ def report(
     from bayesmixer.reporting.load import check_data, check_results
 
     path = check_path(path)
-    check_results(results)
+    results = check_results(results)
     if data is not None:
         check_data(data, results)
     plans, skipped = plan(results, data)
@@ -115,7 +115,7 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
         cautions=sum(f.severity == "caution" for f in findings),
         severity_word=SEVERITY_WORD,
         with_data=data is not None,
-        warnings=read_json(results.attrs.get("warnings"), []),
+        warnings=[*read_json(results.attrs.get("warnings"), []), *_of_alignment(results)],
         estimates=[t for t in estimates if t is not None],
         diagnostics=tables.diagnostics(results, data),
         optima=tables.optimum_table(results),
@@ -133,3 +133,10 @@ def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
         return str(data["trait"].to_numpy()[fitted_trait(results, data)])
     recorded = read_json(data_attributes(results).get("sumstats"), [])
     return str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"
+
+
+def _of_alignment(results: xr.DataTree) -> list[str]:
+    """What align warned of."""
+    from bayesmixer.reporting.prediction import data_attributes, read_json
+
+    return [str(w) for w in read_json(data_attributes(results).get("overlap"), {}).get("warnings", [])]

@@ -19,15 +19,9 @@ def open_results(path: str | Path) -> xr.DataTree:
     InputError
         No such file, not readable as netCDF or Zarr, or not a fit.
     """
-    path = _existing(path)
-    try:
-        with xr.open_datatree(path, engine=_engine(path)) as tree:
-            loaded = tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            path, f"cannot be read as {'Zarr' if path.is_dir() else 'netCDF'} ({_first_line(error)})", "Give a file that 'fit' wrote."
-        ) from error
-    return check_results(loaded, str(path))
+    from bayesmixer.inference.results import load
+
+    return check_results(load(path), str(path))
 
 
 def open_data(path: str | Path) -> xr.Dataset:
@@ -50,7 +44,7 @@ def open_data(path: str | Path) -> xr.Dataset:
 
 
 def check_results(results: xr.DataTree, name: str = "results") -> xr.DataTree:
-    """Check that a DataTree is a fit that can be reported.
+    """Check that a DataTree is a fit that can be reported; the estimate of a fit by method "map" is taken as a posterior of one draw.
 
     Raises
     ------
@@ -63,6 +57,8 @@ def check_results(results: xr.DataTree, name: str = "results") -> xr.DataTree:
     if kind != "fit":
         found = f"the attribute kind is {kind!r}" if kind is not None else "there is no attribute 'kind'"
         raise InputError(name, f"not a fit: {found}, expected 'fit'", "Give what bayesmixer.fit returned.")
+    if "posterior" not in results.children and results.attrs.get("method") == "map" and "estimate" in results.children:
+        return _with_one_draw(results)
     if "posterior" not in results.children:
         raise InputError(
             name, f"no posterior group (groups: {', '.join(results.children) or 'none'})", "Fit again; every method of bayesmixer.fit makes one."
@@ -71,6 +67,16 @@ def check_results(results: xr.DataTree, name: str = "results") -> xr.DataTree:
     if not {"chain", "draw"} <= set(posterior.sizes) or not posterior.data_vars:
         raise InputError(name, "the posterior group holds no draws (dims chain and draw)", "Fit again.")
     return results
+
+
+def _with_one_draw(results: xr.DataTree) -> xr.DataTree:
+    estimate = results["estimate"].to_dataset()
+    about_search = {"parameter", "parameter_bis", "start", "profile"}
+    values = {str(k): v for k, v in estimate.data_vars.items() if not about_search & set(map(str, v.dims))}
+    one = xr.Dataset(values).expand_dims(chain=[0], draw=[0])
+    completed = results.copy()
+    completed["posterior"] = xr.DataTree(one.drop_vars(about_search, errors="ignore"))
+    return completed
 
 
 def check_data(data: xr.Dataset, results: xr.DataTree, name: str = "data") -> xr.Dataset:

@@ -19,7 +19,7 @@ from bayesmixer.reporting.style import TAILS
 
 Floats = NDArray[np.float64]
 
-CLUSTERS = 300
+CLUSTERS = 200
 """Variants are grouped into so many before a prediction; its relative error is then below 1% (docs/prediction.md)."""
 
 
@@ -93,10 +93,13 @@ def data_attributes(results: xr.DataTree) -> dict[str, Any]:
 
 
 def read_json(text: Any, default: Any) -> Any:
-    """A JSON attribute decoded; `default` where it is absent."""
-    if text is None:
+    """A JSON attribute decoded; `default` where it is absent or is not JSON."""
+    if not isinstance(text, str):
+        return default if text is None else text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
         return default
-    return json.loads(text) if isinstance(text, str) and text else text
 
 
 def parameters(results: xr.DataTree, draws: int | None = None) -> Parameters:

@@ -70,7 +70,7 @@ def plot_qq(
     ax: Axes | None = None,
     *,
     trait: str | int = 0,
-    draws: int = 40,
+    draws: int = 24,
     clusters: int = CLUSTERS,
     seed: int = 0,
     y_max: float = Y_MAX,

@@ -148,7 +148,7 @@ def comparison_table(results: xr.DataTree) -> Table | None:
     rows: list[tuple[str, ...]] = [(model, "–" if parameters is None else f"{parameters:.0f}", cell("log_likelihood"), cell("aic"), cell("bic"))]
     aic_infinitesimal = facts.estimate_number(results, "aic_infinitesimal")
     if aic_infinitesimal is not None:
-        rows.append(("infinitesimal", "2", f"{2 - aic_infinitesimal / 2:,.2f}", cell("aic_infinitesimal"), cell("bic_infinitesimal")))
+        rows.append(("infinitesimal", "2", cell("log_likelihood_infinitesimal"), cell("aic_infinitesimal"), cell("bic_infinitesimal")))
         by = [facts.estimate_number(results, f"{k}_infinitesimal") for k in ("aic", "bic")]
         own = [facts.estimate_number(results, k) for k in ("aic", "bic")]
         gain = ["–" if a is None or b is None else f"{a - b:,.2f}" for a, b in zip(by, own, strict=True)]
@@ -162,22 +162,23 @@ def optimum_table(results: xr.DataTree) -> Table | None:
     if not len(heights):
         return None
     estimate = results["estimate"].to_dataset()
-    names = [
-        str(v) for v in estimate.data_vars if str(v).startswith("optimum_") and estimate[v].dims == ("start",) and estimate[v].dtype.kind in "fiu"
-    ]
-    table = np.array([estimate[v].to_numpy().astype(float) for v in names]).T
-    height = names.index(next(n for n in ("optimum_log_posterior", "optimum_log_likelihood") if n in names))
-    order = np.argsort(-np.nan_to_num(table[:, height], nan=-np.inf), kind="stable")
-    rows = [
-        (str(k + 1), *(f"{v:,.2f}" if names[i].startswith("optimum_log_") else as_number(v) for i, v in enumerate(table[j])))
-        for k, j in enumerate(order)
-    ]
-    return Table(
-        "Optimum met from each start, best first",
-        ("", *(n.removeprefix("optimum_").replace("_", " ") for n in names)),
-        rows,
-        tuple(range(1, len(names) + 1)),
-    )
+    columns: dict[str, list[str]] = {}
+    for name, values in ((str(k), v) for k, v in estimate.data_vars.items() if str(k).startswith("optimum") and v.dims[:1] == ("start",)):
+        if values.dims == ("start", "parameter") and name == "optimum":
+            for k, parameter in enumerate(values["parameter"].to_numpy()):
+                columns[str(parameter)] = [as_number(float(x)) for x in values.to_numpy()[:, k]]
+        elif values.dims == ("start",):
+            columns[name.removeprefix("optimum_").replace("_", " ")] = [_optimum_cell(name, x) for x in values.to_numpy()]
+    height = next(estimate[n].to_numpy() for n in ("optimum_log_posterior", "optimum_log_likelihood") if n in estimate)
+    order = np.argsort(-np.nan_to_num(height.astype(float), nan=-np.inf), kind="stable")
+    rows = [(str(k + 1), *(cells[j] for cells in columns.values())) for k, j in enumerate(order)]
+    return Table("Optimum met from each start, best first", ("", *columns), rows, tuple(range(1, len(columns) + 1)))
+
+
+def _optimum_cell(name: str, value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{float(value):,.2f}" if "_log_" in name else as_number(float(value))
 
 
 def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
@@ -242,7 +243,7 @@ def input_table(results: xr.DataTree) -> Table:
         facts_ = [one.get("format"), one.get("build"), kept, f"N: {one['n_definition']}" if one.get("n_definition") else ""]
         rows.append((f"summary statistics{_of(one)}", str(one.get("source", "")), "; ".join(str(f) for f in facts_ if f), str(one.get("sha256", ""))))
     reference = read_json(attrs.get("reference"), {})
-    sources = read_json(reference.get("sources"), [])
+    sources = read_json(reference.get("sources"), reference.get("sources") or [])
     about = ", ".join(
         text
         for key, text in (
@@ -265,23 +266,20 @@ def _of(one: dict[str, Any]) -> str:
 
 
 def _sources(sources: Any) -> list[tuple[str, str]]:
-    """(file, sha256) of each source, whether recorded as a mapping or as a list of mappings."""
-    if isinstance(sources, dict):
-        out = []
-        for name, value in sources.items():
-            out += (
-                [(str(name), value)]
-                if isinstance(value, str)
-                else _sources([value if "source" in value or "file" in value else {"file": name, **value}])
-            )
-        return out
-    out = []
-    for one in sources:
-        if isinstance(one, str):
-            out.append((one, ""))
-            continue
-        name = next((one[k] for k in ("source", "file", "path", "name") if k in one), "")
-        out.append((str(name), str(one.get("sha256", ""))))
+    """(file, sha256) of each source: of a record or list of records, or of a mapping of file to digest, by chromosome or not."""
+    if isinstance(sources, list):
+        return [pair for one in sources for pair in _sources(one)]
+    if not isinstance(sources, dict):
+        return [(str(sources), "")]
+    name = next((sources[k] for k in ("source", "file", "path") if k in sources), None)
+    if name is not None:
+        return [(str(name), str(sources.get("sha256", "")))]
+    out: list[tuple[str, str]] = []
+    for key, value in sources.items():
+        if isinstance(value, dict) and set(value) == {"sha256"}:
+            out.append((str(key), str(value["sha256"])))
+        else:
+            out += [(str(key), value)] if isinstance(value, str) else _sources(value)
     return out
 
 
@@ -296,7 +294,9 @@ def filter_table(results: xr.DataTree) -> Table:
         rows += [(stage, f"− {_words(name)}", as_count(count)) for name, count in read_json(one.get("filters"), {}).items()]
         if "rows_kept" in one:
             rows.append((stage, "= kept", as_count(one["rows_kept"])))
-    rows += [("aligning with the reference", _words(name), _plain(count)) for name, count in read_json(attrs.get("overlap"), {}).items()]
+    overlap = read_json(attrs.get("overlap"), {})
+    for counts in [*overlap.get("traits", []), overlap]:
+        rows += [("aligning with the reference", _words(name), as_count(n)) for name, n in counts.items() if type(n) is int]
     rows += [("aligning with the reference", f"− {_words(name)}", as_count(count)) for name, count in read_json(attrs.get("filters"), {}).items()]
     return Table("Variants removed by each filter", ("step", "filter", "variants"), rows, (2,))
 

@@ -26,6 +26,7 @@ from bayesmixer.reporting.facts import (
     pareto_k,
     share_of_prior_sd,
 )
+from bayesmixer.reporting.prediction import read_json
 from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
 
 Severity = Literal["stop", "caution", "note"]
@@ -210,6 +211,13 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
             "stop",
             "The optimiser did not converge: the estimate is no mode.",
             "Fit again with more starts, and look at the profile of the likelihood.",
+        )
+    at_bound = read_json(results["estimate"].attrs.get("at_bound"), [])
+    if at_bound:
+        yield Finding(
+            "stop",
+            f"The estimate lies at the edge of what is searched ({', '.join(map(str, at_bound))}): it is no maximum.",
+            "Look at the profile, and at the fit of the infinitesimal model.",
         )
     heights = optimum_heights(results)
     if len(heights) > 1:

@@ -188,17 +188,16 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
     return {**arguments, **extra}, answer
 
 
-BAD = [
-    "no bim", "no fam", "no bed", "folder", "no match", "truncated bed", "bim of others", "not a bed", "individual-major", "empty bim", "five columns",
-    "position in words", "unsorted", "chromosome twice", "same chromosome in two files", "chromosome absent", "no autosome", "no cM", "falling cM",
-    "blocks of another chromosome", "tags match nothing", "no file of tags", "keep matches nothing", "two samples", "no polymorphic variant",
-    "output is a file", "output is another folder", "output nowhere", "other arguments", "multiallelic", "no psam", "compressed pvar", "pgen of others",
-    "truncated pgen", "not a pgen", "negative k", "cut-off above 1", "unknown rule", "S below -1", "MAF of a half", "no workers", "window of zero",
-    "window of words", "no chromosome",
-]  # fmt: skip
+BAD = """
+no bim; no fam; no bed; folder; no match; truncated bed; bim of others; not a bed; individual-major; empty bim; five columns; position in words
+unsorted; chromosome twice; same chromosome in two files; chromosome absent; no autosome; no cM; falling cM; blocks of another chromosome
+tags match nothing; no file of tags; keep matches nothing; two samples; no polymorphic variant; output is a file; output is another folder
+output nowhere; other arguments; multiallelic; no psam; compressed pvar; pgen of others; truncated pgen; not a pgen; negative k; cut-off above 1
+unknown rule; S below -1; MAF of a half; no workers; window of zero; window of words; no chromosome
+"""
 
 
-@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("what", [w.strip() for w in BAD.strip().replace("\n", ";").split(";")])
 def test_bad_input_is_answered_in_one_line_and_leaves_no_finished_chromosome(folder, tmp_path, what):
     arguments, answer = bad(folder, what)
     arguments.setdefault("out", tmp_path / "new.zarr")
@@ -215,7 +214,7 @@ def test_what_is_no_reference_is_answered_in_one_line(folder, tmp_path):
     for path, answer in cases.items():
         with pytest.raises(InputError, match=answer):
             bm.open_reference(path)
-    with pytest.raises(InputError, match="no chromosome 22 in it .it has 21"):
+    with pytest.raises(InputError, match="no chromosome 22 in it"):
         bm.open_reference(out, chromosomes=["22"])
     shutil.rmtree(out / "21/spectrum")
     with pytest.raises(InputError, match="no variable 'spectrum'"):

@@ -230,6 +230,9 @@ def test_gwas_vcf_without_ss_takes_cases_and_controls_from_its_header_and_with_n
     path = tmp_path / "a.vcf"
     path.write_text(VCF_HEADER + "1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE\t0.2:0.1\n")
     np.testing.assert_allclose(bm.read_sumstats(path)["n"], 48_000)
+    quantitative = VCF_HEADER.replace("TotalCases=20000,", "").replace("30000", "50000")
+    path.write_text(quantitative + "1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE\t0.2:0.1\n")
+    np.testing.assert_allclose(bm.read_sumstats(path)["n"], 50_000)
     path.write_text(VCF_HEADER + "1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE:SS:NC\t0.2:0.1:10000:2000\n")
     np.testing.assert_allclose(bm.read_sumstats(path)["n"], 4 / (1 / 2000 + 1 / 8000))
 
@@ -255,11 +258,22 @@ def test_columns_can_be_named_and_numbers_given(tmp_path: Path) -> None:
     np.testing.assert_allclose(bm.read_sumstats(path, n_case=2000, n_control=3000, **named)["n"], 4800)
 
 
-def test_gwas_ssf_metadata_beside_the_file_give_the_build(tmp_path: Path) -> None:
-    path = write(tmp_path / "GCST1.tsv", FORMATS["gwas-ssf"])
-    assert bm.read_sumstats(path).attrs["build"] == ""
-    (tmp_path / "GCST1.tsv-meta.yaml").write_text("gwas_id: GCST1\ngenome_assembly: GRCh37\n")
-    assert bm.read_sumstats(path).attrs["build"] == "GRCh37"
+def test_gwas_ssf_metadata_beside_the_file_give_build_and_sample_size(tmp_path: Path) -> None:
+    columns = {name: c for name, c in FORMATS["gwas-ssf"].items() if name != "n"}
+    path = write(tmp_path / "GCST1.tsv", columns)
+    with pytest.raises(bm.InputError, match="no sample size"):
+        bm.read_sumstats(path)
+    meta = tmp_path / "GCST1.tsv-meta.yaml"
+    meta.write_text("gwas_id: GCST1\nsamples:\n  - sample_size: 700\n    sample_ancestry: European\n  - sample_size: 300\ngenome_assembly: GRCh37\n")
+    ds = bm.read_sumstats(path)
+    assert ds.attrs["build"] == "GRCh37"
+    np.testing.assert_allclose(ds["n"], 1000)
+    meta.write_text(
+        "samples:\n  - sample_size: 1000\n    case_control_study: true\n    case_count: 200\n    control_count: 800\ngenome_assembly: GRCh38\n"
+    )
+    ds = bm.read_sumstats(path)
+    assert ds.attrs["build"] == "GRCh38"
+    np.testing.assert_allclose(ds["n"], 4 / (1 / 200 + 1 / 800))
 
 
 def test_plink_rows_of_other_tests_are_left_out(tmp_path: Path) -> None:

@@ -63,9 +63,8 @@ def brute(panel, near, maf_s=0.0, rule="plain"):
 @pytest.mark.parametrize("window", ["0.4cM", "150kb", "30variants", "blocks"])
 def test_plain_ld_scores_spectra_and_neighbours_equal_brute_force_in_every_window(panel, bed, blocks, tmp_path, window):
     maf_s = (0.0, -0.25, 0.5)
-    ref = bm.build_reference(bed, tmp_path / "r.zarr", window=blocks if window == "blocks" else window, r2_rule="plain", maf_s=maf_s)[
-        "21"
-    ].to_dataset()
+    chosen = blocks if window == "blocks" else window
+    ref = bm.build_reference(bed, tmp_path / "r.zarr", window=chosen, r2_rule="plain", maf_s=maf_s)["21"].to_dataset()
     near = within(panel, window, blocks)
     keep = panel.polymorphic
     r2, ld, _, h = brute(panel, near)
@@ -343,9 +342,8 @@ def test_command_line_builds_and_writes_scores(bed, tmp_path):
     from bayesmixer.cli.ld import app
 
     out = tmp_path / "r.zarr"
-    result = CliRunner().invoke(
-        app, ["build", str(bed), "--out", str(out), "--window", "100kb", "--maf-s", "0", "--maf-s", "-0.5", "--chromosomes", "21"]
-    )
+    words = ["--window", "100kb", "--maf-s", "0", "--maf-s", "-0.5", "--chromosomes", "21"]
+    result = CliRunner().invoke(app, ["build", str(bed), "--out", str(out), *words])
     assert result.exit_code == 0, result.output
     assert "397 variants" in result.output
     np.testing.assert_array_equal(bm.open_reference(out)["21"]["maf_s"], [0.0, -0.5])

@@ -12,3 +12,13 @@ def data():
 @pytest.fixture(scope="session")
 def fit(data):
     return make_fit(data)
+
+
+@pytest.fixture(scope="session")
+def sampled_report(data, tmp_path_factory):
+    """Report with every figure there is: a fit by NUTS, with its data."""
+    import bayesmixer as bm
+
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    assert bm.report(make_fit(data, method="nuts", draws=250), data, path, progress=False) == path
+    return path

@@ -72,7 +72,7 @@ def make_data(m=4000, blocks=250, chromosomes=6, seed=1, **kwargs):
         "window": "ld_blocks",
         "r2_rule": "unbiased",
         "r2_cutoff": 0.05,
-        "sources": json.dumps([{"file": "panel.bed", "sha256": "cd" * 32}]),
+        "sources": json.dumps({"21": {"panel.bed": "cd" * 32}}),
     }
     data.attrs.update(
         weights="random pruning, r2 < 0.1, 64 iterations",
@@ -81,7 +81,9 @@ def make_data(m=4000, blocks=250, chromosomes=6, seed=1, **kwargs):
         sumstats=json.dumps([sumstats]),
         reference=json.dumps(reference),
         filters=json.dumps({"not_in_reference": 77}),
-        overlap=json.dumps({"matched": m}),
+        overlap=json.dumps(
+            {"variants": m, "one_chromosome": False, "traits": [{"matched_by": "id", "swapped": 31}], "warnings": ["positions <differ>"]}
+        ),
     )
     return data
 
@@ -118,8 +120,10 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
     if model != "infinitesimal":
         estimate = estimate.assign(
             optimum_log_posterior=("start", np.array([-5000.0, -5000.0, -5012.0])),
-            optimum_h2=("start", np.array([0.3, 0.3, 0.25])),
-        )
+            optimum=(("start", "parameter"), np.array([[-1.2, -5.8, 0.05], [-1.2, -5.8, 0.05], [-1.4, -1.0, 0.07]])),
+            optimum_converged=("start", np.array([True, True, False])),
+            optimum_evaluations=("start", np.array([21, 30, 44])),
+        ).assign_coords(parameter=["log_h2", "logit_pi", "log_sigma2_0"])
         if model == "univariate_mixer":
             grid = np.geomspace(1e-4, 1, 25)
             estimate = estimate.assign(profile_pi=("profile", grid), profile_log_likelihood=("profile", -5000 - 6 * np.log(grid / TRUTH["pi"]) ** 2))
@@ -128,6 +132,7 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
         "log_posterior": -5000.0,
         "aic": 9986.0,
         "bic": 10008.0,
+        "log_likelihood_infinitesimal": -5048.0,
         "aic_infinitesimal": 10100.0,
         "bic_infinitesimal": 10115.0,
         "n_parameters": 3,
@@ -137,7 +142,7 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
     }
     stats = xr.Dataset()
     if method == "laplace":
-        stats = xr.Dataset({"log_weight": (two, rng.normal(0, 0.2, shape)), "pareto_k": 0.12})
+        stats = xr.Dataset({"log_weight": (two, rng.normal(0, 0.2, shape))}, attrs={"pareto_k": 0.12, "effective_draws": 950.0})
     elif method == "nuts":
         stats = xr.Dataset({"diverging": (two, np.zeros(shape, bool))})
     free = {"log_h2": (two, np.log(h2)), "log_sigma2_0": (two, np.log(sigma2_0))}
@@ -166,4 +171,7 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
         "seconds": 12.3,
         **attrs,
     }
+    if method == "map":
+        for group in ("posterior", "unconstrained_posterior", "log_likelihood", "sample_stats"):
+            del tree[group]
     return tree

@@ -64,7 +64,7 @@ def test_prediction_of_the_infinitesimal_model_is_the_gaussian_mixture_over_ld_s
 
 
 def test_model_that_made_the_data_lies_in_their_bootstrap_band():
-    """Where 20 or more variants are expected, at least 70% of the true curve lies within the 90% band (it is one correlated curve); the null does not."""
+    """Where 20 or more variants are expected, 70% of the true curve or more lies within the 90% band (points are correlated); the null does not."""
     data = make_data(m=6000, blocks=6000, seed=5)
     h_total = data.attrs["h_total"][0]
     p = Parameters(np.array([[TRUTH["pi"]]]), np.array([[TRUTH["h2"] / (TRUTH["pi"] * h_total)]]), np.array([TRUTH["sigma2_0"]]))

@@ -8,6 +8,7 @@ import xarray as xr
 from fabricate import make_data, make_fit
 
 from bayesmixer.reporting.block_error import block_standard_errors
+from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, trust
 
 
@@ -132,7 +133,7 @@ def test_an_interval_of_pi_over_a_factor_of_100_is_heard(large):
 
 def test_an_interval_of_pi_that_reaches_the_infinitesimal_model_is_heard(large):
     pi = np.random.default_rng(0).uniform(0.1, 0.6, (1, 1000))
-    assert about(trust(alter(sound(large), "posterior", pi=(("chain", "draw"), pi))), "nearly infinitesimal")
+    assert about(trust(alter(sound(large), "posterior", pi=(("chain", "draw"), pi))), "can hardly be told from the infinitesimal")
 
 
 @pytest.mark.parametrize(("prior", "heard"), [("weak", True), ("flat", False)])
@@ -161,7 +162,9 @@ def test_other_optima_are_heard_and_close_ones_louder(large, behind, severity):
 
 @pytest.mark.parametrize(("k", "heard"), [(0.69, False), (0.75, True), (np.inf, True)])
 def test_pareto_k_above_0_7_stops(large, k, heard):
-    found = about(trust(alter(sound(large), "sample_stats", pareto_k=k)), "k-hat")
+    fit = sound(large)
+    fit["sample_stats"].attrs["pareto_k"] = k
+    found = about(trust(fit), "k-hat")
     assert [f.severity for f in found] == (["stop"] if heard else [])
 
 
@@ -182,14 +185,20 @@ def test_chains_that_disagree_stop_and_few_effective_draws_are_heard(large):
 
 
 def test_importance_weights_on_few_draws_are_few_effective_draws(large):
-    weight = np.full((1, 1000), -20.0)
-    weight[0, :100] = 0.0
-    found = about(trust(alter(sound(large), "sample_stats", log_weight=(("chain", "draw"), weight))), "effective sample size")
+    fit = sound(large)
+    fit["sample_stats"].attrs["effective_draws"] = 100.0
+    found = about(trust(fit), "effective sample size")
     assert "is 100," in found[0].sentence
 
 
+def test_an_estimate_at_the_edge_of_the_search_stops(large):
+    fit = sound(large)
+    fit["estimate"].attrs["at_bound"] = json.dumps(["logit_pi"])
+    assert [f.severity for f in about(trust(fit), "edge of what is searched (logit_pi)")] == ["stop"]
+
+
 def test_a_single_draw_has_no_intervals(large):
-    assert about(trust(sound(large, method="map")), "one draw")
+    assert about(trust(check_results(make_fit(large, method="map"))), "one draw")
 
 
 def _normal_mean(copies, blocks=400, draws=8000, seed=0):

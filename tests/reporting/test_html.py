@@ -1,0 +1,265 @@
+"""The HTML report: what it holds, what it refuses, and that it is never half-written."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import xarray as xr
+from fabricate import make_data, make_fit
+
+import bayesmixer as bm
+from bayesmixer.errors import InputError
+from bayesmixer.reporting import html, tables
+from bayesmixer.reporting.load import check_data, open_data, open_results
+
+
+class Page(HTMLParser):
+    """Text, addresses and images of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.words, self.addresses, self.images, self.open, self.silent = [], [], [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.silent = tag == "style" or (self.silent and tag != "style")
+        attributes = dict(attrs)
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "action", "data", "poster", "srcset")]
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"{tag} closed out of order"
+        if tag == "style":
+            self.silent = False
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def page(sampled_report):
+    return Page(sampled_report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def plain_page(fit, tmp_path_factory):
+    return Page(bm.report(fit, path=tmp_path_factory.mktemp("plain") / "r.html").read_text(encoding="utf-8"))
+
+
+def test_page_is_well_formed_and_asks_for_nothing_outside(page):
+    assert page.open == []
+    assert len(page.addresses) == len(page.images) + 1
+    assert all(address.startswith("data:") for address in page.addresses)
+    assert all(image["alt"] for image in page.images)
+    assert len(page.images) == 9  # QQ, strata, power, Manhattan, spectrum, profile, pair, ranks, traces
+
+
+def test_headline_gives_h2_polygenicity_and_n90_with_their_intervals(plain_page, fit):
+    h2 = 100 * np.quantile(fit["posterior"]["h2"], [0.05, 0.95])
+    assert f"({h2[0]:.1f} to {h2[1]:.1f}%) of the trait's variance" in plain_page.text
+    assert "of the variants are causal (polygenicity pi)" in plain_page.text
+    assert "explain 90% of the heritability (n90)" in plain_page.text
+    assert "Pareto k-hat of the importance weights: 0.12" in plain_page.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ab" * 32,  # checksum of the summary statistics
+        "cd" * 32,  # and of the panel
+        "duplicate 1,000",
+        "ambiguous alleles 234",
+        "not in reference 77",
+        "rows in the file 12,345",
+        "= kept 11,111",
+        "pymc 6.4.0",
+        "seed 11",
+        "bayesmixer fit univariate height.txt.gz --reference panel.zarr --out height.nc",
+        "random pruning, r2 < 0.1, 64 iterations",
+        "sample sizes <differ> & so on",  # the fit's own warning, escaped in the file
+        "Divergences: 0",
+        "positions <differ>",  # align's
+        "swapped 31",
+        "1 -5,000.00 -1.20 -5.80 0.0500 yes 21.0",
+        "2 of 3 starts met the best optimum",
+        "LD blocks, the independent units: 250.",
+        "10,115.00",
+    ],
+)
+def test_page_tells_where_the_fit_came_from_and_how_it_went(page, words):
+    assert words in page.text
+
+
+def test_grave_findings_stand_under_the_result(tmp_path):
+    data = make_data(m=300, blocks=30, chromosomes=1)
+    path = bm.report(make_fit(data, draws=100), path=tmp_path / "one.html")
+    text = Page(path.read_text()).text
+    assert "Do not rely on this estimate" in text
+    assert "Only chromosome 1 was used" in text
+    assert text.index("Only chromosome 1") < text.index("How the fit went")
+
+
+def test_parameter_table_holds_mean_median_sd_and_equal_tailed_interval(fit):
+    table = tables.parameter_table(fit)
+    rows = {row[0]: row for row in table.rows}
+    draws = fit["posterior"]["h2"].values.ravel()
+    expected = (draws.mean(), np.median(draws), draws.std(ddof=1), *np.quantile(draws, [0.05, 0.95]))
+    shown = [float(x) for cell in rows["h2"][1:5] for x in cell.split(" to ")]
+    np.testing.assert_allclose(shown, expected, rtol=0.005)
+    assert set(rows) == {"h2", "sigma2_0", "pi", "sigma2_beta", "n_causal", "n90"}
+
+
+def test_comparison_gives_the_infinitesimal_model_s_log_likelihood_from_its_aic(fit):
+    rows = tables.comparison_table(fit).rows
+    assert rows[1][2] == "-5,048.00"  # AIC = 2 k - 2 log L, k = 2, AIC 10,100
+    assert rows[2][3:] == ("114.00", "107.00")
+
+
+@pytest.mark.parametrize("model", ["infinitesimal", "two_component_mixer"])
+@pytest.mark.parametrize("method", ["laplace", "nuts", "map"])
+def test_every_model_and_method_has_a_report_without_data(data, model, method, tmp_path):
+    fit = make_fit(data, model=model, method=method, draws=100)
+    page = Page(bm.report(fit, path=tmp_path / "r.html").read_text())
+    assert ("The model is infinitesimal" in page.text) == (model == "infinitesimal")
+    assert ("with large effects" in page.text) == (model == "two_component_mixer")
+    assert "need the data" in page.text
+    assert len(page.images) == {"laplace": 1, "nuts": 3, "map": 0}[method]
+    assert "nan" not in page.text
+
+
+def test_the_same_fit_gives_the_same_bytes(data, fit, tmp_path):
+    a, b = (bm.report(fit, path=tmp_path / name).read_bytes() for name in ("a.html", "b.html"))
+    assert a == b
+
+
+def test_an_interrupted_report_leaves_the_old_file_and_no_other(fit, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(html, "page", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        bm.report(fit, path=path)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old"
+
+
+def test_arviz_figures_do_not_pile_up_in_pyplot(data, tmp_path):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    bm.report(make_fit(data, method="nuts", draws=50), path=tmp_path / "r.html")
+    assert plt.get_fignums() == before
+
+
+def _without(fit, group):
+    changed = fit.copy()
+    del changed[group]
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda fit: fit.to_dict(), "a dict, expected the DataTree"),
+        (lambda fit: _without(fit, "posterior"), "no posterior group"),
+        (lambda fit: xr.DataTree.from_dict({"posterior": fit["posterior"].to_dataset()}), "no attribute 'kind'"),
+        (lambda fit: xr.DataTree(dataset=xr.Dataset(attrs={"kind": "reference"})), "'reference', expected 'fit'"),
+    ],
+)
+def test_what_is_not_a_fit_is_refused_in_one_line(fit, make, words, tmp_path):
+    with pytest.raises(InputError, match=re.escape(words)) as error:
+        bm.report(make(fit), path=tmp_path / "r.html")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda d: "data.nc", "a str, expected the GwasData"),
+        (lambda d: d.drop_vars("weight"), "no variable 'weight'"),
+        (lambda d: d.isel(variant=slice(0, 3000)), "LD blocks, but the fit was made with 250"),
+        (lambda d: d.assign(weight=d["weight"] * 2), "weights that sum to"),
+    ],
+)
+def test_data_of_another_fit_are_refused_in_one_line(data, fit, make, words, tmp_path):
+    with pytest.raises(InputError, match=re.escape(words)) as error:
+        bm.report(fit, make(data), tmp_path / "r.html")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recorded_number_of_variants_is_held_against_the_data(data, fit):
+    other = fit.copy()
+    other.attrs["n_variants"] = 17
+    with pytest.raises(InputError, match="4000 variants, but the fit was made with 17"):
+        check_data(data, other)
+
+
+@pytest.mark.parametrize(("name", "words"), [("missing/r.html", "does not exist"), (".", "is a folder")])
+def test_paths_that_cannot_be_written_are_refused_before_anything_is_drawn(fit, name, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        bm.report(fit, path=tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_saved_fits_and_data_are_read_back(data, fit, suffix, tmp_path):
+    one, two = tmp_path / f"fit{suffix}", tmp_path / f"data{suffix}"
+    if suffix == ".nc":
+        fit.to_netcdf(one, engine="h5netcdf")
+        data.to_netcdf(two, engine="h5netcdf")
+    else:
+        fit.to_zarr(one)
+        data.to_zarr(two)
+    xr.testing.assert_equal(open_results(one)["posterior"].to_dataset(), fit["posterior"].to_dataset())
+    np.testing.assert_array_equal(open_data(two)["z"], data["z"])
+    assert check_data(open_data(two), open_results(one)) is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"not netCDF", b"\x89HDF\r\n\x1a\n truncated"])
+def test_files_that_are_not_netcdf_are_refused_in_one_line(content, tmp_path):
+    path = tmp_path / "fit.nc"
+    path.write_bytes(content)
+    for read in (open_results, open_data):
+        with pytest.raises(InputError, match="not a saved fit|cannot be read as netCDF") as error:
+            read(path)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="no such file"):
+        open_results(tmp_path / "none.nc")
+
+
+def test_a_folder_that_is_no_zarr_store_is_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="not a saved fit") as error:
+        open_results(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_command_writes_the_report_beside_the_fit(data, fit, tmp_path, capsys):
+    from bayesmixer.cli.report import command
+
+    fit.to_netcdf(tmp_path / "height.nc", engine="h5netcdf")
+    command(tmp_path / "height.nc", None, None, "Standing height")
+    assert capsys.readouterr().out.strip() == str(tmp_path / "height.html")
+    assert "<h1>Standing height</h1>" in (tmp_path / "height.html").read_text()
+
+
+def test_sources_of_the_reference_are_read_as_list_or_mapping(fit):
+    attrs = json.loads(fit.attrs["data"])
+    reference = json.loads(attrs["reference"])
+    for sources in ([{"file": "a.bed", "sha256": "11"}], {"a.bed": "11"}, {"21": {"file": "a.bed", "sha256": "11"}}, {"a.bed": {"sha256": "11"}}):
+        other = fit.copy()
+        other.attrs["data"] = json.dumps({**attrs, "reference": json.dumps({**reference, "sources": json.dumps(sources)})})
+        assert [(row[1], row[3]) for row in tables.input_table(other).rows[1:]] == [("a.bed", "11")]
