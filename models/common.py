@@ -73,7 +73,7 @@ def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
     Raises
     ------
     InputError
-        It is not GwasData, has several traits, or no variant has a positive weight.
+        It is not GwasData, has several traits, no variant has a positive weight, or a weighted one lacks z, n or an LD score.
     """
     if not isinstance(data, xr.Dataset):
         raise InputError("data", f"{type(data).__name__}, expected the Dataset that align returns")
@@ -82,8 +82,15 @@ def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
         raise InputError("data", f"{data.sizes['trait']} traits, but {model} is a model of one", "Choose one: data.isel(trait=[0]).")
     if data["spectrum"].ndim != 2:
         raise InputError("data", f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one", "Choose one: align(..., maf_s=0).")
-    if not (data["weight"].values > 0).any():
+    used = data["weight"].values > 0
+    if not used.any():
         raise InputError("data", "no variant has a positive weight", "Check the weights given to align.")
+    for name in ("z", "n", "ld_score_h"):
+        bad = int((~np.isfinite(data[name].values[used])).sum())
+        if bad:
+            raise InputError("data", f"{name}: not finite for {bad} values of weighted variants", "Drop them, or set their weight to 0.")
+    if not (data["n"].values[used] > 0).all():
+        raise InputError("data", "n: sample sizes must be positive", "Drop these variants, or set their weight to 0.")
     return data
 
 

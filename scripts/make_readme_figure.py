@@ -31,9 +31,10 @@ def main() -> None:
     with mpl.rc_context(RC):
         figure, (left, right) = new_figure(9.6, 4.2, 1, 2)
         plot_qq(data, results, left)
-        right.plot(posterior["h2"][:2000], posterior["n_causal"][:2000], ".", ms=3, alpha=0.3, mec="none", label="posterior draws")
+        right.plot(posterior["h2"], posterior["n_causal"], "o", ms=3.5, alpha=0.3, mec="none", label="posterior draws")
         right.plot(truth["h2_realised"][0], n_causal, "k+", ms=14, mew=2, label="truth of the simulation")
-        right.set(xlabel="heritability", ylabel="causal variants", yscale="log")
+        right.set(xlabel="heritability", ylabel="causal variants")
+        right.locator_params(axis="x", nbins=6)
         right.legend()
         figure.savefig(OUT, dpi=120)
 

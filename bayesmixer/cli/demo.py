@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bayesmixer.cli.fit import Method
+from bayesmixer.cli.fit import Draws, Method, Seed
 from bayesmixer.cli.output import check_folder, print_table
+from bayesmixer.errors import InputError
 
 TRAIT = "polygenic"
 
@@ -19,7 +20,8 @@ TRAIT = "polygenic"
 def command(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path("demo_output"),
     method: Annotated[Method, typer.Option(help="How the model is fitted.")] = Method.laplace,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
+    draws: Draws = None,
+    seed: Seed = 0,
 ) -> None:
     """Run the main job on the embedded data set: genotypes and summary statistics in, posterior and report out.
 
@@ -27,6 +29,8 @@ def command(
     Example:
       bayesmixer demo --out demo_output
     """
+    if method is Method.map:
+        raise InputError("--method", "map makes no posterior to report", "Use laplace, nuts or smc.")
     check_folder(out, "--out")
     start = time.perf_counter()
     with _step("unpacking the embedded data set"):
@@ -43,7 +47,7 @@ def command(
     with _step("aligning"):
         data = bm.align(sumstats, reference, blocks=example.ld_blocks, seed=seed)
     with _step("fitting univariate MiXeR"):
-        results = bm.fit(bm.models.univariate_mixer(data), method=method.value, seed=seed)
+        results = bm.fit(bm.models.univariate_mixer(data), method=method.value, draws=draws, seed=seed)
         save(results, out / "posterior.nc")
     with _step("writing the report"):
         report = bm.report(results, data, out / "report.html")

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bayesmixer.cli.output import RESULTS, check_output, print_table
+from bayesmixer.errors import InputError
 
 MODELS = {
     "univariate": ("univariate_mixer", "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability."),
@@ -77,6 +78,8 @@ def _command(verb: str, model: str, summary: str) -> Callable[..., None]:
         check_output(out, "--out", RESULTS)
         if report is not None:
             check_output(report, "--report", (".html",))
+            if method is Method.map:
+                raise InputError("--report", "a report needs a posterior, --method map makes none", "Use laplace, or leave --report out.")
         if save_data is not None:
             check_output(save_data, "--save-data", RESULTS)
 

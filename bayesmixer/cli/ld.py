@@ -21,7 +21,7 @@ Window = Annotated[
 K = Annotated[int, typer.Option("--k", help="Nodes of the LD spectrum.")]
 MafS = Annotated[list[float] | None, typer.Option(help="Exponent S of a MAF-dependent architecture (0 without); repeat for several.")]
 Rule = Annotated[str, typer.Option(help="unbiased (corrected for the size of the panel) or plain.")]
-Cutoff = Annotated[float | None, typer.Option(help="Pairs below it enter the spectrum as one sum; without, 8 / samples (plain: 0).")]
+Cutoff = Annotated[float | None, typer.Option(help="Pairs below it enter the spectrum as one sum; without, 1 / (samples - 1) (plain: 0).")]
 Tags = Annotated[Path | None, typer.Option(help="File of the variants that get a row, an id a line; all without.", show_default=False)]
 Keep = Annotated[Path | None, typer.Option(help="File of the samples to use; all without.", show_default=False)]
 MinMaf = Annotated[float | None, typer.Option(help="Leave rarer variants out altogether.")]

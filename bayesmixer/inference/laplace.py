@@ -67,7 +67,8 @@ def sample(density: LogDensity, mode: Array, covariance: Array, bounds: Array, d
             progress.advance()
     log_ratio = log_p - log_q
     log_ratio -= log_ratio.max()
-    smoothed, k = array_stats.psislw(np.where(np.isfinite(log_ratio), log_ratio, -1e3))
+    # psislw takes minus the log ratios, as LOO has them at hand
+    smoothed, k = array_stats.psislw(-np.where(np.isfinite(log_ratio), log_ratio, -1e3))
     log_weight = np.asarray(smoothed, float) - logsumexp(smoothed)
     weight = np.exp(log_weight)
     # systematic resampling: as few repeats as the weights allow

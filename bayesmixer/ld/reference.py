@@ -31,8 +31,6 @@ from bayesmixer.progress import bar
 from bayesmixer.variables import validate
 
 FEW_SAMPLES = 50
-# a pair without any LD exceeds r^2 = 8 / n once in 200 times
-WEAK_R2_TIMES_N = 8.0
 LAYOUT = 1  # raised whenever the same arguments would give other bytes
 
 
@@ -86,7 +84,7 @@ def build_reference(
         "unbiased" (r^2 - (1 - r^2) / (n - 2): for a GWAS of other people than the panel) or "plain" (the panel's own LD as it is).
     r2_cutoff
         Pairs with smaller plain r^2 enter the spectrum as one deposit of their sum, none is dropped.
-        None: 8 / n where r^2 is corrected, 0 where it is plain.
+        None: 1 / (n - 1), where corrected r^2 changes sign; 0 where it is plain.
     tags
         Variants that get a row: a file with ids in the first column, or the ids (also as `chrom:pos`). None: all.
         All variants, tags or not, count as partners.
@@ -208,10 +206,8 @@ def _check_numbers(k: int, maf_s: Sequence[float], r2_rule: str, r2_cutoff: floa
 def _cutoff(r2_rule: str, r2_cutoff: float | None, n: int) -> float:
     if r2_rule == "plain":
         return 0.0 if r2_cutoff is None else float(r2_cutoff)
-    if r2_cutoff is None:
-        return min(WEAK_R2_TIMES_N / n, 0.5)
-    # a corrected r^2 is negative below 1 / (n - 1), and a deposit must not be
-    return max(float(r2_cutoff), 1 / (n - 1))
+    # a corrected r^2 is negative below 1 / (n - 1), and a deposit must not be; higher cut-offs do no better (benchmarks/ld_weak_pairs.py)
+    return max(float(r2_cutoff or 0.0), 1 / (n - 1))
 
 
 def _tag_ids(tags: str | Path | Iterable[str]) -> frozenset[str]:

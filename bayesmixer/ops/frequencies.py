@@ -91,15 +91,16 @@ def cumulants(spectrum_row, inv_nu, sigma2_zero, g, out):
 
 
 @nb.njit(cache=True)
-def choose_shift(cumulant, z, censored, log_tol):
+def choose_shift(cumulant, z, censored, top, log_tol):
     """Shift of the line for one variant, and the period that keeps aliasing below the tolerance.
 
     K(k) - k z is convex; the search stops where it has risen well above its minimum. The smallest shift within `CANCELLATION` of the minimum is
-    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0, and takes the minimum.
+    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0, and takes the minimum, or
+    the shift `top` just below the zeros.
 
     Returns
     -------
-    index into SHIFTS, period
+    index into SHIFTS, period, K(k) - k z at the minimum
     """
     best, at, last = cumulant[0], 0, 0
     for l in range(SHIFTS.size):
@@ -111,7 +112,7 @@ def choose_shift(cumulant, z, censored, log_tol):
             break
     chosen = at
     if censored:
-        chosen = max(at, 1)
+        chosen = max(min(at, top), 1)
     else:
         for l in range(at + 1):
             if cumulant[l] - SHIFTS[l] * z <= best + CANCELLATION:
@@ -128,4 +129,4 @@ def choose_shift(cumulant, z, censored, log_tol):
         right = min(right, -z + (cumulant[l] - kk + tol) / (SHIFTS[l] - k))
     if right == 1e300:
         right = 4 * z + 60
-    return chosen, max(left, right, z + 5.0)
+    return chosen, max(left, right, z + 5.0), best

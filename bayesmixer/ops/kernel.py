@@ -8,12 +8,15 @@ not grow with the number of parameters. Nothing of size variants x frequencies i
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numba as nb
 import numpy as np
 
 from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands
 from bayesmixer.ops.layout import CHUNK
+from bayesmixer.ops.saddle import LOSS_FROM, blend, branch_height, saddle_density, saddle_gradient
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
 # infinities and NaN must keep their meaning (a rejected step), so not plain fastmath
@@ -21,7 +24,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 LOG_TAIL = LOG_TOLERANCE - 1.0
 
 
-@nb.njit(fastmath=FAST, cache=True)
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac):
     """Add the chunks of LD blocks lo .. hi - 1 to loglik (L,) and jac (L, P); the last parameter is sigma2_zero."""
     k_n = tables.shape[2]
@@ -104,7 +107,7 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
         jac[block, n_par] += d_zero
 
 
-@nb.njit(fastmath=FAST, cache=True)
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _contract(acc, d_table, m, out):
     """out[p] += sum over frequencies and nodes of acc * d g / d theta_p."""
     for p in range(d_table.shape[0]):
@@ -115,19 +118,22 @@ def _contract(acc, d_table, m, out):
         out[p] += t
 
 
-@nb.njit(fastmath=FAST, cache=True)
-def _plan_rows(lo, hi, tail, rows, g, sigma2_zero, shift, period):
-    """Shift and period of the tail rows lo .. hi - 1."""
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, far):
+    """Shift and period of the tail rows lo .. hi - 1, and whether they may need the saddle point; `top` is the last shift below the zeros."""
     cumulant = np.empty(SHIFTS.size)
     wide = np.empty(rows.spectrum.shape[1])
     for i in range(lo, hi):
         r = tail.row[i]
         wide[:] = rows.spectrum[r]
         cumulants(wide, rows.inv_nu[r], sigma2_zero, g, cumulant)
-        shift[i], period[i] = choose_shift(cumulant, rows.zt[r], rows.censored[r], LOG_TAIL)
+        z = rows.zt[r]
+        shift[i], period[i], best = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
+        below = max(top - 1, 0)  # at most h / SHARE
+        far[i] = cumulant[below] - SHIFTS[below] * z - best > 0.5 * LOSS_FROM  # coarse: the exact loss decides
 
 
-@nb.njit(fastmath=FAST, cache=True)
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _exp_cos_sin(x, angle, e, c, s, m):
     """e = exp(x), c = cos(angle), s = sin(angle) over the first m entries, without branches."""
     bits = np.empty(m, np.int64)
@@ -181,28 +187,41 @@ def _exp_cos_sin(x, angle, e, c, s, m):
         c[i] = sign * (1.0 + u * y)
 
 
-@nb.njit(fastmath=FAST, cache=True)
-def _shifted_rows(lo, hi, tail, rows, shift, place, m, ds, cumulant, re, im, d_re, d_im, sigma2_zero, gradient, weighted, out, jac, block_of):
-    """Tail rows lo .. hi - 1: add weight * log p to out[block], or write log p to out[row] where not `weighted`."""
-    k_n = re.shape[1]
-    n_par = d_re.shape[1]
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac):
+    """Tail rows lo .. hi - 1: add weight * log p to loglik[block] and its derivatives to jac[block]."""
+    shift, far, cumulant, (place, m, ds, re, im, d_re, d_im), block_of = tail_plan
+    k_n, n_par = re.shape[1], d_re.shape[1]
     size = max(m.max(), 1)
     er, ei, x, c, s, a, b = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    wide, d_far, d_loss = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
     for i in range(lo, hi):
-        r, l = tail.row[i], shift[i]
+        r, l, block = tail.row[i], shift[i], block_of[i]
         u = place[l]
         k_shift, n, step = SHIFTS[l], m[u], ds[u]
-        z, inv_nu = rows.zt[r], rows.inv_nu[r]
+        z, inv_nu, weight, censored = rows.zt[r], rows.inv_nu[r], rows.weight[r], rows.censored[r]
+        wide[:] = rows.spectrum[r]
+        share, log_far, slope = 0.0, 0.0, 0.0
+        if far[i]:
+            log_far, loss = saddle_density(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero)
+            share, slope = blend(loss)
+            if share > 0.0 and gradient:
+                saddle_gradient(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero, d_far, d_loss)
+                for p in range(n_par + 1):
+                    jac[block, p] += weight * share * d_far[p]
+            if share == 1.0:
+                loglik[block] += weight * log_far
+                continue
         base = 0.5 * sigma2_zero * inv_nu
         total = base * k_shift * k_shift  # K(k), the exponent at t = 0
         for k in range(k_n):
-            total += rows.spectrum[r, k] * cumulant[l, k]
+            total += wide[k] * cumulant[l, k]
         for f in range(n):
             t = f * step
             er[f] = -base * (t * t - k_shift * k_shift) - total
             ei[f] = 2 * base * t * k_shift - t * z
         for k in range(k_n):
-            v = np.float64(rows.spectrum[r, k])
+            v = wide[k]
             g, h = re[u, k], im[u, k]
             for f in range(n):
                 er[f] += v * g[f]
@@ -210,7 +229,7 @@ def _shifted_rows(lo, hi, tail, rows, shift, place, m, ds, cumulant, re, im, d_r
         _exp_cos_sin(er, ei, x, c, s, n)
         x[0] *= 0.5
         value = 0.0
-        if rows.censored[r]:  # divide by k + it: the tail probability instead of the density
+        if censored:  # divide by k + it: the tail probability instead of the density
             for f in range(n):
                 t = f * step
                 y = x[f] / (k_shift * k_shift + t * t)
@@ -226,16 +245,12 @@ def _shifted_rows(lo, hi, tail, rows, shift, place, m, ds, cumulant, re, im, d_r
                 value += a[f]
             value = max(value, 1e-300)
             log_p = total - k_shift * z + math.log(value * step / math.pi * math.sqrt(inv_nu))
-        weight = 1.0
-        target = r
-        if weighted:
-            weight = rows.weight[r]
-            target = block_of[i]
-            out[target] += weight * log_p
-        else:
-            out[target] = log_p
+        loglik[block] += weight * (log_p + share * (log_far - log_p))
         if gradient:
-            factor = weight / value
+            if slope > 0.0:  # the share moves with the parameters
+                for p in range(n_par + 1):
+                    jac[block, p] += weight * slope * (log_far - log_p) * d_loss[p]
+            factor = weight * (1.0 - share) / value
             for p in range(n_par):
                 t = 0.0
                 for k in range(k_n):
@@ -243,13 +258,13 @@ def _shifted_rows(lo, hi, tail, rows, shift, place, m, ds, cumulant, re, im, d_r
                     w = 0.0
                     for f in range(n):
                         w += a[f] * g[f] - b[f] * h[f]
-                    t += w * rows.spectrum[r, k]
-                jac[target, p] += factor * t
+                    t += w * wide[k]
+                jac[block, p] += factor * t
             w = 0.0
             for f in range(n):
                 t = f * step
                 w += -0.5 * a[f] * (t * t - k_shift * k_shift) - b[f] * t * k_shift
-            jac[target, n_par] += factor * w * inv_nu
+            jac[block, n_par] += factor * w * inv_nu
 
 
 @nb.njit(cache=True)
@@ -299,50 +314,12 @@ def which_tail(m, bands):
 
 
 @nb.njit(cache=True)
-def _serial(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient):
-    n_blocks = chunks.block_chunk.size - 1
-    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
-    _cosine_blocks(0, n_blocks, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
-    n = tail.row.size
-    if n:
-        g = np.empty((SHIFTS.size, node_x.size))
-        cumulant_table(node_x, n_ref, pi, sigma2, g)
-        shift, period = np.empty(n, np.int64), np.empty(n)
-        _plan_rows(0, n, tail, rows, g, sigma2_zero, shift, period)
-        place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient)
-        block_of = _labels(tail)
-        _shifted_rows(0, n, tail, rows, shift, place, mt, dt, g, re, im, d_re, d_im, sigma2_zero, gradient, True, loglik, jac, block_of)
-    return loglik, jac
-
-
-@nb.njit(cache=True)
 def _labels(tail):
     """LD block of each tail row."""
     out = np.empty(tail.row.size, np.int64)
     for b in range(tail.block_row.size - 1):
         out[tail.block_row[b] : tail.block_row[b + 1]] = b
     return out
-
-
-@nb.njit(parallel=True, cache=True)
-def _parallel(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient):
-    n_blocks = chunks.block_chunk.size - 1
-    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
-    n = tail.row.size
-    shift, period, g = np.empty(n, np.int64), np.empty(n), np.empty((SHIFTS.size, node_x.size))
-    block_of = _labels(tail)
-    if n:
-        cumulant_table(node_x, n_ref, pi, sigma2, g)
-        for t in nb.prange(parts.size - 1):
-            _plan_rows(tail.block_row[parts[t]], tail.block_row[parts[t + 1]], tail, rows, g, sigma2_zero, shift, period)
-    place, mt, dt, re, im, d_re, d_im = _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient)
-    for t in nb.prange(parts.size - 1):
-        lo, hi = parts[t], parts[t + 1]
-        _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
-        a, b = tail.block_row[lo], tail.block_row[hi]
-        if b > a:
-            _shifted_rows(a, b, tail, rows, shift, place, mt, dt, g, re, im, d_re, d_im, sigma2_zero, gradient, True, loglik, jac, block_of)
-    return loglik, jac
 
 
 @nb.njit(cache=True)
@@ -355,18 +332,67 @@ def _prepare(data, pi, sigma2, sigma2_zero):
 
 
 @nb.njit(cache=True)
-def evaluate_serial(data, tails, pi, sigma2, sigma2_zero, gradient):
-    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on one thread."""
-    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(m, data[1])]
+def _top_shift(node_x, n_ref, pi, sigma2):
+    """The last shift below the lowest branch point."""
+    return max(np.searchsorted(SHIFTS, branch_height(node_x[0], n_ref, pi, sigma2), side="right") - 1, 0)
+
+
+@nb.njit(nogil=True, cache=True)
+def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
+    """Shift of each tail row and the tables of the shifts in use."""
     chunks, bands, rows, node_x, n_ref, parts = data
-    return _serial(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient)
+    n = tail.row.size
+    g = np.empty((SHIFTS.size, node_x.size))
+    shift, period, far = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
+    if n:
+        cumulant_table(node_x, n_ref, pi, sigma2, g)
+        _plan_rows(0, n, tail, rows, g, _top_shift(node_x, n_ref, pi, sigma2), sigma2_zero, shift, period, far)
+    return shift, far, g, _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient), _labels(tail)
+
+
+@nb.njit(nogil=True, cache=True)
+def _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
+    """Everything of LD blocks lo .. hi - 1; no other thread writes their entries of loglik and jac."""
+    chunks, bands, rows, node_x, n_ref, parts = data
+    m, ds, tables, d_tables = bulk
+    _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+    a, b = tail.block_row[lo], tail.block_row[hi]
+    if b > a:
+        _shifted_rows(a, b, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac)
 
 
 @nb.njit(cache=True)
+def evaluate_serial(data, tails, pi, sigma2, sigma2_zero, gradient):
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on one thread."""
+    bulk = _prepare(data, pi, sigma2, sigma2_zero)
+    tail = tails[which_tail(bulk[0], data[1])]
+    n_blocks = data[0].block_chunk.size - 1
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
+    tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
+    _evaluate_blocks(0, n_blocks, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+    return loglik, jac
+
+
 def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
-    """As `evaluate_serial`, on numba's threads; the sums of an LD block are made by one thread, so results do not depend on their number."""
-    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(m, data[1])]
-    chunks, bands, rows, node_x, n_ref, parts = data
-    return _parallel(chunks, bands, rows, node_x, n_ref, parts, tail, m, ds, tables, d_tables, pi, sigma2, sigma2_zero, gradient)
+    """As `evaluate_serial`, on `numba.get_num_threads()` Python threads (the kernel holds no lock).
+
+    The sums of an LD block are made by one thread, so results do not depend on their number. Python's threads sleep while they wait, and do not quarrel with
+    samplers' own, as numba's threading layers do.
+    """
+    bulk = _prepare(data, pi, sigma2, sigma2_zero)
+    tail = tails[which_tail(bulk[0], data[1])]
+    n_blocks, parts = data[0].block_chunk.size - 1, data[5]
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
+    tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
+
+    def part(lo, hi):
+        _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+
+    list(_pool(nb.get_num_threads()).map(part, parts[:-1], parts[1:]))
+    return loglik, jac
+
+
+@cache
+def _pool(threads):
+    """The threads of `evaluate_parallel`, started once."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="bayesmixer")

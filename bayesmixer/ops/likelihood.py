@@ -89,7 +89,8 @@ def _valid(pi: Array, sigma2_beta: Array, sigma2_0: float) -> bool:
 def _evaluate(data: LikelihoodData, pi: Array, sigma2_beta: Array, sigma2_0: float, gradient: bool) -> tuple[Array, Array]:
     if not _valid(pi, sigma2_beta, sigma2_0):
         return np.full(data.n_blocks, -np.inf), np.zeros((data.n_blocks, 2 * pi.size + 1 if gradient else 0))
-    evaluate = kernel.evaluate_parallel if nb.get_num_threads() > 1 else kernel.evaluate_serial
+    few = data.z.size < 4000  # threads would cost more than they save
+    evaluate = kernel.evaluate_serial if few or nb.get_num_threads() == 1 else kernel.evaluate_parallel
     loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, sigma2_0, gradient)
     return loglik, jacobian if gradient else jacobian[:, :0]
 

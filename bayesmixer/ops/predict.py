@@ -1,7 +1,7 @@
 r"""What a fitted model predicts of z-scores: QQ curves and GWAS power (Frei et al 2019, Fig. 2-3, eq. 10), exact instead of sampled.
 
-Both are weighted means over variants, and a mean of densities has the mean characteristic function: one shifted line (see `oracle`) serves all variants
-at once, P(|Z| > c) = (1 / pi) int mean_j phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
+Both are weighted means over variants, and a mean of densities has the mean characteristic function: one shifted line (see `oracle`) serves all
+variants at once, P(|Z| > c) = (1 / pi) int mean_j phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
 
 Hundreds of thousands of variants are first put into clusters with one mean spectrum each (`cluster_variants`). z-scores with other sample sizes
 than n_ref are variants whose partners are stronger or weaker by n / n_ref, so that every spectrum can be brought to n_ref.
@@ -137,7 +137,7 @@ def cluster_variants(
         return Clusters(s, w, top)
     m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
     height = min(HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())), 6.0)
-    table = [_table(m, _FREQUENCIES, 0.0).real, *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 0.9, 1.0))]
+    table = [_table(m, _FREQUENCIES, 0.0).real, *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 1.0, 1.8))]
     f = s @ np.concatenate(table, axis=1)
     scale = np.exp(f - f.max(0))
     scale /= w @ scale  # share of each variant in the mean
@@ -146,7 +146,7 @@ def cluster_variants(
     def cost(rows: NDArray[np.int64]) -> tuple[float, int]:
         part = f[rows]
         share = w[rows, None] * scale[rows]
-        total = share.sum(0)
+        total = np.maximum(share.sum(0), 1e-300)
         spread = (share * np.square(part - (share * part).sum(0) / total)).sum(0)
         worst = int(np.argmax(spread))
         return (-float(spread[worst]), worst) if len(rows) > 1 else (0.0, 0)
@@ -157,20 +157,20 @@ def cluster_variants(
         rows = groups[g]
         share = w[rows] * scale[rows, axis]
         value = f[rows, axis]
-        high = value > (share @ value) / share.sum()
+        high = value > (share @ value) / max(share.sum(), 1e-300)
         if not high.any() or high.all():
             high = np.arange(len(rows)) < len(rows) // 2
         groups[g] = rows[high]
         groups.append(rows[~high])
         heapq.heappush(heap, (*cost(groups[g]), g))
         heapq.heappush(heap, (*cost(groups[-1]), len(groups) - 1))
-    rows, weights = [], []
+    points_of, weights = [], []
     columns = np.concatenate(table, axis=1)
     for group in groups:
         points = _sigma_points(s[group], w[group], columns * np.sqrt(w[group] @ scale[group]))
-        rows.append(points)
+        points_of.append(points)
         weights.append(np.full(len(points), w[group].sum() / len(points)))
-    return Clusters(np.concatenate(rows), np.concatenate(weights), top)
+    return Clusters(np.concatenate(points_of), np.concatenate(weights), top)
 
 
 def _sigma_points(s: Array, w: Array, columns: Array) -> Array:

@@ -54,7 +54,12 @@ def report(
     if data is not None:
         check_data(data, results)
     plans, skipped = plan(results, data)
-    images = [render(one) for one in track(plans, "Drawing figures", show=progress)]
+    images = []
+    for one in track(plans, "Drawing figures", show=progress):
+        try:
+            images.append(render(one))
+        except InputError as error:
+            skipped.append(f"No figure '{one.title}': {error}")
     text = page(results, data, title, images, skipped)
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from bayesmixer.errors import InputError
 from bayesmixer.reporting.prediction import CLUSTERS, Floats, band, parameters, predicted_power, variants
 from bayesmixer.reporting.style import BLUE, GREY, TAILS, VERMILION, as_number, axes_or_new
 
@@ -30,12 +31,19 @@ def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int = 0, dr
     -------
     xarray.Dataset
         `power` (draw, n); `n_needed` (draw, share); `power_now` (draw) at the attribute `n_now`, the weighted mean of the data's N.
+
+    Raises
+    ------
+    InputError
+        The prediction is not finite: an empty figure is never drawn.
     """
     v = variants(data, trait)
     p = parameters(results, draws)
     n_now = float(np.average(v.n, weights=v.weight))
-    grid = np.sort(np.append(N_GRID, n_now))
+    grid = np.unique(np.append(N_GRID, n_now))
     curves = predicted_power(v, p, grid, Z_THRESHOLD, clusters)
+    if not np.isfinite(curves).all():
+        raise InputError("results", f"the power curve is not finite for {int((~np.isfinite(curves)).any(axis=1).sum())} of {len(p)} draws")
     shares = (0.5, 0.9)
     needed = np.array([[crossing(grid, curve, share) for share in shares] for curve in curves])
     return xr.Dataset(

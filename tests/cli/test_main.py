@@ -88,6 +88,8 @@ BAD = {
     "results of another kind": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "r.csv"], r"--out: 'r.csv'.*\.nc or \.zarr"),
     "results in no folder": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "no/r.nc"], r"--out: the folder 'no'.*Make it first"),
     "report of another kind": ([*FIT, "height.txt", *OUT, "--report", "r.pdf"], r"--report: 'r.pdf'.*\.html"),
+    "report without a posterior": ([*FIT, "height.txt", *OUT, "--method", "map", "--report", "r.html"], r"--report: .*--method map makes none"),
+    "demo without a posterior": (["demo", "--method", "map"], r"--method: map makes no posterior"),
     "reference that is not there": ([*FIT, "height.txt", *OUT], r"panel\.zarr"),
     "report of nothing": (["report", "no.nc"], r"no\.nc|Missing"),
     "panel that is not there": (["ld", "build", "no.bed", "--out", "panel.zarr"], r"no\.bed"),

@@ -54,7 +54,7 @@ def test_survival_of_variants_of_different_sample_sizes_is_the_mean_of_their_own
     np.testing.assert_allclose(found, [weight[rows] @ p / weight[rows].sum() for p in each], rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", ["sparse", "polygenic", "two components"])
+@pytest.mark.parametrize("case", CASES)
 def test_clusters_keep_the_survival_and_the_power_of_all_variants(panel, case):
     _, _, spectrum, n, weight = panel
     pi, sigma2, zero, _ = CASES[case]

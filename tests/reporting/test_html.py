@@ -156,6 +156,17 @@ def test_an_interrupted_report_leaves_the_old_file_and_no_other(fit, tmp_path, m
     assert path.read_text() == "old"
 
 
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_report_still_written(data, fit, tmp_path, monkeypatch):
+    from bayesmixer.reporting import figures, power
+
+    monkeypatch.setattr(power, "predicted_power", lambda v, p, grid, *_: np.full((len(p), len(grid)), np.nan))
+    whole = figures.plan
+    monkeypatch.setattr(figures, "plan", lambda *a: ([one for one in whole(*a)[0] if one.name == "power"], []))
+    page = Page(bm.report(fit, data, tmp_path / "r.html").read_text())
+    assert page.images == []
+    assert "No figure 'Power curve': results: the power curve is not finite" in page.text
+
+
 def test_arviz_figures_do_not_pile_up_in_pyplot(data, tmp_path):
     import matplotlib.pyplot as plt
 
@@ -234,7 +245,7 @@ def test_files_that_are_not_netcdf_are_refused_in_one_line(content, tmp_path):
     path = tmp_path / "fit.nc"
     path.write_bytes(content)
     for read in (open_results, open_data):
-        with pytest.raises(InputError, match="not a saved fit|cannot be read as netCDF") as error:
+        with pytest.raises(InputError, match=r"not a saved fit|cannot be read as netCDF") as error:
             read(path)
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="no such file"):

@@ -1,0 +1,124 @@
+"""Far tails: the saddle-point density exp(K(k) - k z) / sqrt(2 pi K''(k)), K'(k) = z (Daniels 1954, eq. 2.6), where no line of integration serves.
+
+1 + sum_c pi_c (exp(y) - 1) has zeros at a height h above the real axis. The powers S_jk / x_k of a spectrum are not whole, so that they are branch
+points, and a line above them gives a wrong (even negative) sum. A line below loses digits as z grows. K itself is smooth on the imaginary axis, and
+the saddle-point density positive: it takes over, smoothly, as the loss at the height h / SHARE grows from LOSS_FROM to LOSS_TO e-folds.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numba as nb
+import numpy as np
+
+from bayesmixer.ops.frequencies import CANCELLATION, log_total
+
+SHARE = 1.3  # step of the grid of shifts: a shift of the grid lies between h / SHARE and h
+LOSS_TO = CANCELLATION
+LOSS_FROM = CANCELLATION - 4.0
+_STEP = 1e-5  # relative step of the central differences
+
+
+@nb.njit(cache=True)
+def branch_height(x_top, n_ref, pi, sigma2):
+    """Height h of the lowest zero; for several components a lower bound in practice: each component against all the others."""
+    h = 1e300
+    for c in range(pi.size):
+        if pi[c] > 0.0 and sigma2[c] > 0.0 and pi[c] < 1.0 - 1e-12:
+            u = complex(math.log((1.0 - pi[c]) / pi[c]), math.pi)
+            h = min(h, cmath.sqrt(2.0 * u / (n_ref * x_top * sigma2[c])).real)
+    return h
+
+
+@nb.njit(cache=True)
+def _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest):
+    """K, K', K'' at k; `error` is the variance of the error."""
+    half = 0.5 * n_ref * k * k
+    f0, f1, f2 = 0.0, 0.0, 0.0  # derivatives in `half`
+    for j in range(node_x.size):
+        x = node_x[j]
+        if x == 0.0:
+            mean = (pi * sigma2).sum()
+            f0 += spectrum[j] * half * mean
+            f1 += spectrum[j] * mean
+            continue
+        log_t = log_total(x, half, pi, sigma2, rest)
+        mean, square = 0.0, 0.0
+        for c in range(pi.size):
+            if pi[c] > 0.0:
+                share = math.exp(math.log(pi[c]) + x * half * sigma2[c] - log_t)
+                mean += share * sigma2[c]
+                square += share * sigma2[c] * sigma2[c]
+        f0 += spectrum[j] * log_t / x
+        f1 += spectrum[j] * mean
+        f2 += spectrum[j] * x * (square - mean * mean)
+    return 0.5 * error * k * k + f0, (error + n_ref * f1) * k, error + n_ref * f1 + f2 * (n_ref * k) ** 2
+
+
+@nb.njit(cache=True)
+def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
+    """Log density by the saddle point (log P(|Z| > z) where censored), and the loss of a line at h / SHARE."""
+    error = sigma2_zero * inv_nu
+    rest = max(1.0 - pi.sum(), 0.0)
+    low, high = 0.0, z / error
+    k = high
+    for _ in range(100):
+        value, slope, curvature = _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest)
+        if slope > z:
+            high = k
+        else:
+            low = k
+        step = k - (slope - z) / max(curvature, error)
+        if not low <= step <= high:
+            step = 0.5 * (low + high)
+        if abs(step - k) <= 1e-14 * k:
+            break
+        k = step
+    value, slope, curvature = _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest)
+    curvature = max(curvature, error)
+    best = value - k * z
+    if censored:  # both tails: 2 exp(K - k z) times Mills' ratio over sqrt(2 pi)
+        y = k * math.sqrt(curvature)
+        mills = 0.5 * math.exp(0.5 * y * y) * math.erfc(y / math.sqrt(2.0)) if y < 25.0 else (1 - 1 / (y * y)) / (y * math.sqrt(2 * math.pi))
+        log_p = best + math.log(2.0 * mills)
+    else:
+        log_p = best - 0.5 * math.log(2 * math.pi * curvature / inv_nu)
+    h = branch_height(node_x[0], n_ref, pi, sigma2) / SHARE
+    if h >= k:
+        return log_p, 0.0
+    return log_p, _cumulant(h, spectrum, node_x, n_ref, error, pi, sigma2, rest)[0] - h * z - best
+
+
+@nb.njit(cache=True)
+def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_loss):
+    """Derivatives of both in pi, sigma2_beta, sigma2_zero by central differences: smooth functions, few variants."""
+    c_n = pi.size
+    theta = np.empty(2 * c_n + 1)
+    theta[:c_n], theta[c_n : 2 * c_n], theta[2 * c_n] = pi, sigma2, sigma2_zero
+    moved = theta.copy()
+    for i in range(theta.size):
+        step = _STEP * theta[i]
+        if i < c_n:  # the rest must stay positive
+            step = min(step, 0.5 * (1.0 - pi.sum()))
+        if step <= 0.0:
+            d_log_p[i], d_loss[i] = 0.0, 0.0
+            continue
+        moved[i] = theta[i] + step
+        a, la = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
+        moved[i] = theta[i] - step
+        b, lb = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
+        moved[i] = theta[i]
+        d_log_p[i], d_loss[i] = (a - b) / (2 * step), (la - lb) / (2 * step)
+
+
+@nb.njit(cache=True)
+def blend(loss):
+    """Share of the saddle-point density and its derivative in the loss (a cubic step)."""
+    t = (loss - LOSS_FROM) / (LOSS_TO - LOSS_FROM)
+    if t <= 0.0:
+        return 0.0, 0.0
+    if t >= 1.0:
+        return 1.0, 0.0
+    return t * t * (3 - 2 * t), 6 * t * (1 - t) / (LOSS_TO - LOSS_FROM)

@@ -1,0 +1,68 @@
+"""What a model refuses, each with one line that says why."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from small_gwas import K, panel, simulate_gwas
+
+from bayesmixer.errors import InputError
+from bayesmixer.ld.gwas_data import gwas_data_from_arrays
+from bayesmixer.ld.spectrum import nodes
+from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
+
+MODELS = [infinitesimal, univariate_mixer, two_component_mixer]
+
+
+def two_traits():
+    h, *_, spectrum, _ = panel(5)
+    return gwas_data_from_arrays(np.ones((h.size, 2)), 1e4, spectrum, nodes(K), h)
+
+
+def two_exponents():
+    h, *_, spectrum, _ = panel(5)
+    return gwas_data_from_arrays(np.ones(h.size), 1e4, np.stack([spectrum, spectrum]), nodes(K), h, maf_s=[0.0, -0.25])
+
+
+def altered(**changes):
+    data = simulate_gwas(blocks=5)
+    for name, value in changes.items():
+        data[name][...] = value
+    return data
+
+
+BAD = {
+    "an array": (lambda: np.ones(5), "ndarray, expected the Dataset"),
+    "a path": (lambda: "sumstats.txt", "str, expected the Dataset"),
+    "an empty dataset": (xr.Dataset, "no variable"),
+    "no spectrum": (lambda: simulate_gwas(blocks=5).drop_vars("spectrum"), "'spectrum'"),
+    "two traits": (two_traits, "2 traits"),
+    "two exponents S": (two_exponents, "2 values of S"),
+    "no weights": (lambda: altered(weight=0.0), "no variant has a positive weight"),
+    "missing z": (lambda: altered(z=np.nan), "z: not finite"),
+    "sample size 0": (lambda: altered(n=0.0), "sample sizes must be positive"),
+}
+
+
+@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("case", BAD)
+def test_unusable_data_is_refused_in_one_line(build, case):
+    make, words = BAD[case]
+    with pytest.raises(InputError) as caught:
+        build(make())
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("data: ")
+
+
+@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("prior", ["strong", "", None, 1])
+def test_unknown_prior_is_refused_with_the_known_ones(build, prior):
+    with pytest.raises(InputError, match="prior: .*expected one of weak, flat"):
+        build(simulate_gwas(blocks=5), prior=prior)
+
+
+@pytest.mark.parametrize("build", [univariate_mixer, two_component_mixer])
+@pytest.mark.parametrize("censor", [0.0, -1.0])
+def test_censoring_point_that_is_not_positive_is_refused(build, censor):
+    with pytest.raises(InputError, match="censor"):
+        build(simulate_gwas(blocks=5), censor=censor)

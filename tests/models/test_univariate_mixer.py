@@ -1,0 +1,67 @@
+"""Univariate MiXeR: names, derived quantities, its limits, and its likelihood against the slow oracle of the Op."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from small_gwas import simulate_gwas
+
+from bayesmixer.inference.density import LogDensity
+from bayesmixer.models import infinitesimal, univariate_mixer
+from bayesmixer.models.derived import n90_fraction
+from bayesmixer.ops.oracle import log_density
+
+POINT = np.array([-1.3, -4.0, 0.08])
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate_gwas(n_reference=2500, h_total=700.0)
+
+
+@pytest.fixture(scope="module")
+def density(data):
+    return LogDensity(univariate_mixer(data, prior="flat"))
+
+
+def test_names_dims_and_derived_quantities(data, density):
+    model = density.model
+    assert density.names == ["log_h2", "logit_pi", "log_sigma2_0"]
+    assert [v.name for v in model.deterministics] == ["h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"]
+    assert model.named_vars_to_dims["z"] == ("ld_block",)
+    draw = {k: float(v) for k, v in density.posterior(POINT[None, None]).items()}
+    h2, pi = np.exp(POINT[0]), expit(POINT[1])
+    expected = {"h2": h2, "pi": pi, "sigma2_0": np.exp(POINT[2]), "sigma2_beta": h2 / (pi * 700.0), "n_causal": pi * 2500, "n90": pi * 2500 * n90_fraction(data)}
+    assert draw == pytest.approx(expected)
+    assert draw["pi"] * draw["sigma2_beta"] * data.attrs["h_total"][0] == pytest.approx(draw["h2"])
+
+
+def test_log_likelihood_of_each_ld_block_is_the_weighted_sum_of_the_oracles_log_densities(data, density):
+    rows = np.flatnonzero((data["weight"].values > 0) & (data["ld_block"].values < 4))
+    h2, pi, zero = np.exp(POINT[0]), expit(POINT[1]), np.exp(POINT[2])
+    each = log_density(
+        data["z"].values[rows, 0], data["n"].values[rows, 0], data["spectrum"].values[rows], data["node_x"].values, [pi], [h2 / (pi * 700.0)], zero
+    )
+    expected = np.bincount(data["ld_block"].values[rows], data["weight"].values[rows] * each)
+    np.testing.assert_allclose(density.value_and_blocks(POINT)[1]["z"][:4], expected, atol=1e-5)
+
+
+def test_with_every_variant_causal_it_is_the_infinitesimal_model(data, density):
+    every = np.array([POINT[0], 30.0, POINT[2]])
+    expected = LogDensity(infinitesimal(data, prior="flat")).value_and_blocks(POINT[[0, 2]])[1]["z"]
+    np.testing.assert_allclose(density.value_and_blocks(every)[1]["z"], expected, atol=2e-4)
+
+
+def test_censoring_beyond_every_z_changes_nothing_and_censoring_all_leaves_tail_probabilities(data):
+    from scipy.stats import norm
+
+    largest = float(np.abs(data["z"]).max())
+    free = LogDensity(univariate_mixer(data, prior="flat")).value_and_blocks(POINT)[1]["z"]
+    beyond = LogDensity(univariate_mixer(data, prior="flat", censor=largest + 1)).value_and_blocks(POINT)[1]["z"]
+    np.testing.assert_allclose(beyond, free, rtol=1e-12)
+    # pi = 1 is Gaussian, so that P(|Z| > c) is known
+    large = data.isel(variant=np.abs(data["z"].values[:, 0]) > 2.0)
+    h2, zero = np.exp(POINT[[0, 2]])
+    sd = np.sqrt(zero + large["n"].values[:, 0] * large["ld_score_h"].values * h2 / 700.0)
+    expected = (large["weight"].values * np.log(2 * norm.sf(2.0 / sd))).sum()
+    found = LogDensity(univariate_mixer(large, prior="flat", censor=2.0)).value_and_blocks(np.array([POINT[0], 30.0, POINT[2]]))[1]["z"].sum()
+    assert found == pytest.approx(expected, abs=1e-2)

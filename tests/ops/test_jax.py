@@ -1,0 +1,132 @@
+"""The JAX likelihood against the NumPy oracle: values, derivatives, censoring, blocks, memory."""
+
+import numpy as np
+import pytest
+
+from bayesmixer.errors import InputError
+from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
+from bayesmixer.ops import jax_kernel
+from bayesmixer.ops.oracle import branch_constant, log_density, log_density_gradient
+
+jax = pytest.importorskip("jax")
+
+X = np.array([0.48, 0.31, 0.12, 0.03, 0.004, 0.0])
+CASES = {
+    "sparse": ([0.004], [0.00048], 1.05, 80_000.0),
+    "strong": ([1e-5], [0.005], 0.9, 80_000.0),
+    "polygenic": ([0.3], [6e-6], 1.2, 80_000.0),
+    "everyone": ([1.0], [1e-6], 5.0, 80_000.0),
+    "rare, tiny error": ([1e-6], [0.002], 0.3, 100_000.0),
+    "two components": ([0.01, 0.0005], [5e-5, 0.002], 1.1, 60_000.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    """These tests run in float64 whatever ran before."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    """60 variants of 1 to 40 partners on 24 nodes, sample sizes as shares, z-scores."""
+    rng = np.random.default_rng(5)
+    counts = rng.integers(1, 40, 60)
+    indptr = np.append(0, np.cumsum(counts))
+    spectrum = spectrum_from_pairs(indptr, rng.beta(0.35, 2.5, indptr[-1]) / 2, 24)
+    return spectrum, rng.uniform(0.8, 1, 60), np.concatenate([rng.normal(0, 2, 45), rng.uniform(3, 9, 15)])
+
+
+def _check(z, n, spectrum, x, case, value_error, slope_error, **kwargs):
+    pi, sigma2, zero, _ = CASES[case]
+    censored = kwargs.pop("censored", None)
+    censor = None if censored is None else np.where(censored, np.nextafter(np.abs(z), 0), np.inf)
+    value, slope = log_density_gradient(z, n, spectrum, x, pi, sigma2, zero, censor=censor, tolerance=1e-12)
+    data = jax_kernel.prepare(z, n, spectrum, x, block=np.arange(len(z)), censored=censored, **kwargs)
+    found, jacobian = map(np.asarray, jax.jit(lambda p, v, s: jax_kernel.block_loglik(data, p, v, s))(np.array(pi), np.array(sigma2), zero))
+    np.testing.assert_allclose(found, value, rtol=value_error, atol=value_error)
+    np.testing.assert_allclose(jacobian, slope, rtol=slope_error, atol=slope_error * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_value_and_jacobian_equal_the_oracle_from_the_centre_to_the_far_tail(case):
+    """Whole numbers of partners: log p is unambiguous however far out."""
+    rng = np.random.default_rng(6)
+    z = np.array([0.0, 0.5, -2.9, 3.1, 4.5, -6.0, 9.0, 13.0, 20.0, 40.0])
+    spectrum = X * rng.integers(0, 3, (len(z), len(X)))
+    spectrum[:, -1] = 0.05 * rng.uniform(size=len(z))
+    _check(z, np.full(len(z), CASES[case][3]), spectrum, X, case, 1e-9, 1e-7, frequencies=512)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_value_and_jacobian_equal_the_oracle_for_spectra_and_several_sample_sizes(panel, case):
+    spectrum, share, z = panel
+    _check(z, CASES[case][3] * share, spectrum, nodes(24), case, 1e-9, 1e-7)
+
+
+@pytest.mark.parametrize("case", ["sparse", "strong", "everyone", "two components"])
+def test_censored_variants_contribute_the_probability_beyond(panel, case):
+    spectrum, share, z = panel
+    censored = np.abs(z) > 1.5
+    _check(z, CASES[case][3] * share, spectrum, nodes(24), case, 1e-9, 1e-7, censored=censored)
+
+
+def test_blocks_are_weighted_sums_and_reverse_mode_agrees_with_the_jacobian(panel):
+    spectrum, share, z = panel
+    pi, sigma2, zero, n = CASES["two components"]
+    weight, block = np.linspace(0, 1, len(z)), np.arange(len(z)) // 25
+    data = jax_kernel.prepare(z, n * share, spectrum, nodes(24), weight, block)
+    value, jacobian = jax_kernel.block_loglik(data, pi, sigma2, zero)
+    each = weight * log_density(z, n * share, spectrum, nodes(24), pi, sigma2, zero)
+    np.testing.assert_allclose(value, np.bincount(block, each), rtol=1e-9)
+    grad = jax.grad(lambda p, v, s: (weight * jax_kernel.variant_loglik(data, p, v, s)).sum(), argnums=(0, 1, 2))(
+        np.array(pi), np.array(sigma2), zero
+    )
+    np.testing.assert_allclose(np.concatenate([np.atleast_1d(g) for g in grad]), np.asarray(jacobian).sum(0), rtol=1e-8)
+
+
+def test_frequencies_needed_are_enough_and_half_of_them_are_not(panel):
+    spectrum, share, z = panel
+    pi, sigma2, zero, n = CASES["strong"]
+    bulk = np.abs(z) < 3
+    args = (z[bulk], n * share[bulk], spectrum[bulk], nodes(24), pi, sigma2, zero)
+    count = jax_kernel.frequencies_needed(*args)
+    truth = log_density(*args)
+    errors = [np.abs(np.asarray(jax_kernel.log_density(*args, frequencies=m)) - truth).max() for m in (count, count // 3)]
+    assert errors[0] < 1e-9 < errors[1]
+
+
+def test_nothing_of_size_variants_times_frequencies_is_held():
+    rng = np.random.default_rng(7)
+    variants, frequencies = 40_000, 256
+    spectrum, z = np.abs(rng.normal(size=(variants, 24))), rng.normal(0, 1.5, variants)
+    data = jax_kernel.prepare(z, 1e5, spectrum, nodes(24), frequencies=frequencies)
+    lowered = jax.jit(lambda p, v, s: jax_kernel.block_loglik(data, p, v, s)).lower(np.array([0.003]), np.array([3e-4]), 1.0)
+    assert lowered.compile().memory_analysis().temp_size_in_bytes < variants * frequencies * 8
+
+
+def test_branch_constant_of_one_component_is_the_oracles():
+    for p in (1e-6, 0.01, 0.5, 0.97):
+        found = jax_kernel._branch_constant(jax, jax.numpy.array([p]), jax.numpy.array([2e-4]))
+        np.testing.assert_allclose(found, branch_constant(np.array([p]), np.array([2e-4])), rtol=1e-12)
+
+
+def test_traced_data_and_single_precision_are_refused_in_one_line(panel):
+    spectrum, share, z = panel
+    with pytest.raises(InputError, match="Data are constants"):
+        jax.jit(lambda t: jax_kernel.prepare(t, share, spectrum, nodes(24)).z_max)(z)
+    data = jax_kernel.prepare(z, share, spectrum, nodes(24))
+    jax.config.update("jax_enable_x64", False)
+    with pytest.raises(InputError, match="float64"):
+        jax_kernel.variant_loglik(data, [0.1], [1e-4], 1.0)
+
+
+def test_module_does_not_import_jax():
+    import subprocess
+    import sys
+
+    code = "import sys, bayesmixer.ops.jax_kernel; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
