@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Bar:
@@ -60,7 +58,7 @@ def bar(description: str, total: float | None, show: bool | None = None) -> Iter
         yield Bar(progress, progress.add_task(description, total=total))
 
 
-def track(items: Iterable[T], description: str, total: float | None = None, show: bool | None = None) -> Iterator[T]:
+def track[T](items: Iterable[T], description: str, total: float | None = None, show: bool | None = None) -> Iterator[T]:
     """Iterate over `items` with a progress bar (see `bar`)."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]

@@ -104,7 +104,9 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
     for variable, spec in KINDS[kind].items():
         if variable not in ds.variables:
             if spec.required:
-                raise InputError(name, f"no variable '{variable}' ({spec.meaning}), which a {kind} dataset has", "Make it with bayesmixer's own functions.")
+                raise InputError(
+                    name, f"no variable '{variable}' ({spec.meaning}), which a {kind} dataset has", "Make it with bayesmixer's own functions."
+                )
             continue
         v = ds[variable]
         if tuple(map(str, v.dims)) not in spec.dims:

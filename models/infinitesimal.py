@@ -56,7 +56,5 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak") -> pm.Model:
         total = pt.concatenate([pt.zeros(1), pt.cumsum(terms)])
         edges = np.searchsorted(block[order], np.arange(len(model.coords["ld_block"]) + 1))
         pm.Potential("z", total[edges[1:]] - total[edges[:-1]], dims="ld_block")
-    model.bayesmixer = Record(
-        "infinitesimal", prior, data, partial(infinitesimal, prior=prior), ("log_h2", "log_sigma2_0"), infinitesimal_starts
-    )
+    model.bayesmixer = Record("infinitesimal", prior, data, partial(infinitesimal, prior=prior), ("log_h2", "log_sigma2_0"), infinitesimal_starts)
     return model

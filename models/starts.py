@@ -15,7 +15,7 @@ import xarray as xr
 if TYPE_CHECKING:
     from bayesmixer.models.common import Record
 
-SCAN = np.linspace(-10.0, 2.0, 13)  # logit pi
+SCAN = np.array([-9.5, -8.5, -7.5, -6.5, -5.5, -4.5, -3.5, -2.0, 0.0, 2.0])  # logit pi: 7e-5 to 0.88
 
 
 def moments_h2(data: xr.Dataset) -> tuple[float, float]:
@@ -63,7 +63,7 @@ def scan_pi(record: Record) -> tuple[np.ndarray, np.ndarray, tuple[float, float]
     from bayesmixer.ops.likelihood import MixtureLogLik
 
     h2, zero = moments_h2(record.data)
-    op = MixtureLogLik(likelihood_data(thin(record.data), record.options.get("censor")), gradient=False)
+    op = MixtureLogLik(likelihood_data(thin(record.data, 8_000), record.options.get("censor")), gradient=False)
     value = []
     for logit in SCAN:
         pi = 1 / (1 + math.exp(-logit))

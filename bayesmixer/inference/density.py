@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
 
 from bayesmixer.errors import InputError
+from bayesmixer.models.common import record_of
 
 Array = NDArray[np.float64]
 BLOCK_DIM = "ld_block"
 
 
 def python_mode() -> Mode:
-    """Rewritten as for compilation, run by Python; fused loops over elements would run in Python too, so arrays stay whole."""
-    return Mode(linker="py", optimizer="fast_run").excluding("fusion")
+    """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so arrays stay whole."""
+    return Mode(linker="py", optimizer="fast_compile")
 
 
 class LogDensity:
@@ -119,10 +120,9 @@ class LogDensity:
 
     @property
     def reported(self) -> list[Any]:
-        """What the posterior holds: the deterministics, and free variables that are not merely a transform's inside."""
-        if self.model.deterministics:
-            return [v for v in self.model.deterministics if v.name not in self.variables]
-        return list(self.model.free_RVs)
+        """What the posterior holds: the deterministics, and in models of other makers the free variables on their own scale."""
+        free = [] if record_of(self.model) is not None else list(self.model.free_RVs)
+        return [*free, *self.model.deterministics]
 
     def posterior(self, draws: Array) -> xr.Dataset:
         """Reported variables (deterministics) of draws (chain, draw, P), with the model's dims and coords."""

@@ -49,6 +49,7 @@ class Walled:
         self.density, self.low, self.high = density, bounds[:, 0], bounds[:, 1]
 
     def __call__(self, x: Array) -> tuple[float, Array]:
+        """Value and gradient of minus the walled log density."""
         inside = np.clip(x, self.low, self.high)
         value, gradient = self.density.value_and_gradient(inside)
         out = x - inside
@@ -65,19 +66,19 @@ def hessian(density: LogDensity, x: Array, step: Array) -> Array:
         e = np.zeros(x.size)
         e[i] = h
         rows.append((density.value_and_gradient(x - e)[1] - density.value_and_gradient(x + e)[1]) / (2 * h))
-    out = np.array(rows)
-    return (out + out.T) / 2
+    out: Array = np.array(rows)
+    return np.asarray((out + out.T) / 2)
 
 
 def covariance_of(h: Array, floor: float = 0.05) -> Array:
     """Inverse of `h` with its eigenvalues raised to `floor`: a direction the data leave open gets a standard deviation of 1 / sqrt(floor)."""
     value, vector = np.linalg.eigh(np.where(np.isfinite(h), h, 0.0))
     out = (vector / np.maximum(value, floor)) @ vector.T
-    return (out + out.T) / 2
+    return np.asarray((out + out.T) / 2)
 
 
 class Curvature:
-    """Negative Hessian by differences, computed anew only where the point has moved by half a standard deviation.
+    """Negative Hessian by differences, computed anew only where the point has moved by a tenth of a standard deviation.
 
     `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never for the last (`exact`).
     """
@@ -90,6 +91,7 @@ class Curvature:
         self.steps_on_rough = 0 if rough is None else 4
 
     def __call__(self, x: Array) -> Array:
+        """What the optimiser may use at x."""
         if self.steps_on_rough:
             self.steps_on_rough -= 1
             return self.value
@@ -98,7 +100,8 @@ class Curvature:
     def exact(self, x: Array) -> Array:
         """Hessian of all the data at or near x."""
         x = np.clip(x, *self.bounds.T)
-        if self.at is None or (np.abs(x - self.at) > 0.5 * self.spread).any():
+        move = x - (x if self.at is None else self.at)
+        if self.at is None or move @ self.value @ move > 0.01 or (np.abs(move) > 0.5 * self.spread).any():
             self.value = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
             self.spread = np.sqrt(np.diag(covariance_of(self.value, 1.0)))
             self.at = x

@@ -14,7 +14,7 @@ import xarray as xr
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference import laplace, sampling
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.find_map import Modes, climb, covariance_of, distinct, find_modes
+from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
@@ -22,7 +22,13 @@ from bayesmixer.models.starts import thin
 from bayesmixer.progress import bar, track
 
 METHODS = ("map", "laplace", "nuts", "smc")
-SCATTER = {"log_h2": (np.log(0.01), 0.0), "logit_pi": (-9.0, 0.0), "log_sigma2_0": (-0.2, 0.6), "logit_share_large": (-2.0, 2.0), "log_pi_ratio": (1.0, 6.0)}
+SCATTER = {
+    "log_h2": (np.log(0.01), 0.0),
+    "logit_pi": (-9.0, 0.0),
+    "log_sigma2_0": (-0.2, 0.6),
+    "logit_share_large": (-2.0, 2.0),
+    "log_pi_ratio": (1.0, 6.0),
+}
 
 
 def fit(
@@ -30,7 +36,7 @@ def fit(
     method: str = "laplace",
     *,
     draws: int | None = None,
-    tune: int = 500,
+    tune: int = 300,
     chains: int = 4,
     cores: int | None = None,
     seed: int = 0,
@@ -85,7 +91,7 @@ def fit(
     Frei et al. 2019, Nature Communications 10:2417 (staged fit, AIC, BIC). Vehtari et al. 2024, JMLR 25:72 (PSIS).
     """
     began = time.perf_counter()
-    _check(method, draws, tune, chains, cores, starts)
+    _check(method, draws, tune, chains, cores, seed, starts)
     density = LogDensity(model)
     record = record_of(model)
     said: list[str] = []
@@ -106,7 +112,8 @@ def fit(
         result = laplace.sample(density, modes.best.x, covariance, bounds, n, np.random.default_rng(seed), progress)
         if result.pareto_k > 0.7 or not np.isfinite(result.pareto_k):
             said.append(
-                f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > 0.7, {result.effective:.0f} effective draws): sampled by NUTS instead."
+                f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > 0.7, "
+                f"{result.effective:.0f} effective draws): sampled by NUTS instead."
             )
             method, draws = "nuts", None
         else:
@@ -120,7 +127,16 @@ def fit(
     if method in ("nuts", "smc"):
         if method == "nuts":
             draws_taken, stats = sampling.run(
-                density, modes.best.x, covariance, sampler=sampler, draws=draws or 1000, tune=tune, chains=chains, cores=cores, seed=seed, show=progress
+                density,
+                modes.best.x,
+                covariance,
+                sampler=sampler,
+                draws=draws or 1000,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                seed=seed,
+                show=progress,
             )
         else:
             draws_taken, stats = sampling.run_smc(density, draws=draws or 500, chains=chains, cores=cores, seed=seed, show=progress)
@@ -144,14 +160,14 @@ def fit(
     return assemble(groups, attrs)
 
 
-def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, starts: Any) -> None:
+def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, starts: Any) -> None:
     if method not in METHODS:
         raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
-    for name, value, least in (("draws", draws, 50), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1)):
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
+    for name, value, least in (("draws", draws, 50), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1), ("seed", seed, 0)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
-    if isinstance(starts, (int, np.integer)) and starts < 0:
-        raise InputError("starts", f"{starts}, expected a number of scattered starts, or a list of points")
+    if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (not isinstance(starts, list) and (starts or 0) < 0):
+        raise InputError("starts", f"{starts!r}, expected a number of scattered starts, or a list of points")
     if isinstance(starts, list) and not starts:
         raise InputError("starts", "an empty list, expected at least one point")
 
@@ -199,7 +215,9 @@ def _judge(modes: Modes, said: list[str]) -> None:
     if not best.converged:
         said.append(f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units to gain): give other starts.")
     if best.at_bound:
-        said.append(f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the data do not determine it; read the other parameters only.")
+        said.append(
+            f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the data do not determine it; read the other parameters only."
+        )
     rivals = [o for o in distinct(modes.all)[1:] if best.log_posterior - o.log_posterior < 2 and o.converged]
     if rivals:
         said.append(f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the posterior (method='nuts'), not the estimate.")

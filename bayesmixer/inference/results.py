@@ -29,6 +29,8 @@ def versions() -> dict[str, str]:
 
 def log_likelihood_group(blocks: dict[str, Array], shape: tuple[int, int], density: LogDensity) -> xr.Dataset:
     """Log-likelihood per LD block, (chain, draw, ld_block) for each potential."""
+    if not blocks:  # a model of another kind, without LD blocks
+        return xr.Dataset()
     labels = np.asarray(density.model.coords[BLOCK_DIM])
     data = {name: (("chain", "draw", BLOCK_DIM), v.reshape((*shape, -1))) for name, v in blocks.items()}
     return xr.Dataset(data, coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), BLOCK_DIM: labels})
@@ -72,7 +74,11 @@ def add_criteria(group: xr.Dataset, effective_variants: float, null: tuple[float
     group.attrs |= {"effective_variants": effective_variants, "aic": 2 * k - 2 * loglik, "bic": k * size - 2 * loglik}
     if null is not None:
         loglik0, k0 = null
-        group.attrs |= {"log_likelihood_infinitesimal": loglik0, "aic_infinitesimal": 2 * k0 - 2 * loglik0, "bic_infinitesimal": k0 * size - 2 * loglik0}
+        group.attrs |= {
+            "log_likelihood_infinitesimal": loglik0,
+            "aic_infinitesimal": 2 * k0 - 2 * loglik0,
+            "bic_infinitesimal": k0 * size - 2 * loglik0,
+        }
 
 
 def assemble(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTree:

@@ -70,7 +70,15 @@ def run(
         trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=show, save_warmup=False)
     else:
         start = [{"white": rng.standard_normal(mode.size)} for _ in range(chains)]
-        common: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "random_seed": seed, "progressbar": show, "initvals": start}
+        common: dict[str, Any] = {
+            "draws": draws,
+            "tune": tune,
+            "chains": chains,
+            "cores": cores,
+            "random_seed": seed,
+            "progressbar": show,
+            "initvals": start,
+        }
         common["compute_convergence_checks"] = False
         try:
             with model:
@@ -81,7 +89,9 @@ def run(
                 else:
                     raise InputError("sampler", f"{sampler!r}, expected one of {', '.join(NUTS_SAMPLERS)} or a PyMC step method such as Slice")
         except ImportError as error:
-            raise InputError("sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'.") from None
+            raise InputError(
+                "sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'."
+            ) from None
     white = trace["posterior"]["white"].values
     return mode + white @ np.linalg.cholesky(covariance).T, trace["sample_stats"].to_dataset()
 

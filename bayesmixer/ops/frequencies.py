@@ -95,12 +95,12 @@ def choose_shift(cumulant, z, censored, top, log_tol):
     """Shift of the line for one variant, and the period that keeps aliasing below the tolerance.
 
     K(k) - k z is convex; the search stops where it has risen well above its minimum. The smallest shift within `CANCELLATION` of the minimum is
-    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0, and takes the minimum, or
-    the shift `top` just below the zeros.
+    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0 too, and takes at least half
+    of the shift `top` just below the zeros.
 
     Returns
     -------
-    index into SHIFTS, period, K(k) - k z at the minimum
+    index into SHIFTS, period, index of the minimum of K(k) - k z
     """
     best, at, last = cumulant[0], 0, 0
     for l in range(SHIFTS.size):
@@ -111,13 +111,12 @@ def choose_shift(cumulant, z, censored, top, log_tol):
         elif v > best + 80.0:
             break
     chosen = at
+    for l in range(max(min(5, top - 3, at), 1) if censored else 0, at + 1):
+        if cumulant[l] - SHIFTS[l] * z <= best + CANCELLATION:
+            chosen = l
+            break
     if censored:
-        chosen = max(min(at, top), 1)
-    else:
-        for l in range(at + 1):
-            if cumulant[l] - SHIFTS[l] * z <= best + CANCELLATION:
-                chosen = l
-                break
+        chosen = max(chosen, 1)
     k, kk = SHIFTS[chosen], cumulant[chosen]
     tol = kk - k * z - best - log_tol
     left = 1e300
@@ -129,4 +128,4 @@ def choose_shift(cumulant, z, censored, top, log_tol):
         right = min(right, -z + (cumulant[l] - kk + tol) / (SHIFTS[l] - k))
     if right == 1e300:
         right = 4 * z + 60
-    return chosen, max(left, right, z + 5.0), best
+    return chosen, max(left, right, z + 5.0), at

@@ -1,54 +1,34 @@
 r"""The LD-convolved likelihood as plain JAX array code: the same formula as `oracle`, for JAX samplers and GPUs.
 
 z-scores are brought to one sample size, z / sqrt(nu) with nu = n / n_ref and error variance sigma2_zero / nu, so that g(x_k; n_ref s^2 / 2) is one
-small table for all variants. The bulk, |z| <= `BULK_Z`, is a cosine sum on the real line. The rest goes by a shifted line, its height chosen per variant
-from a fixed ladder: the least cancellation below the first branch point, or the saddle point where that would lose more than `SAFE_LOSS`.
+small table for all variants. The bulk, |z| <= 3, is a cosine sum on the real line. The rest goes by a shifted line, its height chosen per
+variant from a fixed ladder: the least cancellation below the first branch point, or the saddle point where that would lose more than `SAFE_LOSS`.
 Variants are mapped over in chunks with checkpoints, so that nothing of size variants x frequencies is held.
 
-The step is s_max / frequencies with s_max = sqrt(DECAY / sigma2_zero); `frequencies_needed` tells from a Chernoff bound on the aliased density how
-many keep the error below 1e-9. JAX is an optional dependency (`pip install bayesmixer[jax]`) and is imported on first use; it must run in float64.
+The step is s_max / frequencies with s_max = sqrt(DECAY / sigma2_zero); `jax_data.frequencies_needed` tells from a Chernoff bound on the aliased
+density how many keep the error below 1e-9. JAX is an optional dependency (`pip install bayesmixer[jax]`), imported on first use; it must run in
+float64.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ops.oracle import HEIGHT_SHARE, SAFE_LOSS, as_model, branch_constant, cumulant
+from bayesmixer.ops.jax_data import DECAY, FREQUENCIES, JaxData, prepare
+from bayesmixer.ops.oracle import HEIGHT_SHARE, SAFE_LOSS, branch_constant
+
+if TYPE_CHECKING:
+    from bayesmixer.ops.layout import LikelihoodData
 
 Array = NDArray[np.float64]
 
-FREQUENCIES = 256
-BULK_Z = 3.0
-DECAY = 90.0
-BULK_CHUNK, TAIL_CHUNK = 1024, 32
 LADDER, RATIO = 44, 1.2  # lines, and ratio of their heights
 CLEARANCE = 5.0  # steps between a line and a branch point: exp(-10 pi) is the quadrature's error
-
-
-class JaxData(NamedTuple):
-    """Data of `block_loglik`, padded to whole chunks: bulk arrays (chunks, BULK_CHUNK, ...), tail arrays (chunks, TAIL_CHUNK, ...)."""
-
-    bulk_z: Any
-    bulk_inverse_nu: Any
-    bulk_spectrum: Any
-    tail_z: Any
-    tail_inverse_nu: Any
-    tail_spectrum: Any
-    tail_censored: Any
-    bulk_index: Any
-    tail_index: Any
-    half_log_nu: Any
-    node_x: Any
-    n_ref: float
-    z_max: float
-    weight: Any
-    block: Any
-    blocks: int
-    frequencies: int
 
 
 def _jax() -> Any:
@@ -59,125 +39,6 @@ def _jax() -> Any:
     if not jax.config.jax_enable_x64:
         raise InputError("jax", "runs in single precision, expected float64", "Call jax.config.update('jax_enable_x64', True) first")
     return jax
-
-
-def _chunks(a: Array, index: NDArray[np.int64], size: int, fill: float) -> Array:
-    count = -(-len(index) // size) if len(index) else 0
-    out = np.full((count * size, *a.shape[1:]), fill, dtype=a.dtype)
-    out[: len(index)] = a[index]
-    return out.reshape(count, size, *a.shape[1:])
-
-
-def prepare(
-    z: ArrayLike,
-    n: ArrayLike,
-    spectrum: ArrayLike,
-    node_x: ArrayLike,
-    weight: ArrayLike | None = None,
-    block: ArrayLike | None = None,
-    *,
-    censored: ArrayLike | None = None,
-    frequencies: int = FREQUENCIES,
-) -> JaxData:
-    """Data in the layout of `block_loglik`.
-
-    Parameters
-    ----------
-    z, n
-        (J,) z-scores and sample sizes: concrete arrays, not traced.
-    spectrum, node_x
-        (J, K) LD spectrum and (K,) strengths of its nodes.
-    weight
-        (J,) weights of the composite likelihood, one by default.
-    block
-        (J,) LD block of each variant, 0 .. L - 1; one block by default.
-    censored
-        (J,) True where z is a threshold and the contribution log P(|Z| > |z|) (Frei et al 2019, eq. 7).
-    frequencies
-        Points of the quadrature.
-
-    Returns
-    -------
-    JaxData
-
-    Raises
-    ------
-    InputError
-        Shapes do not fit, or the data are traced.
-    """
-    try:
-        zj = np.abs(np.asarray(z, np.float64))
-    except Exception as error:
-        found = f"cannot be read as an array ({type(error).__name__})"
-        raise InputError("z", found, "Data are constants of the likelihood: pass NumPy arrays") from None
-    s = np.asarray(spectrum, np.float64)
-    if s.shape != (len(zj), len(np.asarray(node_x))):
-        raise InputError("spectrum", f"has shape {s.shape}, expected {(len(zj), len(np.asarray(node_x)))}")
-    nj = np.broadcast_to(np.asarray(n, np.float64), zj.shape)
-    n_ref = float(nj.max())
-    inverse = n_ref / nj
-    cut = np.zeros(len(zj), bool) if censored is None else np.broadcast_to(np.asarray(censored, bool), zj.shape)
-    tail = (zj > BULK_Z) | cut
-    b, t = np.flatnonzero(~tail), np.flatnonzero(tail)
-    scaled = zj * np.sqrt(inverse)
-    labels = np.zeros(len(zj), np.int64) if block is None else np.asarray(block, np.int64)
-    bulk = [_chunks(a, b, BULK_CHUNK, fill) for a, fill in ((scaled, 0.0), (inverse, 1.0), (s, 0.0))]
-    far = [_chunks(a, t, TAIL_CHUNK, fill) for a, fill in ((scaled, 5.0), (inverse, 1.0), (s, 0.0), (cut, False))]
-    return JaxData(
-        bulk_z=bulk[0],
-        bulk_inverse_nu=bulk[1],
-        bulk_spectrum=bulk[2],
-        tail_z=far[0],
-        tail_inverse_nu=far[1],
-        tail_spectrum=far[2],
-        tail_censored=far[3],
-        bulk_index=b,
-        tail_index=t,
-        half_log_nu=np.where(cut, 0.0, 0.5 * np.log(inverse)),
-        node_x=np.asarray(node_x, np.float64),
-        n_ref=n_ref,
-        z_max=float(scaled.max(initial=BULK_Z)),
-        weight=np.ones(len(zj)) if weight is None else np.asarray(weight, np.float64),
-        block=labels,
-        blocks=int(labels.max(initial=0)) + 1,
-        frequencies=int(frequencies),
-    )
-
-
-def frequencies_needed(
-    z: ArrayLike,
-    n: ArrayLike,
-    spectrum: ArrayLike,
-    node_x: ArrayLike,
-    pi: ArrayLike,
-    sigma2_beta: ArrayLike,
-    sigma2_zero: float,
-    log_error: float = -21.0,
-) -> int:
-    """Frequencies that keep aliasing below exp(log_error) of each density on the real line (Chernoff's bound over a grid of tilts).
-
-    Parameters
-    ----------
-    z, n, spectrum, node_x
-        As in `prepare`.
-    pi, sigma2_beta, sigma2_zero
-        (C,), (C,), scalar: the parameters of largest n sigma2_beta and smallest sigma2_zero that will be met.
-    log_error
-        Natural log of the relative error.
-
-    Returns
-    -------
-    int
-        Multiple of 32.
-    """
-    m = as_model(z, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero)
-    floor = log_error - 0.5 * np.minimum(np.abs(m.z), BULK_Z) ** 2 / m.sigma2_zero
-    reach = np.full(len(m.z), np.inf)
-    for k in np.geomspace(0.02, 20, 30):
-        value, _ = cumulant(m, np.full(len(m.z), k))
-        reach = np.minimum(reach, (value - floor) / k)
-    period = (reach + np.abs(m.z)) * np.sqrt(m.n.max() / m.n)
-    return int(32 * np.ceil(np.sqrt(DECAY / m.sigma2_zero) * period.max() / (2 * np.pi) / 32))
 
 
 def _unwrap_turns(jnp: Any, angle: Any) -> Any:
@@ -376,3 +237,41 @@ def block_loglik(data: JaxData, pi: Any, sigma2_beta: Any, sigma2_zero: Any) -> 
 
     jacobian, value = jax.jacfwd(blocks, has_aux=True)(flat)
     return value, jacobian
+
+
+def block_function(data: LikelihoodData, gradient: bool = True, frequencies: int = FREQUENCIES) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """The likelihood Op's JAX implementation.
+
+    Parameters
+    ----------
+    data
+        The Op's data.
+    gradient
+        Whether to compute the Jacobian; an (L, 0) array takes its place otherwise.
+    frequencies
+        Points of the quadrature.
+
+    Returns
+    -------
+    callable
+        (pi (C,), sigma2_beta (C,), sigma2_zero ()) -> loglik (L,), jacobian (L, 2 C + 1); -inf and 0 where the parameters are impossible.
+    """
+    jax = _jax()
+    jnp = jax.numpy
+    cut = np.zeros(data.z.shape, bool) if data.censor is None else data.z > data.censor
+    z = data.z if data.censor is None else np.minimum(data.z, data.censor)
+    ready = prepare(z, data.n, data.spectrum, data.node_x, data.weight, data.block, n_blocks=data.n_blocks, censored=cut, frequencies=frequencies)
+
+    def function(pi: Any, sigma2_beta: Any, sigma2_zero: Any) -> tuple[Any, Any]:
+        valid = (pi >= 0).all() & (pi.sum() <= 1 + 1e-9) & (sigma2_beta >= 0).all() & (sigma2_zero > 1e-3)
+        valid &= jnp.isfinite(pi).all() & jnp.isfinite(sigma2_beta).all() & jnp.isfinite(sigma2_zero)
+        # impossible parameters are replaced before the sum, so that no NaN reaches a derivative
+        p, v, zero = jnp.where(valid, pi, 0.5 / pi.shape[0]), jnp.where(valid, sigma2_beta, 1.0 / ready.n_ref), jnp.where(valid, sigma2_zero, 1.0)
+        if gradient:
+            loglik, jacobian = block_loglik(ready, p, v, zero)
+        else:
+            loglik = jax.ops.segment_sum(ready.weight * variant_loglik(ready, p, v, zero), ready.block, num_segments=ready.blocks)
+            jacobian = jnp.zeros((ready.blocks, 0))
+        return jnp.where(valid, loglik, -jnp.inf), jnp.where(valid, jacobian, 0.0)
+
+    return function

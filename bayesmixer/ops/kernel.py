@@ -128,9 +128,10 @@ def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, far):
         wide[:] = rows.spectrum[r]
         cumulants(wide, rows.inv_nu[r], sigma2_zero, g, cumulant)
         z = rows.zt[r]
-        shift[i], period[i], best = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
+        shift[i], period[i], at = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
         below = max(top - 1, 0)  # at most h / SHARE
-        far[i] = cumulant[below] - SHIFTS[below] * z - best > 0.5 * LOSS_FROM  # coarse: the exact loss decides
+        loss = cumulant[below] - cumulant[at] - (SHIFTS[below] - SHIFTS[at]) * z
+        far[i] = below < at and loss > 0.5 * LOSS_FROM  # coarse: the exact loss decides
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
@@ -325,7 +326,7 @@ def _labels(tail):
 @nb.njit(cache=True)
 def _prepare(data, pi, sigma2, sigma2_zero):
     """Frequencies and tables of the bands."""
-    chunks, bands, rows, node_x, n_ref, parts = data
+    bands, node_x, n_ref = data.bands, data.node_x, data.n_ref
     m, ds = plan_bands(bands, node_x[0], n_ref, pi, sigma2, sigma2_zero)
     tables, d_tables = _band_tables(m, ds, node_x, n_ref, pi, sigma2)
     return m, ds, tables, d_tables
@@ -340,7 +341,7 @@ def _top_shift(node_x, n_ref, pi, sigma2):
 @nb.njit(nogil=True, cache=True)
 def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
     """Shift of each tail row and the tables of the shifts in use."""
-    chunks, bands, rows, node_x, n_ref, parts = data
+    rows, node_x, n_ref = data.rows, data.node_x, data.n_ref
     n = tail.row.size
     g = np.empty((SHIFTS.size, node_x.size))
     shift, period, far = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
@@ -353,7 +354,7 @@ def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
 @nb.njit(nogil=True, cache=True)
 def _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
     """Everything of LD blocks lo .. hi - 1; no other thread writes their entries of loglik and jac."""
-    chunks, bands, rows, node_x, n_ref, parts = data
+    chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
     m, ds, tables, d_tables = bulk
     _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
     a, b = tail.block_row[lo], tail.block_row[hi]
@@ -365,8 +366,8 @@ def _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zer
 def evaluate_serial(data, tails, pi, sigma2, sigma2_zero, gradient):
     """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on one thread."""
     bulk = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(bulk[0], data[1])]
-    n_blocks = data[0].block_chunk.size - 1
+    tail = tails[which_tail(bulk[0], data.bands)]
+    n_blocks = data.chunks.block_chunk.size - 1
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
     tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
     _evaluate_blocks(0, n_blocks, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
@@ -380,8 +381,8 @@ def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
     samplers' own, as numba's threading layers do.
     """
     bulk = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(bulk[0], data[1])]
-    n_blocks, parts = data[0].block_chunk.size - 1, data[5]
+    tail = tails[which_tail(bulk[0], data.bands)]
+    n_blocks, parts = data.chunks.block_chunk.size - 1, data.parts
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
     tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
 

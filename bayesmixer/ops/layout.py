@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -62,6 +63,22 @@ class Tail(NamedTuple):
     block_row: NDArray[np.int64]
 
 
+class Packed(NamedTuple):
+    """Everything the kernels take of the data."""
+
+    chunks: Chunks
+    bands: Bands
+    rows: Rows
+    node_x: Array
+    n_ref: float
+    parts: NDArray[np.int64]
+
+
+def _up(a: NDArray[np.int64], b: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    """a / b, rounded up."""
+    return np.asarray(-(-a // b))
+
+
 class LikelihoodData:
     """z-scores, sample sizes, weights and LD spectra of the variants of one trait, ready for the kernels.
 
@@ -100,7 +117,9 @@ class LikelihoodData:
         z, n, weight = (np.asarray(v, dtype=float) for v in (z, n, weight))
         spectrum, node_x, block = np.asarray(spectrum), np.asarray(node_x, dtype=float), np.asarray(ld_block, dtype=np.int64)
         if not (z.shape == n.shape == weight.shape == block.shape == spectrum.shape[:1]) or spectrum.ndim != 2:
-            raise ValueError(f"z {z.shape}, n {n.shape}, weight {weight.shape}, ld_block {block.shape}, spectrum {spectrum.shape}: expected (J,) and (J, K)")
+            raise ValueError(
+                f"z {z.shape}, n {n.shape}, weight {weight.shape}, ld_block {block.shape}, spectrum {spectrum.shape}: expected (J,) and (J, K)"
+            )
         if node_x.shape != spectrum.shape[1:] or node_x[-1] != 0 or np.any(np.diff(node_x) >= 0):
             raise ValueError("node_x: expected one strength per column of the spectrum, descending to 0")
         if spectrum.dtype not in (np.float32, np.float64):
@@ -192,8 +211,8 @@ class LikelihoodData:
         n_bands = 2 * len(Z_EDGES)
         cell = self.block[rows] * n_bands + band[rows]  # LD block x band
         cells, first, count = np.unique(cell, return_index=True, return_counts=True)
-        chunks = -(-count // CHUNK)  # as equal as can be, in whole registers
-        size = -(-(-(-count // chunks)) // LANES) * LANES if cells.size else count
+        chunks = _up(count, CHUNK)  # as equal as can be, in whole registers
+        size = _up(_up(count, chunks), LANES) * LANES if cells.size else count
         rank = np.arange(rows.size) - np.repeat(first, count)
         chunk_first = np.concatenate([[0], np.cumsum(chunks)]).astype(np.int64)
         start = np.concatenate([[0], np.cumsum(np.repeat(size, chunks))]).astype(np.int64)
@@ -205,7 +224,7 @@ class LikelihoodData:
         padded = np.zeros((total, k), self.spectrum.dtype)
         padded[place] = self.spectrum[rows]
         spectra = np.empty(total * k, self.spectrum.dtype)
-        for a, b in zip(start[:-1], start[1:], strict=True):
+        for a, b in pairwise(start):
             spectra[k * a : k * b] = padded[a:b].T.ravel()
         chunk_cell = np.repeat(cells, chunks)
         block_chunk = np.searchsorted(chunk_cell // n_bands, np.arange(self.n_blocks + 1)).astype(np.int64)
@@ -221,6 +240,6 @@ class LikelihoodData:
         return np.unique(np.concatenate([[0], edges, [self.n_blocks]])).astype(np.int64)
 
     @property
-    def packed(self) -> tuple[Chunks, Bands, Rows, Array, float, NDArray[np.int64]]:
+    def packed(self) -> Packed:
         """What the kernels take."""
-        return self.chunks, self.bands, self.rows, self.node_x, self.n_ref, self.parts
+        return Packed(self.chunks, self.bands, self.rows, self.node_x, self.n_ref, self.parts)

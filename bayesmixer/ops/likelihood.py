@@ -18,7 +18,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
-from pytensor.tensor.rewriting.basic import register_specialize
+from pytensor.tensor.rewriting.basic import register_canonicalize
 
 from bayesmixer.ops import kernel
 from bayesmixer.ops.layout import Array, LikelihoodData
@@ -52,7 +52,9 @@ class MixtureLogLik(Op):
         if [v.type.ndim for v in inputs] != [1, 1, 0]:
             raise TypeError(f"pi, sigma2_beta, sigma2_0: expected a vector, a vector and a scalar, found {[v.type.ndim for v in inputs]} dimensions")
         blocks = self.data.n_blocks
-        return Apply(self, inputs, [pt.tensor("loglik", shape=(blocks,), dtype="float64"), pt.tensor("jacobian", shape=(blocks, None), dtype="float64")])
+        return Apply(
+            self, inputs, [pt.tensor("loglik", shape=(blocks,), dtype="float64"), pt.tensor("jacobian", shape=(blocks, None), dtype="float64")]
+        )
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         """Evaluate on all threads."""
@@ -72,18 +74,20 @@ class MixtureLogLik(Op):
             return [disconnected_type() for _ in inputs]
         outputs = outputs if self.gradient else MixtureLogLik(self.data)(*inputs)
         slope = pt.dot(cotangents[0], outputs[1])
-        c = inputs[0].shape[0]
+        c = inputs[0].type.shape[0]  # JAX needs to know it when it compiles
+        c = inputs[0].shape[0] if c is None else c
         return [slope[:c], slope[c : 2 * c], slope[2 * c]]
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Any) -> list[tuple[Any, ...]]:
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[Any, ...]]:
         """Shapes of the outputs."""
         blocks = pt.as_tensor_variable(np.int64(self.data.n_blocks))
         return [(blocks,), (blocks, 2 * shapes[0][0] + 1 if self.gradient else pt.as_tensor_variable(np.int64(0)))]
 
 
+@nb.njit(cache=True)
 def _valid(pi: Array, sigma2_beta: Array, sigma2_0: float) -> bool:
     ok = np.isfinite(pi).all() and np.isfinite(sigma2_beta).all() and np.isfinite(sigma2_0)
-    return bool(ok and (pi >= 0).all() and pi.sum() <= 1 + 1e-9 and (sigma2_beta >= 0).all() and sigma2_0 > 1e-3)
+    return bool(ok and pi.min() >= 0 and pi.sum() <= 1 + 1e-9 and sigma2_beta.min() >= 0 and sigma2_0 > 1e-3)
 
 
 def _evaluate(data: LikelihoodData, pi: Array, sigma2_beta: Array, sigma2_0: float, gradient: bool) -> tuple[Array, Array]:
@@ -127,7 +131,7 @@ def log_density(
     return _evaluate(data, np.atleast_1d(np.asarray(pi, float)), np.atleast_1d(np.asarray(sigma2_beta, float)), float(sigma2_0), False)[0]
 
 
-@register_specialize
+@register_canonicalize("fast_compile")
 @node_rewriter([MixtureLogLik])
 def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
     """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone."""
@@ -140,17 +144,13 @@ def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
 def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     packed, tails, gradient = op.data.packed, op.data.tails, op.gradient
     blocks = op.data.n_blocks
-    chunks, bands, rows, node_x, n_ref, parts = packed
-    tail0, tail1, tail2 = tails
 
     @nb.njit
     def mixture(pi, sigma2_beta, sigma2_0):  # type: ignore[no-untyped-def]
         zero = sigma2_0.item()
-        if not (np.isfinite(pi).all() and np.isfinite(sigma2_beta).all() and zero > 1e-3 and zero < 1e6 and pi.min() >= 0 and pi.sum() <= 1 + 1e-9):
+        if not _valid(pi, sigma2_beta, zero):
             return np.full(blocks, -np.inf), np.zeros((blocks, 2 * pi.size + 1 if gradient else 0))
-        loglik, jacobian = kernel.evaluate_serial(
-            (chunks, bands, rows, node_x, n_ref, parts), (tail0, tail1, tail2), np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta), zero, gradient
-        )
+        loglik, jacobian = kernel.evaluate_serial(packed, tails, np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta), zero, gradient)
         return loglik, jacobian if gradient else jacobian[:, :0].copy()
 
     return mixture

@@ -63,7 +63,7 @@ def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_r
     er, ei = np.empty(c_n), np.empty(c_n)  # exp(-x q_c), scaled by exp(-top)
     for k in range(node_x.size):
         x = node_x[k]
-        phase = 0.0
+        phase, last_rate = 0.0, 0.0
         for f in range(m):
             t = f * ds
             # s^2 / 2 = a - i b
@@ -79,16 +79,24 @@ def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_r
                     d_im[c_n + c, k, f] = pi[c] * b
                 re[k, f], im[k, f] = r, i
                 continue
-            top = -1e300 if rest == 0.0 else 0.0
+            top = math.log(rest) if rest > 0.0 else -1e300
             for c in range(c_n):
-                top = max(top, -x * sigma2[c] * a)
+                if pi[c] > 0.0:
+                    top = max(top, math.log(pi[c]) - x * sigma2[c] * a)
             tr, ti = rest * math.exp(-top) if rest > 0 else 0.0, 0.0
             for c in range(c_n):
-                e = math.exp(-x * sigma2[c] * a - top)
+                e = math.exp(min(-x * sigma2[c] * a - top, 600.0))
                 er[c], ei[c] = e * math.cos(x * sigma2[c] * b), e * math.sin(x * sigma2[c] * b)
                 tr += pi[c] * er[c]
                 ti += pi[c] * ei[c]
             size2 = max(tr * tr + ti * ti, 1e-300)
+            rate = 0.0  # of the phase: a node stronger than any partner may turn by more than pi in a step
+            for c in range(c_n):
+                qr, qi = (er[c] * tr + ei[c] * ti) / size2, (ei[c] * tr - er[c] * ti) / size2
+                rate += pi[c] * n_ref * x * sigma2[c] * (qr * shift - qi * t)
+            if f > 0:
+                phase += 0.5 * (rate + last_rate) * ds
+            last_rate = rate
             p = math.atan2(ti, tr)
             phase = p + 2 * math.pi * math.floor((phase - p) / (2 * math.pi) + 0.5)
             re[k, f] = (top + 0.5 * math.log(size2)) / x

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """Every format is recognised by its columns, and its effect allele, z and N are those that were written into it."""
 
 from __future__ import annotations

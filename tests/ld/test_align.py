@@ -1,6 +1,6 @@
 """Align: what may not change the result, what each filter takes, what is recognised and named, and bad input."""
 
-# ruff: noqa: PD011 -- .values of xarray, not of pandas
+
 
 import json
 import warnings

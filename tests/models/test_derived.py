@@ -1,8 +1,8 @@
 """n90, the number of variants that explain 90% of h2: against chi-square integrals and against drawn effects."""
 
 import numpy as np
-import pytest
 import pytensor
+import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2
 from small_gwas import simulate_gwas

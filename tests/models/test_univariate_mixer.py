@@ -28,7 +28,7 @@ def test_names_dims_and_derived_quantities(data, density):
     assert density.names == ["log_h2", "logit_pi", "log_sigma2_0"]
     assert [v.name for v in model.deterministics] == ["h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"]
     assert model.named_vars_to_dims["z"] == ("ld_block",)
-    draw = {k: float(v) for k, v in density.posterior(POINT[None, None]).items()}
+    draw = {k: v.item() for k, v in density.posterior(POINT[None, None]).items()}
     h2, pi = np.exp(POINT[0]), expit(POINT[1])
     expected = {"h2": h2, "pi": pi, "sigma2_0": np.exp(POINT[2]), "sigma2_beta": h2 / (pi * 700.0), "n_causal": pi * 2500, "n90": pi * 2500 * n90_fraction(data)}
     assert draw == pytest.approx(expected)

@@ -6,6 +6,8 @@ import pytest
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops import jax_kernel
+from bayesmixer.ops.jax_data import frequencies_needed
+from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.oracle import branch_constant, log_density, log_density_gradient
 
 jax = pytest.importorskip("jax")
@@ -88,12 +90,28 @@ def test_blocks_are_weighted_sums_and_reverse_mode_agrees_with_the_jacobian(pane
     np.testing.assert_allclose(np.concatenate([np.atleast_1d(g) for g in grad]), np.asarray(jacobian).sum(0), rtol=1e-8)
 
 
+def test_op_implementation_equals_the_oracle_and_refuses_impossible_parameters(panel):
+    spectrum, share, z = panel
+    pi, sigma2, zero, n = CASES["sparse"]
+    weight, block = np.linspace(0, 1, len(z)), np.arange(len(z)) // 12
+    data = LikelihoodData(z, n * share, weight, spectrum, nodes(24), block, censor=4.0, n_blocks=block[-1] + 3)
+    each = weight * log_density(z, n * share, spectrum, nodes(24), pi, sigma2, zero, censor=4.0)
+    for gradient in (True, False):
+        function = jax.jit(jax_kernel.block_function(data, gradient))
+        value, jacobian = function(np.array(pi), np.array(sigma2), zero)
+        np.testing.assert_allclose(value, np.bincount(block, each, block[-1] + 3), rtol=1e-9)
+        assert jacobian.shape == (block[-1] + 3, 3 * gradient)
+        value, jacobian = function(np.array([1.2]), np.array(sigma2), zero)
+        assert np.isneginf(value).all()
+        assert (jacobian == 0).all()
+
+
 def test_frequencies_needed_are_enough_and_half_of_them_are_not(panel):
     spectrum, share, z = panel
     pi, sigma2, zero, n = CASES["strong"]
     bulk = np.abs(z) < 3
     args = (z[bulk], n * share[bulk], spectrum[bulk], nodes(24), pi, sigma2, zero)
-    count = jax_kernel.frequencies_needed(*args)
+    count = frequencies_needed(*args)
     truth = log_density(*args)
     errors = [np.abs(np.asarray(jax_kernel.log_density(*args, frequencies=m)) - truth).max() for m in (count, count // 3)]
     assert errors[0] < 1e-9 < errors[1]

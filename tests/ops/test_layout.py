@@ -29,12 +29,14 @@ def make(block, seed=0, weight=None, dtype=np.float64, **kwargs):
 def test_every_weighted_variant_lies_in_one_chunk_or_in_the_tail_with_its_own_spectrum(sizes, censor, dtype):
     data = make(np.repeat(np.arange(len(sizes)), sizes), dtype=dtype, censor=censor, n_blocks=len(sizes))
     c, k = data.chunks, len(NODES)
-    assert data.n_blocks == len(sizes) and c.spectra.dtype == dtype
+    assert data.n_blocks == len(sizes)
+    assert c.spectra.dtype == dtype
     found = []
     for block in range(len(sizes)):
         for chunk in range(c.block_chunk[block], c.block_chunk[block + 1]):
             a, b = c.start[chunk], c.start[chunk + 1]
-            assert b - a <= CHUNK and (b - a) % LANES == 0
+            assert b - a <= CHUNK
+            assert (b - a) % LANES == 0
             spectra = c.spectra[k * a : k * b].reshape(k, b - a).T
             for i in np.flatnonzero(c.weight[a:b]):
                 found.append((block, c.z[a + i], c.inv_nu[a + i], c.weight[a + i], *spectra[i]))
@@ -55,7 +57,8 @@ def test_padding_has_no_weight():
 def test_tails_grow_as_the_cosine_sum_serves_less_and_hold_all_censored_rows():
     data = make(np.repeat(np.arange(5), 40), censor=2.0)
     rows = [set(t.row) for t in data.tails]
-    assert rows[0] == set(range(200)) and rows[0] >= rows[1] >= rows[2]
+    assert rows[0] == set(range(200))
+    assert rows[0] >= rows[1] >= rows[2]
     assert set(np.flatnonzero(data.z > 2.0)) <= rows[2]
     for t in data.tails:
         for block in range(5):
@@ -64,13 +67,16 @@ def test_tails_grow_as_the_cosine_sum_serves_less_and_hold_all_censored_rows():
 
 def test_parts_cover_all_blocks_once():
     data = make(np.sort(np.random.default_rng(1).integers(0, 300, 5000)), n_blocks=310)
-    assert data.parts[0] == 0 and data.parts[-1] == 310 and (np.diff(data.parts) > 0).all()
+    assert data.parts[0] == 0
+    assert data.parts[-1] == 310
+    assert (np.diff(data.parts) > 0).all()
 
 
 def test_variants_of_weight_zero_are_left_out_even_where_their_data_are_missing():
     weight = np.array([1.0, 0.0, 2.0])
     data = LikelihoodData([1.0, np.nan, 2.0], [1e5] * 3, weight, np.ones((3, 4)), NODES, [0, 0, 1])
-    assert list(data.variant) == [0, 2] and data.effective_variants == 3.0
+    assert list(data.variant) == [0, 2]
+    assert data.effective_variants == 3.0
 
 
 def test_digest_changes_with_every_part_of_the_data():

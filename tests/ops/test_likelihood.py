@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 
+import numba as nb
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
@@ -107,16 +108,27 @@ def test_blocks_are_weighted_sums_over_their_variants_and_empty_blocks_are_zero(
         expected = np.bincount(label, w * slopes[:, p], data.n_blocks)
         np.testing.assert_allclose(jacobian[:, p], expected, rtol=1e-7, atol=1e-8 * np.abs(w * slopes[:, p]).sum())
     if blocks > 1:
-        assert value[2] == 0 and not jacobian[2].any()
+        assert value[2] == 0
+        assert not jacobian[2].any()
 
 
 @pytest.mark.parametrize("case", PARAMETERS)
 @pytest.mark.parametrize("censor", [None, 3.0])
-def test_threads_give_the_same_bits_as_one(case, censor):
+def test_threads_give_the_same_bits_whatever_their_number_and_the_serial_kernel_the_same_to_rounding(case, censor):
     data, _ = make(2000, blocks=40, seed=3, censor=censor)
-    serial, parallel = (f(data.packed, data.tails, *PARAMETERS[case], True) for f in (kernel.evaluate_serial, kernel.evaluate_parallel))
-    np.testing.assert_array_equal(serial[0], parallel[0])
-    np.testing.assert_array_equal(serial[1], parallel[1])
+    arguments = data.packed, data.tails, *PARAMETERS[case], True
+    before, found = nb.get_num_threads(), []
+    try:
+        for threads in range(1, nb.config.NUMBA_NUM_THREADS + 1):
+            nb.set_num_threads(threads)
+            found.append(kernel.evaluate_parallel(*arguments))
+    finally:
+        nb.set_num_threads(before)
+    serial = kernel.evaluate_serial(*arguments)  # compiled on its own: the compiler may order its sums differently
+    for i in range(2):
+        for other in found[1:]:
+            np.testing.assert_array_equal(found[0][i], other[i])
+        np.testing.assert_allclose(found[0][i], serial[i], rtol=1e-11, atol=1e-12 * np.abs(serial[i]).max())
 
 
 def test_single_precision_spectra_are_widened_and_not_computed_with():
@@ -149,8 +161,9 @@ def op():
     return MixtureLogLik(make(seed=7)[0])
 
 
-def symbols():
-    return pt.dvector("pi"), pt.dvector("sigma2_beta"), pt.dscalar("sigma2_0")
+def symbols(c=None):
+    """The parameters; JAX needs the number of components when it compiles."""
+    return pt.tensor("pi", shape=(c,), dtype="float64"), pt.tensor("sigma2_beta", shape=(c,), dtype="float64"), pt.dscalar("sigma2_0")
 
 
 def total_and_slopes(op, weights, mode=None):
@@ -182,7 +195,7 @@ def test_graphs_that_use_the_value_alone_do_not_compute_the_jacobian(op):
     f = pytensor.function(inputs, op(*inputs)[0])
     ops = [node.op for node in f.maker.fgraph.toposort() if isinstance(node.op, MixtureLogLik)]
     assert [o.gradient for o in ops] == [False]
-    np.testing.assert_array_equal(f(*ONE), op.evaluate(*ONE)[0])
+    np.testing.assert_allclose(f(*ONE), op.evaluate(*ONE)[0], rtol=1e-13)
 
 
 def test_graphs_that_use_the_gradient_evaluate_once(op):
@@ -198,7 +211,10 @@ def test_gradient_of_an_op_without_jacobian_is_that_of_one_with(op):
 
 def test_ops_are_equal_when_their_data_are_and_survive_pickling(op):
     same, other = MixtureLogLik(make(seed=7)[0]), MixtureLogLik(make(seed=8)[0])
-    assert same == op and hash(same) == hash(op) and other != op and MixtureLogLik(op.data, False) != op
+    assert same == op
+    assert hash(same) == hash(op)
+    assert other != op
+    assert MixtureLogLik(op.data, False) != op
     back = pickle.loads(pickle.dumps(op))
     assert back == op
     np.testing.assert_array_equal(back.evaluate(*ONE)[1], op.evaluate(*ONE)[1])
@@ -226,10 +242,13 @@ def test_compiled_functions_of_different_data_are_not_mixed_up(op):
 def test_impossible_parameters_have_likelihood_zero_and_raise_nothing(op, parameters):
     arrays = np.array(parameters[0]), np.array(parameters[1]), parameters[2]
     value, jacobian = op.evaluate(*arrays)
-    assert (value == -np.inf).all() and jacobian.shape == (op.data.n_blocks, 2 * len(arrays[0]) + 1) and not jacobian.any()
+    assert (value == -np.inf).all()
+    assert jacobian.shape == (op.data.n_blocks, 2 * len(arrays[0]) + 1)
+    assert not jacobian.any()
     inputs = symbols()
     compiled, with_jacobian = pytensor.function(inputs, op(*inputs)[0]), pytensor.function(inputs, op(*inputs))
-    assert (compiled(*arrays) == -np.inf).all() and (with_jacobian(*arrays)[0] == -np.inf).all()
+    assert (compiled(*arrays) == -np.inf).all()
+    assert (with_jacobian(*arrays)[0] == -np.inf).all()
 
 
 def test_arguments_of_the_wrong_shape_are_refused(op):
@@ -244,7 +263,7 @@ def test_jax_agrees_with_numba_to_nine_digits(op):
     try:
         for data in (op.data, make(seed=9, censor=3.0)[0]):
             for parameters in (ONE, TWO, DENSE):
-                inputs = symbols()
+                inputs = symbols(len(parameters[0]))
                 outputs = MixtureLogLik(data)(*inputs)
                 found = pytensor.function(inputs, outputs, mode="JAX")(*parameters)
                 expected = both(data, parameters)

@@ -1,0 +1,163 @@
+"""Speed and memory of the likelihood kernel: value and gradient per variant, threads, growth, memory, number of parameters.
+
+    python benchmarks/kernel.py [--quick]        two minutes; a shared machine wants a quiet moment
+
+Times are the least of several interleaved runs, in microseconds per variant. The first table runs the whole likelihood with the frequencies that it
+chooses itself; the others the bulk alone (cosine sums, K = 24, 64 frequencies), beside the prototype in ../shared/prototypes where that folder is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from bayesmixer.ld.spectrum import nodes
+from bayesmixer.ops import kernel
+from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.ops.tables import real_table
+
+PROTOTYPES = Path(__file__).parents[2] / "shared/prototypes"
+N_REF, K, FREQUENCIES = 1e5, 24, 64
+POINT = (np.array([3e-3]), np.array([2e-4]), 1.0)
+
+
+def synthetic(variants: int, k: int = K, tail: float = 0.0) -> LikelihoodData:
+    """Variants in blocks of 1,024, |z| < 4 but for a share `tail`."""
+    rng = np.random.default_rng(0)
+    z = np.clip(rng.normal(0, 1.3, variants), -3.99, 3.99)
+    out = rng.random(variants) < tail
+    z[out] = rng.uniform(5.6, 9, out.sum())
+    spectrum = rng.gamma(1, 0.1, (variants, k)).astype(np.float32)
+    return LikelihoodData(z, np.full(variants, N_REF), np.ones(variants), spectrum, nodes(k), np.arange(variants) // 1024)
+
+
+def fixed_frequencies(data: LikelihoodData, components: int, frequencies: int = FREQUENCIES) -> Callable[[int], None]:
+    """Value and gradient of the bulk with a given number of frequencies; the argument is the number of threads."""
+    pi, sigma2 = np.repeat(POINT[0] / components, components), POINT[1] * np.arange(1, components + 1)
+    bands = data.bands.z_limit.size
+    m, ds = np.full(bands, frequencies), np.full(bands, 7.0 / frequencies)
+    tables = np.zeros((bands, frequencies, data.node_x.size))
+    d_tables = np.zeros((bands, 2 * components, frequencies, data.node_x.size))
+    chunks, parts = data.chunks, data.parts
+
+    def run(threads: int) -> None:
+        for b in range(bands):
+            real_table(data.node_x, ds[b] * np.arange(frequencies), N_REF, pi, sigma2, tables[b], d_tables[b])
+        loglik, jac = np.zeros(data.n_blocks), np.zeros((data.n_blocks, 2 * components + 1))
+
+        def part(lo: int, hi: int) -> None:
+            kernel._cosine_blocks(lo, hi, chunks, data.bands, m, ds, tables, d_tables, POINT[2], True, loglik, jac)
+
+        if threads == 1:
+            part(0, data.n_blocks)
+        else:
+            list(pool(threads).map(part, parts[:-1], parts[1:]))
+
+    return run
+
+
+_POOLS: dict[int, ThreadPoolExecutor] = {}
+
+
+def pool(threads: int) -> ThreadPoolExecutor:
+    return _POOLS.setdefault(threads, ThreadPoolExecutor(threads))
+
+
+def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Callable[[int], None] | None:
+    """The prototype's kernel on data of the same size."""
+    if not PROTOTYPES.is_dir():
+        return None
+    sys.path.insert(0, str(PROTOTYPES))
+    from spectrum import nodes as prototype_nodes
+    from spectrum import table
+    from univariate_kernel import loglik_and_gradient
+
+    rng, size = np.random.default_rng(0), 128
+    blocks = variants // size
+    spectra, z, one = rng.gamma(1, 0.1, (blocks, k, size)), rng.normal(0, 1.3, (blocks, size)), np.ones((blocks, size))
+    ds = 7.0 / frequencies
+    s, q = ds * np.arange(frequencies), np.full(frequencies, ds / np.pi)
+    q[0] /= 2
+    t = np.ascontiguousarray(table(prototype_nodes(k), s, 3e-3, 20.0).T)
+
+    def run(threads: int) -> None:
+        nb.set_num_threads(threads)
+        loglik_and_gradient(spectra, z, one, one, t, 1.0, ds, q)
+
+    return run
+
+
+def least(runs: dict[Any, Callable[[], object]], repeats: int) -> dict[Any, float]:
+    """Least time of each, all of them in turn so that a busy machine troubles them alike."""
+    best = dict.fromkeys(runs, np.inf)
+    for run in runs.values():
+        run()
+    for _ in range(repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def beside_the_prototype(variants: int, repeats: int) -> None:
+    run, other = fixed_frequencies(synthetic(variants), 1), prototype(variants)
+    print(f"\nvalue and gradient, K = {K}, {FREQUENCIES} frequencies, {variants:,} variants\n")
+    print("| threads | bayesmixer, us | prototype, us | ratio |\n| --: | --: | --: | --: |")
+    for threads in (1, 2):
+        runs: dict[Any, Callable[[], object]] = {"ours": partial(run, threads)}
+        if other is not None:
+            runs["prototype"] = partial(other, threads)
+        best = {name: t / variants * 1e6 for name, t in least(runs, repeats).items()}
+        ratio = f"{best['prototype']:.3f} | {best['ours'] / best['prototype']:.2f}" if other is not None else "absent | -"
+        print(f"| {threads} | {best['ours']:.3f} | {ratio} |", flush=True)
+
+
+def by_parameters(variants: int, repeats: int) -> None:
+    data = synthetic(variants)
+    runs = {c: partial(fixed_frequencies(data, c), 1) for c in (1, 2, 4)}
+    best = least(runs, repeats)
+    print(f"\nparameters, {FREQUENCIES} frequencies, one thread\n")
+    print("| components | parameters | us | more than one component |\n| --: | --: | --: | --: |")
+    for c, t in best.items():
+        print(f"| {c} | {2 * c + 1} | {t / variants * 1e6:.3f} | {100 * (t / best[1] - 1):+.1f}% |")
+
+
+def growth(sizes: tuple[int, ...], repeats: int) -> None:
+    print("\nwhole likelihood, 0.3% of the variants beyond |z| = 5.5, value and gradient\n")
+    print("| variants | one thread, us | all threads, us | memory of the data, MB | added by evaluations, MB |\n| --: | --: | --: | --: | --: |")
+    for variants in sizes:
+        data = synthetic(variants, tail=0.003)
+        arguments = data.packed, data.tails, *POINT, True
+        held = sum(v.nbytes for v in data.chunks) / 1e6
+        runs = {f.__name__: partial(f, *arguments) for f in (kernel.evaluate_serial, kernel.evaluate_parallel)}
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        best = [t / variants * 1e6 for t in least(runs, repeats).values()]
+        added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3
+        print(f"| {variants:,} | {best[0]:.3f} | {best[1]:.3f} | {held:.0f} | {added:.0f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats and variants")
+    quick = parser.parse_args().quick
+    small = synthetic(2048, tail=0.01)  # compile, so that this is not counted as memory
+    for f in (kernel.evaluate_serial, kernel.evaluate_parallel):
+        f(small.packed, small.tails, *POINT, True)
+    growth((75_000, 150_000) if quick else (75_000, 300_000, 1_200_000), 2 if quick else 4)
+    beside_the_prototype(100_000 // 128 * 128, 5 if quick else 25)
+    by_parameters(100_000 // 128 * 128, 5 if quick else 25)
+
+
+if __name__ == "__main__":
+    main()

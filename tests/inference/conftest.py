@@ -1,0 +1,37 @@
+"""Data and fits that the tests of inference share: small simulated GWAS, and the embedded data set with its fits."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import bayesmixer as bm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))  # small_gwas
+
+
+@pytest.fixture(scope="session")
+def small():
+    """GwasData of 1,800 variants, pi 0.02."""
+    from small_gwas import simulate_gwas
+
+    return simulate_gwas(h2=0.3, pi=0.02, n=20_000, seed=4)
+
+
+@pytest.fixture(scope="session")
+def example_of(example_folder):
+    """GwasData of a trait of the embedded data set, by name."""
+    made = {}
+
+    def get(trait):
+        if trait not in made:
+            made[trait] = bm.align(bm.read_sumstats(example_folder / f"data/{trait}.txt.gz"), example_folder / "panel.zarr", progress=False)
+        return made[trait]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def laplace_small(small):
+    """Fit of `small` by univariate MiXeR and the default method."""
+    return bm.fit(bm.models.univariate_mixer(small), seed=3, progress=False)

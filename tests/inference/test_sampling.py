@@ -1,0 +1,94 @@
+"""Samplers against Laplace (itself held against quadrature in test_laplace) and against a posterior known on paper."""
+
+import numpy as np
+import pytest
+import toys
+
+import bayesmixer as bm
+from bayesmixer.inference import sampling
+from bayesmixer.inference.density import LogDensity
+from bayesmixer.models import starts
+
+
+def means_and_errors(results):
+    """{variable: (mean, Monte-Carlo error)} on the free scale."""
+    import arviz as az
+
+    out = {}
+    for name, v in results["unconstrained_posterior"].data_vars.items():
+        if results.attrs["method"] == "laplace":
+            error = float(v.std()) / np.sqrt(results["sample_stats"].attrs["effective_draws"])
+        else:
+            error = float(v.std()) / np.sqrt(float(az.ess(v.values)))
+        out[name] = float(v.mean()), error, float(v.std())
+    return out
+
+
+def agree(one, other, spread=0.25):
+    one, other = means_and_errors(one), means_and_errors(other)
+    for name, (mean, error, sd) in one.items():
+        assert abs(mean - other[name][0]) < 4 * np.hypot(error, other[name][1]), name
+        assert other[name][2] == pytest.approx(sd, rel=spread), name
+
+
+def test_whitened_model_is_the_posterior_in_coordinates_of_the_laplace_fit():
+    density = LogDensity(toys.gaussian())
+    white = LogDensity(sampling.whiten(density, toys.MEAN, toys.COVARIANCE))
+    rng = np.random.default_rng(0)
+    for w in rng.standard_normal((4, 2)):
+        x = toys.MEAN + np.linalg.cholesky(toys.COVARIANCE) @ w
+        value, gradient = white.value_and_gradient(w)
+        assert value == pytest.approx(density.value_and_gradient(x)[0])
+        assert value == pytest.approx(-0.5 * w @ w)
+        np.testing.assert_allclose(gradient, -w, atol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def thinned(example_of):
+    """A quarter of the embedded polygenic trait's variants at the whole weight: the same posterior but for noise, four times faster."""
+    return starts.thin(example_of("polygenic"), 5000)
+
+
+@pytest.fixture(scope="module")
+def by_laplace(thinned):
+    return bm.fit(bm.models.univariate_mixer(thinned), seed=1, progress=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Chains disagree")  # few draws
+def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
+    assert by_laplace.attrs["method"] == "laplace"
+    assert by_laplace["sample_stats"].attrs["pareto_k"] < 0.7
+    nuts = bm.fit(bm.models.univariate_mixer(thinned), "nuts", draws=300, tune=150, chains=2, seed=1, profile=False, progress=False)
+    assert nuts["posterior"].sizes == {"chain": 2, "draw": 300}
+    assert nuts["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
+    assert int(nuts["sample_stats"]["diverging"].sum()) == 0
+    agree(by_laplace, nuts)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Chains disagree")
+def test_smc_from_the_weak_prior_agrees_with_laplace(small, laplace_small):
+    smc = bm.fit(bm.models.univariate_mixer(small), "smc", draws=300, chains=2, cores=1, seed=1, profile=False, progress=False)
+    assert smc.attrs["method"] == "smc"
+    for name, (mean, _, sd) in means_and_errors(laplace_small).items():
+        found = smc["unconstrained_posterior"][name]
+        assert abs(float(found.mean()) - mean) < 0.3 * sd, name
+        assert float(found.std()) == pytest.approx(sd, rel=0.3), name
+
+
+@pytest.mark.parametrize("sampler", ["Slice", "pymc"])
+@pytest.mark.filterwarnings("ignore:Chains disagree")
+def test_samplers_of_pymc_by_name_find_the_moments_of_a_gaussian(sampler):
+    results = bm.fit(toys.gaussian(), "nuts", sampler=sampler, draws=1000, tune=200, chains=2, cores=1, seed=2, progress=False)
+    draws = results["posterior"]["x"].values.reshape(-1, 2)
+    assert results["posterior"].sizes["draw"] == 1000
+    np.testing.assert_allclose(draws.mean(0), toys.MEAN, atol=0.12)
+    np.testing.assert_allclose(np.cov(draws.T), toys.COVARIANCE, atol=0.12)
+
+
+@pytest.mark.filterwarnings("ignore:Chains disagree")
+def test_nuts_with_the_same_seed_gives_the_same_draws():
+    one, again = (bm.fit(toys.gaussian(), "nuts", draws=100, tune=100, chains=2, cores=1, seed=9, progress=False) for _ in range(2))
+    np.testing.assert_array_equal(one["posterior"]["x"].values, again["posterior"]["x"].values)
+    assert len(np.unique(one["posterior"]["x"].values[..., 0])) > 150
