@@ -92,7 +92,7 @@ def _command(verb: str, model: str, summary: str) -> Callable[..., None]:
         data = bm.align(bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait), panel, blocks=blocks, weights=weights, seed=seed)
         if save_data is not None:
             save(xr.DataTree(data), save_data)
-        results = bm.fit(getattr(bm.models, model)(data, prior=prior.value), method=method.value, seed=seed, draws=draws)
+        results = bm.fit(getattr(bm.models, model)(data, prior=prior.value), method=method.value, seed=seed, draws=draws, checkpoint=f"{out}.partial")
         save(results, out)
         print_table(bm.summary(results), f"{verb}: {sumstats.name}")
         typer.echo(f"posterior: {out}")

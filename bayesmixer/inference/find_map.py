@@ -53,7 +53,7 @@ class Walled:
         inside = np.clip(x, self.low, self.high)
         value, gradient = self.density.value_and_gradient(inside)
         out = x - inside
-        if not np.isfinite(value):
+        if not (np.isfinite(value) and np.abs(gradient).max() < 1e12):
             return 1e12 + WALL * float(out @ out), WALL * out
         slope = np.where(out == 0, -gradient, WALL * out)
         return -value + 0.5 * WALL * float(out @ out), slope
@@ -102,7 +102,9 @@ class Curvature:
         x = np.clip(x, *self.bounds.T)
         move = x - (x if self.at is None else self.at)
         if self.at is None or move @ self.value @ move > 0.01 or (np.abs(move) > 0.5 * self.spread).any():
-            self.value = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
+            fresh = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
+            if np.abs(fresh).max() < 1e15:  # never for nan: a point without a gradient must not end the search
+                self.value = fresh
             self.spread = np.sqrt(np.diag(covariance_of(self.value, 1.0)))
             self.at = x
         return self.value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import warnings
 from typing import Any
@@ -13,6 +14,7 @@ import xarray as xr
 
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference import laplace, sampling
+from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
@@ -43,6 +45,7 @@ def fit(
     starts: int | list[dict[str, float]] | None = None,
     sampler: str = "nutpie",
     profile: bool | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> xr.DataTree:
     """Fit a model: its mode, and by default a posterior.
@@ -67,6 +70,9 @@ def fit(
         For "nuts": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
     profile
         Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
+    checkpoint
+        Folder for finished parts ("laplace": every 100 draws; "nuts" by nutpie: every `cores` chains): the same call after an interruption
+        goes on from them. Removed when the fit is done. None keeps nothing.
     progress
         Progress bars; None shows them on a terminal.
 
@@ -107,9 +113,10 @@ def fit(
     covariance = covariance_of(modes.best.hessian)
     bounds = _bounds(density, record)
     attempted = method
+    kept = Checkpoint(checkpoint, (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler))
     if method == "laplace":
         n = draws or 1500
-        result = laplace.sample(density, modes.best.x, covariance, bounds, n, np.random.default_rng(seed), progress)
+        result = laplace.sample(density, modes.best.x, covariance, bounds, n, np.random.default_rng(seed), progress, kept)
         if result.pareto_k > 0.7 or not np.isfinite(result.pareto_k):
             said.append(
                 f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > 0.7, "
@@ -137,6 +144,7 @@ def fit(
                 cores=cores,
                 seed=seed,
                 show=progress,
+                kept=kept,
             )
         else:
             draws_taken, stats = sampling.run_smc(density, draws=draws or 500, chains=chains, cores=cores, seed=seed, show=progress)
@@ -157,7 +165,9 @@ def fit(
     attrs["seconds"] = round(time.perf_counter() - began, 2)
     for sentence in said:
         warnings.warn(sentence, DataWarning, stacklevel=2)
-    return assemble(groups, attrs)
+    results = assemble(groups, attrs)
+    kept.clear()
+    return results
 
 
 def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, starts: Any) -> None:

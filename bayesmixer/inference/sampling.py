@@ -16,6 +16,7 @@ import xarray as xr
 from pytensor.graph.replace import graph_replace
 
 from bayesmixer.errors import InputError
+from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 
 NUTS_SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
@@ -48,6 +49,7 @@ def run(
     cores: int | None,
     seed: int,
     show: bool | None,
+    kept: Checkpoint | None = None,
     backend: str = "numba",
 ) -> tuple[Array, xr.Dataset]:
     """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
@@ -67,7 +69,25 @@ def run(
         import nutpie
 
         compiled = nutpie.compile_pymc_model(model, backend=backend)
-        trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, progress_bar=show, save_warmup=False)
+        kept = kept or Checkpoint(None)
+        batches = []
+        for first in range(0, chains, cores):  # as many chains as run at once: what a restart need not do again
+            name, n = f"nuts-{first}", min(cores, chains - first)
+            done = kept.get(name)
+            if done is None:
+                trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=n, cores=n, seed=seed + first, progress_bar=show, save_warmup=False)
+                if trace["posterior"].sizes["draw"] < draws:  # what nutpie returns after Ctrl-C
+                    raise KeyboardInterrupt
+                stats = trace["sample_stats"].to_dataset()
+                done = {"white": trace["posterior"]["white"].values} | {
+                    f"stat_{v}": stats[v].values for v in stats.data_vars if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fib"
+                }
+                kept.put(name, **done)
+            batches.append(done)
+        joined = {v: np.concatenate([b[v] for b in batches]) for v in batches[0]}
+        coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+        statistics = xr.Dataset({v[5:]: (("chain", "draw"), a) for v, a in joined.items() if v.startswith("stat_")}, coords=coords)
+        return mode + joined["white"] @ np.linalg.cholesky(covariance).T, statistics
     else:
         start = [{"white": rng.standard_normal(mode.size)} for _ in range(chains)]
         common: dict[str, Any] = {

@@ -35,7 +35,7 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
     bits = np.empty(CHUNK, np.int64)
     pow2 = bits.view(np.float64)
     c0, c1, c2, p, d2, f = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
-    acc = np.zeros((m_max, k_n))
+    acc, product = np.zeros((m_max, k_n)), np.empty((m_max, k_n))
     for block in range(lo, hi):
         value, d_zero, pending = 0.0, 0.0, -1
         for c in range(chunks.block_chunk[block], chunks.block_chunk[block + 1]):
@@ -49,7 +49,9 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
                 acc[:mb] = 0.0
                 pending = band
             start, n = chunks.start[c], chunks.start[c + 1] - chunks.start[c]
-            wide[: k_n * n] = chunks.spectra[k_n * start : k_n * (start + n)]
+            packed = chunks.spectra[k_n * start : k_n * (start + n)]
+            for i in range(k_n * n):  # a loop, which is vectorised; assigning slices is not
+                wide[i] = packed[i]
             s = wide[: k_n * n].reshape(k_n, n)
             e = work[: mb * n].reshape(mb, n)
             np.dot(tables[band, :mb], s, e)
@@ -100,7 +102,10 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
                 for a in range(mb):
                     for i in range(n):
                         e[a, i] *= f[i]
-                acc[:mb] += np.dot(e, s.T)
+                np.dot(e, s.T, product[:mb])
+                for a in range(mb):
+                    for k in range(k_n):
+                        acc[a, k] += product[a, k]
         if gradient and pending >= 0:
             _contract(acc, d_tables[pending], m[pending], jac[block])
         loglik[block] += value

@@ -7,6 +7,9 @@ array code of the same formula.
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba as nb
@@ -17,7 +20,7 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
-from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from pytensor.tensor.rewriting.basic import register_canonicalize
 
 from bayesmixer.ops import kernel
@@ -140,7 +143,15 @@ def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
     return list(MixtureLogLik(node.op.data, gradient=False)(*node.inputs, return_list=True))
 
 
-@register_funcify_default_op_cache_key(MixtureLogLik)
+@cache
+def _source_digest() -> str:
+    """Hash of the kernel's source: functions that PyTensor compiled with another version must not be found in its cache on disk."""
+    folder = Path(__file__).parent
+    names = ("frequencies", "kernel", "layout", "likelihood", "saddle", "tables")
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in names)).hexdigest()[:24]
+
+
+@register_funcify_and_cache_key(MixtureLogLik)
 def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     packed, tails, gradient = op.data.packed, op.data.tails, op.gradient
     blocks = op.data.n_blocks
@@ -153,7 +164,7 @@ def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
         loglik, jacobian = kernel.evaluate_serial(packed, tails, np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta), zero, gradient)
         return loglik, jacobian if gradient else jacobian[:, :0].copy()
 
-    return mixture
+    return mixture, f"MixtureLogLik-{op.digest}-{op.gradient}-{_source_digest()}"
 
 
 try:

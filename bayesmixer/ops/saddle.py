@@ -62,7 +62,11 @@ def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sig
     """Log density by the saddle point (log P(|Z| > z) where censored), and the loss of a line at h / SHARE."""
     error = sigma2_zero * inv_nu
     rest = max(1.0 - pi.sum(), 0.0)
-    low, high = 0.0, z / error
+    low, high = 0.0, 0.1
+    while high < z / error:  # the lowest root: far above it a spectrum's K need not be convex
+        if _cumulant(high, spectrum, node_x, n_ref, error, pi, sigma2, rest)[1] > z:
+            break
+        low, high = high, SHARE * high
     k = high
     for _ in range(100):
         value, slope, curvature = _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest)

@@ -19,13 +19,22 @@ def small():
 
 
 @pytest.fixture(scope="session")
-def example_of(example_folder):
-    """GwasData of a trait of the embedded data set, by name."""
+def example(tmp_path_factory):
+    """The embedded data set, unpacked."""
+    return bm.example_data(tmp_path_factory.mktemp("whole_example"))
+
+
+@pytest.fixture(scope="session")
+def example_of(example):
+    """GwasData of a trait of the embedded data set, all of its chromosomes, by name."""
     made = {}
+    panel = example.directory / "panel.zarr"
 
     def get(trait):
+        if not panel.exists():
+            bm.build_reference(example.genotypes, panel, window=example.ld_blocks, r2_rule="plain")
         if trait not in made:
-            made[trait] = bm.align(bm.read_sumstats(example_folder / f"data/{trait}.txt.gz"), example_folder / "panel.zarr", progress=False)
+            made[trait] = bm.align(bm.read_sumstats(example.sumstats[trait]), panel, progress=False)
         return made[trait]
 
     return get

@@ -12,9 +12,9 @@ def map_fit(data, model="univariate_mixer", prior="flat", **kwargs):
     return bm.fit(getattr(bm.models, model)(data, prior=prior), "map", progress=False, **kwargs)
 
 
-def test_truth_lies_within_three_standard_errors_of_the_estimate(example_of, example_folder):
+def test_truth_lies_within_three_standard_errors_of_the_estimate(example_of, example):
     estimate = map_fit(example_of("polygenic"))["estimate"]
-    truth = bm.example_data(example_folder / "data").read_truth("polygenic")
+    truth = example.read_truth("polygenic")
     # sandwich standard errors are 1.0 to 2.0 times the curvature's: three of the larger
     error = 3 * 2.0 * np.sqrt(np.diag(estimate["covariance"].values))
     for i, (name, value) in enumerate([("h2", truth["h2_realised"]), ("pi", 0.01), ("sigma2_0", 1.05)]):
@@ -53,8 +53,7 @@ def test_infinitesimal_fit_is_the_null_that_mixtures_are_compared_with(example_o
 
 @pytest.mark.filterwarnings("ignore:.*optima within")
 @pytest.mark.filterwarnings("ignore:The mode lies at the edge")
-def test_two_components_are_never_below_one(example_of):
-    data = example_of("polygenic")
-    one, two = map_fit(data)["estimate"].attrs, map_fit(data, "two_component_mixer", starts=2)["estimate"].attrs
+def test_two_components_are_never_below_one(small):
+    one, two = map_fit(small)["estimate"].attrs, map_fit(small, "two_component_mixer")["estimate"].attrs
     assert two["log_likelihood"] >= one["log_likelihood"] - 1e-2
     assert two["n_parameters"] == 5

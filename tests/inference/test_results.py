@@ -53,7 +53,9 @@ def test_posterior_unconstrained_posterior_and_log_likelihood_belong_to_the_same
 
 def test_estimate_is_the_mode_that_another_optimiser_finds(laplace_small, small):
     density = LogDensity(bm.models.univariate_mixer(small))
-    other = minimize(lambda x: -density.value_and_gradient(x)[0], np.array([-1.5, -3.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9})
+    other = minimize(
+        lambda x: -density.value_and_gradient(x)[0], np.array([-1.5, -3.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}
+    )
     estimate = laplace_small["estimate"]
     assert estimate.attrs["log_posterior"] >= -other.fun - 1e-6
     sd = np.sqrt(np.diag(estimate["covariance"].values))
@@ -77,7 +79,9 @@ def test_aic_and_bic_are_the_papers_formulas(laplace_small, small):
     assert attrs["aic"] == pytest.approx(2 * 3 - 2 * loglik)
     assert attrs["bic"] == pytest.approx(3 * np.log(weight) - 2 * loglik)
     null = LogDensity(bm.models.infinitesimal(small, prior="flat"))
-    best = -minimize(lambda x: -null.value_and_gradient(x)[0], np.array([-1.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}).fun
+    best = -minimize(
+        lambda x: -null.value_and_gradient(x)[0], np.array([-1.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}
+    ).fun
     assert attrs["aic_infinitesimal"] == pytest.approx(2 * 2 - 2 * best, abs=1e-4)
     assert attrs["bic_infinitesimal"] == pytest.approx(2 * np.log(weight) - 2 * best, abs=1e-4)
 

@@ -69,7 +69,7 @@ def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Chains disagree")
 def test_smc_from_the_weak_prior_agrees_with_laplace(small, laplace_small):
-    smc = bm.fit(bm.models.univariate_mixer(small), "smc", draws=300, chains=2, cores=1, seed=1, profile=False, progress=False)
+    smc = bm.fit(bm.models.univariate_mixer(small), "smc", draws=150, chains=2, cores=1, seed=1, profile=False, progress=False)
     assert smc.attrs["method"] == "smc"
     for name, (mean, _, sd) in means_and_errors(laplace_small).items():
         found = smc["unconstrained_posterior"][name]

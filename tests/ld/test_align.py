@@ -1,7 +1,5 @@
 """Align: what may not change the result, what each filter takes, what is recognised and named, and bad input."""
 
-
-
 import json
 import warnings
 

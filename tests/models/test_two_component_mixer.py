@@ -61,6 +61,8 @@ def test_equal_components_are_univariate_mixer(density, univariate):
 def test_without_large_effects_it_is_univariate_mixer(density, univariate, share, ratio):
     small = expit(LOGIT) / (1 + np.exp(-ratio))
     one = np.array([H2, np.log(small / (1 - small)), ZERO])
-    np.testing.assert_allclose(density.value_and_blocks(np.array([H2, share, LOGIT, ratio, ZERO]))[1]["z"], univariate.value_and_blocks(one)[1]["z"], atol=1e-6)
+    np.testing.assert_allclose(
+        density.value_and_blocks(np.array([H2, share, LOGIT, ratio, ZERO]))[1]["z"], univariate.value_and_blocks(one)[1]["z"], atol=1e-6
+    )
     n90 = density.posterior(np.array([[[H2, share, LOGIT, ratio, ZERO]]]))["n90"].item()
     assert n90 == pytest.approx(univariate.posterior(one[None, None])["n90"].item(), rel=5e-3)

@@ -30,7 +30,14 @@ def test_names_dims_and_derived_quantities(data, density):
     assert model.named_vars_to_dims["z"] == ("ld_block",)
     draw = {k: v.item() for k, v in density.posterior(POINT[None, None]).items()}
     h2, pi = np.exp(POINT[0]), expit(POINT[1])
-    expected = {"h2": h2, "pi": pi, "sigma2_0": np.exp(POINT[2]), "sigma2_beta": h2 / (pi * 700.0), "n_causal": pi * 2500, "n90": pi * 2500 * n90_fraction(data)}
+    expected = {
+        "h2": h2,
+        "pi": pi,
+        "sigma2_0": np.exp(POINT[2]),
+        "sigma2_beta": h2 / (pi * 700.0),
+        "n_causal": pi * 2500,
+        "n90": pi * 2500 * n90_fraction(data),
+    }
     assert draw == pytest.approx(expected)
     assert draw["pi"] * draw["sigma2_beta"] * data.attrs["h_total"][0] == pytest.approx(draw["h2"])
 

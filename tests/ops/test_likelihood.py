@@ -135,7 +135,7 @@ def test_single_precision_spectra_are_widened_and_not_computed_with():
     data, (z, n, w, s, label) = make(seed=4, dtype=np.float32)
     assert data.chunks.spectra.dtype == np.float32
     for one, other in zip(both(data, TWO), both(LikelihoodData(z, n, w, s.astype(float), NODE_X, label), TWO), strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13 * np.abs(other).max())
 
 
 def test_order_of_variants_does_not_matter():
@@ -178,7 +178,7 @@ def test_pytensor_gradient_equals_differences_of_the_value_under_every_linker(op
     compiled, plain = total_and_slopes(op, weights), total_and_slopes(op, weights, "FAST_COMPILE")
     value, *slopes = compiled(*parameters)
     for a, b in zip(plain(*parameters), [value, *slopes], strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12)
+        np.testing.assert_allclose(a, b, rtol=1e-10)
     theta, c = np.concatenate([*parameters[:2], [parameters[2]]]), len(parameters[0])
 
     def at(t):

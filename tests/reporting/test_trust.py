@@ -108,6 +108,11 @@ def test_heritability_within_two_sd_of_zero_stops(large):
     assert [f.severity for f in found] == ["stop"]
 
 
+def test_a_small_but_well_known_heritability_is_not_called_zero(large):
+    draws = np.random.default_rng(0).normal(0.006, 0.0008, (1, 1000))  # height on one chromosome
+    assert not about(trust(alter(sound(large), "posterior", h2=(("chain", "draw"), draws))), "cannot be told from zero")
+
+
 @pytest.mark.parametrize(("value", "words"), [(1.5, "above 1.3"), (0.8, "below 0.9"), (1.2, None), (0.95, None)])
 def test_sigma2_0_far_from_one_is_heard(large, value, words):
     fit = sound(large)

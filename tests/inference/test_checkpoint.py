@@ -1,0 +1,81 @@
+"""An interrupted fit goes on from its finished parts and ends with the numbers of an uninterrupted one; other fits' parts are not used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_gwas import simulate_gwas
+
+import bayesmixer as bm
+from bayesmixer.inference import density as density_module
+from bayesmixer.inference.checkpoint import Checkpoint
+
+
+@pytest.fixture(scope="module")
+def model():
+    return bm.models.infinitesimal(simulate_gwas(blocks=40))
+
+
+def interrupt_after(monkeypatch, calls: int) -> list[int]:
+    """Raise KeyboardInterrupt at the given evaluation of the density by LD block; counts them."""
+    seen = [0]
+    plain = density_module.LogDensity.value_and_blocks
+
+    def counted(self, x):
+        seen[0] += 1
+        if seen[0] == calls:
+            raise KeyboardInterrupt
+        return plain(self, x)
+
+    monkeypatch.setattr(density_module.LogDensity, "value_and_blocks", counted)
+    return seen
+
+
+def test_interrupted_laplace_goes_on_to_the_same_numbers(model, tmp_path, monkeypatch):
+    whole = bm.fit(model, "laplace", draws=600)
+    with monkeypatch.context() as m:
+        interrupt_after(m, 450)
+        with pytest.raises(KeyboardInterrupt):
+            bm.fit(model, "laplace", draws=600, checkpoint=tmp_path / "parts")
+    assert len(list((tmp_path / "parts").glob("*.npz"))) == 4  # 4 batches of 100, no half-written one
+    assert not list((tmp_path / "parts").glob("*.tmp"))
+    with monkeypatch.context() as m:
+        seen = interrupt_after(m, -1)
+        resumed = bm.fit(model, "laplace", draws=600, checkpoint=tmp_path / "parts")
+    assert seen[0] < 250  # only what was missing
+    np.testing.assert_array_equal(resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values)
+    np.testing.assert_array_equal(resumed["log_likelihood"]["z"].values, whole["log_likelihood"]["z"].values)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_interrupted_nuts_keeps_finished_chains(model, tmp_path, monkeypatch):
+    import nutpie
+
+    options = {"draws": 60, "tune": 60, "chains": 2, "cores": 1}
+    whole = bm.fit(model, "nuts", **options)
+    plain, seeds = nutpie.sample, []
+
+    def second_is_interrupted(*args, **kwargs):
+        seeds.append(kwargs["seed"])
+        if len(seeds) == 2:
+            raise KeyboardInterrupt
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(nutpie, "sample", second_is_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bm.fit(model, "nuts", checkpoint=tmp_path / "parts", **options)
+    resumed = bm.fit(model, "nuts", checkpoint=tmp_path / "parts", **options)
+    assert seeds == [0, 1, 1]
+    np.testing.assert_array_equal(resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values)
+
+
+def test_parts_of_another_fit_are_not_found(tmp_path):
+    Checkpoint(tmp_path / "parts", ("a", 1)).put("x", value=np.arange(3))
+    assert Checkpoint(tmp_path / "parts", ("a", 2)).get("x") is None
+    np.testing.assert_array_equal(Checkpoint(tmp_path / "parts", ("a", 1)).get("x")["value"], np.arange(3))
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(bm.InputError, match=r"checkpoint: .*cannot be made"):
+        Checkpoint(tmp_path / "file" / "parts")
