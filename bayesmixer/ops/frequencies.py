@@ -81,6 +81,17 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
 
 
 @nb.njit(cache=True)
+def which_tail(m, bands):
+    """Index into `LikelihoodData.tails`: how many of the |z| edges the cosine sum serves."""
+    served = 0
+    for e in range(m.size // 2):
+        # a band without variants has zt_max 0 and is served by whatever serves its edge
+        if m[2 * e] > 0 and m[2 * e + 1] > 0:
+            served = e + 1
+    return served
+
+
+@nb.njit(cache=True)
 def cumulants(spectrum_row, inv_nu, sigma2_zero, g, out):
     """K(k_l) = log phi(-i k_l) of one variant at every shift, given g(x_k; -i k_l) as `g` (shifts, K)."""
     for l in range(SHIFTS.size):

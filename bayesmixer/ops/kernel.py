@@ -14,7 +14,7 @@ from functools import cache
 import numba as nb
 import numpy as np
 
-from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands
+from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands, which_tail
 from bayesmixer.ops.layout import CHUNK
 from bayesmixer.ops.saddle import LOSS_FROM, blend, branch_height, saddle_density, saddle_gradient
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
@@ -306,17 +306,6 @@ def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradien
     for u in range(used.size):
         shifted_table(node_x, SHIFTS[used[u]], ds[u], m[u], n_ref, pi, sigma2, gradient, re[u], im[u], d_re[u], d_im[u])
     return place, m, ds, re, im, d_re, d_im
-
-
-@nb.njit(cache=True)
-def which_tail(m, bands):
-    """Index into `LikelihoodData.tails`: how many of the |z| edges the cosine sum serves."""
-    served = 0
-    for e in range(m.size // 2):
-        # a band without variants has zt_max 0 and is served by whatever serves its edge
-        if m[2 * e] > 0 and m[2 * e + 1] > 0:
-            served = e + 1
-    return served
 
 
 @nb.njit(cache=True)

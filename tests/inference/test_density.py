@@ -80,5 +80,5 @@ def test_models_without_continuous_parameters_alone_are_refused():
     for model in (discrete, empty):
         with pytest.raises(InputError, match="discrete or no free parameters"):
             LogDensity(model)
-    with pytest.raises(InputError, match="expected a pymc.Model"):
+    with pytest.raises(InputError, match=r"expected a pymc\.Model"):
         LogDensity({"pi": 0.1})

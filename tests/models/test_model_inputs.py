@@ -57,7 +57,7 @@ def test_unusable_data_is_refused_in_one_line(build, case):
 @pytest.mark.parametrize("build", MODELS)
 @pytest.mark.parametrize("prior", ["strong", "", None, 1])
 def test_unknown_prior_is_refused_with_the_known_ones(build, prior):
-    with pytest.raises(InputError, match="prior: .*expected one of weak, flat"):
+    with pytest.raises(InputError, match=r"prior: .*expected one of weak, flat"):
         build(simulate_gwas(blocks=5), prior=prior)
 
 

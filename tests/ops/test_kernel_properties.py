@@ -66,7 +66,7 @@ def test_density_is_that_of_the_list_of_partners_wherever_it_is_not_tiny(case):
 def test_slopes_are_those_of_the_value_from_the_centre_to_the_far_tail(case):
     """Also where the shifted line hands over to the saddle point: there the line itself is good to 0.01 only, and moves in steps of the grid."""
     seed, log10_pi, strength, sigma2_zero = case
-    x, s = variant(seed)
+    _, s = variant(seed)
     theta = np.array([min(10**log10_pi, 0.9), strength / (N_REF * 0.5), sigma2_zero])
     z = np.linspace(0.5, 39.5, 40)
 
