@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
@@ -118,6 +119,13 @@ def h_total(data: xr.Dataset) -> float:
 def coords(data: xr.Dataset, **more: Any) -> dict[str, Any]:
     """Coordinates of a model: its LD blocks, and what it adds."""
     return {"ld_block": np.arange(int(data["ld_block"].max()) + 1), **more}
+
+
+def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
+    """Sums of symbolic terms (J,) over LD blocks; `block` (J,) is non-decreasing."""
+    total = pt.concatenate([pt.zeros(1), pt.cumsum(terms)])
+    edges = np.searchsorted(block, np.arange(n_blocks + 1))
+    return total[edges[1:]] - total[edges[:-1]]
 
 
 def free(name: str, prior: str) -> Any:

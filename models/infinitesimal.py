@@ -12,7 +12,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.models.common import Record, coords, free, h_total, one_trait
+from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait
 from bayesmixer.models.starts import infinitesimal_starts
 
 
@@ -53,8 +53,6 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak") -> pm.Model:
 
         variance = sigma2_0 + h2 * exposure
         terms = weight * -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
-        total = pt.concatenate([pt.zeros(1), pt.cumsum(terms)])
-        edges = np.searchsorted(block[order], np.arange(len(model.coords["ld_block"]) + 1))
-        pm.Potential("z", total[edges[1:]] - total[edges[:-1]], dims="ld_block")
+        pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
     model.bayesmixer = Record("infinitesimal", prior, data, partial(infinitesimal, prior=prior), ("log_h2", "log_sigma2_0"), infinitesimal_starts)
     return model

@@ -80,7 +80,7 @@ def run(
                     raise KeyboardInterrupt
                 stats = trace["sample_stats"].to_dataset()
                 done = {"white": trace["posterior"]["white"].values} | {
-                    f"stat_{v}": stats[v].values for v in stats.data_vars if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fib"
+                    f"stat_{v}": stats[v].values for v in stats.data_vars if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fiub"
                 }
                 kept.put(name, **done)
             batches.append(done)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import expit
+from scipy.stats import norm
 from small_gwas import simulate_gwas
 
+from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal, univariate_mixer
 from bayesmixer.models.derived import n90_fraction
@@ -72,3 +74,25 @@ def test_censoring_beyond_every_z_changes_nothing_and_censoring_all_leaves_tail_
     expected = (large["weight"].values * np.log(2 * norm.sf(2.0 / sd))).sum()
     found = LogDensity(univariate_mixer(large, prior="flat", censor=2.0)).value_and_blocks(np.array([POINT[0], 30.0, POINT[2]]))[1]["z"].sum()
     assert found == pytest.approx(expected, abs=1e-2)
+
+
+def test_fast_likelihood_is_the_mixture_of_two_gaussians_with_the_exact_second_and_fourth_moments(data):
+    h2, pi, zero = np.exp(POINT[0]), expit(POINT[1]), np.exp(POINT[2])
+    sigma2, used = h2 / (pi * 700.0), data["weight"].values > 0
+    s, x = data["spectrum"].values[used].astype(float), data["node_x"].values
+    z, n = data["z"].values[used, 0], data["n"].values[used, 0]
+    a = n * s.sum(1) * pi * sigma2
+    b = 3 * n**2 * (s @ x) * pi * (1 - pi) * sigma2**2
+    share, variance = 3 * a**2 / (b + 3 * a**2), (b + 3 * a**2) / (3 * a)
+    p = share * norm.pdf(z, scale=np.sqrt(zero + variance)) + (1 - share) * norm.pdf(z, scale=np.sqrt(zero))
+    expected = np.bincount(data["ld_block"].values[used], data["weight"].values[used] * np.log(p))
+    fast = LogDensity(univariate_mixer(data, prior="flat", likelihood="fast"))
+    np.testing.assert_allclose(fast.value_and_blocks(POINT)[1]["z"], expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"likelihood": "slow"}, "expected exact or fast"), ({"likelihood": "fast", "censor": 5.0}, "no censoring")]
+)
+def test_likelihoods_that_are_not_there_are_refused(data, options, words):
+    with pytest.raises(InputError, match=words):
+        univariate_mixer(data, **options)
