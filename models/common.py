@@ -111,6 +111,11 @@ def likelihood_data(data: xr.Dataset, censor: float | None = None) -> Likelihood
         raise InputError("data", str(error)) from None
 
 
+def evaluable(loglik: Any) -> Any:
+    """Log-likelihood (ld_block), -inf where it is nan or +inf: parameters far beyond the search box, where a sampler must not stay."""
+    return pt.switch(pt.lt(loglik, np.inf), loglik, -np.inf)
+
+
 def h_total(data: xr.Dataset) -> float:
     """Sum of H over all reference variants: h2 = pi sigma2_beta h_total."""
     return float(np.atleast_1d(data.attrs["h_total"])[0])

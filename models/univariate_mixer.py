@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.models.common import Record, by_block, coords, free, h_total, likelihood_data, one_trait
+from bayesmixer.models.common import Record, by_block, coords, evaluable, free, h_total, likelihood_data, one_trait
 from bayesmixer.models.derived import n90_fraction
 from bayesmixer.models.starts import mixer_starts
 from bayesmixer.ops.likelihood import MixtureLogLik
@@ -70,7 +70,7 @@ def univariate_mixer(data: xr.Dataset, prior: str = "weak", censor: float | None
             m1, m2 = spectrum_moments(variants.spectrum, variants.node_x)
             terms = variants.weight * fast_log_likelihood(variants.z, variants.n, m1, m2, pi, sigma2_beta, sigma2_0)
             by_ld_block = by_block(terms, variants.block, variants.n_blocks)
-        pm.Potential("z", by_ld_block, dims="ld_block")
+        pm.Potential("z", evaluable(by_ld_block), dims="ld_block")
     model.bayesmixer = Record(
         "univariate_mixer",
         prior,

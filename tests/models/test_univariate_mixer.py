@@ -96,3 +96,9 @@ def test_fast_likelihood_is_the_mixture_of_two_gaussians_with_the_exact_second_a
 def test_likelihoods_that_are_not_there_are_refused(data, options, words):
     with pytest.raises(InputError, match=words):
         univariate_mixer(data, **options)
+
+
+@pytest.mark.parametrize("point", [(5.67, -5.75, -0.66), (4.86, -2.12, -0.25), (12.0, -12.0, 3.0), (-40.0, 40.0, -3.0)])
+def test_no_parameters_have_a_log_likelihood_that_is_nan_or_plus_infinity(density, point):
+    assert density.value_and_gradient(np.array(point))[0] < 0
+    assert (density.value_and_blocks(np.array(point))[1]["z"] < np.inf).all()
