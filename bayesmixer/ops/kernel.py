@@ -16,7 +16,7 @@ import numpy as np
 
 from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands, which_tail
 from bayesmixer.ops.layout import CHUNK
-from bayesmixer.ops.saddle import LOSS_FROM, blend, branch_height, saddle_density, saddle_gradient
+from bayesmixer.ops.saddle import HALF_WIDTH, LEAST_LOSS, blend, branch_height, saddle_density, saddle_gradient
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
 # infinities and NaN must keep their meaning (a rejected step), so not plain fastmath
@@ -136,7 +136,7 @@ def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, far):
         shift[i], period[i], at = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
         below = max(top - 1, 0)  # at most h / SHARE
         loss = cumulant[below] - cumulant[at] - (SHIFTS[below] - SHIFTS[at]) * z
-        far[i] = below < at and loss > 0.5 * LOSS_FROM  # coarse: the exact loss decides
+        far[i] = below < at and loss > 0.5 * (LEAST_LOSS - HALF_WIDTH)  # coarse: the exact loss decides
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
@@ -200,7 +200,7 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
     k_n, n_par = re.shape[1], d_re.shape[1]
     size = max(m.max(), 1)
     er, ei, x, c, s, a, b = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    wide, d_far, d_loss = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
+    wide, d_far, d_place = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
     for i in range(lo, hi):
         r, l, block = tail.row[i], shift[i], block_of[i]
         u = place[l]
@@ -209,14 +209,15 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
         wide[:] = rows.spectrum[r]
         share, log_far, slope = 0.0, 0.0, 0.0
         if far[i]:
-            log_far, loss = saddle_density(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero)
-            share, slope = blend(loss)
+            log_far, place_far = saddle_density(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero)
+            share, slope = blend(place_far)
             if share > 0.0 and gradient:
-                saddle_gradient(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero, d_far, d_loss)
-                for p in range(n_par + 1):
-                    jac[block, p] += weight * share * d_far[p]
+                saddle_gradient(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero, d_far, d_place)
             if share == 1.0:
                 loglik[block] += weight * log_far
+                if gradient:
+                    for p in range(n_par + 1):
+                        jac[block, p] += weight * d_far[p]
                 continue
         base = 0.5 * sigma2_zero * inv_nu
         total = base * k_shift * k_shift  # K(k), the exponent at t = 0
@@ -251,12 +252,18 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
                 value += a[f]
             value = max(value, 1e-300)
             log_p = total - k_shift * z + math.log(value * step / math.pi * math.sqrt(inv_nu))
-        loglik[block] += weight * (log_p + share * (log_far - log_p))
-        if gradient:
-            if slope > 0.0:  # the share moves with the parameters
+        line = 1.0  # its share of the density
+        if share > 0.0:
+            ratio = math.exp(min(log_p - log_far, 50.0))
+            mixed = share + (1.0 - share) * ratio
+            line = (1.0 - share) * ratio / mixed
+            log_p = log_far + math.log(mixed)
+            if gradient:  # the share moves with the parameters
                 for p in range(n_par + 1):
-                    jac[block, p] += weight * slope * (log_far - log_p) * d_loss[p]
-            factor = weight * (1.0 - share) / value
+                    jac[block, p] += weight * ((1.0 - line) * d_far[p] + slope * (1.0 - ratio) / mixed * d_place[p])
+        loglik[block] += weight * log_p
+        if gradient:
+            factor = weight * line / value
             for p in range(n_par):
                 t = 0.0
                 for k in range(k_n):

@@ -1,8 +1,11 @@
-"""Far tails: the saddle-point density exp(K(k) - k z) / sqrt(2 pi K''(k)), K'(k) = z (Daniels 1954, eq. 2.6), where no line of integration serves.
+"""Far tails: the saddle-point density exp(K(k) - k z) / sqrt(2 pi K''(k)), K'(k) = z, with its next term (Daniels 1954, eq. 2.6).
+
+It serves where no line of integration does.
 
 1 + sum_c pi_c (exp(y) - 1) has zeros at a height h above the real axis. The powers S_jk / x_k of a spectrum are not whole, so that they are branch
-points, and a line above them gives a wrong (even negative) sum. A line below loses digits as z grows. K itself is smooth on the imaginary axis, and
-the saddle-point density positive: it takes over, smoothly, as the loss at the height h / SHARE grows from LOSS_FROM to LOSS_TO e-folds.
+points, and a line above them gives a wrong (even negative) sum. A line below cancels: an error of about 1e-8 of the spectrum grows by exp(loss) as z grows.
+K itself is smooth on the imaginary axis, and the saddle-point density positive: it takes over, smoothly, around the loss at the height h / SHARE where
+the next terms of its expansion are about as large as the error of the line.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ import math
 import numba as nb
 import numpy as np
 
-from bayesmixer.ops.frequencies import CANCELLATION, log_total
+from bayesmixer.ops.frequencies import log_total
 
 SHARE = 1.3  # step of the grid of shifts: a shift of the grid lies between h / SHARE and h
-LOSS_TO = CANCELLATION
-LOSS_FROM = CANCELLATION - 4.0
+LINE_ERROR = 3e-7  # of a line that loses nothing, upper decile over random variants of one to sixty partners
+HALF_WIDTH = 1.5  # of the change of hands, in e-folds of loss
+LEAST_LOSS, MOST_LOSS = 5.0, 10.5  # range of its middle
 _STEP = 1e-5  # relative step of the central differences
 
 
@@ -58,8 +62,40 @@ def _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest):
 
 
 @nb.njit(cache=True)
+def _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest):
+    """The two parts K4 / (8 K2^2) and 5 K3^2 / (24 K2^3) of the next term of the expansion (Daniels 1954, eq. 2.6), K2 = `curvature`."""
+    half, slope = 0.5 * n_ref * k * k, n_ref * k
+    f2, f3, f4 = 0.0, 0.0, 0.0  # derivatives in `half`: cumulants of sigma2_beta under the tilted shares
+    for j in range(node_x.size):
+        x = node_x[j]
+        if x == 0.0:
+            continue
+        log_t = log_total(x, half, pi, sigma2, rest)
+        mean, none = 0.0, 1.0
+        for c in range(pi.size):
+            if pi[c] > 0.0:
+                share = math.exp(math.log(pi[c]) + x * half * sigma2[c] - log_t)
+                mean += share * sigma2[c]
+                none -= share
+        m2, m3, m4 = none * mean**2, -none * mean**3, none * mean**4
+        for c in range(pi.size):
+            if pi[c] > 0.0:
+                share = math.exp(math.log(pi[c]) + x * half * sigma2[c] - log_t)
+                d = sigma2[c] - mean
+                m2 += share * d**2
+                m3 += share * d**3
+                m4 += share * d**4
+        f2 += spectrum[j] * x * m2
+        f3 += spectrum[j] * x**2 * m3
+        f4 += spectrum[j] * x**3 * (m4 - 3 * m2 * m2)
+    third = f3 * slope**3 + 3 * f2 * slope * n_ref
+    fourth = f4 * slope**4 + 6 * f3 * slope**2 * n_ref + 3 * f2 * n_ref**2
+    return fourth / (8 * curvature**2), 5 * third**2 / (24 * curvature**3)
+
+
+@nb.njit(cache=True)
 def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
-    """Log density by the saddle point (log P(|Z| > z) where censored), and the loss of a line at h / SHARE."""
+    """Log density by the saddle point (log P(|Z| > z) where censored), and the place in the change of hands: the line's below 0, its own from 1."""
     error = sigma2_zero * inv_nu
     rest = max(1.0 - pi.sum(), 0.0)
     low, high = 0.0, 0.1
@@ -83,20 +119,29 @@ def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sig
     value, slope, curvature = _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest)
     curvature = max(curvature, error)
     best = value - k * z
+    kurtosis, skewness = _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest)
+    term = kurtosis - skewness
     if censored:  # both tails: 2 exp(K - k z) times Mills' ratio over sqrt(2 pi)
         y = k * math.sqrt(curvature)
         mills = 0.5 * math.exp(0.5 * y * y) * math.erfc(y / math.sqrt(2.0)) if y < 25.0 else (1 - 1 / (y * y)) / (y * math.sqrt(2 * math.pi))
         log_p = best + math.log(2.0 * mills)
     else:
-        log_p = best - 0.5 * math.log(2 * math.pi * curvature / inv_nu)
+        log_p = best - 0.5 * math.log(2 * math.pi * curvature / inv_nu) + term / (1.0 + abs(term))
     h = branch_height(node_x[0], n_ref, pi, sigma2) / SHARE
     if h >= k:
-        return log_p, 0.0
-    return log_p, _cumulant(h, spectrum, node_x, n_ref, error, pi, sigma2, rest)[0] - h * z - best
+        return log_p, -1.0
+    loss = _cumulant(h, spectrum, node_x, n_ref, error, pi, sigma2, rest)[0] - h * z - best
+    size = abs(kurtosis) + skewness
+    for nearby in (0.9 * k, 1.1 * k):  # both parts may vanish at one k
+        there = max(_cumulant(nearby, spectrum, node_x, n_ref, error, pi, sigma2, rest)[2], error)
+        kurtosis, skewness = _next_term(nearby, there, spectrum, node_x, n_ref, pi, sigma2, rest)
+        size += abs(kurtosis) + skewness
+    middle = min(max(math.log(size / (3 * LINE_ERROR) + 1e-300), LEAST_LOSS), MOST_LOSS)
+    return log_p, 0.5 + (loss - middle) / (2 * HALF_WIDTH)
 
 
 @nb.njit(cache=True)
-def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_loss):
+def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_place):
     """Derivatives of both in pi, sigma2_beta, sigma2_zero by central differences: smooth functions, few variants."""
     c_n = pi.size
     theta = np.empty(2 * c_n + 1)
@@ -107,22 +152,21 @@ def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, si
         if i < c_n:  # the rest must stay positive
             step = min(step, 0.5 * (1.0 - pi.sum()))
         if step <= 0.0:
-            d_log_p[i], d_loss[i] = 0.0, 0.0
+            d_log_p[i], d_place[i] = 0.0, 0.0
             continue
         moved[i] = theta[i] + step
         a, la = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
         moved[i] = theta[i] - step
         b, lb = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
         moved[i] = theta[i]
-        d_log_p[i], d_loss[i] = (a - b) / (2 * step), (la - lb) / (2 * step)
+        d_log_p[i], d_place[i] = (a - b) / (2 * step), (la - lb) / (2 * step)
 
 
 @nb.njit(cache=True)
-def blend(loss):
-    """Share of the saddle-point density and its derivative in the loss (a cubic step)."""
-    t = (loss - LOSS_FROM) / (LOSS_TO - LOSS_FROM)
-    if t <= 0.0:
+def blend(place):
+    """Share of the saddle-point density in a mixture with the line's, and its derivative in the place (a cubic step)."""
+    if place <= 0.0:
         return 0.0, 0.0
-    if t >= 1.0:
+    if place >= 1.0:
         return 1.0, 0.0
-    return t * t * (3 - 2 * t), 6 * t * (1 - t) / (LOSS_TO - LOSS_FROM)
+    return place * place * (3 - 2 * place), 6 * place * (1 - place)
