@@ -147,7 +147,7 @@ def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
 def _source_digest() -> str:
     """Hash of the kernel's source: functions that PyTensor compiled with another version must not be found in its cache on disk."""
     folder = Path(__file__).parent
-    names = ("frequencies", "kernel", "layout", "likelihood", "saddle", "tables")
+    names = ("elementary", "frequencies", "kernel", "layout", "likelihood", "saddle", "tables")
     return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in names)).hexdigest()[:24]
 
 
