@@ -69,7 +69,8 @@ def main() -> None:
     print("| :-- |" + " --: |" * 7)
     for name, (lo, hi) in REGIONS.items():
         e, o = error[(level > lo) & (level <= hi)], off[(level > lo) & (level <= hi)]
-        print(f"| {name} | {e.size} | " + " | ".join(f"{q:.0e}" for q in np.quantile(e, [0.5, 0.9, 0.99, 1])) + f" | {(e > 0.02).mean():.2%} | {(o > 0.02).mean():.2%} |")
+        quantiles = " | ".join(f"{q:.0e}" for q in np.quantile(e, [0.5, 0.9, 0.99, 1]))
+        print(f"| {name} | {e.size} | {quantiles} | {(e > 0.02).mean():.2%} | {(o > 0.02).mean():.2%} |")
     print(f"log p rises with |z| beyond three standard deviations at {len(rises)} of {variants * Z.size} points", end="")
     print(f", by {max(r for r, _ in rises):.1f} at most, all with log p < {max(l for _, l in rises):.1f}" if rises else "")
 
