@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from bayesmixer.errors import DataWarning as DataWarning
     from bayesmixer.errors import InputError as InputError
     from bayesmixer.example import example_data as example_data
+    from bayesmixer.inference.calibration import calibrate as calibrate
     from bayesmixer.inference.fit import fit as fit
     from bayesmixer.inference.results import load as load
     from bayesmixer.inference.results import save as save
     from bayesmixer.inference.results import summary as summary
     from bayesmixer.io.sumstats import munge as munge
     from bayesmixer.io.sumstats import read_sumstats as read_sumstats
+    from bayesmixer.laboratory.coverage import coverage as coverage
     from bayesmixer.ld.align import align as align
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
@@ -38,6 +40,8 @@ _HOME = {
     "InputError": "errors",
     "align": "ld.align",
     "build_reference": "ld.reference",
+    "calibrate": "inference.calibration",
+    "coverage": "laboratory.coverage",
     "example_data": "example",
     "fit": "inference.fit",
     "gwas_data_from_arrays": "ld.gwas_data",

@@ -53,6 +53,9 @@ How = Annotated[Method, typer.Option(help="map: the estimate only; laplace: a po
 Priors = Annotated[Prior, typer.Option(help="With flat priors the mode is the paper's estimate.")]
 Weights = Annotated[str, typer.Option(help="How variants in LD are counted: pruning, inverse_ld or none.")]
 Blocks = Annotated[str | None, typer.Option(help="LD blocks: a BED file, eur_hg19 or gaps; the reference's own without.", show_default=False)]
+Calibrate = Annotated[
+    bool, typer.Option("--calibrate/--no-calibrate", help="Whether intervals get the width that the LD blocks warrant, or the likelihood's own.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")]
 Draws = Annotated[int | None, typer.Option(min=100, help="Draws: 1500 in all (laplace), or a chain: 1000 (nuts), 500 (smc).", show_default=False)]
 SampleSize = Annotated[float | None, typer.Option(help="Sample size, where the file has no column of it.", show_default=False)]
@@ -74,6 +77,7 @@ def _command(verb: str, model: str, summary: str) -> Callable[..., None]:
         draws: Draws = None,
         sample_size: SampleSize = None,
         trait: Trait = "",
+        calibrate: Calibrate = True,
     ) -> None:
         check_output(out, "--out", RESULTS)
         if report is not None:
@@ -92,7 +96,8 @@ def _command(verb: str, model: str, summary: str) -> Callable[..., None]:
         data = bm.align(bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait), panel, blocks=blocks, weights=weights, seed=seed)
         if save_data is not None:
             save(xr.DataTree(data), save_data)
-        results = bm.fit(getattr(bm.models, model)(data, prior=prior.value), method=method.value, seed=seed, draws=draws, checkpoint=f"{out}.partial")
+        fitted = getattr(bm.models, model)(data, prior=prior.value)
+        results = bm.fit(fitted, method=method.value, seed=seed, draws=draws, calibrate=calibrate, checkpoint=f"{out}.partial")
         save(results, out)
         print_table(bm.summary(results), f"{verb}: {sumstats.name}")
         typer.echo(f"posterior: {out}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from bayesmixer.cli import demo, fit, ld, munge, report, simulate
+from bayesmixer.cli import coverage, demo, fit, ld, munge, report, simulate
 from bayesmixer.errors import DataWarning, InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -30,6 +30,7 @@ app.add_typer(ld.app, name="ld", help="LD reference panels: build one, print its
 app.add_typer(fit.app, name="fit", help="Fit a model to summary statistics and an LD reference.")
 app.command("report")(report.command)
 app.command("simulate")(simulate.command)
+app.command("coverage")(coverage.command)
 
 
 def _version(asked: bool) -> None:

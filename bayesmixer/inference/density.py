@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
+from pytensor.gradient import pushforward
 
 from bayesmixer.errors import InputError
 from bayesmixer.models.common import record_of
@@ -24,8 +26,8 @@ BLOCK_DIM = "ld_block"
 
 
 def python_mode() -> Mode:
-    """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so arrays stay whole."""
-    return Mode(linker="py", optimizer="fast_compile")
+    """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so arrays stay whole; and so would fills (`specialize`)."""
+    return Mode(linker="py", optimizer="fast_compile").including("specialize")
 
 
 class LogDensity:
@@ -74,9 +76,23 @@ class LogDensity:
             at += size
         return out
 
+    def log_posterior(self) -> Any:
+        """Log posterior as a graph of the model's value variables."""
+        return self.model.logp()
+
+    def log_likelihoods(self) -> list[Any]:
+        """Log-likelihood by LD block of each of `block_names`, as graphs of the model's value variables."""
+        return list(self.model.replace_rvs_by_values([self.model[name] for name in self.block_names]))
+
+    def _joined(self, outputs: list[Any]) -> tuple[list[Any], Any]:
+        """Graphs of the value variables as graphs of one flat vector."""
+        made, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        return list(made), joined
+
     @cached_property
     def _value_and_gradient(self) -> Any:
-        return self.model.logp_dlogp_function(grad_vars=self.model.value_vars, ravel_inputs=True, mode=python_mode())
+        (value,), joined = self._joined([self.log_posterior()])
+        return pytensor.function([joined], [value, pytensor.grad(value, joined)], mode=python_mode())
 
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Log density and its gradient (P,)."""
@@ -92,14 +108,26 @@ class LogDensity:
 
     @cached_property
     def _blocks(self) -> Any:
-        outputs = [self.model.logp(), *self.model.replace_rvs_by_values([self.model[name] for name in self.block_names])]
-        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        outputs, joined = self._joined([self.log_posterior(), *self.log_likelihoods()])
         return pytensor.function([joined], outputs, mode=python_mode())
 
     def value_and_blocks(self, x: Array) -> tuple[float, dict[str, Array]]:
         """Log density, and by potential the log-likelihood per LD block (L,)."""
         value, *blocks = self._blocks(np.asarray(x, float))
         return float(value), dict(zip(self.block_names, blocks, strict=True))
+
+    @cached_property
+    def _scores(self) -> Any:
+        (logp, blocks), joined = self._joined([self.log_posterior(), pt.add(*self.log_likelihoods(), pt.zeros(()))])
+        columns = [pushforward(blocks, joined, pt.as_tensor_variable(e)) for e in np.eye(self.size)]
+        prior = pytensor.grad(logp, joined) - pytensor.grad(blocks.sum(), joined)
+        return pytensor.function([joined], [pt.stack(columns, axis=1), prior], mode=python_mode())
+
+    def scores(self, x: Array) -> tuple[Array, Array]:
+        """Gradient of the log-likelihood of each LD block, (L, P) summed over the potentials, and of the log prior, (P,)."""
+        self.evaluations += 1
+        scores, prior = self._scores(np.asarray(x, float))
+        return np.asarray(scores), np.asarray(prior)
 
     def unconstrained(self, draws: Array) -> xr.Dataset:
         """Draws (chain, draw, P) as a dataset of the value variables."""

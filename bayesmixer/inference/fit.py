@@ -13,7 +13,7 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference import laplace, sampling
+from bayesmixer.inference import calibration, laplace, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
@@ -45,6 +45,7 @@ def fit(
     starts: int | list[dict[str, float]] | None = None,
     sampler: str = "nutpie",
     profile: bool | None = None,
+    calibrate: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> xr.DataTree:
@@ -70,6 +71,9 @@ def fit(
         For "nuts": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
     profile
         Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
+    calibrate
+        Whether posterior and standard errors get the width that the spread of scores over LD blocks warrants (`bayesmixer.calibrate`, which
+        has other adjustments); False leaves them as the composite likelihood states them.
     checkpoint
         Folder for finished parts ("laplace": every 100 draws; "nuts" by nutpie: every `cores` chains): the same call after an interruption
         goes on from them. Removed when the fit is done. None keeps nothing.
@@ -79,7 +83,8 @@ def fit(
     Returns
     -------
     xarray.DataTree
-        Groups `estimate`, `posterior`, `unconstrained_posterior`, `log_likelihood` (dim ld_block), `sample_stats`, `constant_data`:
+        Groups `estimate`, `posterior`, `unconstrained_posterior` (both calibrated, with the raw ones in `uncalibrated_posterior` and
+        `uncalibrated_unconstrained_posterior`), `calibration`, `log_likelihood` (dim ld_block, of the raw draws), `sample_stats`, `constant_data`:
         docs/data_structures.md, Results.
 
     Raises
@@ -90,7 +95,8 @@ def fit(
     Warns
     -----
     DataWarning
-        The optimiser did not converge, optima disagree, the mode is at the edge of the search box, or k-hat > 0.7.
+        The optimiser did not converge, optima disagree, the mode is at the edge of the search box, k-hat > 0.7, or the calibration is itself
+        uncertain (few LD blocks, one of them dominant).
 
     References
     ----------
@@ -154,8 +160,26 @@ def fit(
     if draws_taken is not None:
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
+    found = calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound) if calibrate and record is not None else None
+    if found is not None:
+        estimate = calibration.with_errors(estimate, density, modes.best.x, found)
+        if draws_taken is not None:
+            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found)
+            found.concerns.extend(calibration.far_from_gaussian(draws_taken, density.names))
+        groups["calibration"] = calibration.group_of(found, density.names, "affine", "jackknife")
+        said += found.concerns
+    elif calibrate and record is not None:
+        said.append(
+            "Not calibrated (too few LD blocks, or no curvature at the mode): widths are those the composite likelihood states, often too short."
+        )
     groups["estimate"] = estimate
-    attrs: dict[str, Any] = {"method": method, "method_asked": attempted, "seed": seed, "warnings": json.dumps(said)}
+    attrs: dict[str, Any] = {
+        "method": method,
+        "method_asked": attempted,
+        "seed": seed,
+        "warnings": json.dumps(said),
+        "calibrated": "affine" if found is not None else "no",
+    }
     if record is not None:
         attrs |= {"model": record.name, "prior": record.prior, "options": json.dumps(record.options), "data": json.dumps(_plain(record.data.attrs))}
         names = ("node_x", "h_bin_value", "h_bin_count")

@@ -33,7 +33,7 @@ def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
             size = int(np.prod(shape))
             replace[value] = flat[at : at + size].reshape(shape) if shape else flat[at]
             at += size
-        pm.Potential("log_posterior", graph_replace([density.model.logp()], replace)[0])
+        pm.Potential("log_posterior", graph_replace([density.log_posterior()], replace)[0])
     return model
 
 

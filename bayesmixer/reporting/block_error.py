@@ -19,13 +19,15 @@ def block_standard_errors(results: xr.DataTree) -> dict[str, tuple[float, float]
     Parameters
     ----------
     results
-        A fit with `log_likelihood` group (variable `z`, dims chain, draw, ld_block).
+        A fit that was not calibrated, with `log_likelihood` group (variable `z`, dims chain, draw, ld_block).
 
     Returns
     -------
     dict
-        Name -> (standard error over blocks, posterior sd); empty where draws or blocks are too few, or the group is absent.
+        Name -> (standard error over blocks, posterior sd); empty where draws or blocks are too few, the group is absent, or the draws were moved.
     """
+    if "calibration" in results.children:
+        return {}
     if "log_likelihood" not in results.children or "z" not in results["log_likelihood"].data_vars:
         return {}
     by_block = results["log_likelihood"]["z"]

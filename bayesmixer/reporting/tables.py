@@ -95,14 +95,18 @@ def _percent(x: np.ndarray) -> str:
 
 
 def parameter_table(results: xr.DataTree) -> Table:
-    """Posterior mean, median, sd and equal-tailed interval of everything in the posterior, the mode, and the standard error over LD blocks."""
+    """Mean, median, sd and equal-tailed interval of everything in the posterior, the mode, and the sd before calibration (or error over LD blocks)."""
     import arviz as az
 
     draws = quantities(results)
     flat = xr.Dataset({name: (("chain", "draw"), x.reshape(1, -1)) for name, x in draws.items()})
     # one row even where there is one draw (map): ArviZ then gives no interval worth printing
     summary = az.summary(xr.DataTree.from_dict({"posterior": flat}), kind="stats", ci_kind="eti", ci_prob=INTERVAL, round_to="none")
-    errors, mode = block_standard_errors(results), _modes(results)
+    errors, mode = {name: error for name, (error, _) in block_standard_errors(results).items()}, _modes(results)
+    calibrated = "uncalibrated_posterior" in results.children
+    if calibrated:
+        raw = quantities(xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()}))
+        errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
     low, high = [c for c in summary.columns if c not in ("mean", "sd")]
     rows = []
     for name, x in draws.items():
@@ -115,11 +119,20 @@ def parameter_table(results: xr.DataTree) -> Table:
                 "–" if one else as_number(s["sd"]),
                 "–" if one else as_interval(s[low], s[high]),
                 as_number(mode[name]) if name in mode else "–",
-                as_number(errors[name][0]) if name in errors else "–",
+                as_number(errors[name]) if name in errors else "–",
                 MEANING.get(name.split(" [")[0], ""),
             )
         )
-    columns = ("quantity", "mean", "median", "sd", f"{INTERVAL:.0%} interval", "mode", "s.e. over LD blocks", "meaning")
+    columns = (
+        "quantity",
+        "mean",
+        "median",
+        "sd",
+        f"{INTERVAL:.0%} interval",
+        "mode",
+        "sd before calibration" if calibrated else "s.e. over LD blocks",
+        "meaning",
+    )
     return Table("Posterior", columns, rows, numeric=tuple(range(1, 7)))
 
 

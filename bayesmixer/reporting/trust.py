@@ -261,6 +261,11 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """A pseudo-likelihood's curvature is not its information (DESIGN: calibration)."""
     if "calibration" in results.children:
+        for concern in read_json(results["calibration"].attrs.get("concerns", "[]")):
+            sentence, _, remedy = concern.partition(": ")
+            yield Finding(
+                "caution", f"The calibration of the intervals is uncertain: {sentence[0].lower()}{sentence[1:]}.", remedy or "See docs: intervals."
+            )
         return
     errors = block_standard_errors(results)
     ratio = {name: error / sd for name, (error, sd) in errors.items() if name in ("h2", "pi", "sigma2_0")}
@@ -275,7 +280,7 @@ def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[
         yield Finding(
             "note",
             "The intervals are those of a weighted pseudo-likelihood, not checked against the variation between LD blocks; they may be too narrow.",
-            "Fit with method 'laplace' or 'nuts' and keep the log-likelihood by LD block.",
+            "Fit with calibrate=True (the default).",
         )
 
 

@@ -1,0 +1,349 @@
+"""Calibration: posterior draws moved so that their covariance is the one the LD blocks show, H^-1 J H^-1, instead of the composite likelihood's H^-1.
+
+A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (DESIGN: Varin et al. 2011). The draws
+are moved by the affine map of the unconstrained scale that turns H^-1 into the sandwich, about the mode, which keeps their skewness; deterministics
+are computed anew. Docs: intervals.md.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
+from bayesmixer.inference.bootstrap import bootstrap
+from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.information import Information, information, jackknife_covariance, sandwich_covariance
+from bayesmixer.models.common import BOUNDS
+
+ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
+COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
+FEWEST_BLOCKS = 200
+RAW = "uncalibrated"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Covariances of the mode, (P, P): `raw` H^-1 and `covariance` the calibrated one; what they were made from; what to beware of."""
+
+    information: Information
+    raw: Array
+    covariance: Array
+    concerns: list[str]
+
+    @property
+    def ratio(self) -> Array:
+        """(P,) calibrated over raw standard deviation."""
+        return np.asarray(np.sqrt(np.diag(self.covariance) / np.diag(self.raw)))
+
+
+def covariance_of_mode(
+    density: LogDensity, mode: Array, raw: Array, at_bound: list[str], covariance: str = "jackknife", group: int = 1
+) -> Calibration | None:
+    """The calibrated covariance of the mode, or None where the model has no LD blocks, too few of them, or H is not positive.
+
+    Parameters
+    ----------
+    density, mode, raw
+        Log posterior, its mode (P,) and H^-1 (P, P) as the search left it.
+    at_bound
+        Parameters at the edge of the search box: they keep their raw variance and are left out of the sandwich.
+    covariance
+        "jackknife" or "sandwich".
+    group
+        Neighbouring LD blocks joined.
+    """
+    if not density.block_names:
+        return None
+    info = information(density, mode, np.sqrt(np.diag(raw)))
+    info = info.grouped(group) if group > 1 else info
+    free = np.array([name not in at_bound for name in density.names])
+    if len(info.blocks) < 2 * density.size + 2 or not free.any():
+        return None
+    part = Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
+    hessian = part.hessian
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
+        return None
+    out = raw.copy()
+    out[np.ix_(free, ~free)], out[np.ix_(~free, free)] = 0.0, 0.0
+    straight = out.copy()
+    straight[np.ix_(free, free)] = np.linalg.inv(hessian)
+    out[np.ix_(free, free)] = COVARIANCES[covariance](part)
+    names = [name for name, f in zip(density.names, free, strict=True) if f]
+    return Calibration(info, straight, out, _concerns(part, names, at_bound))
+
+
+def _concerns(info: Information, names: list[str], at_bound: list[str]) -> list[str]:
+    """What makes the calibrated covariance itself uncertain, with a remedy."""
+    said = []
+    n = len(info.blocks)
+    if n < FEWEST_BLOCKS:
+        said.append(f"{n} LD blocks (at least {FEWEST_BLOCKS} wanted): the calibrated widths are themselves uncertain; use more chromosomes.")
+    j = np.linalg.cond(_scaled(info.variability + info.prior, info.hessian))
+    if j > 1e6:
+        said.append(
+            f"The variability of the score is nearly singular (condition {j:.0e}): a parameter is not determined; fix it, or use a simpler model."
+        )
+    share = (influence_share(info)).max(0)
+    heavy = [f"{name} ({s:.0%})" for name, s in zip(names, share, strict=True) if s > 0.25]
+    if heavy:
+        said.append(
+            f"One LD block makes up much of the variance of {', '.join(heavy)}: few causal variants, and intervals that may be too short; "
+            "compare calibrate(..., adjust='bootstrap')."
+        )
+    if at_bound:
+        said.append(f"Not calibrated in {', '.join(at_bound)}: the mode is at the edge of the search box.")
+    return said
+
+
+def _scaled(j: Array, h: Array) -> Array:
+    """J in units of H's diagonal."""
+    d = 1 / np.sqrt(np.diag(h))
+    return np.asarray(d[:, None] * j * d)
+
+
+def influence_share(info: Information) -> Array:
+    """(L, P) share of each LD block in the variance of each parameter."""
+    move = np.linalg.solve(info.hessian, info.scores.T).T ** 2
+    return np.asarray(move / move.sum(0))
+
+
+def affine(draws: Array, mode: Array, raw: Array, covariance: Array) -> Array:
+    """Draws (..., P) moved about the mode by A = root(covariance) root(raw)^-1, Cholesky roots: covariance `raw` becomes `covariance`."""
+    matrix = np.linalg.cholesky(covariance) @ np.linalg.inv(np.linalg.cholesky(raw))
+    return np.asarray(mode + (draws - mode) @ matrix.T)
+
+
+def standard_errors(density: LogDensity, mode: Array, covariance: Array) -> xr.Dataset:
+    """Standard errors of the reported variables at the mode, by the delta method from a covariance of the parameters."""
+    step = 1e-4 * np.sqrt(np.diag(covariance))
+    points = np.concatenate([mode + np.diag(step), mode - np.diag(step)])[None]
+    moved = density.posterior(points)
+    out = {}
+    for name, v in moved.data_vars.items():
+        values = v.values[0]
+        slope = (values[: mode.size] - values[mode.size :]) / (2 * step.reshape((-1, *[1] * (values.ndim - 1))))
+        out[f"{name}_se"] = (v.dims[2:], np.sqrt(np.einsum("p...,pq,q...->...", slope, covariance, slope)))
+    return xr.Dataset(out, coords={k: c for k, c in moved.coords.items() if k not in ("chain", "draw")})
+
+
+def group_of(calibration: Calibration, names: list[str], adjust: str, covariance: str) -> xr.Dataset:
+    """The `calibration` group of the results."""
+    info = calibration.information
+    pair = ("parameter", "parameter_bis")
+    return xr.Dataset(
+        {
+            "hessian": (pair, info.hessian),
+            "variability": (pair, info.variability),
+            "prior_precision": (pair, info.prior),
+            "covariance_raw": (pair, calibration.raw),
+            "covariance": (pair, calibration.covariance),
+            "sd_ratio": ("parameter", calibration.ratio),
+            "blocks_effective": ("parameter", 1 / (influence_share(info) ** 2).sum(0)),
+            "score": (("ld_block", "parameter"), info.scores),
+            "curvature": (("ld_block", *pair), info.curvature),
+        },
+        coords={"parameter": names, "parameter_bis": names, "ld_block": info.blocks},
+        attrs={
+            "adjust": adjust,
+            "estimator": covariance,
+            "ld_blocks": len(info.blocks),
+            "condition_hessian": float(np.linalg.cond(info.hessian)),
+            "condition_variability": float(np.linalg.cond(info.variability + info.prior)),
+            "concerns": json.dumps(calibration.concerns),
+        },
+    )
+
+
+def moved_groups(density: LogDensity, draws: Array, mode: Array, calibration: Calibration) -> dict[str, xr.Dataset]:
+    """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws` (chain, draw, P) are raw."""
+    moved = affine(draws, mode, calibration.raw, calibration.covariance)
+    return {
+        "posterior": density.posterior(moved),
+        "unconstrained_posterior": density.unconstrained(moved),
+        f"{RAW}_posterior": density.posterior(draws),
+        f"{RAW}_unconstrained_posterior": density.unconstrained(draws),
+    }
+
+
+def calibrate(
+    results: xr.DataTree,
+    model: pm.Model,
+    *,
+    adjust: str = "affine",
+    covariance: str = "jackknife",
+    group: int = 1,
+    replicates: int = 200,
+    draws: int = 1000,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> xr.DataTree:
+    """Calibrate a fit: give its posterior and standard errors the width that the spread of scores over LD blocks warrants.
+
+    `fit` does this by itself (`calibrate=True`); call it to choose another adjustment, or to compare with the bootstrap.
+
+    Parameters
+    ----------
+    results
+        What `fit` returned, calibrated or not.
+    model
+        The model that was fitted.
+    adjust
+        "affine" (default): the draws are moved about the mode by the affine map that turns H^-1 into the calibrated covariance.
+        "magnitude": the likelihood to the power P / tr(H^-1 J), resampled. "curvature": the likelihood evaluated at mode + C (theta - mode), so that its
+        curvature is the inverse of the calibrated covariance, and sampled by the method that the fit used. "bootstrap": modes of
+        `replicates` data sets of resampled LD blocks take the place of the draws: the referee.
+    covariance
+        "jackknife" (default; one-step delete-block, larger where single LD blocks weigh much) or "sandwich".
+    group
+        Neighbouring LD blocks joined before all this, where LD crosses their borders.
+    replicates
+        Of the bootstrap.
+    draws
+        Draws by "magnitude" and "curvature" ("nuts": a chain).
+    seed
+        Of the bootstrap and of new draws.
+    progress
+        Progress bars; None shows them on a terminal.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `fit` returns it, with `posterior` and `unconstrained_posterior` calibrated, the raw ones in `uncalibrated_posterior` and
+        `uncalibrated_unconstrained_posterior`, standard errors `<variable>_se` and `covariance_calibrated` in `estimate`, and the group `calibration`.
+
+    Raises
+    ------
+    InputError
+        An argument is unknown, the model is not the one fitted, or nothing can be calibrated (no LD blocks, or hardly more than parameters).
+
+    Warns
+    -----
+    DataWarning
+        Fewer than 200 LD blocks, one block dominates, a parameter at the edge of the search box, or the draws are far from Gaussian.
+
+    References
+    ----------
+    Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:1065 (affine map).
+    """
+    _check(results, adjust, covariance, group, replicates, draws)
+    density = LogDensity(model)
+    estimate = results["estimate"].to_dataset()
+    if list(estimate["parameter"].values) != density.names:
+        raise InputError(
+            "model", f"parameters {density.names}, but the fit's are {list(estimate['parameter'].values)}", "Give the model that was fitted."
+        )
+    mode, at_bound = estimate["mode"].values, json.loads(estimate.attrs["at_bound"])
+    value = density.value_and_gradient(mode)[0]
+    if not abs(value - estimate.attrs["log_posterior"]) <= 1e-6 * (1 + abs(value)):
+        raise InputError(
+            "model",
+            f"log posterior {value:.6f} at the fit's mode, where the fit has {estimate.attrs['log_posterior']:.6f}",
+            "Give the model that was fitted.",
+        )
+    found = covariance_of_mode(density, mode, estimate["covariance"].values, at_bound, covariance, group)
+    if found is None:
+        raise InputError(
+            "results", "cannot be calibrated: no LD blocks, hardly more of them than parameters, or no curvature at the mode", "Use more data."
+        )
+    groups = {name: node.to_dataset() for name, node in results.children.items()}
+    raw = _raw_draws(groups, density)
+    groups["estimate"] = with_errors(estimate, density, mode, found)
+    groups["calibration"] = group_of(found, density.names, adjust, covariance)
+    bounds = np.array([BOUNDS.get(name, (-1e3, 1e3)) for name in density.names], float)
+    concerns = list(found.concerns)
+    if adjust == "affine":
+        if raw is not None:
+            groups |= moved_groups(density, raw, mode, found)
+            concerns += far_from_gaussian(raw, density.names)
+    else:
+        if adjust == "bootstrap":
+            b = bootstrap(density, mode, found.information, bounds, replicates, seed, progress)
+            new = b.modes[None]
+            if not b.converged.all():
+                concerns.append(f"{int((~b.converged).sum())} of {replicates} bootstrap climbs did not come to rest.")
+        else:
+            new = _sampled(density, mode, found, adjust, bounds, str(results.attrs.get("method")), draws, seed, progress)
+        groups |= {"posterior": density.posterior(new), "unconstrained_posterior": density.unconstrained(new)}
+        if raw is not None:
+            groups |= {f"{RAW}_posterior": density.posterior(raw), f"{RAW}_unconstrained_posterior": density.unconstrained(raw)}
+    groups["calibration"].attrs["concerns"] = json.dumps(concerns)
+    for sentence in concerns:
+        warnings.warn(sentence, DataWarning, stacklevel=2)
+    out = xr.DataTree.from_dict({f"/{name}": g for name, g in groups.items()})
+    out.attrs = {**results.attrs, "calibrated": adjust}
+    return out
+
+
+def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: Calibration) -> xr.Dataset:
+    """The estimate with calibrated standard errors of what it reports, and the calibrated covariance of the parameters."""
+    errors = standard_errors(density, mode, found.covariance)
+    return estimate.merge(errors, compat="override").assign(covariance_calibrated=(("parameter", "parameter_bis"), found.covariance))
+
+
+def far_from_gaussian(draws: Array, names: list[str]) -> list[str]:
+    """A warning where the raw posterior is so skewed that an affine map says little of its tails."""
+    flat = draws.reshape(-1, draws.shape[-1])
+    away = (flat - flat.mean(0)) / np.maximum(flat.std(0), 1e-12)
+    skew = (away**3).mean(0)
+    bad = [f"{name} ({s:+.1f})" for name, s in zip(names, skew, strict=True) if abs(s) > 1.5]
+    if not bad:
+        return []
+    return [f"The posterior is far from Gaussian (skewness {', '.join(bad)}): compare calibrate(..., adjust='curvature') or 'bootstrap'."]
+
+
+def _raw_draws(groups: dict[str, Any], density: LogDensity) -> Array | None:
+    """Raw draws (chain, draw, P) of a fit, calibrated or not."""
+    for name in (f"{RAW}_unconstrained_posterior", "unconstrained_posterior"):
+        if name in groups:
+            group = groups[name]
+            columns = [group[v].values.reshape((*group[v].shape[:2], -1)) for v in density.variables]
+            return np.concatenate(columns, axis=-1)
+    return None
+
+
+def _sampled(
+    density: LogDensity, mode: Array, found: Calibration, adjust: str, bounds: Array, method: str, draws: int, seed: int, progress: bool | None
+) -> Array:
+    """Draws (chain, draw, P) from the adjusted likelihood and the prior."""
+    from bayesmixer.inference import laplace, sampling
+
+    info = found.information
+    h = info.hessian - info.prior
+    if adjust == "magnitude":
+        power = density.size / float(np.trace(np.linalg.solve(h, info.variability)))
+        matrix, covariance = np.eye(density.size), np.linalg.inv(power * h + info.prior)
+    else:
+        likelihood_covariance = found.covariance - np.linalg.inv(info.hessian) @ info.prior @ np.linalg.inv(info.hessian)
+        matrix, power = curvature_matrix(h, likelihood_covariance), 1.0
+        covariance = np.linalg.inv(np.linalg.inv(likelihood_covariance) + info.prior)
+    adjusted = AdjustedDensity(density, mode, matrix, power)
+    if method == "nuts":
+        new, _ = sampling.run(adjusted, mode, covariance, sampler="nutpie", draws=draws, tune=300, chains=4, cores=None, seed=seed, show=progress)
+        return np.asarray(new)
+    result = laplace.sample(adjusted, mode, covariance, bounds, draws, np.random.default_rng(seed), progress)
+    if not result.pareto_k <= 0.7:
+        warnings.warn(
+            f"The adjusted posterior is poorly described by importance resampling (k-hat {result.pareto_k:.2f}).", DataWarning, stacklevel=3
+        )
+    return np.asarray(result.proposals[result.rows][None])
+
+
+def _check(results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int) -> None:
+    if not isinstance(results, xr.DataTree) or "estimate" not in results.children:
+        raise InputError("results", "not a fit (no group 'estimate')", "Give what fit returned.")
+    if adjust not in ADJUST:
+        raise InputError("adjust", f"{adjust!r}, expected one of {', '.join(ADJUST)}")
+    if covariance not in COVARIANCES:
+        raise InputError("covariance", f"{covariance!r}, expected one of {', '.join(COVARIANCES)}")
+    for name, value, least in (("group", group, 1), ("replicates", replicates, 10), ("draws", draws, 50)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+            raise InputError(name, f"{value!r}, expected a whole number of at least {least}")

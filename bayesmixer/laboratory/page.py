@@ -1,0 +1,114 @@
+"""One self-contained HTML page of a coverage study: its table, and a figure of calibrated and raw coverage by cell."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLUMNS = {
+    "pi": "pi",
+    "n": "N",
+    "parameter": "parameter",
+    "replicates": "replicates",
+    "mean_chi2": "mean chi2",
+    "bias": "bias",
+    "sampling_sd": "sampling sd",
+    "rmse": "RMSE",
+    "width_ratio": "90% width / (3.29 sampling sd)",
+    "cover50": "50%",
+    "cover80": "80%",
+    "cover90": "90%",
+    "cover95": "95%",
+    "raw_cover90": "raw 90%",
+    "raw_width_ratio": "raw width",
+    "flagged": "flagged",
+    "cpu_seconds": "CPU s a fit",
+}
+
+
+def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -> Axes:
+    """Coverage of the 90% intervals in every cell, calibrated and raw, with Monte Carlo error.
+
+    Parameters
+    ----------
+    table
+        What `coverage` returned.
+    parameter
+        One of its parameters.
+    ax
+        Axes to draw in; a new figure where None.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    from bayesmixer.reporting.style import axes_or_new
+
+    ax = axes_or_new(ax, 6.0, 3.2)
+    rows = table[table["parameter"] == parameter]
+    x = np.arange(len(rows))
+    for prefix, offset, label, colour in (("", -0.08, "calibrated", "#0072B2"), ("raw_", 0.08, "raw", "#D55E00")):
+        p = rows[f"{prefix}cover90"].to_numpy()
+        ax.errorbar(x + offset, p, np.sqrt(p * (1 - p) / rows["replicates"].to_numpy()), fmt="o", color=colour, label=label)
+    ax.axhspan(0.86, 0.94, color="0.92", zorder=0)
+    ax.axhline(0.9, color="0.5", lw=1)
+    ax.set_xticks(x, [f"pi {p:g}\nN {n:g}" for p, n in zip(rows["pi"], rows["n"], strict=True)], fontsize=7)
+    ax.set_ylabel("share of intervals that hold the truth")
+    ax.set_ylim(min(0.5, float(rows[["cover90", "raw_cover90"]].min().min()) - 0.05), 1.02)
+    ax.set_title(parameter)
+    ax.legend(loc="lower right")
+    return ax
+
+
+def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """The page's HTML.
+
+    Parameters
+    ----------
+    replicates, table
+        Rows of the study, and `coverage_table` of them.
+    settings
+        What every replicate shared.
+    """
+    from bayesmixer.inference.results import versions
+
+    figures = []
+    for parameter in dict.fromkeys(table["parameter"]):
+        ax = plot_coverage(table, str(parameter))
+        memory = io.BytesIO()
+        ax.figure.savefig(memory, format="png", dpi=130, bbox_inches="tight")  # type: ignore[union-attr]
+        figures.append(
+            f'<img alt="coverage of {html.escape(str(parameter))}" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
+        )
+    shown = table[[c for c in COLUMNS if c in table]].rename(columns=COLUMNS)
+    body = shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0, escape=True)
+    paths = {k: Path(str(settings[k])).name for k in ("genotypes", "ld_blocks", "reference") if k in settings}
+    facts = {
+        **settings,
+        **paths,
+        **versions(),
+        "fits": len(replicates.drop_duplicates(["cell", "replicate"])),
+        "CPU hours": f"{_hours(replicates):.2f}",
+    }
+    rows = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
+    style = "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
+    style += "td,th{padding:.2em .6em;text-align:right}img{max-width:100%}"
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title><style>{style}</style></head><body>'
+        "<h1>Coverage study</h1><p>Share of simulated GWAS whose intervals hold the true parameter, and their width relative to the spread of the "
+        "estimates over replicates. The band is 86 to 94%.</p>"
+        f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table></body></html>\n"
+    )
+
+
+def _hours(replicates: pd.DataFrame) -> float:
+    return float(replicates.drop_duplicates(["cell", "replicate"])["cpu_seconds"].sum() / 3600)

@@ -1,0 +1,178 @@
+"""One replicate of a coverage study: simulate z-scores through the panel's LD, fit, and write down estimate, truth and intervals."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmixer.laboratory.cells import Cell
+
+LEVELS = (50, 80, 90, 95)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every replicate of a study shares; paths are to the panel, its LD blocks and the reference made of them."""
+
+    genotypes: str
+    ld_blocks: str
+    reference: str
+    chromosomes: tuple[str, ...] | None
+    model: str
+    method: str
+    prior: str
+    draws: int
+    bootstrap: int
+    seed: int
+
+
+class Bench:
+    """Panel and GwasData, made once a process; only z and n change from replicate to replicate."""
+
+    def __init__(self, settings: Settings) -> None:
+        import bayesmixer as bm
+        from bayesmixer.simulation_panel import panel_blocks
+
+        self.settings = settings
+        chromosomes: Any = None if settings.chromosomes is None else list(settings.chromosomes)
+        self.panel = panel_blocks(settings.genotypes, settings.ld_blocks, chromosomes)
+        v = self.panel.variants
+        columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
+        size = len(v)
+        columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.ones(size)), "n": ("variant", np.full(size, 1e5))}
+        attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
+        sumstats = xr.Dataset(columns, attrs=attrs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", bm.DataWarning)
+            self.data = bm.align(
+                sumstats, settings.reference, blocks=settings.ld_blocks, by="id", ambiguous="keep", exclude_regions=(), progress=False
+            )
+        self.rows = pd.Index(v["snp"]).get_indexer(self.data["snp"].values)
+
+    def batch(self, cell: Cell, number: int, size: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Replicates number * size .. of a cell, one row a parameter; the same whatever ran before. And their scores by LD block."""
+        from bayesmixer.simulation_panel import simulate_z
+
+        rng = np.random.default_rng([self.settings.seed, zlib.crc32(cell.name.encode()), number])
+        simulated = simulate_z(self.panel, cell.effects, [cell.n], [cell.sigma2_0], rng=rng, replicates=size, show=False)
+        rows: list[dict[str, Any]] = []
+        blocks: dict[str, Any] = {}
+        for r in range(size):
+            one = simulated.isel(replicate=r)
+            z, n = one["z"].values[self.rows], one["n"].values[self.rows]
+            data = self.data.assign(z=(self.data["z"].dims, z), n=(self.data["n"].dims, n))
+            common = {
+                "cell": cell.name,
+                **cell.as_dict(),
+                "replicate": number * size + r,
+                "h2_realised": float(one["h2_realised"][0]),
+                "n_causal": int(one["n_causal"].sum()),
+                "mean_chi2": float((z**2).mean()),
+            }
+            found, calibration = self._fitted(cell, data, common)
+            rows += found
+            if calibration is not None:
+                kept = ("score", "curvature", "prior_precision", "covariance_raw", "covariance")
+                blocks |= {f"{name}_{common['replicate']}": calibration[name].values.astype(np.float32) for name in kept}
+        return pd.DataFrame(rows), blocks
+
+    def _fitted(self, cell: Cell, data: xr.Dataset, common: dict[str, Any]) -> tuple[list[dict[str, Any]], xr.Dataset | None]:
+        import bayesmixer as bm
+
+        s = self.settings
+        began, cpu = time.perf_counter(), time.process_time()
+        model = getattr(bm.models, s.model)(data, prior=s.prior)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = (
+                bm.fit(model, s.method, draws=s.draws, seed=s.seed, profile=False, progress=False) if s.method != "map" else bm.fit(model, "map")
+            )
+            referee = bm.calibrate(results, model, adjust="bootstrap", replicates=s.bootstrap, progress=False) if s.bootstrap else None
+        estimate = results["estimate"].to_dataset()
+        common |= {
+            "seconds": time.perf_counter() - began,
+            "cpu_seconds": time.process_time() - cpu,
+            "method": str(results.attrs["method"]),
+            "converged": bool(estimate.attrs["converged"]),
+            "at_bound": ",".join(json.loads(estimate.attrs["at_bound"])),
+            "calibrated": results.attrs["calibrated"] != "no",
+            "concerns": "|".join(json.loads(results.attrs["warnings"])),
+            "bic_gain": float(estimate.attrs.get("bic_infinitesimal", np.nan) - estimate.attrs.get("bic", np.nan)),
+        }
+        truths = cell.truth()
+        names = [str(name) for name in estimate["parameter"].values]
+        rows = []
+        for name in names:
+            for label, truth in (
+                (name, truths.get(name, np.nan)),
+                *([("log_h2_realised", np.log(common["h2_realised"]))] if name == "log_h2" else []),
+            ):
+                row = common | {"parameter": label, "truth": truth, "estimate": float(estimate["mode"].sel(parameter=name))}
+                rows.append(row | _intervals(results, referee, name))
+        return rows, results["calibration"].to_dataset() if "calibration" in results.children else None
+
+
+def _intervals(results: xr.DataTree, referee: xr.DataTree | None, name: str) -> dict[str, float]:
+    """Standard deviations, and ends of the central intervals: calibrated (low90, high90), raw (raw_low90, ..), of the bootstrap (boot_low90, ..)."""
+    from scipy.stats import norm
+
+    out: dict[str, float] = {}
+    estimate = results["estimate"].to_dataset()
+    centre = float(estimate["mode"].sel(parameter=name))
+    calibrated = "calibration" in results.children
+    covariances = {"raw_": estimate["covariance"], "": estimate["covariance_calibrated"] if calibrated else estimate["covariance"]}
+    groups = {"raw_": "uncalibrated_unconstrained_posterior" if calibrated else "unconstrained_posterior", "": "unconstrained_posterior"}
+    for prefix, covariance in covariances.items():
+        sd = float(np.sqrt(covariance.sel(parameter=name, parameter_bis=name)))
+        draws = results[groups[prefix]].to_dataset()[name].values.ravel() if groups[prefix] in results.children else None
+        out[f"{prefix}sd"] = sd if draws is None else float(draws.std())
+        for level in LEVELS:
+            tail = 0.5 - level / 200
+            low, high = (centre + sd * norm.ppf(tail), centre - sd * norm.ppf(tail)) if draws is None else np.quantile(draws, [tail, 1 - tail])
+            out[f"{prefix}low{level}"], out[f"{prefix}high{level}"] = float(low), float(high)
+    if referee is not None:
+        draws = referee["unconstrained_posterior"].to_dataset()[name].values.ravel()
+        out["boot_sd"] = float(draws.std())
+        for level in LEVELS:
+            out[f"boot_low{level}"], out[f"boot_high{level}"] = (float(q) for q in np.quantile(draws, [0.5 - level / 200, 0.5 + level / 200]))
+    if calibrated:
+        out["blocks_effective"] = float(results["calibration"]["blocks_effective"].sel(parameter=name))
+    return out
+
+
+_bench: Bench | None = None
+
+
+def start(settings: Settings) -> None:
+    """Make a worker process ready: one thread, panel and reference in memory."""
+    import numba as nb
+
+    global _bench
+    nb.set_num_threads(1)
+    _bench = Bench(settings)
+
+
+def work(settings: Settings, cell: Cell, number: int, size: int, path: str) -> str:
+    """Run one batch and write it, aside first; the bench is made on first use where no initialiser ran (dask)."""
+    global _bench
+    if _bench is None or _bench.settings != settings:
+        start(settings)
+    assert _bench is not None
+    table, blocks = _bench.batch(cell, number, size)
+    # for other estimators of the calibrated covariance, without fitting again
+    aside = Path(path).with_suffix(".tmp.npz")
+    np.savez_compressed(aside, **blocks)
+    aside.replace(Path(path).with_suffix(".npz"))
+    aside = Path(path).with_suffix(".tmp")
+    table.to_parquet(aside, index=False)
+    aside.replace(path)
+    return path

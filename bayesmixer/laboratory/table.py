@@ -1,0 +1,74 @@
+"""Coverage, bias and width of every parameter in every cell of a study, from its replicates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayesmixer.laboratory.replicates import LEVELS
+
+Z90 = 2 * 1.6448536269514722
+
+
+def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
+    """Table of a study.
+
+    Parameters
+    ----------
+    replicates
+        One row a replicate and parameter, as the laboratory's Parquet file holds them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell and parameter: replicates, converged (share), flagged (share of fits with a warning), bias (of the mode), sampling_sd (of
+        the modes), rmse, width_ratio (median 90% width over that of a normal with the sampling sd), cover50 .. cover95 of the calibrated intervals,
+        cover90_se (Monte Carlo), raw_cover90 and raw_width_ratio, boot_cover90 where the bootstrap ran, cpu_seconds (median a fit).
+    """
+    rows = []
+    for (cell, parameter), g in replicates.groupby(["cell", "parameter"], sort=False):
+        truth, sd = g["truth"].to_numpy(), float(g["estimate"].std(ddof=1))
+        if parameter == "log_h2_realised":
+            sd = float((g["estimate"] - g["truth"]).std(ddof=1))
+        row: dict[str, Any] = {
+            "cell": cell,
+            **{k: float(g[k].iloc[0]) for k in ("pi", "n", "h2", "sigma2_0", "maf_s")},
+            "parameter": parameter,
+            "replicates": len(g),
+            "mean_chi2": float(g["mean_chi2"].mean()),
+            "converged": float(g["converged"].mean()),
+            "flagged": float((g["concerns"] != "").mean()),
+            "bias": float((g["estimate"] - truth).mean()),
+            "sampling_sd": sd,
+            "rmse": float(np.sqrt(((g["estimate"] - truth) ** 2).mean())),
+        }
+        for prefix in ("", "raw_", *(["boot_"] if "boot_sd" in g else [])):
+            row[f"{prefix}width_ratio"] = float((g[f"{prefix}high90"] - g[f"{prefix}low90"]).median() / (Z90 * sd))
+            for level in LEVELS:
+                row[f"{prefix}cover{level}"] = float(((g[f"{prefix}low{level}"] <= truth) & (truth <= g[f"{prefix}high{level}"])).mean())
+        row["cover90_se"] = float(np.sqrt(row["cover90"] * (1 - row["cover90"]) / len(g)))
+        row["blocks_effective"] = float(g["blocks_effective"].median()) if "blocks_effective" in g else np.nan
+        row["cpu_seconds"] = float(g["cpu_seconds"].median())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table's chief columns as Markdown."""
+    head = ["pi", "N", "parameter", "replicates", "bias / sd", "width", "50%", "80%", "90%", "95%", "raw 90%", "raw width", "flagged"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --: |" * len(head)]
+    for row in table.to_dict("records"):
+        cells = [
+            f"{row['pi']:g}",
+            f"{row['n']:g}",
+            row["parameter"],
+            row["replicates"],
+            f"{row['bias'] / row['sampling_sd']:+.2f}",
+            f"{row['width_ratio']:.2f}",
+        ]
+        cells += [f"{100 * row[f'cover{level}']:.0f}" for level in LEVELS]
+        cells += [f"{100 * row['raw_cover90']:.0f}", f"{row['raw_width_ratio']:.2f}", f"{100 * row['flagged']:.0f}%"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
