@@ -20,7 +20,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.information import Information, information, jackknife_covariance, sandwich_covariance
+from bayesmixer.inference.information import Information, influence, information, jackknife_covariance, sandwich_covariance
 from bayesmixer.models.common import BOUNDS
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
@@ -63,22 +63,42 @@ def covariance_of_mode(
     if not density.block_names:
         return None
     info = information(density, mode, np.sqrt(np.diag(raw)))
-    info = info.grouped(group) if group > 1 else info
-    free = np.array([name not in at_bound for name in density.names])
-    if len(info.blocks) < 2 * density.size + 2 or not free.any():
+    return from_information(info.grouped(group) if group > 1 else info, raw, density.names, at_bound, covariance)
+
+
+def from_information(info: Information, raw: Array, names: list[str], at_bound: list[str], covariance: str = "jackknife") -> Calibration | None:
+    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,) of the parameters."""
+    free = np.array([name not in at_bound for name in names])
+    if len(info.blocks) < 2 * len(names) + 2 or not free.any():
         return None
     part = Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
-    hessian = part.hessian
-    eigenvalues = np.linalg.eigvalsh(hessian)
+    eigenvalues = np.linalg.eigvalsh(part.hessian)
     if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
         return None
-    out = raw.copy()
-    out[np.ix_(free, ~free)], out[np.ix_(~free, free)] = 0.0, 0.0
-    straight = out.copy()
-    straight[np.ix_(free, free)] = np.linalg.inv(hessian)
-    out[np.ix_(free, free)] = COVARIANCES[covariance](part)
-    names = [name for name, f in zip(density.names, free, strict=True) if f]
-    return Calibration(info, straight, out, _concerns(part, names, at_bound))
+    straight = raw.copy()
+    straight[np.ix_(free, ~free)], straight[np.ix_(~free, free)] = 0.0, 0.0
+    out = straight.copy()
+    straight[np.ix_(free, free)] = np.linalg.inv(part.hessian)
+    factor = small_sample_factor(part)
+    out[np.ix_(free, free)] = COVARIANCES[covariance](part) * np.outer(factor, factor)
+    return Calibration(info, straight, out, _concerns(part, [name for name, f in zip(names, free, strict=True) if f], at_bound))
+
+
+def small_sample_factor(info: Information) -> Array:
+    """(P,) t quantile over normal quantile at 95%, with the effective number of LD blocks as degrees of freedom.
+
+    A variance summed over few blocks that matter is itself uncertain. Satterthwaite's rule for sums of unequal squares would give twice the effective
+    number; half of it is taken since an estimate of h2 that misses the rare large effects misses their part of the variance too.
+    """
+    from scipy.stats import norm, t
+
+    return np.asarray(t.ppf(0.95, np.maximum(blocks_effective(info), 2.0)) / norm.ppf(0.95))
+
+
+def blocks_effective(info: Information) -> Array:
+    """(P,) effective number of LD blocks in the variance of each parameter: (sum u^2)^2 / sum u^4 of their influences u."""
+    move = influence(info) ** 2
+    return np.asarray(move.sum(0) ** 2 / (move**2).sum(0))
 
 
 def _concerns(info: Information, names: list[str], at_bound: list[str]) -> list[str]:
@@ -147,7 +167,7 @@ def group_of(calibration: Calibration, names: list[str], adjust: str, covariance
             "covariance_raw": (pair, calibration.raw),
             "covariance": (pair, calibration.covariance),
             "sd_ratio": ("parameter", calibration.ratio),
-            "blocks_effective": ("parameter", 1 / (influence_share(info) ** 2).sum(0)),
+            "blocks_effective": ("parameter", blocks_effective(info)),
             "score": (("ld_block", "parameter"), info.scores),
             "curvature": (("ld_block", *pair), info.curvature),
         },

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bayesmixer.errors import InputError
 from bayesmixer.laboratory.cells import Cell, read_cells
-from bayesmixer.laboratory.replicates import Settings, work
+from bayesmixer.laboratory.replicates import Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
 
@@ -103,7 +103,8 @@ def coverage(
         show.advance((len(jobs) - len(todo)) * BATCH)
         for _ in _run(settings, todo, processes, client):
             show.advance(BATCH)
-    table = pd.concat([pd.read_parquet(path) for path in sorted((folder / "batches").glob("*.parquet"))], ignore_index=True)
+    parts = [(pd.read_parquet(path), path.with_suffix(".npz")) for path in sorted((folder / "batches").glob("*.parquet"))]
+    table = pd.concat([recalibrated(rows, path) if method == "map" and path.exists() else rows for rows, path in parts], ignore_index=True)
     table = table.sort_values(["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True)
     return _write(folder, table, settings)
 

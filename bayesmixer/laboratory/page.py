@@ -92,13 +92,9 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
     shown = table[[c for c in COLUMNS if c in table]].rename(columns=COLUMNS)
     body = shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0, escape=True)
     paths = {k: Path(str(settings[k])).name for k in ("genotypes", "ld_blocks", "reference") if k in settings}
-    facts = {
-        **settings,
-        **paths,
-        **versions(),
-        "fits": len(replicates.drop_duplicates(["cell", "replicate"])),
-        "CPU hours": f"{_hours(replicates):.2f}",
-    }
+    fits = replicates.drop_duplicates(["cell", "replicate"])
+    facts: dict[str, Any] = dict(settings) | paths | dict(versions())
+    facts |= {"fits": len(fits), "CPU hours": f"{fits['cpu_seconds'].sum() / 3600:.2f}"}
     rows = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
     style = "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
     style += "td,th{padding:.2em .6em;text-align:right}img{max-width:100%}"
@@ -108,7 +104,3 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
         "estimates over replicates. The band is 86 to 94%.</p>"
         f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table></body></html>\n"
     )
-
-
-def _hours(replicates: pd.DataFrame) -> float:
-    return float(replicates.drop_duplicates(["cell", "replicate"])["cpu_seconds"].sum() / 3600)

@@ -149,6 +149,37 @@ def _intervals(results: xr.DataTree, referee: xr.DataTree | None, name: str) -> 
     return out
 
 
+def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Rows of a batch fitted by "map", with intervals by the calibration of today from the scores and curvature kept beside it."""
+    from scipy.stats import norm
+
+    from bayesmixer.inference.calibration import blocks_effective, from_information
+    from bayesmixer.inference.information import Information
+
+    rows = rows.copy()
+    with np.load(path) as kept:
+        for replicate, at in rows.groupby("replicate").groups.items():
+            if f"score_{replicate}" not in kept:
+                continue
+            score, curvature, prior, raw = (
+                kept[f"{name}_{replicate}"].astype(float) for name in ("score", "curvature", "prior_precision", "covariance_raw")
+            )
+            info = Information(score, curvature, prior, np.arange(len(score)))
+            labels = rows.loc[at, "parameter"].str.replace("_realised", "")
+            names = list(dict.fromkeys(labels))
+            found = from_information(info, raw, names, str(rows.loc[at[0], "at_bound"]).split(","))
+            if found is None:
+                continue
+            position = np.array([names.index(name) for name in labels])
+            sd, centre = np.sqrt(np.diag(found.covariance))[position], rows.loc[at, "estimate"].to_numpy()
+            rows.loc[at, "sd"], rows.loc[at, "blocks_effective"] = sd, blocks_effective(info)[position]
+            rows.loc[at, "concerns"] = "|".join(found.concerns)
+            for level in LEVELS:
+                half = sd * norm.ppf(0.5 + level / 200)
+                rows.loc[at, f"low{level}"], rows.loc[at, f"high{level}"] = centre - half, centre + half
+    return rows
+
+
 _bench: Bench | None = None
 
 

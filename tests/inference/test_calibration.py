@@ -8,6 +8,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from scipy import stats
 
 import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
@@ -53,6 +54,20 @@ def test_jackknife_of_a_mean_of_forty_is_the_exact_delete_one_variance():
     info = Information((y - y.mean())[:, None] / 4, np.full((40, 1, 1), 0.25), np.zeros((1, 1)), np.arange(40))
     left_out = (y.sum() - y) / 39
     assert jackknife_covariance(info)[0, 0] == pytest.approx(39 / 40 * ((left_out - left_out.mean()) ** 2).sum(), rel=1e-12)
+
+
+def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do_not():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(400, 2))
+    scores[:3, 0] *= 60
+    scores -= scores.mean(0)
+    info = Information(scores, np.repeat(np.eye(2)[None], 400, axis=0), np.zeros((2, 2)), np.arange(400))
+    effective = calibration.blocks_effective(info)
+    assert effective[0] < 4
+    assert effective[1] == pytest.approx(400 / 3, rel=0.2)  # the kurtosis of a normal
+    few, many = calibration.small_sample_factor(info)
+    assert few == pytest.approx(stats.t.ppf(0.95, effective[0]) / 1.6449, rel=1e-3)
+    assert 1 < many < 1.01
 
 
 def test_prior_enters_the_sandwich_so_that_nothing_moves_where_the_likelihood_is_right():
