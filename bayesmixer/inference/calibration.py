@@ -19,7 +19,7 @@ import xarray as xr
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
-from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.information import Information, influence, information, jackknife_covariance, sandwich_covariance
 from bayesmixer.models.common import BOUNDS
 
@@ -300,6 +300,7 @@ def calibrate(
         warnings.warn(sentence, DataWarning, stacklevel=2)
     out = xr.DataTree.from_dict({f"/{name}": g for name, g in groups.items()})
     out.attrs = {**results.attrs, "calibrated": adjust}
+    forget_ops()
     return out
 
 

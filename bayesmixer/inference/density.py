@@ -6,7 +6,8 @@ Op's `perform` uses all threads.
 
 from __future__ import annotations
 
-from functools import cached_property
+import gc
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
 from pytensor.gradient import pushforward
+from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
 from bayesmixer.errors import InputError
 from bayesmixer.models.common import record_of
@@ -28,6 +30,18 @@ BLOCK_DIM = "ld_block"
 def python_mode() -> Mode:
     """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so arrays stay whole; and so would fills (`specialize`)."""
     return Mode(linker="py", optimizer="fast_compile").including("specialize")
+
+
+@cache
+def _trackers() -> list[OpToRewriterTracker]:
+    """PyTensor's long-lived tables of the rewrites that apply to an Op."""
+    return [o for o in gc.get_objects() if type(o) is OpToRewriterTracker]
+
+
+def forget_ops() -> None:
+    """Empty PyTensor's tables of rewrites by Op: they would keep every Op, and with it the data of every fit, as long as the process lives."""
+    for tracker in _trackers():
+        tracker.get_trackers.cache_clear()
 
 
 class LogDensity:

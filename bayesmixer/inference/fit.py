@@ -15,7 +15,7 @@ import xarray as xr
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference import calibration, laplace, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
-from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
 from bayesmixer.models.common import Record, record_of
@@ -191,6 +191,7 @@ def fit(
         warnings.warn(sentence, DataWarning, stacklevel=2)
     results = assemble(groups, attrs)
     kept.clear()
+    forget_ops()
     return results
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
@@ -132,6 +132,10 @@ def _run(settings: Settings, todo: list[tuple[Cell, int, Path]], processes: int 
     try:
         for future in as_completed([pool.submit(work, *a) for a in arguments]):
             yield future.result()
+    except BrokenExecutor:
+        raise InputError(
+            "processes", f"one of {processes} workers was killed, perhaps for want of memory", "Run again with fewer; what was finished is kept."
+        ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         for name, value in before.items():

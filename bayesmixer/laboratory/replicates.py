@@ -167,7 +167,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             info = Information(score, curvature, prior, np.arange(len(score)))
             labels = rows.loc[at, "parameter"].str.replace("_realised", "")
             names = list(dict.fromkeys(labels))
-            found = from_information(info, raw, names, str(rows.loc[at[0], "at_bound"]).split(","))
+            found = from_information(info, raw, names, [name for name in str(rows.loc[at[0], "at_bound"]).split(",") if name])
             if found is None:
                 continue
             position = np.array([names.index(name) for name in labels])

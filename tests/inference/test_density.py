@@ -6,6 +6,7 @@ import pytest
 import toys
 from scipy.stats import halfnorm, norm
 
+import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
@@ -83,3 +84,23 @@ def test_models_without_continuous_parameters_alone_are_refused():
             LogDensity(model)
     with pytest.raises(InputError, match=r"expected a pymc\.Model"):
         LogDensity({"pi": 0.1})
+
+
+def test_a_finished_fit_leaves_no_data_behind(small):
+    """PyTensor keeps every Op that it has rewritten; the data must not stay with them (docs: fits in a loop over traits)."""
+    import gc
+    import weakref
+
+    from pytensor.graph.traversal import ancestors
+
+    from bayesmixer.ops.likelihood import MixtureLogLik
+
+    def fitted():
+        model = bm.models.univariate_mixer(small.assign(z=small["z"] * 1.01))
+        bm.fit(model, "map", progress=False)
+        (op,) = {v.owner.op for v in ancestors(model.potentials) if v.owner is not None and isinstance(v.owner.op, MixtureLogLik)}
+        return weakref.ref(op.data)
+
+    data = fitted()
+    gc.collect()
+    assert data() is None
