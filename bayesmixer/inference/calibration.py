@@ -252,7 +252,7 @@ def calibrate(
 
     References
     ----------
-    Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:1065 (affine map).
+    Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
     """
     _check(results, adjust, covariance, group, replicates, draws)
     density = LogDensity(model)
