@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayesmixer.errors import InputError as InputError
     from bayesmixer.example import example_data as example_data
     from bayesmixer.inference.calibration import calibrate as calibrate
+    from bayesmixer.inference.compare import compare as compare
     from bayesmixer.inference.fit import fit as fit
     from bayesmixer.inference.results import load as load
     from bayesmixer.inference.results import save as save
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
+    from bayesmixer.reporting.check import check as check
     from bayesmixer.reporting.html import report as report
     from bayesmixer.simulation import simulate as simulate
 
@@ -41,6 +43,8 @@ _HOME = {
     "align": "ld.align",
     "build_reference": "ld.reference",
     "calibrate": "inference.calibration",
+    "check": "reporting.check",
+    "compare": "inference.compare",
     "coverage": "laboratory.coverage",
     "example_data": "example",
     "fit": "inference.fit",

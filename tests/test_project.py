@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # io -> ld -> ops -> models -> inference -> reporting -> cli; what lies beside them at the top of the package has its place too
-LAYERS = ["errors progress variables data", "io", "ld", "ops", "models", "inference", "simulation", "example", "reporting", "cli __main__"]
+LAYERS = ["errors progress variables data", "io", "ld", "ops", "models", "inference", "simulation", "example", "reporting", "cli laboratory __main__"]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
 

@@ -17,6 +17,7 @@ from bayesmixer.inference import calibration, laplace, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
+from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
@@ -183,7 +184,8 @@ def fit(
     if record is not None:
         attrs |= {"model": record.name, "prior": record.prior, "options": json.dumps(record.options), "data": json.dumps(_plain(record.data.attrs))}
         names = ("node_x", "h_bin_value", "h_bin_count")
-        groups["constant_data"] = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
+        panel = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
+        groups["constant_data"] = panel.assign(fingerprint(record.data).variables)
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)

@@ -171,7 +171,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a variable; columns `map` and, where there is a posterior, `mean`, `sd`, the interval's ends and ArviZ's diagnostics.
+        One row a variable; columns `map` and `se` (its calibrated standard error, where there is one) or, where there is a posterior, `map`, `mean`, `sd`, the interval's ends and ArviZ's diagnostics.
 
     Raises
     ------
@@ -184,18 +184,19 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         raise InputError("prob", f"{prob}, expected a probability between 0 and 1")
     estimate = results["estimate"].to_dataset()
     rows: dict[str, float] = {}
+    errors: dict[str, float] = {}
     for name, v in estimate.data_vars.items():
         if {"parameter", "start", "profile"} & set(map(str, v.dims)):
             continue
-        if v.ndim == 0:
-            rows[str(name)] = float(v)
-        else:
-            for index in np.ndindex(*v.shape):
-                label = ", ".join(str(v[d].values[i]) for d, i in zip(v.dims, index, strict=True))
-                rows[f"{name}[{label}]"] = float(v.values[index])
-    table = pd.DataFrame({"map": pd.Series(rows)})
+        stem = str(name).removesuffix("_se")
+        into = errors if stem != name and stem in estimate else rows
+        for index in np.ndindex(*v.shape):
+            label = ", ".join(str(v[d].values[i]) for d, i in zip(v.dims, index, strict=True))
+            into[f"{stem if into is errors else name}{f'[{label}]' if label else ''}"] = float(v.values[index])
+    table = pd.DataFrame({"map": pd.Series(rows)} | ({"se": pd.Series(errors)} if errors else {})).loc[list(rows)]
     if "posterior" not in results.children:
         return table
+    table = table[["map"]]  # the draws' own sd is calibrated
     import arviz as az
 
     stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")

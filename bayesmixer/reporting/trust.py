@@ -261,7 +261,7 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """A pseudo-likelihood's curvature is not its information (DESIGN: calibration)."""
     if "calibration" in results.children:
-        for concern in read_json(results["calibration"].attrs.get("concerns", "[]")):
+        for concern in read_json(results["calibration"].attrs.get("concerns"), []):
             sentence, _, remedy = concern.partition(": ")
             yield Finding(
                 "caution", f"The calibration of the intervals is uncertain: {sentence[0].lower()}{sentence[1:]}.", remedy or "See docs: intervals."

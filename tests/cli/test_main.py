@@ -45,7 +45,7 @@ def test_importing_bayesmixer_loads_no_heavy_module() -> None:
 def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     names = {" ".join(v) for v in verbs()}
     assert names == {
-        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "simulate",
+        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "simulate", "coverage",
     }  # fmt: skip
     page = (root / "docs/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names

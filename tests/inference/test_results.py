@@ -17,7 +17,8 @@ POSTERIOR = {"h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"}
 
 def test_groups_variables_and_dims_are_those_of_the_documentation(laplace_small, root):
     text = (root / "docs/data_structures.md").read_text().split("## Results")[1]
-    groups = {"posterior", "sample_stats", "log_likelihood", "estimate", "constant_data", "unconstrained_posterior"}
+    groups = {"posterior", "sample_stats", "log_likelihood", "estimate", "constant_data", "unconstrained_posterior", "calibration"}
+    groups |= {"uncalibrated_posterior", "uncalibrated_unconstrained_posterior"}
     assert groups <= set(re.findall(r"`(\w+)`", text))
     assert set(laplace_small.children) == groups
     posterior = laplace_small["posterior"]
@@ -47,7 +48,8 @@ def test_posterior_unconstrained_posterior_and_log_likelihood_belong_to_the_same
     np.testing.assert_allclose(np.exp(free["log_h2"].values), draws["h2"].values)
     np.testing.assert_allclose(1 / (1 + np.exp(-free["logit_pi"].values)), draws["pi"].values)
     density = LogDensity(bm.models.univariate_mixer(small))
-    x = np.array([float(free[name][0, 17]) for name in density.names])
+    raw = laplace_small["uncalibrated_unconstrained_posterior"]  # the log-likelihood belongs to the draws before calibration
+    x = np.array([float(raw[name][0, 17]) for name in density.names])
     np.testing.assert_allclose(laplace_small["log_likelihood"]["z"].values[0, 17], density.value_and_blocks(x)[1]["z"], rtol=1e-10)
 
 
@@ -134,7 +136,8 @@ def test_summary_of_a_map_fit_has_the_estimate_alone_and_one_row_a_component(sma
     results = bm.fit(bm.models.infinitesimal(small), "map", progress=False)
     assert "posterior" not in results.children
     table = bm.summary(results)
-    assert list(table.columns) == ["map"]
+    assert list(table.columns) == ["map", "se"]
+    assert table.loc["h2", "se"] == float(results["estimate"]["h2_se"])
     assert set(table.index) == {"h2", "sigma2_0", "sigma2_beta"}
 
 

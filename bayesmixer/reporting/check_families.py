@@ -1,0 +1,327 @@
+"""The families of checks: conditional moment tests (Newey 1985) of predictive residuals and scores, summed over LD blocks, with a sentence each.
+
+A statistic T sums terms of mean 0 over variants; t_b is its part in LD block b, s_b that block's score, D = dT / dtheta, H the curvature. To first order T at
+the fit equals sum_b (t_b + D H^-1 s_b) wherever near the mode it is evaluated, so LD and the fit's own uncertainty are both in the spread of these terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.reporting.pit import TAILS, Moments, spread
+from bayesmixer.reporting.prediction import Floats, read_json
+from bayesmixer.reporting.strata import NAMES, Strata
+from bayesmixer.reporting.style import as_number
+
+FEWEST_BLOCKS = 20
+ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
+FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count
+MISSING = 0.5  # share of the GWAS's variants that the reference lacks
+
+
+class Row(NamedTuple):
+    """One check: statistic, its degrees of freedom, p (nan: a fact, no test), sentence if flagged, and whether a fact flags it."""
+
+    name: str
+    statistic: float
+    df: float
+    p: float
+    words: str
+    fact: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a family of checks may look at."""
+
+    results: xr.DataTree
+    data: xr.Dataset
+    moments: Moments
+    strata: Strata
+    components: int
+    sigma2_0: float
+    inflation: tuple[float, float]
+    trait: int
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A statistic of q terms in every LD block and cell.
+
+    Attributes
+    ----------
+    moments
+        Where it comes from.
+    raw
+        (L, C, q) sums of terms of mean 0.
+    d
+        (C, q, P) derivative of their sums over blocks in the parameters.
+    own
+        (C, q, q) covariance of their sums over blocks if variants were independent.
+    """
+
+    moments: Moments
+    raw: Floats
+    d: Floats
+    own: Floats
+
+    def summed(self, matrix: Floats, groups: Floats | None = None) -> Sums:
+        """Sums over cells, `matrix` (S, C); `groups` (S, C) marks the cells whose LD blocks are counted, by default those of the matrix."""
+        m = self.moments
+        q = self.raw.shape[2]
+        adjusted = self.raw + m.influence(self.d)
+        # covariance of own terms and influence for independent variants: D is minus the covariance of terms and scores, up to the weights
+        inverse = np.linalg.inv(m.hessian)
+        d = self.d.reshape(-1, self.d.shape[-1])
+        thinning = np.repeat(m.thinning, q)
+        information = np.einsum("c,cpq->pq", m.thinning, m.cell_hessian)
+        least = -np.add.outer(thinning, thinning) * (d @ inverse @ d.T) + d @ inverse @ information @ inverse @ d.T
+        for c, part in enumerate(self.own):
+            least[c * q : (c + 1) * q, c * q : (c + 1) * q] += part
+        wide = np.kron(matrix, np.eye(q))
+        a, r = (x.reshape(len(x), -1) @ wide.T for x in (adjusted, self.raw))
+        return Sums(a, r, wide @ least @ wide.T, effective_blocks(m.weight @ (matrix if groups is None else groups).T), d.shape[1])
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Parts (L, K) of K sums by LD block, adjusted for the fit's influence and raw; least covariance (K, K); effective LD blocks; parameters fitted."""
+
+    adjusted: Floats
+    raw: Floats
+    least: Floats
+    blocks: float
+    lost: int
+
+    @property
+    def z(self) -> Floats:
+        """(K,) sums in standard errors."""
+        variance = np.maximum(self.scale * np.diag(spread(self.adjusted)), np.diag(self.least))
+        return np.asarray(self.adjusted.sum(axis=0) / np.sqrt(np.maximum(variance, 1e-300)))
+
+    @property
+    def scale(self) -> float:
+        """Scores at the mode are as much too small as residuals of a regression on P parameters."""
+        blocks = len(self.raw)
+        return (blocks - 1) / max(blocks - 1 - self.lost, 1)
+
+    def test(self) -> tuple[float, int, float]:
+        """Hotelling's test that all sums have mean 0: `moment_test`."""
+        return moment_test(np.sqrt(self.scale), self.adjusted, self.raw, self.least, self.blocks - self.lost)
+
+
+def moment_test(scale: float, adjusted: Floats, raw: Floats, least: Floats, blocks: float) -> tuple[float, int, float]:
+    """Hotelling's test that sums over LD blocks have mean 0.
+
+    Parameters
+    ----------
+    scale
+        Factor of the standard errors.
+    adjusted
+        (L, K) parts of the sums, with the fit's influence.
+    raw
+        (L, K) the same without it: directions whose spread the fit has taken away all but 10% are dropped.
+    least
+        (K, K) covariance that the sums have at least, by the model: where rare large terms happen to be absent, their spread says too little.
+    blocks
+        Effective number of LD blocks.
+
+    Returns
+    -------
+    tuple
+        F statistic, degrees of freedom of its numerator (0 where nothing is left), p.
+    """
+    from scipy.stats import f
+
+    value, vector = np.linalg.eigh(spread(raw))
+    use = value > 1e-6 * max(value.max(), 1e-300)
+    white = vector[:, use] / np.sqrt(value[use])
+    left, turn = np.linalg.eigh(white.T @ spread(adjusted) @ white)
+    use = left > ABSORBED
+    k = int(use.sum())
+    if k == 0 or blocks <= k + 2:
+        return np.nan, 0, 1.0
+    base = white @ turn[:, use]
+    total, covariance = base.T @ adjusted.sum(axis=0), scale**2 * np.diag(left[use])
+    more, axes = np.linalg.eigh(base.T @ least @ base - covariance)
+    covariance = covariance + (axes * np.maximum(more, 0.0)) @ axes.T
+    t2 = float(total @ np.linalg.solve(covariance, total))
+    statistic = t2 * (blocks - k) / (k * (blocks - 1))
+    return statistic, k, float(f.sf(statistic, k, blocks - k))
+
+
+def effective_blocks(weight: Floats) -> float:
+    """Degrees of freedom (Satterthwaite) of a variance summed over LD blocks of these weights (L, S): the smallest over the columns."""
+    return float(np.min(weight.sum(axis=0) ** 2 / np.maximum(np.square(weight).sum(axis=0), 1e-300)))
+
+
+def levels(m: Moments, orders: int = 4) -> Statistic:
+    """Residuals of the polynomials of u."""
+    own = np.einsum("c,kl->ckl", m.thinning * m.weight.sum(axis=0), np.eye(orders))
+    return Statistic(m, m.level[:, :, :orders], m.d_level[:, :orders], own)
+
+
+def stratum_scores(m: Moments, components: int) -> Statistic:
+    """Derivatives of the log-likelihood in log h2 (of all components) and log sigma2_0."""
+    pick = np.zeros((2, m.hessian.shape[0]))
+    pick[0, -1 - components : -1], pick[1, -1] = 1.0, 1.0
+    d = -np.einsum("ap,cpq->caq", pick, m.cell_hessian)
+    return Statistic(m, m.cell_scores @ pick.T, d, -m.thinning[:, None, None] * (d @ pick.T))
+
+
+def pit_shape(c: Context) -> Iterator[Row]:
+    """All variants together: is u uniform?"""
+    sums = levels(c.moments).summed(np.ones((1, c.moments.weight.shape[1])))
+    z = sums.z
+    words = (
+        f"The fitted distribution of |z| has another shape than the data's ({'too many' if z[1] > 0 else 'too few'} very small and very large |z| together): "
+        "more than one scale of effects, LD that the reference does not have, or z-scores that were filtered or truncated; "
+        "try two_component_mixer, and check the reference's ancestry and the file's filters."
+    )
+    yield Row("PIT, all variants", *sums.test(), words)
+
+
+CAUSES = {
+    "ld_score": "LD scores of another population or of a reference with too few variants, effects that depend on LD, or inflation that grows with LD; "
+    "use a reference of the study's ancestry with all its variants",
+    "maf": "effects whose size depends on allele frequency (maf_s), rare variants of poor imputation, or another ancestry's frequencies; "
+    "raise the MAF filter, or align with another maf_s",
+    "n": "sample sizes that are wrong for some of the variants, or cohorts of other quality; correct the column N or keep variants of one N",
+}
+
+
+def several(c: Context) -> Iterator[tuple[str, list[str], str, Floats]]:
+    """Quantities with several strata: name, labels, causes, and the cells (S, C) of each stratum."""
+    for quantity, causes in CAUSES.items():
+        labels = c.strata.labels[quantity]
+        if len(labels) > 1:
+            yield NAMES[quantity], labels, causes, np.equal.outer(np.arange(len(labels)), c.strata.of_cell[quantity]).astype(float)
+
+
+def pit_strata(c: Context) -> Iterator[Row]:
+    """By LD score, MAF and N: do level and spread of u differ between strata?"""
+    total = c.moments.weight.sum(axis=0)
+    for name, labels, causes, join in several(c):
+        # against what all variants show: their common misfit is the row above
+        contrast = join - (join @ total / total.sum())[:, None]
+        sums = levels(c.moments, 2).summed(contrast, join)
+        z = sums.z[::2]
+        worst = int(np.argmax(np.abs(z)))
+        words = (
+            f"|z| is {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {labels[worst]} "
+            f"({as_number(abs(z[worst]))} standard errors, against the other strata of {name}): {causes}."
+        )
+        yield Row(f"PIT by {name}", *sums.test(), words)
+
+
+def scores_by_stratum(c: Context) -> Iterator[Row]:
+    """By LD score, MAF and N: would the likelihood of one stratum alone choose another h2 or sigma2_0 (Rao's score test)?"""
+    for name, labels, causes, join in several(c):
+        sums = stratum_scores(c.moments, c.components).summed(join)
+        z = sums.z.reshape(len(labels), 2)
+        stratum, parameter = np.unravel_index(int(np.argmax(np.abs(z))), z.shape)
+        words = (
+            f"{'The effects' if parameter == 0 else 'The noise'} would be {'larger' if z[stratum, parameter] > 0 else 'smaller'} where {labels[stratum]} "
+            f"if these variants alone were fitted ({as_number(abs(z[stratum, parameter]))} standard errors): {causes}."
+        )
+        yield Row(f"score by {name}", *sums.test(), words)
+
+
+def pit_cells(c: Context) -> Iterator[Row]:
+    """The worst cell of MAF x LD score x N, by Bonferroni."""
+    from scipy.stats import t
+
+    cells = c.moments.weight.shape[1]
+    if cells < 2:
+        return
+    sums = levels(c.moments, 1).summed(np.eye(cells))
+    df = np.array([effective_blocks(w[:, None]) for w in c.moments.weight.T]) - sums.lost
+    # few blocks in a cell make a standard error of nothing
+    use = (df >= FEWEST_BLOCKS - sums.lost) & (np.diag(spread(sums.adjusted)) > ABSORBED * np.diag(spread(sums.raw)))
+    if not use.any():
+        return
+    z = np.where(use, sums.z, 0.0)
+    p_each = np.where(use, 2 * t.sf(np.abs(z), np.maximum(df - 1, 1)), 1.0)
+    worst = int(np.argmin(p_each))
+    p = min(1.0, float(p_each[worst]) * int(use.sum()))
+    words = (
+        f"|z| is {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {c.strata.names()[worst]} ({as_number(abs(z[worst]))} standard errors): "
+        "look at plot_pit_strata for the pattern, and check sample sizes, allele frequencies and the reference there."
+    )
+    yield Row("PIT, worst stratum", float(abs(z[worst])), 1, p, words)
+
+
+def tail(c: Context) -> Iterator[Row]:
+    """QQ: are as many variants beyond |z| 3, 4 and 5.45 as predicted?"""
+    expected = c.moments.expected_beyond.sum(axis=0)
+    use = np.flatnonzero(expected >= FEWEST_BEYOND)
+    if not len(use):
+        return
+    m = c.moments
+    # counts beyond the farther of two thresholds are what both share
+    far = m.expected_beyond[:, np.maximum.outer(use, use)]
+    counts = Statistic(m, m.beyond[:, :, use], m.d_beyond[:, use], m.thinning[:, None, None] * far)
+    sums = counts.summed(np.ones((1, m.weight.shape[1])))
+    z = sums.z
+    worst = int(np.argmax(np.abs(z)))
+    ratio = 1 + sums.raw.sum(axis=0)[worst] / expected[use][worst]
+    words = f"{'More' if z[worst] > 0 else 'Fewer'} variants than predicted lie beyond |z| {TAILS[use[worst]]:g} ({as_number(ratio)} times): " + (
+        "large effects beyond one Gaussian, or single loci; try two_component_mixer or censor=10."
+        if z[worst] > 0
+        else "strong associations are missing from the file, or |z| was capped; check the file's filters."
+    )
+    yield Row("QQ, tail", *sums.test(), words)
+
+
+def inflation(c: Context) -> Iterator[Row]:
+    """sigma2_0: does its error by LD blocks exclude what sampling explains?"""
+    from scipy.stats import t
+
+    m = c.moments
+    inverse = np.linalg.inv(m.hessian)
+    least = inverse @ np.einsum("c,cpq->pq", m.thinning, m.cell_hessian) @ inverse
+    se = float(np.sqrt(max(m.covariance[-1, -1], least[-1, -1])))
+    # one Newton step brings any point near the mode to the maximum of the likelihood
+    value = np.log(c.sigma2_0) + float((inverse @ m.scores.sum(axis=0))[-1])
+    low, high = np.log(c.inflation)
+    z = (value - high) / se if value > (low + high) / 2 else (value - low) / se
+    size = abs(z) if (value > high or value < low) else 0.0
+    shown = f"sigma2_0 is {np.exp(value):.3f} (standard error {se * np.exp(value):.3f})"
+    if value > 0:
+        words = (
+            f"{shown}, above {c.inflation[1]:g}: inflation that was not removed (stratification, relatedness, overlapping samples), or signal that the "
+            "reference's LD does not carry (too few variants, another ancestry); correct the GWAS with more principal components or a mixed model, "
+            "and check the reference."
+        )
+    else:
+        words = (
+            f"{shown}, below {c.inflation[0]:g}: z-scores were over-corrected (genomic control), or their standard errors are too large; "
+            "use the uncorrected statistics."
+        )
+    yield Row("inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, effective_blocks(m.weight.sum(axis=1, keepdims=True)) - len(inverse)))), words)
+
+
+def reference(c: Context) -> Iterator[Row]:
+    """A fact: how much of the GWAS the reference holds."""
+    overlap = read_json(c.data.attrs.get("overlap"), {})
+    by_trait = overlap.get("traits", []) if isinstance(overlap, dict) else []
+    one = by_trait[c.trait] if len(by_trait) > c.trait else {}
+    inside, matched = one.get("on_reference_chromosomes"), one.get("matched")
+    if not inside or matched is None:
+        return
+    missing = 1 - float(matched) / float(inside)
+    words = (
+        f"The reference lacks {missing:.0%} of the GWAS's variants: their effects reach the others through LD that it does not count; "
+        "use a reference with all common variants."
+    )
+    yield Row("reference", missing, np.nan, np.nan, words, missing > MISSING)
+
+
+Family = Callable[[Context], Iterator[Row]]
+# checks of two traits (sign concordance of z1 z2 for flipped alleles, overlap of samples) join here
+FAMILIES: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, inflation, reference)
