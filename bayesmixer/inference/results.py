@@ -171,7 +171,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a variable; columns `map` and `se` (its calibrated standard error, where there is one) or, where there is a posterior, `map`, `mean`, `sd`, the interval's ends and ArviZ's diagnostics.
+        One row a variable; columns `map` and `se` (its calibrated standard error, where there is one) or, where there is a posterior, `map`, `mean`,
+        `sd`, the interval's ends and ArviZ's diagnostics.
 
     Raises
     ------
