@@ -21,7 +21,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
-from pytensor.tensor.rewriting.basic import register_canonicalize
+from pytensor.tensor.rewriting.basic import register_specialize
 
 from bayesmixer.ops import kernel
 from bayesmixer.ops.layout import Array, LikelihoodData
@@ -134,10 +134,13 @@ def log_density(
     return _evaluate(data, np.atleast_1d(np.asarray(pi, float)), np.atleast_1d(np.asarray(sigma2_beta, float)), float(sigma2_0), False)[0]
 
 
-@register_canonicalize("fast_compile")
+@register_specialize("fast_compile")
 @node_rewriter([MixtureLogLik])
 def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
-    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone."""
+    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone.
+
+    Late (specialize): samplers tidy the graph before they differentiate it, and would then evaluate twice.
+    """
     if not node.op.gradient or fgraph.clients[node.outputs[1]]:
         return None
     return list(MixtureLogLik(node.op.data, gradient=False)(*node.inputs, return_list=True))
