@@ -40,19 +40,24 @@ BATCH = 5  # replicates simulated together
 
 @dataclass(frozen=True)
 class Truth:
-    """Effects, sample size, and the model that made them."""
+    """Effects, sample size and error variance."""
 
     effects: Architecture
     n: float
-    model: str
     sigma2_0: float = 1.05
 
 
-TRUTHS = {
-    "infinitesimal": Truth(architecture("infinitesimal", 0.15), 100_000, "infinitesimal"),
-    "point_normal": Truth(architecture("univariate", 0.15, 3e-3), 100_000, "univariate_mixer"),
-    "two_gaussian": Truth(architecture("two_component", 0.15, (1e-2, 3e-4), share_large=0.4), 200_000, "two_component_mixer"),
-}
+MODEL_OF = {"infinitesimal": "infinitesimal", "point_normal": "univariate_mixer", "two_gaussian": "two_component_mixer"}
+
+
+def truth_of(name: str, h2: float) -> Truth:
+    """The three truths, at a given h2."""
+    effects, n = {
+        "infinitesimal": (architecture("infinitesimal", h2), 100_000),
+        "point_normal": (architecture("univariate", h2, 3e-3), 100_000),
+        "two_gaussian": (architecture("two_component", h2, (1e-2, 3e-4), share_large=0.4), 200_000),
+    }[name]
+    return Truth(effects, n)
 
 
 def aligned(panel: PanelBlocks, reference: str, ld_blocks: str) -> tuple[xr.Dataset, np.ndarray]:
@@ -108,7 +113,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a truth and criterion: how often each model is chosen, and how often the answer is the one asked for."""
     out = []
     for truth, part in rows.groupby("truth", sort=False):
-        model = TRUTHS[str(truth)].model
+        model = MODEL_OF[str(truth)]
         own = part[part["model"] == model]
         for criterion in ("loo", "bic", "aic"):
             choice = own[f"{criterion}_choice"]
@@ -128,14 +133,15 @@ def main() -> None:
     p.add_argument("--ld-blocks", required=True)
     p.add_argument("--replicates", type=int, default=20, help="of each truth")
     p.add_argument("--out", type=Path, required=True)
-    p.add_argument("--truths", nargs="+", default=list(TRUTHS), choices=list(TRUTHS))
+    p.add_argument("--truths", nargs="+", default=list(MODEL_OF), choices=list(MODEL_OF))
     p.add_argument("--chromosomes", nargs="+", help="some of the panel's and the reference's (default: all)")
+    p.add_argument("--h2", type=float, default=0.15, help="of the chromosomes in use")
     p.add_argument("--draws", type=int, default=300)
     p.add_argument("--reloo", action="store_true", help="refit without LD blocks of k-hat > 0.7")
     p.add_argument("--seed", type=int, default=1)
     a = p.parse_args()
     warnings.simplefilter("ignore", bm.DataWarning)
-    settings = repr((a.chromosomes, a.draws, a.reloo, a.seed))
+    settings = repr((a.chromosomes, a.h2, a.draws, a.reloo, a.seed))
     rows = pd.read_parquet(a.out) if a.out.exists() else pd.DataFrame()
     if len(rows) and set(rows["settings"]) != {settings}:
         raise InputError(a.out, "holds replicates of other settings", "Give another --out.")
@@ -146,7 +152,7 @@ def main() -> None:
         template, row_of = aligned(panel, a.reference, a.ld_blocks)
     held: dict[str, tuple[int, xr.Dataset]] = {}
     for name, r in track(todo, "replicates"):
-        began, truth = time.perf_counter(), TRUTHS[name]
+        began, truth = time.perf_counter(), truth_of(name, a.h2)
         if name not in held or held[name][0] != r // BATCH:
             rng = np.random.default_rng([a.seed, zlib.crc32(name.encode()), r // BATCH])
             held[name] = (r // BATCH, simulate_z(panel, truth.effects, [truth.n], [truth.sigma2_0], rng=rng, replicates=BATCH, show=False))
