@@ -13,7 +13,9 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, totals
 from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.ops.maf import MafLikelihoodData
 from bayesmixer.variables import validate
 
 PRIORS = ("weak", "flat")
@@ -34,6 +36,7 @@ BOUNDS = {
     "log_sigma2_0": (math.log(0.3), math.log(20.0)),
     "logit_share_large": (-7.0, 7.0),
     "log_pi_ratio": (0.0, 9.0),
+    "logit_maf_s": (-5.0, 5.0),  # S within 0.7% of the ends of its range
 }
 
 
@@ -68,8 +71,8 @@ def record_of(model: pm.Model) -> Record | None:
     return getattr(model, "bayesmixer", None)
 
 
-def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
-    """Check that `data` is a GwasData of one trait with usable weights.
+def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Dataset:
+    """Check that `data` is a GwasData of one trait with usable weights, and of one exponent S unless `several_s`.
 
     Raises
     ------
@@ -81,13 +84,13 @@ def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
     validate(data, "gwas_data", "data")
     if data.sizes["trait"] != 1:
         raise InputError("data", f"{data.sizes['trait']} traits, but {model} is a model of one", "Choose one: data.isel(trait=[0]).")
-    if data["spectrum"].ndim != 2:
+    if data["spectrum"].ndim != 2 and not several_s:
         raise InputError("data", f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one", "Choose one: align(..., maf_s=0).")
     used = data["weight"].values > 0
     if not used.any():
         raise InputError("data", "no variant has a positive weight", "Check the weights given to align.")
     for name in ("z", "n", "ld_score_h"):
-        bad = int((~np.isfinite(data[name].values[used])).sum())
+        bad = int((~np.isfinite(data[name].isel(variant=used).values)).sum())
         if bad:
             raise InputError("data", f"{name}: not finite for {bad} values of weighted variants", "Drop them, or set their weight to 0.")
     if not (data["n"].values[used] > 0).all():
@@ -111,14 +114,64 @@ def likelihood_data(data: xr.Dataset, censor: float | None = None) -> Likelihood
         raise InputError("data", str(error)) from None
 
 
+def exponent(data: xr.Dataset, maf_s: float | str | None) -> float | None:
+    """What `maf_s` of a model means for these data: an exponent S, or None where it is free.
+
+    None is the S of the data, and 0 where they hold several.
+
+    Raises
+    ------
+    InputError
+        Not a number or "free", outside the exponents of the data, or free between too few of them.
+    """
+    held = exponents(data)
+    if isinstance(maf_s, str):
+        if maf_s != "free":
+            raise InputError("maf_s", f"{maf_s!r}, expected a number, 'free' or None")
+        if held.size < LEAST:
+            raise InputError("maf_s", f"'free', but the data hold S = {', '.join(f'{v:g}' for v in held)} only", REMEDY)
+        return None
+    if maf_s is not None and (isinstance(maf_s, bool) or not isinstance(maf_s, (int, float, np.number)) or not math.isfinite(maf_s)):
+        raise InputError("maf_s", f"{maf_s!r}, expected a number, 'free' or None")
+    if maf_s is None:
+        return float(held[0]) if held.size == 1 else between(data, 0.0)
+    return between(data, float(maf_s))
+
+
+def free_exponent(data: xr.Dataset, prior: str) -> Any:
+    """The free exponent S, anywhere between the smallest and the largest exponent of the data; weak prior: uniform there."""
+    if prior not in PRIORS:
+        raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+    held = exponents(data)
+    logit = pm.Logistic("logit_maf_s", 0.0, 1.0) if prior == "weak" else pm.Flat("logit_maf_s", initval=0.0)
+    return held.min() + (held.max() - held.min()) * pt.sigmoid(logit)
+
+
+def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
+    """As `likelihood_data`, with the spectra of all exponents."""
+    try:
+        return MafLikelihoodData(
+            data["z"].values[:, 0],
+            data["n"].values[:, 0],
+            data["weight"].values,
+            data["spectrum"].values,
+            data["node_x"].values,
+            data["ld_block"].values,
+            exponents(data),
+            censor=censor,
+        )
+    except ValueError as error:
+        raise InputError("data", str(error)) from None
+
+
 def evaluable(loglik: Any) -> Any:
     """Log-likelihood (ld_block), -inf where it is nan or +inf: parameters far beyond the search box, where a sampler must not stay."""
     return pt.switch(pt.lt(loglik, np.inf), loglik, -np.inf)
 
 
 def h_total(data: xr.Dataset) -> float:
-    """Sum of H over all reference variants: h2 = pi sigma2_beta h_total."""
-    return float(np.atleast_1d(data.attrs["h_total"])[0])
+    """Sum of H^(1+S) over all reference variants, S being that of the data: h2 = pi sigma2_beta h_total."""
+    return float(totals(data)[0])
 
 
 def coords(data: xr.Dataset, **more: Any) -> dict[str, Any]:
