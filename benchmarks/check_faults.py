@@ -59,6 +59,7 @@ class Study:
         v = self.panel.variants if rows is None else self.panel.variants.iloc[rows]
         data = {k: ("variant", v[k].to_numpy(object)) for k in ("snp", "chrom", "a1", "a2")}
         data |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.zeros(len(v))), "n": ("variant", np.full(len(v), float(self.a.n)))}
+        data["eaf"] = ("variant", v["freq"].to_numpy())
         attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "GRCh37", "sha256": "", "filters": "{}"}
         return xr.Dataset(data, attrs=attrs)
 

@@ -13,7 +13,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,16 +60,9 @@ def fixed_frequencies(data: LikelihoodData, components: int, frequencies: int = 
         if threads == 1:
             part(0, data.n_blocks)
         else:
-            list(pool(threads).map(part, parts[:-1], parts[1:]))
+            kernel.share_parts(part, parts, threads)
 
     return run
-
-
-_POOLS: dict[int, ThreadPoolExecutor] = {}
-
-
-def pool(threads: int) -> ThreadPoolExecutor:
-    return _POOLS.setdefault(threads, ThreadPoolExecutor(threads))
 
 
 def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Callable[[int], None] | None:
@@ -98,12 +90,16 @@ def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Call
 
 
 def least(runs: dict[Any, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.process_time) -> dict[Any, float]:
-    """Least time of each, all of them in turn so that a busy machine troubles them alike."""
+    """Least time of each, all of them in turn so that a busy machine troubles them alike.
+
+    A pause before each: threads of OpenMP, which the prototype may run on, go on spinning for some milliseconds after their work.
+    """
     best = dict.fromkeys(runs, np.inf)
     for run in runs.values():
         run()
     for _ in range(repeats):
         for name, run in runs.items():
+            time.sleep(0.02)
             start = clock()
             run()
             best[name] = min(best[name], clock() - start)

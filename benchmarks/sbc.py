@@ -29,7 +29,7 @@ from scipy.stats import chisquare
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference import laplace
-from bayesmixer.inference.density import LogDensity
+from bayesmixer.inference.density import LogDensity, forget_ops
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.models.common import BOUNDS, WEAK, record_of
@@ -131,6 +131,7 @@ def replicate(plan: Design, model: str, prior: dict[str, tuple[float, float]], d
     at = density.flatten(truth)
     loglik = {"log_likelihood": (found.blocks["z"][chosen].sum(1), density.value_and_blocks(at)[1]["z"].sum())}
     quantities = {name: (found.proposals[chosen, i], at[i]) for i, name in enumerate(density.names)} | loglik
+    forget_ops()
     common = {"model": model, "replicate": seed[-1], "pareto_k": found.pareto_k, "effective": found.effective, "cpu": time.process_time() - began}
     return [
         common | {"parameter": name, "truth": float(true), "ranks": ranks, "rank": rank_of(values, float(true), rng)}

@@ -22,7 +22,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
+from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity, forget_ops
 from bayesmixer.inference.fingerprint import differences, fingerprint, has_fingerprint, same_weights
 from bayesmixer.inference.leave_out import LeftOut, blocks_of
 from bayesmixer.models.common import Record, record_of
@@ -130,6 +130,7 @@ def compare(
         for entry, block in todo:
             entry.elpd[block] = _refitted(entry, block, int(draws), seed)
             entry.refitted += 1
+            forget_ops()
             b.advance()
     return _ranked(list(entries.values()))
 

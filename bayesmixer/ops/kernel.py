@@ -8,6 +8,7 @@ not grow with the number of parameters. Nothing of size variants x frequencies i
 from __future__ import annotations
 
 import math
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -114,11 +115,11 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _contract(acc, d_table, m, out):
     """out[p] += sum over frequencies and nodes of acc * d g / d theta_p."""
+    flat, d_flat = acc.reshape(-1), d_table.reshape(d_table.shape[0], -1)
     for p in range(d_table.shape[0]):
         t = 0.0
-        for a in range(m):
-            for k in range(acc.shape[1]):
-                t += acc[a, k] * d_table[p, a, k]
+        for i in range(m * acc.shape[1]):
+            t += flat[i] * d_flat[p, i]
         out[p] += t
 
 
@@ -335,11 +336,32 @@ def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
     def part(lo, hi):
         _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
 
-    list(_pool(nb.get_num_threads()).map(part, parts[:-1], parts[1:]))
+    share_parts(part, parts, nb.get_num_threads())
     return loglik, jac
+
+
+def share_parts(work, edges, threads):
+    """Call work(lo, hi) for every part between `edges`, on the calling thread and threads - 1 others, each of which takes the next one when it is free."""
+    queue = deque(zip(edges[:-1], edges[1:], strict=True))
+
+    def take():
+        while True:
+            try:
+                lo, hi = queue.popleft()
+            except IndexError:  # all of them are taken
+                return
+            work(lo, hi)
+
+    others = [_pool(threads).submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:
+        queue.clear()
+        for other in others:
+            other.result()
 
 
 @cache
 def _pool(threads):
-    """The threads of `evaluate_parallel`, started once."""
+    """The threads of `share_parts`, started once."""
     return ThreadPoolExecutor(threads, thread_name_prefix="bayesmixer")

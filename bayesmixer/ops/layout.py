@@ -232,11 +232,11 @@ class LikelihoodData:
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:
-        """Edges of up to 16 runs of LD blocks of about equal cost, the unit of work of a thread."""
+        """Edges of up to 64 runs of LD blocks of about equal cost, the unit of work of a thread."""
         chunks = self.chunks
         cost = np.diff(chunks.start[chunks.block_chunk]) + 10 * np.diff(self.tails[-1].block_row)
         total = np.concatenate([[0], np.cumsum(cost)])
-        edges = np.searchsorted(total, np.linspace(0, total[-1], min(16, self.n_blocks) + 1)[1:-1])
+        edges = np.searchsorted(total, np.linspace(0, total[-1], min(64, self.n_blocks) + 1)[1:-1])
         return np.unique(np.concatenate([[0], edges, [self.n_blocks]])).astype(np.int64)
 
     @property

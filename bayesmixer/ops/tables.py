@@ -33,9 +33,12 @@ def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
                 continue
             log_t = log_total(x, -half, pi, sigma2, rest)
             g[f, k] = log_t / x
+            inverse = math.exp(-log_t) if log_t > -600 else 0.0
             for c in range(c_n):
-                e = math.exp(-x * half * sigma2[c] - log_t)  # exp(-x q_c) / total
-                dg[c, f, k] = (math.expm1(-x * half * sigma2[c]) * math.exp(-log_t) if log_t > -600 else e) / x
+                xq = x * half * sigma2[c]
+                e = math.exp(-xq - log_t)  # exp(-x q_c) / total
+                less = e - inverse if xq > 0.7 or inverse == 0.0 else math.expm1(-xq) * inverse  # (exp(-x q_c) - 1) / total
+                dg[c, f, k] = less / x
                 dg[c_n + c, f, k] = -pi[c] * half * e
 
 

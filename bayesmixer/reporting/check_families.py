@@ -21,6 +21,8 @@ from bayesmixer.reporting.style import as_number
 FEWEST_BLOCKS = 20
 ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
 FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count
+FEWEST_FREQUENCIES = 1000
+DIFFERING, ALIKE = 0.01, 0.95  # allele frequencies: share that differs by 0.2, and their correlation; continents differ by far more, cohorts by less
 MISSING = 0.5  # share of the GWAS's variants that the reference lacks
 
 
@@ -306,11 +308,16 @@ def inflation(c: Context) -> Iterator[Row]:
     yield Row("inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, effective_blocks(m.weight.sum(axis=1, keepdims=True)) - len(inverse)))), words)
 
 
-def reference(c: Context) -> Iterator[Row]:
-    """A fact: how much of the GWAS the reference holds."""
+def _overlap(c: Context) -> dict[str, float]:
+    """What `align` counted of the trait; empty where the data were not made by it."""
     overlap = read_json(c.data.attrs.get("overlap"), {})
     by_trait = overlap.get("traits", []) if isinstance(overlap, dict) else []
-    one = by_trait[c.trait] if len(by_trait) > c.trait else {}
+    return by_trait[c.trait] if len(by_trait) > c.trait else {}
+
+
+def reference(c: Context) -> Iterator[Row]:
+    """A fact: how much of the GWAS the reference lacks."""
+    one = _overlap(c)
     inside, matched = one.get("on_reference_chromosomes"), one.get("matched")
     if not inside or matched is None:
         return
@@ -319,9 +326,23 @@ def reference(c: Context) -> Iterator[Row]:
         f"The reference lacks {missing:.0%} of the GWAS's variants: their effects reach the others through LD that it does not count; "
         "use a reference with all common variants."
     )
-    yield Row("reference", missing, np.nan, np.nan, words, missing > MISSING)
+    yield Row("reference's variants", missing, np.nan, np.nan, words, missing > MISSING)
+
+
+def ancestry(c: Context) -> Iterator[Row]:
+    """A fact: how many allele frequencies of the GWAS differ from the reference's by more than 0.2."""
+    one = _overlap(c)
+    compared = float(one.get("frequencies_compared", 0))
+    if compared < FEWEST_FREQUENCIES or "frequencies_differ" not in one:
+        return
+    differ, r = float(one["frequencies_differ"]) / compared, float(one.get("frequency_correlation", 1.0))
+    words = (
+        f"{differ:.1%} of the GWAS's allele frequencies differ from the reference's by more than 0.2 (correlation {r:.2f}): the reference is of another "
+        "ancestry, and so is its LD, or frequencies are of the other allele; use a reference of the study's ancestry."
+    )
+    yield Row("reference's ancestry", differ, np.nan, np.nan, words, differ > DIFFERING or r < ALIKE)
 
 
 Family = Callable[[Context], Iterator[Row]]
 # checks of two traits (sign concordance of z1 z2 for flipped alleles, overlap of samples) join here
-FAMILIES: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, inflation, reference)
+FAMILIES: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, inflation, reference, ancestry)

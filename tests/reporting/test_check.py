@@ -309,9 +309,17 @@ def test_reference_that_lacks_most_of_the_gwas_is_flagged(data, fit):
     overlap = {"variants": 4000, "traits": [{"on_reference_chromosomes": 12_000, "matched": 4000}]}
     few = data.assign_attrs(overlap=json.dumps(overlap))
     c = check(fit, few, draws=2, progress=False)
-    assert "lacks 67% of the GWAS's variants" in c.table.loc["reference", "in_words"]
+    assert "lacks 67% of the GWAS's variants" in c.table.loc["reference's variants", "in_words"]
     overlap["traits"][0]["on_reference_chromosomes"] = 4100
-    assert not check(fit, few.assign_attrs(overlap=json.dumps(overlap)), draws=2, progress=False).table.loc["reference", "flagged"]
+    assert not check(fit, few.assign_attrs(overlap=json.dumps(overlap)), draws=2, progress=False).table.loc["reference's variants", "flagged"]
+
+
+@pytest.mark.parametrize(("differ", "r", "flagged"), [(3, 0.995, False), (200, 0.97, True), (3, 0.9, True)])
+def test_reference_of_another_ancestry_is_told_by_its_frequencies(data, fit, differ, r, flagged):
+    overlap = {"traits": [{"frequencies_compared": 4000, "frequencies_differ": differ, "frequency_correlation": r}]}
+    row = check(fit, data.assign_attrs(overlap=json.dumps(overlap)), draws=1, progress=False).table.loc["reference's ancestry"]
+    assert row["flagged"] == flagged
+    assert ("use a reference of the study's ancestry" in row["in_words"]) == flagged
 
 
 def test_two_component_and_infinitesimal_fits_can_be_checked(data):
