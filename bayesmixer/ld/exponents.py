@@ -1,9 +1,9 @@
 """The exponents S (effect variance proportional to H^S) that a GwasData holds, and the same data at an S between them.
 
 A sum over partners F(S) = sum_i f(H_i^(1+S) r_ij^2 sigma2) is smooth in S, but the more so the less a partner's strength moves with S. So spectra are first
-brought to strengths relative to a variant of heterozygosity `H_REF`: x' = H^(1+S) r^2 H_REF^(top - S), with sigma2_beta H_REF^(S - top) in place of sigma2_beta
-(`top` is the largest exponent, so that strengths only shrink), and then interpolated by the Lagrange polynomial through the exponents. Ten times more
-accurate than without, and safe in the tails (docs/maf_architecture.md).
+brought to strengths relative to a variant of heterozygosity `H_REF`: x' = H^(1+S) r^2 H_REF^(bottom - S), with sigma2_beta H_REF^(S - bottom) in place of
+sigma2_beta, and then interpolated by the Lagrange polynomial through the exponents. `bottom` is the smallest exponent: strengths only grow, so that
+the nodes of the interpolated spectra, more of them over a wider range, lie nowhere further apart than those of the spectra held.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.spectrum import cardinal, nodes
+from bayesmixer.ld.spectrum import X0, cardinal, nodes
 
 Array = NDArray[np.float64]
 
-H_REF = 0.25
+H_REF = 1 / 3  # a common variant's, of minor allele frequency 0.21
 LEAST = 3  # exponents between which S may be anything
 REMEDY = "Build the reference with several: build_reference(..., maf_s=[-1, -0.75, -0.5, -0.25, 0, 0.25]), then align(...)."
 
@@ -68,8 +68,8 @@ def lagrange(held: Array, s: float) -> tuple[Array, Array]:
     return weight, slope
 
 
-def rescaling(held: Array, node_x: Array) -> Array:
-    """Matrices (n, K, K) that bring spectra (J, K) of each exponent to strengths x', on the same nodes: spectra[s] @ matrices[s].
+def rescaling(held: Array, node_x: Array) -> tuple[Array, Array]:
+    """Nodes (K',) for strengths x', and matrices (n, K, K') that bring spectra (J, K) of each exponent there: spectra[s] @ matrices[s].
 
     Raises
     ------
@@ -79,15 +79,17 @@ def rescaling(held: Array, node_x: Array) -> Array:
     x = np.asarray(node_x, np.float64)
     if np.abs(x - nodes(x.size, x[0])).max() > 1e-6 * x[0]:
         raise InputError("node_x", "is not the nodes of an LD spectrum, so spectra cannot be interpolated in S", "Make them with ld.spectrum.nodes.")
-    scale = H_REF ** (held.max() - held)
-    return np.stack([c * cardinal(c * x, x.size, float(x[0])) for c in scale])
+    scale = H_REF ** (held.min() - held)
+    top = float(x[0] * scale.max())
+    k = int(np.ceil(x.size * np.log1p(top / X0) / np.log1p(x[0] / X0)))  # as dense as the nodes held
+    return nodes(k, top), np.stack([c * cardinal(c * x, k, top) for c in scale])
 
 
 def pick(data: xr.Dataset, s: float) -> xr.Dataset:
-    """GwasData of one exponent that it holds, as `align(..., maf_s=s)` would have returned it."""
+    """GwasData of the exponent held that is nearest to `s`, as `align(..., maf_s=..)` would have returned it."""
     held = exponents(data)
     if data["spectrum"].ndim == 2:
-        return data
+        return data if np.size(data.attrs["h_total"]) == 1 else data.assign_attrs(h_total=totals(data).tolist(), maf_s=held.tolist())
     i = int(np.argmin(np.abs(held - s)))
     one = data.isel(maf_s=i)
     return one.assign_attrs(h_total=[float(totals(data)[i])], maf_s=[float(held[i])])
@@ -132,7 +134,7 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        GwasData without the dimension. Where interpolated, all strengths (`spectrum`, `ld_score_h`, `h_total`) are multiplied by
+        GwasData without the dimension. Where interpolated, it has more nodes, and all strengths (`spectrum`, `ld_score_h`, `h_total`) are multiplied by
         `attrs["strength_scale"]`, which divides sigma2_beta and changes nothing else (h2 = pi sigma2_beta h_total).
 
     Raises
@@ -144,21 +146,22 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
     if is_held(data, s):
         return pick(data, s)
     held = exponents(data)
-    weight, scale = lagrange(held, s)[0], float(H_REF ** (held.max() - s))
-    matrices = weight[:, None, None] * rescaling(held, np.asarray(data["node_x"].values, np.float64))
+    weight, scale = lagrange(held, s)[0], float(H_REF ** (held.min() - s))
+    node_x, matrices = rescaling(held, np.asarray(data["node_x"].values, np.float64))
     spectrum: Any = 0.0
-    for of_s, matrix in zip(data["spectrum"].values, matrices, strict=True):
-        spectrum = spectrum + of_s @ matrix.astype(np.float32)
-    score = np.asarray(ld_score_weights(data, s)) @ np.asarray(data["ld_score_h"].values, np.float64)
-    one = data.isel(maf_s=0).assign(spectrum=(("variant", "node"), np.asarray(spectrum, np.float32)), ld_score_h=("variant", score * scale))
+    for w, of_s, matrix in zip(weight, data["spectrum"].values, matrices, strict=True):
+        spectrum = spectrum + w * (of_s @ matrix)
+    score = ld_score_weights(data, s) @ np.asarray(data["ld_score_h"].values, np.float64)
+    one = data.drop_dims("node").isel(maf_s=0)
+    one = one.assign(spectrum=(("variant", "node"), spectrum.astype(np.float32)), node_x=("node", node_x), ld_score_h=("variant", score * scale))
     attrs = {"h_total": [h_total_at(data, s) * scale], "maf_s": [float(s)], "strength_scale": scale}
     return one.assign_coords(maf_s=float(s)).assign_attrs(attrs)
 
 
-def ld_score_weights(data: xr.Dataset, s: Any) -> list[Any]:
-    """Weights of the exponents' ld_score_h in that of S, a number or a PyTensor scalar: by the polynomial of the scores relative to `H_REF`."""
+def ld_score_weights(data: xr.Dataset, s: Any) -> Any:
+    """Weights (S,) of the exponents' ld_score_h in that of S, a number or a PyTensor scalar: by the polynomial of the scores relative to `H_REF`."""
     held = exponents(data)
-    return [w * H_REF ** (s - a) for w, a in zip(_weights(held, s), held, strict=True)]
+    return _weights(held, s) * H_REF ** (s - held)
 
 
 def h_total_at(data: xr.Dataset, s: Any) -> Any:
@@ -170,15 +173,15 @@ def h_total_at(data: xr.Dataset, s: Any) -> Any:
     h, count = np.asarray(data["h_bin_value"].values, np.float64), np.asarray(data["h_bin_count"].values, np.float64)
     h, count = h[count > 0], count[count > 0]
     off = np.log(totals(data) / (count * h ** (1 + held[:, None])).sum(1))
-    return (count * h ** (1 + s)).sum() * np.exp(sum(w * o for w, o in zip(_weights(held, s), off, strict=True)))
+    return (count * h ** (1 + s)).sum() * np.exp((_weights(held, s) * off).sum())
 
 
-def _weights(held: Array, s: Any) -> list[Any]:
-    """Lagrange weights at a number or a PyTensor scalar."""
-    out = []
-    for i, a in enumerate(held):
-        w: Any = 1.0
-        for b in np.delete(held, i):
-            w = w * (s - b) / (a - b)
-        out.append(w)
+def _weights(held: Array, s: Any) -> Any:
+    """Lagrange weights (S,) at a number or a PyTensor scalar, as polynomials in the place of S in its range: few nodes of a graph."""
+    low, span = held.min(), max(held.max() - held.min(), 1e-9)
+    coefficients = np.linalg.inv(np.vander(2 * (held - low) / span - 1, increasing=True))  # row k: of the k-th power
+    t = 2 * (s - low) / span - 1
+    out: Any = coefficients[-1]
+    for row in coefficients[-2::-1]:
+        out = out * t + row
     return out

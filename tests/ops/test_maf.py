@@ -12,7 +12,9 @@ from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs, x_max_of
 from bayesmixer.ops import oracle
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.likelihood import MixtureLogLik
-from bayesmixer.ops.maf import MafLikelihoodData, MafMixtureLogLik, _numba_maf, evaluate_parallel, evaluate_serial
+from bayesmixer.ops.maf import MafMixtureLogLik, _numba_maf
+from bayesmixer.ops.maf_kernel import evaluate_parallel, evaluate_serial
+from bayesmixer.ops.maf_layout import MafLikelihoodData
 
 HELD = np.array([-1.0, -0.75, -0.5, -0.25, 0.0, 0.25])
 K, X_MAX = 24, x_max_of(HELD)
@@ -54,14 +56,15 @@ def op(panel):
 
 
 def interpolated(panel, s):
-    """Spectra at s in strengths relative to H_REF, by the definition in ld/exponents.py, and what divides sigma2_beta."""
+    """Spectra at s in strengths relative to H_REF, by the definition in ld/exponents.py, their nodes, and what divides sigma2_beta."""
     weight = lagrange(HELD, s)[0]
-    return np.einsum("s,sjk,skl->jl", weight, panel.spectra, rescaling(HELD, nodes(K, X_MAX))), H_REF ** (HELD.max() - s)
+    node_x, matrices = rescaling(HELD, nodes(K, X_MAX))
+    return np.einsum("s,sjk,skl->jl", weight, panel.spectra, matrices), node_x, H_REF ** (HELD.min() - s)
 
 
 def by_oracle(panel, s, pi=PI, sigma2=SIGMA2, zero=ZERO):
-    spectrum, scale = interpolated(panel, s)
-    return oracle.log_density(panel.z, panel.n, spectrum, nodes(K, X_MAX), pi, sigma2 / scale, zero)
+    spectrum, node_x, scale = interpolated(panel, s)
+    return oracle.log_density(panel.z, panel.n, spectrum, node_x, pi, sigma2 / scale, zero)
 
 
 def test_lagrange_weights_reproduce_polynomials_and_their_derivatives():
@@ -130,7 +133,7 @@ def test_blocks_add_up_and_threads_numba_and_values_alone_agree(panel):
     data = MafLikelihoodData(np.tile(panel.z, 12), np.tile(panel.n, 12), weight, spectra, nodes(K, X_MAX), block, HELD)
     args = (np.array([PI]), np.array([SIGMA2]), ZERO, S)
     value, jacobian = evaluate_serial(data.packed, data.tails, *args, True)
-    parallel = evaluate_parallel(data.packed, data.tails, *args, True)
+    parallel = evaluate_parallel(data.packed, data.tails, *args, True, 2)
     np.testing.assert_allclose(parallel[0], value, rtol=1e-12)
     np.testing.assert_allclose(parallel[1], jacobian, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(evaluate_serial(data.packed, data.tails, *args, False)[0], value, rtol=1e-12)
@@ -168,8 +171,8 @@ def test_outside_the_exponents_held_the_log_likelihood_is_minus_infinity(op, arg
 def test_censored_variants_count_with_their_tail_probability(panel):
     op = MafMixtureLogLik(panel.data(censor=4.0))
     value, jacobian = op.evaluate([PI], [SIGMA2], ZERO, S)
-    spectrum, scale = interpolated(panel, S)
-    expected = oracle.log_density(panel.z, panel.n, spectrum, nodes(K, X_MAX), PI, SIGMA2 / scale, ZERO, censor=4.0)
+    spectrum, node_x, scale = interpolated(panel, S)
+    expected = oracle.log_density(panel.z, panel.n, spectrum, node_x, PI, SIGMA2 / scale, ZERO, censor=4.0)
     np.testing.assert_allclose(value, expected, atol=1e-5)
     up, down = (op.evaluate([PI], [SIGMA2], ZERO, S + h)[0] for h in (1e-4, -1e-4))
     np.testing.assert_allclose(jacobian[:, 3], (up - down) / 2e-4, rtol=1e-4, atol=1e-4)
