@@ -13,9 +13,9 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, totals
+from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick, totals
 from bayesmixer.ops.layout import LikelihoodData
-from bayesmixer.ops.maf import MafLikelihoodData
+from bayesmixer.ops.maf_layout import MafLikelihoodData
 from bayesmixer.variables import validate
 
 PRIORS = ("weak", "flat")
@@ -28,6 +28,7 @@ WEAK = {
     "logit_share_large": (0.0, 1.5),  # 95% of the large effects' share of h2 between 0.05 and 0.95
     "log_pi_ratio": (3.0, 1.0),  # the large effects' pi is 3 to 140 times smaller than the small effects'
 }
+UNIFORM = ("logit_maf_s",)  # logits of what the weak prior is uniform in
 
 # where a search may go; wide of anything that summary statistics can support
 BOUNDS = {
@@ -99,16 +100,26 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
 
 
 def likelihood_data(data: xr.Dataset, censor: float | None = None) -> LikelihoodData:
-    """The weighted variants of a one-trait GwasData, as the Op takes them."""
+    """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them."""
+    return _laid_out(LikelihoodData, data, censor=censor)
+
+
+def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
+    """The weighted variants with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
+    return _laid_out(MafLikelihoodData, data, censor=censor, held=exponents(data))
+
+
+def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: Any) -> Layout:
+    """The variants of a one-trait GwasData in a memory layout, what is wrong with them said in one line."""
     try:
-        return LikelihoodData(
-            data["z"].values[:, 0],
-            data["n"].values[:, 0],
-            data["weight"].values,
-            data["spectrum"].values,
-            data["node_x"].values,
-            data["ld_block"].values,
-            censor=censor,
+        return layout(
+            z=data["z"].values[:, 0],
+            n=data["n"].values[:, 0],
+            weight=data["weight"].values,
+            spectrum=data["spectrum"].values,
+            node_x=data["node_x"].values,
+            ld_block=data["ld_block"].values,
+            **more,
         )
     except ValueError as error:
         raise InputError("data", str(error)) from None
@@ -138,30 +149,25 @@ def exponent(data: xr.Dataset, maf_s: float | str | None) -> float | None:
     return between(data, float(maf_s))
 
 
-def free_exponent(data: xr.Dataset, prior: str) -> Any:
-    """The free exponent S, anywhere between the smallest and the largest exponent of the data; weak prior: uniform there."""
-    if prior not in PRIORS:
-        raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+def s_option(maf_s: float | str | None) -> dict[str, Any]:
+    """`maf_s` as an option of a model's record; nothing where it was left out, so that records of one S read as they always did."""
+    return {} if maf_s is None else {"maf_s": maf_s if isinstance(maf_s, str) else float(maf_s)}
+
+
+def take_exponent(data: xr.Dataset, maf_s: float | str | None) -> tuple[xr.Dataset, float | None, bool]:
+    """The data, S (None where it is free), and whether spectra of one exponent will do: the data then are of that one."""
+    s = exponent(data, maf_s)
+    if s is None or not is_held(data, s):
+        return data, s, False
+    return pick(data, s), s, True
+
+
+def symbolic_exponent(data: xr.Dataset, s: float | None, prior: str) -> Any:
+    """S: a number as it is, or the deterministic `maf_s`, anywhere between the smallest and the largest exponent of the data; weak prior: uniform there."""
+    if s is not None:
+        return s
     held = exponents(data)
-    logit = pm.Logistic("logit_maf_s", 0.0, 1.0) if prior == "weak" else pm.Flat("logit_maf_s", initval=0.0)
-    return held.min() + (held.max() - held.min()) * pt.sigmoid(logit)
-
-
-def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
-    """As `likelihood_data`, with the spectra of all exponents."""
-    try:
-        return MafLikelihoodData(
-            data["z"].values[:, 0],
-            data["n"].values[:, 0],
-            data["weight"].values,
-            data["spectrum"].values,
-            data["node_x"].values,
-            data["ld_block"].values,
-            exponents(data),
-            censor=censor,
-        )
-    except ValueError as error:
-        raise InputError("data", str(error)) from None
+    return pm.Deterministic("maf_s", held.min() + (held.max() - held.min()) * pt.sigmoid(free("logit_maf_s", prior)))
 
 
 def evaluable(loglik: Any) -> Any:
@@ -187,10 +193,10 @@ def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
 
 
 def free(name: str, prior: str) -> Any:
-    """A free parameter on the whole line, with its weak normal prior or a flat one."""
-    if prior == "weak":
-        mean, sd = WEAK[name]
-        return pm.Normal(name, mean, sd)
+    """A free parameter on the whole line, with its weak prior (normal; the logistic one of a logit is uniform on what it is the logit of) or a flat one."""
+    if prior not in PRIORS:
+        raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+    mean, sd = (0.0, 1.0) if name in UNIFORM else WEAK[name]
     if prior == "flat":
-        return pm.Flat(name, initval=WEAK[name][0])
-    raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+        return pm.Flat(name, initval=mean)
+    return pm.Logistic(name, mean, sd) if name in UNIFORM else pm.Normal(name, mean, sd)

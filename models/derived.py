@@ -29,7 +29,7 @@ def _bins(data: xr.Dataset, s: float | None = None) -> tuple[NDArray[np.float64]
 
 
 def n90_fraction_at(data: xr.Dataset, s: Any) -> Any:
-    """`n90_fraction` at a symbolic S: the polynomial through nine of its values over the exponents of the data (off by less than 1e-4)."""
+    """`n90_fraction` at a symbolic S: the polynomial through nine of its values over the exponents of the data (off by less than 3e-4)."""
     held = exponents(data)
     at = (held.max() + held.min()) / 2 - (held.max() - held.min()) / 2 * np.cos(np.pi * np.arange(9) / 8)
     t = (2 * s - held.max() - held.min()) / (held.max() - held.min())

@@ -12,8 +12,8 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.ld.exponents import h_total_at, is_held, ld_score_weights, pick
-from bayesmixer.models.common import Record, by_block, coords, exponent, free, free_exponent, h_total, one_trait
+from bayesmixer.ld.exponents import h_total_at, ld_score_weights
+from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait, s_option, symbolic_exponent, take_exponent
 from bayesmixer.models.starts import infinitesimal_starts
 
 
@@ -45,11 +45,8 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
     Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications 10:2417).
     """
     one_trait(data, "infinitesimal", several_s=True)
-    s = exponent(data, maf_s)
     build = partial(infinitesimal, prior=prior, maf_s=maf_s)
-    held = s is not None and is_held(data, s)
-    if s is not None and held:
-        data = pick(data, s)
+    data, s, held = take_exponent(data, maf_s)
     used = np.flatnonzero(data["weight"].values > 0)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
     scores, block = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float), data["ld_block"].values[used]
@@ -59,16 +56,16 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
         log_h2, log_sigma2_0 = free("log_h2", prior), free("log_sigma2_0", prior)
         h2, sigma2_0 = pm.Deterministic("h2", pt.exp(log_h2)), pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))
         if held:
-            total, exposure = h_total(data), exposures[0]
+            total, exposure = h_total(data), exposures[0] / h_total(data)
         else:
-            exponent_s = pm.Deterministic("maf_s", free_exponent(data, prior)) if s is None else s
+            exponent_s = symbolic_exponent(data, s, prior)
             total = h_total_at(data, exponent_s)
-            exposure = sum(w * e for w, e in zip(ld_score_weights(data, exponent_s), exposures, strict=True))
+            exposure = pt.dot(ld_score_weights(data, exponent_s), exposures) / total
         pm.Deterministic("sigma2_beta", h2 / total)
 
-        variance = sigma2_0 + h2 / total * exposure
+        variance = sigma2_0 + h2 * exposure
         terms = weight * -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
         pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
     names = ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
-    model.bayesmixer = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, {"maf_s": maf_s})
+    model.bayesmixer = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, s_option(maf_s))
     return model

@@ -24,8 +24,9 @@ SCAN = np.array([-9.5, -8.5, -7.5, -6.5, -5.5, -4.5, -3.5, -2.0, 0.0, 2.0])  # l
 def moments_h2(data: xr.Dataset) -> tuple[float, float]:
     """(h2, sigma2_0) by two rounds of weighted least squares of z^2 on N ld_score_h, kept positive.
 
-    Source: Bulik-Sullivan et al. 2015, with weights 1 / variance of z^2 times the composite weights.
+    Of several exponents S the middle one serves. Source: Bulik-Sullivan et al. 2015, with weights 1 / variance of z^2 times the composite weights.
     """
+    data = pick(data, float(np.median(exponents(data))))
     w = data["weight"].values
     used = w > 0
     z2 = data["z"].values[used, 0] ** 2
@@ -45,9 +46,7 @@ def moments_h2(data: xr.Dataset) -> tuple[float, float]:
 
 def infinitesimal_starts(record: Record) -> list[dict[str, float]]:
     """One start: the moments; for a free S, in the middle of its range."""
-    held = exponents(record.data)
-    middle = record.data if held.size == 1 else pick(record.data, float(np.median(held)))
-    h2, zero = moments_h2(middle)
+    h2, zero = moments_h2(record.data)
     start = {"log_h2": math.log(h2), "log_sigma2_0": math.log(zero)}
     return [start | {"logit_maf_s": 0.0} if "logit_maf_s" in record.free else start]
 

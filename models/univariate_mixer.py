@@ -13,19 +13,20 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.exponents import h_total_at, is_held, pick
+from bayesmixer.ld.exponents import h_total_at
 from bayesmixer.models.common import (
     Record,
     by_block,
     coords,
     evaluable,
-    exponent,
     free,
-    free_exponent,
     h_total,
     likelihood_data,
     maf_likelihood_data,
     one_trait,
+    s_option,
+    symbolic_exponent,
+    take_exponent,
 )
 from bayesmixer.models.derived import n90_fraction, n90_fraction_at
 from bayesmixer.models.starts import free_s_starts, mixer_starts
@@ -75,12 +76,8 @@ def univariate_mixer(
         raise InputError("likelihood", f"{likelihood!r}, expected exact or fast")
     if likelihood == "fast" and censor is not None:
         raise InputError("censor", "the fast likelihood has no censoring", "Use likelihood='exact'.")
-    s = exponent(data, maf_s)
     build = partial(univariate_mixer, prior=prior, censor=censor, likelihood=likelihood, maf_s=maf_s)
-    if s is not None and is_held(data, s):
-        data, plain = pick(data, s), True
-    else:
-        plain = False
+    data, s, plain = take_exponent(data, maf_s)
     if likelihood == "fast" and not plain:
         raise InputError("likelihood", "'fast' takes one S that the data hold", "Use likelihood='exact', or an exponent of the reference.")
     names = ("log_h2", "logit_pi", "log_sigma2_0")
@@ -93,7 +90,7 @@ def univariate_mixer(
         if plain:
             total, fraction = h_total(data), n90_fraction(data)
         else:
-            exponent_s = pm.Deterministic("maf_s", free_exponent(data, prior)) if s is None else s
+            exponent_s = symbolic_exponent(data, s, prior)
             total, fraction = h_total_at(data, exponent_s), n90_fraction_at(data, exponent_s)
         sigma2_beta = pm.Deterministic("sigma2_beta", h2 / (pi * total))
         n_causal = pm.Deterministic("n_causal", pi * n_reference)
@@ -116,6 +113,6 @@ def univariate_mixer(
         build,
         names if s is not None else (*names, "logit_maf_s"),
         mixer_starts if plain else free_s_starts,
-        {"censor": censor, "likelihood": likelihood, "maf_s": maf_s if s is None or maf_s is None else s},
+        {"censor": censor, "likelihood": likelihood} | s_option(maf_s),
     )
     return model

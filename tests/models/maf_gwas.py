@@ -30,7 +30,7 @@ def heterozygosity():
     return panel(BLOCKS, SIZE)[0]
 
 
-def maf_gwas(s=-0.6, h2=0.5, pi=0.05, sigma2_0=1.05, n=100_000, seed=0, held=HELD, **kwargs):
+def maf_gwas(s=-0.6, h2=0.5, pi=0.05, sigma2_0=1.05, n=20_000, seed=0, held=HELD, **kwargs):
     """GwasData of one trait with the exponents `held`; effects of variance proportional to H^s."""
     h, r, root, _, block = panel(BLOCKS, SIZE)
     rng = np.random.default_rng(seed)

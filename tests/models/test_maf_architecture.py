@@ -1,5 +1,7 @@
 """Univariate MiXeR with S: derived quantities, its limits, fixed and free S, and a fit that recovers S."""
 
+import warnings
+
 import numpy as np
 import pytest
 from maf_gwas import HELD, heterozygosity, maf_gwas, spectrum_at
@@ -13,6 +15,7 @@ from bayesmixer.models import infinitesimal, univariate_mixer
 from bayesmixer.models.common import record_of
 from bayesmixer.models.derived import n90_fraction, n90_fraction_at
 from bayesmixer.models.starts import thin
+from bayesmixer.reporting.prediction import at_fitted_s, parameters
 
 POINT = np.array([-0.7, -3.0, 0.05, 0.2])
 
@@ -49,9 +52,9 @@ def test_h_total_is_exact_at_the_exponents_held_and_close_between(data):
 def test_with_s_of_minus_one_all_variants_explain_alike_so_that_n90_is_a_quantile_of_chi_squared(data):
     # share of chi2_1 above t is E[chi2_1; > t] = P(chi2_3 > t)
     expected = chi2.sf(chi2.isf(0.9, 3), 1)
-    assert n90_fraction(data, -1.0) == pytest.approx(expected, abs=2e-4)
+    assert n90_fraction(data, -1.0) == pytest.approx(expected, abs=5e-4)  # of the interpolation along its grid
     for s in (-0.83, -0.31, 0.2):
-        assert n90_fraction_at(data, s) == pytest.approx(n90_fraction(data, s), abs=1e-4)
+        assert n90_fraction_at(data, s) == pytest.approx(n90_fraction(data, s), abs=3e-4)
 
 
 def test_a_number_that_is_held_gives_the_model_of_that_exponent_alone(data):
@@ -81,7 +84,9 @@ def test_a_number_between_is_the_free_model_there_and_the_model_of_the_interpola
     np.testing.assert_allclose(one["ld_score_h"].values, direct, rtol=1e-4)
 
 
-def test_with_every_variant_causal_it_is_the_infinitesimal_model_of_that_s(data, density):
+def test_with_every_variant_causal_it_is_the_infinitesimal_model_of_that_s(data):
+    data = data.assign(z=data["z"].clip(-9, 9))  # beyond, where few lines reach, the saddle point of a mixture is no Gaussian's
+    density = LogDensity(univariate_mixer(data, prior="flat", maf_s="free"))
     every = POINT.copy()
     every[1] = 30.0
     gaussian = LogDensity(infinitesimal(data, prior="flat", maf_s="free"))
@@ -115,16 +120,62 @@ def test_weak_prior_of_s_is_uniform_over_its_range(data):
     np.testing.assert_allclose(np.diff(found), np.diff(jacobian), rtol=1e-6)
 
 
-def test_a_fit_recovers_s_and_rejects_zero(data):
-    results = bm.fit(univariate_mixer(data, maf_s="free"), "laplace", draws=200, seed=1, progress=False)
-    table = bm.summary(results)
+@pytest.fixture(scope="module")
+def fitted(data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bm.DataWarning)  # 60 LD blocks are few
+        return bm.fit(univariate_mixer(data, maf_s="free"), "laplace", draws=200, seed=1, progress=False)
+
+
+def test_a_fit_recovers_s_and_rejects_zero(data, fitted):
+    table = bm.summary(fitted)
     found, sd = table.loc["maf_s", "map"], table.loc["maf_s", "sd"]
     assert 0.01 < sd < 0.25
     assert abs(found - -0.6) < 3 * sd
-    zero = bm.fit(univariate_mixer(data, maf_s=0), "map", progress=False)
-    gain = results["estimate"].attrs["log_likelihood"] - zero["estimate"].attrs["log_likelihood"]
-    assert gain > 2
-    assert results["log_likelihood"]["z"].sizes["ld_block"] == 60
+    zero = fit_quietly(univariate_mixer(data, maf_s=0))
+    assert fitted["estimate"].attrs["log_likelihood"] - zero["estimate"].attrs["log_likelihood"] > 2
+    assert fitted["log_likelihood"]["z"].sizes["ld_block"] == 60
+    assert fitted["estimate"].attrs["n_parameters_infinitesimal"] == 3
+
+
+def fit_quietly(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bm.DataWarning)
+        return bm.fit(model, "map", progress=False)
+
+
+def test_s_is_calibrated_with_the_other_parameters(fitted):
+    calibration = fitted["calibration"]
+    assert list(calibration["parameter"].values) == ["log_h2", "logit_pi", "log_sigma2_0", "logit_maf_s"]
+    assert (calibration["sd_ratio"] > 0.3).all()
+    moved, raw = (fitted[f"{group}unconstrained_posterior"]["logit_maf_s"] for group in ("", "uncalibrated_"))
+    assert float(moved.std() / raw.std()) == pytest.approx(float(calibration["sd_ratio"].sel(parameter="logit_maf_s")), rel=0.3)
+    place = (float(fitted["estimate"]["maf_s"]) - HELD[0]) / (HELD[-1] - HELD[0])
+    slope = (HELD[-1] - HELD[0]) * place * (1 - place)
+    variance = fitted["estimate"]["covariance_calibrated"].sel(parameter="logit_maf_s", parameter_bis="logit_maf_s")
+    assert float(fitted["estimate"]["maf_s_se"]) == pytest.approx(slope * np.sqrt(float(variance)), rel=1e-4)
+
+
+def test_predictions_of_a_free_s_stand_at_its_mode_and_keep_the_h2_of_each_draw(data, fitted):
+    one = at_fitted_s(data, fitted)
+    assert float(one["maf_s"]) == float(fitted["estimate"]["maf_s"])
+    p = parameters(fitted, data=one)
+    h2 = fitted["posterior"]["h2"].values.ravel()
+    np.testing.assert_allclose(p.pi[:, 0] * p.sigma2_beta[:, 0] * one.attrs["h_total"][0], h2)
+    held = at_fitted_s(data, fit_quietly(univariate_mixer(data, maf_s=-0.5)))
+    np.testing.assert_array_equal(held["spectrum"], data["spectrum"].sel(maf_s=-0.5))
+    assert float(at_fitted_s(data, None)["maf_s"]) == 0
+
+
+def test_report_check_and_comparison_of_a_free_s(data, fitted, tmp_path):
+    text = bm.report(fitted, data, tmp_path / "s.html", progress=False).read_text()
+    assert "proportional to heterozygosity to the power S = " in text
+    assert "No figure" not in text
+    found = bm.check(fitted, data, draws=4, progress=False)
+    assert np.isfinite(found.table["p"]).any()
+    assert "logit_maf_s" in found.prior.index
+    table = bm.compare({"S free": fitted}, progress=False, reloo=False)
+    assert table.loc["S free", "n_parameters"] == 4
 
 
 def test_thinned_data_keep_all_exponents(data):
