@@ -1,10 +1,16 @@
 """Effects that depend on allele frequency: simulate with several S through real LD, fit with S = 0 and with S free, print what that does.
 
-    python benchmarks/maf_architecture.py PANEL_DIR [--blocks eur_hg19] [--chromosomes 20 21 22] [--true-s -0.75 -0.5 0] [--replicates 4] [--work DIR]
+    python benchmarks/maf_architecture.py PANEL_DIR [--chromosomes 20 21 22] [--true-s -0.75 -0.5 0] [--replicates 4] [--work DIR]
+    python benchmarks/maf_architecture.py PANEL_DIR --error [--work DIR]
+    python benchmarks/maf_architecture.py PANEL_DIR --study [--replicates 200] [--processes 2] [--work DIR]
 
 PANEL_DIR holds PLINK files whose names end in chr13.bed, .. (as 1000g_eur_hm3). The reference (`--exponents`, LD blocks as windows, plain r^2) and the alignment
 are made once in --work; each replicate is a row of --work/maf_architecture.jsonl, and a call goes on where the last one stopped. pi and h2 are compared with
-the model's parameters. With --error the interpolation in S is measured instead: log densities of chromosome 22 by interpolated spectra against spectra built at S.
+the model's parameters.
+
+With --error the interpolation in S is measured instead: log densities of chromosome 22 by interpolated spectra against spectra built at S.
+With --study coverage is: modes with S free and calibrated normal intervals on the unconstrained scale, as `bayesmixer coverage` makes them, by default for S = -0.5
+on all chromosomes of the panel; each replicate is a file in --work/study, and a call goes on where the last one stopped.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import json
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,12 +43,16 @@ def prefix_of(panel: Path) -> str:
     return str(found[0]).rsplit("chr", 1)[0] + "chr{chrom}"
 
 
+def built(prefix: str, a: argparse.Namespace) -> Path:
+    """LD reference of the panel, made where it is not there or not complete."""
+    path = Path(a.work / f"maf_{'-'.join(map(str, a.chromosomes))}.zarr")
+    bm.build_reference(prefix, path, window=a.blocks, r2_rule="plain", chromosomes=a.chromosomes, maf_s=a.exponents)
+    return path
+
+
 def aligned(prefix: str, a: argparse.Namespace, panel: PanelBlocks) -> tuple[xr.Dataset, np.ndarray]:
     """GwasData of the panel's own variants with any z, and their rows in the panel."""
-    name = "-".join(map(str, a.chromosomes))
-    reference = bm.build_reference(
-        prefix, a.work / f"maf_{name}.zarr", window=a.blocks, r2_rule="plain", chromosomes=a.chromosomes, maf_s=a.exponents
-    )
+    reference = built(prefix, a)
     v = panel.variants
     columns = {c: ("variant", v[c].to_numpy(object)) for c in ("snp", "chrom", "a1", "a2")}
     columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.zeros(len(v))), "n": ("variant", np.full(len(v), float(a.n)))}
@@ -135,27 +146,83 @@ def error(prefix: str, a: argparse.Namespace) -> None:
         print()
 
 
+def study(prefix: str, a: argparse.Namespace) -> None:
+    """Coverage of intervals with S free, at one truth."""
+    from scipy.stats import binomtest
+
+    from bayesmixer.laboratory.cells import Cell
+    from bayesmixer.laboratory.coverage import run
+    from bayesmixer.laboratory.replicates import Settings, recalibrated
+    from bayesmixer.laboratory.table import coverage_table
+
+    if len(a.true_s) > 1:
+        raise SystemExit("--study: one --true-s at a time")
+    cell = Cell(a.pi, a.n, a.h2, a.sigma2_0, a.true_s[0])
+    reference, folder = built(prefix, a), a.work / "study"
+    folder.mkdir(exist_ok=True)
+    settings = Settings(prefix, a.blocks, str(reference), tuple(a.chromosomes), "univariate_mixer", "map", "weak", 0, 0, a.seed, "free")
+    name = f"{cell.name}-{'-'.join(map(str, a.chromosomes))}-seed{a.seed}"
+    files = [folder / f"{name}-{r:04d}.parquet" for r in range(a.replicates)]
+    todo = [(settings, cell, r, 1, str(file)) for r, file in enumerate(files) if not file.exists()]
+    began = time.perf_counter()
+    for i, path in enumerate(run(todo, a.processes), 1):
+        row = pd.read_parquet(path).set_index("parameter")
+        each = (time.perf_counter() - began) / i
+        print(
+            f"{Path(path).stem}: S {s_of(row.loc['logit_maf_s', 'estimate'], a):.3f}, {row['seconds'].iloc[0]:.0f} s; {each:.0f} s each so far",
+            flush=True,
+        )
+    rows = pd.concat([recalibrated(pd.read_parquet(file), file.with_suffix(".npz")) for file in files if file.exists()], ignore_index=True)
+    t = coverage_table(rows).set_index("parameter")
+    print(f"\n{cell.name}, chromosomes {' '.join(map(str, a.chromosomes))}, mean chi2 {t['mean_chi2'].iloc[0]:.2f}")
+    print(f"{'parameter':16s} {'n':>4s} {'bias/sd':>8s} {'width':>6s}  {'90% covers':>10s} {'95% Wilson':>14s}  {'raw covers':>10s}")
+    for parameter, row in t.iterrows():
+        n, k = int(row["replicates"]), round(row["cover90"] * row["replicates"])
+        low, high = binomtest(k, n).proportion_ci(method="wilson")
+        ratio = f"{row['bias'] / row['sampling_sd']:+8.2f} {row['width_ratio']:6.2f}"
+        print(f"{parameter:16s} {n:4d} {ratio}  {100 * k / n:9.1f}% {100 * low:6.1f} to {100 * high:5.1f}  {100 * row['raw_cover90']:9.1f}%")
+    of_s = rows[rows["parameter"] == "logit_maf_s"]
+    s, low, high = (s_of(of_s[c].to_numpy(), a) for c in ("estimate", "low90", "high90"))
+    print(f"S: mean {s.mean():.3f}, sd {s.std(ddof=1):.3f}, true {cell.maf_s:g}; median width of the 90% interval {np.median(high - low):.3f}")
+    once = rows.drop_duplicates("replicate")
+    print(
+        f"converged {once['converged'].mean():.0%}, flagged {(once['concerns'] != '').mean():.0%}, at the edge {(once['at_bound'] != '').mean():.0%}; "
+        f"seconds a fit (median, wall / CPU) {once['seconds'].median():.1f} / {once['cpu_seconds'].median():.1f}"
+    )
+
+
+def s_of(logit: Any, a: argparse.Namespace) -> Any:
+    """S from its place in the range of the exponents on the logit scale."""
+    return min(a.exponents) + (max(a.exponents) - min(a.exponents)) / (1 + np.exp(-logit))
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("panel", type=Path)
     p.add_argument("--blocks", default="eur_hg19")
-    p.add_argument("--chromosomes", nargs="+", default=["20", "21", "22"])
+    p.add_argument("--chromosomes", nargs="+", help="default 20 21 22; --study: all of the panel")
     p.add_argument("--exponents", type=float, nargs="+", default=list(EXPONENTS))
-    p.add_argument("--true-s", type=float, nargs="+", default=[-0.75, -0.5, 0.0])
-    p.add_argument("--replicates", type=int, default=4)
+    p.add_argument("--true-s", type=float, nargs="+", help="default -0.75 -0.5 0; --study: -0.5")
+    p.add_argument("--replicates", type=int, help="default 4; --study: 200")
     p.add_argument("--pi", type=float, default=3e-3)
-    p.add_argument("--h2", type=float, default=0.05)
-    p.add_argument("--n", type=float, default=300_000)
+    p.add_argument("--h2", type=float, help="default 0.05; --study: 0.3")
+    p.add_argument("--n", type=float, help="default 300,000; --study: 100,000")
     p.add_argument("--sigma2-0", type=float, default=1.05)
     p.add_argument("--method", default="laplace")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--processes", type=int, help="of --study; one a core by default")
     p.add_argument("--work", type=Path, default=Path("demo_output"))
     p.add_argument("--error", action="store_true")
+    p.add_argument("--study", action="store_true")
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     prefix = prefix_of(a.panel)
-    if a.error:
-        error(prefix, a)
+    every = sorted((path.stem.rsplit("chr", 1)[1] for path in a.panel.glob("*chr*.bed")), key=lambda c: (len(c), c))
+    defaults = (every, [-0.5], 200, 0.3, 1e5) if a.study else (["20", "21", "22"], [-0.75, -0.5, 0.0], 4, 0.05, 3e5)
+    for name, value in zip(("chromosomes", "true_s", "replicates", "h2", "n"), defaults, strict=True):
+        setattr(a, name, value if getattr(a, name) is None else getattr(a, name))
+    if a.error or a.study:
+        (error if a.error else study)(prefix, a)
         return
     warnings.simplefilter("ignore", bm.DataWarning)
     blocks = panel_blocks(prefix, a.blocks, a.chromosomes)
