@@ -55,12 +55,24 @@ def timed(label: str, function, *args, **options):
 
 
 def line(name: str, results: xr.DataTree, truth: float) -> str:
-    value = float(results["estimate"][name])
-    text = f"  {name:9s} map {value:8.5f}"
-    if "posterior" in results.children:
-        low, high = np.quantile(results["posterior"][name].values, [0.05, 0.95])
-        text += f"  90% [{low:8.5f}, {high:8.5f}]  {'inside' if low <= truth <= high else 'OUTSIDE'}"
+    """Estimate, 90% interval (calibrated), the likelihood's own, and the truth."""
+    text = f"  {name:9s} map {float(results['estimate'][name]):8.5f}"
+    for group, label in (("posterior", "90%"), ("uncalibrated_posterior", "uncalibrated")):
+        if group in results.children:
+            low, high = np.quantile(results[group][name].values, [0.05, 0.95])
+            text += f"  {label} [{low:8.5f}, {high:8.5f}]  {'inside' if low <= truth <= high else 'OUTSIDE'}"
     return f"{text}  truth {truth:.5f}"
+
+
+def ends_apart(results: xr.DataTree) -> str:
+    """Distance of the ends of the draws' calibrated 90% intervals from those of the normal one around the mode (the coverage study's), in its own se."""
+    estimate, out = results["estimate"], []
+    sd = np.sqrt(np.diag(results["calibration"]["covariance"].values))
+    for i, name in enumerate(estimate["parameter"].values):
+        draws = results["unconstrained_posterior"][str(name)].values
+        ends = (np.quantile(draws, [0.05, 0.95]) - float(estimate["mode"].values[i])) / sd[i] - np.array([-1.645, 1.645])
+        out.append(f"{name} {ends[0]:+.2f} {ends[1]:+.2f}")
+    return ", ".join(out)
 
 
 def main() -> None:
@@ -112,6 +124,8 @@ def main() -> None:
             ("sigma2_0", truth["sigma2_zero"][int(t) - 1]),
         ):
             print(line(variable, results, value))
+        if "uncalibrated_posterior" in results.children:
+            print(f"  calibrated draws against the normal interval: {ends_apart(results)} se")
         if "sample_stats" in results.children:
             print("  statistics", {k: round(v, 3) if isinstance(v, float) else v for k, v in results["sample_stats"].attrs.items() if np.isscalar(v)})
             if a.method == "nuts":

@@ -30,6 +30,7 @@ class Method(StrEnum):
     map = "map"
     laplace = "laplace"
     nuts = "nuts"
+    binned = "binned"
     smc = "smc"
 
 
@@ -49,7 +50,10 @@ Report = Annotated[Path | None, typer.Option(help="Where the HTML report goes; n
 Data = Annotated[
     Path | None, typer.Option("--save-data", help="Also keep the aligned data here, for 'bayesmixer report --data'.", show_default=False)
 ]
-How = Annotated[Method, typer.Option(help="map: the estimate only; laplace: a posterior in seconds; nuts, smc: sampled.")]
+How = Annotated[
+    Method,
+    typer.Option(help="map: the estimate only; laplace: a posterior in seconds; nuts, smc: sampled; binned: nuts in minutes for a whole genome."),
+]
 Priors = Annotated[Prior, typer.Option(help="With flat priors the mode is the paper's estimate.")]
 Weights = Annotated[str, typer.Option(help="How variants in LD are counted: pruning, inverse_ld or none.")]
 Blocks = Annotated[str | None, typer.Option(help="LD blocks: a BED file, eur_hg19 or gaps; the reference's own without.", show_default=False)]

@@ -1,4 +1,4 @@
-"""`fit`: from a PyMC model to results, by one of four methods that share the mode as their first step."""
+"""`fit`: from a PyMC model to results, by one of five methods that share the mode as their first step."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference import calibration, laplace, sampling
+from bayesmixer.inference import calibration
+from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
+from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.fingerprint import fingerprint
-from bayesmixer.inference.results import add_criteria, assemble, estimate_group, log_likelihood_group
+from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
-from bayesmixer.progress import bar, track
+from bayesmixer.progress import track
 
-METHODS = ("map", "laplace", "nuts", "smc")
+METHODS = ("map", "laplace", "nuts", "binned", "smc")
 SCATTER = {
     "log_h2": (np.log(0.01), 0.0),
     "logit_pi": (-9.0, 0.0),
@@ -45,6 +47,7 @@ def fit(
     seed: int = 0,
     starts: int | list[dict[str, float]] | None = None,
     sampler: str = "nutpie",
+    bins: int = BINS,
     profile: bool | None = None,
     calibrate: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -59,24 +62,27 @@ def fit(
     method
         "map": the mode alone (with flat priors, the paper's estimate), by gradients, staged as in the paper. "laplace" (default): draws of the
         Gaussian at the mode, importance-resampled (PSIS); falls through to "nuts" where k-hat > 0.7. "nuts": sampled from the Laplace fit on.
+        "binned": NUTS on bins of alike variants, 1,000 of its draws re-weighted by the exact likelihood; minutes for a whole genome.
         "smc": sequential Monte Carlo from the prior.
     draws
-        Draws a chain ("nuts": 1,000, "smc": 500) or in all ("laplace": 1,500).
+        Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": 1,500).
     tune, chains, cores
-        For "nuts" and "smc"; `cores` None means one a chain up to the machine's.
+        For "nuts", "binned" and "smc"; `cores` None means one a chain up to the machine's.
     seed
         Seed of every random number.
     starts
         None: the stages' own starting points. A number: that many scattered ones besides. A list of {parameter: value}: exactly these.
     sampler
-        For "nuts": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
+        For "nuts" and "binned": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
+    bins
+        For "binned": number of bins.
     profile
         Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
     calibrate
         Whether posterior and standard errors get the width that the spread of scores over LD blocks warrants (`bayesmixer.calibrate`, which
         has other adjustments); False leaves them as the composite likelihood states them.
     checkpoint
-        Folder for finished parts ("laplace": every 100 draws; "nuts" by nutpie: every `cores` chains): the same call after an interruption
+        Folder for finished parts ("laplace": every 100 draws; "nuts", "binned" by nutpie: every `cores` chains): the same call after an interruption
         goes on from them. Removed when the fit is done. None keeps nothing.
     progress
         Progress bars; None shows them on a terminal.
@@ -104,7 +110,7 @@ def fit(
     Frei et al. 2019, Nature Communications 10:2417 (staged fit, AIC, BIC). Vehtari et al. 2024, JMLR 25:72 (PSIS).
     """
     began = time.perf_counter()
-    _check(method, draws, tune, chains, cores, seed, starts)
+    _check(method, draws, tune, chains, cores, seed, bins, starts)
     density = LogDensity(model)
     record = record_of(model)
     said: list[str] = []
@@ -120,44 +126,15 @@ def fit(
     covariance = covariance_of(modes.best.hessian)
     bounds = _bounds(density, record)
     attempted = method
-    kept = Checkpoint(checkpoint, (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler))
-    if method == "laplace":
-        n = draws or 1500
-        result = laplace.sample(density, modes.best.x, covariance, bounds, n, np.random.default_rng(seed), progress, kept)
-        if result.pareto_k > 0.7 or not np.isfinite(result.pareto_k):
-            said.append(
-                f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > 0.7, "
-                f"{result.effective:.0f} effective draws): sampled by NUTS instead."
-            )
-            method, draws = "nuts", None
-        else:
-            draws_taken = result.proposals[result.rows][None]
-            groups["log_likelihood"] = log_likelihood_group({k: v[result.rows] for k, v in result.blocks.items()}, (1, n), density)
-            groups["sample_stats"] = xr.Dataset(
-                {"log_weight": (("chain", "draw"), result.log_weight[result.rows][None])},
-                coords={"chain": [0], "draw": np.arange(n)},
-                attrs={"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n},
-            )
-    if method in ("nuts", "smc"):
-        if method == "nuts":
-            draws_taken, stats = sampling.run(
-                density,
-                modes.best.x,
-                covariance,
-                sampler=sampler,
-                draws=draws or 1000,
-                tune=tune,
-                chains=chains,
-                cores=cores,
-                seed=seed,
-                show=progress,
-                kept=kept,
-            )
-        else:
-            draws_taken, stats = sampling.run_smc(density, draws=draws or 500, chains=chains, cores=cores, seed=seed, show=progress)
-        groups["sample_stats"] = stats
-        groups["log_likelihood"] = _log_likelihood(density, draws_taken, progress)
-        said += _chains(density, draws_taken, stats)
+    settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress)
+    kept = Checkpoint(
+        checkpoint, (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins)
+    )
+    if method != "map":
+        drawn = draw(method, density, modes.best.x, covariance, bounds, settings, kept)
+        method, draws_taken = drawn.method, drawn.draws
+        groups |= {"sample_stats": drawn.sample_stats, "log_likelihood": drawn.log_likelihood}
+        said += drawn.said
     if draws_taken is not None:
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
@@ -197,10 +174,17 @@ def fit(
     return results
 
 
-def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, starts: Any) -> None:
+def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, bins: int, starts: Any) -> None:
     if method not in METHODS:
         raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
-    for name, value, least in (("draws", draws, 50), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1), ("seed", seed, 0)):
+    for name, value, least in (
+        ("draws", draws, 50),
+        ("tune", tune, 0),
+        ("chains", chains, 1),
+        ("cores", cores, 1),
+        ("seed", seed, 0),
+        ("bins", bins, 10),
+    ):
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
     if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (not isinstance(starts, list) and (starts or 0) < 0):
@@ -293,30 +277,3 @@ def _with_profile(estimate: xr.Dataset, density: LogDensity, modes: Modes, bound
             x[rest] = np.clip(x[rest] + np.clip(covariance_of(best.hessian[np.ix_(rest, rest)]) @ gradient[rest], -0.5, 0.5), *bounds[rest].T)
         heights[i] = sum(float(v.sum()) for v in density.value_and_blocks(x)[1].values())
     return estimate.assign(profile_pi=("profile", 1 / (1 + np.exp(-values))), profile_log_likelihood=("profile", heights))
-
-
-def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) -> xr.Dataset:
-    """Log-likelihood per LD block of every draw."""
-    chains, n = draws.shape[:2]
-    blocks: dict[str, list[Array]] = {name: [] for name in density.block_names}
-    with bar("log-likelihood by LD block", chains * n, progress) as b:
-        for x in draws.reshape(chains * n, -1):
-            for name, v in density.value_and_blocks(x)[1].items():
-                blocks[name].append(v)
-            b.advance()
-    return log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density) if blocks else xr.Dataset()
-
-
-def _chains(density: LogDensity, draws: Array, stats: xr.Dataset) -> list[str]:
-    """What is wrong with the chains, if anything."""
-    import arviz as az
-
-    said = []
-    group = xr.DataTree.from_dict({"/posterior": density.unconstrained(draws)})
-    if draws.shape[0] > 1:
-        worst = max(float(v.max()) for v in az.rhat(group)["posterior"].to_dataset().values()) if "posterior" in az.rhat(group).children else 0.0
-        if worst > 1.01:
-            said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws.")
-    if "diverging" in stats and int(stats["diverging"].sum()):
-        said.append(f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a corner that the sampler misses.")
-    return said

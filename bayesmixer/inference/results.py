@@ -204,6 +204,6 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
     stats = stats.apply(pd.to_numeric, errors="coerce")
     table = table.join(stats, how="right")
-    if results.attrs.get("method") == "laplace":  # independent draws: chain diagnostics say nothing
+    if results.attrs.get("method") in ("laplace", "binned"):  # resampled by weight: chain diagnostics say nothing
         table = table.drop(columns=[c for c in table.columns if c.startswith(("ess", "r_hat", "mcse"))])
     return table

@@ -131,6 +131,7 @@ def match(sumstats: xr.Dataset, panel: Panel, *, by: str, ambiguous: str, name: 
     chosen = pairs[how]
     builds = _check_build(ss, panel, pairs, count, how, name, overlap)
     met, fitting = _distinct(chosen.gwas), _distinct(chosen.gwas[chosen.alleles.sign != 0])
+    overlap["on_reference_chromosomes"], overlap["in_reference"] = int((ss.chrom >= 0).sum()), met
     filters["not_in_reference"], filters["allele_mismatch"] = len(ss.pos) - met, met - fitting
     i, j, sign, flipped, unclear = chosen.keep(chosen.alleles.sign != 0)
     f = np.where(sign > 0, eaf[i], 1 - eaf[i])

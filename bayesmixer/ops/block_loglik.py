@@ -16,7 +16,7 @@ from pytensor.gradient import DisconnectedType, disconnected_type
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.graph.rewriting.basic import node_rewriter
-from pytensor.tensor.rewriting.basic import register_canonicalize
+from pytensor.tensor.rewriting.basic import register_specialize
 
 from bayesmixer.ops.layout import Array
 
@@ -99,10 +99,13 @@ class BlockLogLik(Op):
         return [(blocks,), (blocks, 2 * shapes[0][0] + len(self.scalars) if self.gradient else pt.as_tensor_variable(np.int64(0)))]
 
 
-@register_canonicalize("fast_compile")
+@register_specialize("fast_compile")
 @node_rewriter([BlockLogLik])
 def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
-    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone."""
+    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone.
+
+    Late (specialize): samplers tidy the graph before they differentiate it, and would then evaluate twice.
+    """
     if not node.op.gradient or fgraph.clients[node.outputs[1]]:
         return None
     return list(type(node.op)(node.op.data, gradient=False)(*node.inputs, return_list=True))

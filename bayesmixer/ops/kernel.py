@@ -11,6 +11,7 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 
 import numba as nb
 import numpy as np
@@ -342,7 +343,7 @@ def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
 
 def share_parts(work, edges, threads):
     """Call work(lo, hi) for every part between `edges`, on the calling thread and threads - 1 others, each of which takes the next one when it is free."""
-    queue = deque(zip(edges[:-1], edges[1:], strict=True))
+    queue = deque(pairwise(edges))
 
     def take():
         while True:

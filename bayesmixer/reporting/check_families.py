@@ -318,10 +318,10 @@ def _overlap(c: Context) -> dict[str, float]:
 def reference(c: Context) -> Iterator[Row]:
     """A fact: how much of the GWAS the reference lacks."""
     one = _overlap(c)
-    inside, matched = one.get("on_reference_chromosomes"), one.get("matched")
-    if not inside or matched is None:
+    inside, found = one.get("on_reference_chromosomes"), one.get("in_reference")
+    if not inside or found is None:
         return
-    missing = 1 - float(matched) / float(inside)
+    missing = max(0.0, 1 - float(found) / float(inside))
     words = (
         f"The reference lacks {missing:.0%} of the GWAS's variants: their effects reach the others through LD that it does not count; "
         "use a reference with all common variants."

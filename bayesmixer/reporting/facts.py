@@ -93,7 +93,7 @@ def optimum_heights(results: xr.DataTree) -> np.ndarray:
 
 
 def pareto_k(results: xr.DataTree) -> float | None:
-    """k-hat of the Laplace fit's importance weights."""
+    """k-hat of the importance weights of "laplace" and "binned"."""
     if "sample_stats" not in results.children:
         return None
     stats = results["sample_stats"]

@@ -30,6 +30,7 @@ METHODS = {
     "map": "posterior mode only",
     "laplace": "Laplace approximation, importance-resampled (PSIS)",
     "nuts": "NUTS",
+    "binned": "NUTS on bins of alike variants, re-weighted by the exact likelihood (PSIS)",
     "smc": "sequential Monte Carlo",
 }
 

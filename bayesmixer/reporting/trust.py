@@ -236,10 +236,9 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """Draws must come from the posterior, and be enough."""
     k = pareto_k(results)
     if k is not None and k > HIGH_PARETO_K:
+        what = "the bins are" if results.attrs.get("method") == "binned" else "the Laplace approximation is"
         yield Finding(
-            "stop",
-            f"The Pareto k-hat of the importance weights is {k:.2f}, above {HIGH_PARETO_K}: the Laplace approximation is too far off.",
-            "Fit with method 'nuts'.",
+            "stop", f"The Pareto k-hat of the importance weights is {k:.2f}, above {HIGH_PARETO_K}: {what} too far off.", "Fit with method 'nuts'."
         )
     divergences = number_of_divergences(results)
     if divergences:

@@ -8,7 +8,7 @@ import bayesmixer as bm
 from bayesmixer.errors import InputError
 
 BAD = {
-    "method unknown": ({"method": "mcmc"}, "method: 'mcmc', expected one of map, laplace, nuts, smc"),
+    "method unknown": ({"method": "mcmc"}, "method: 'mcmc', expected one of map, laplace, nuts, binned, smc"),
     "method None": ({"method": None}, "method: None"),
     "too few draws": ({"draws": 10}, "draws: 10, expected a whole number of at least 50"),
     "draws not whole": ({"draws": 1000.5}, "draws: 1000.5"),
@@ -26,6 +26,8 @@ BAD = {
     "start of other parameters": ({"starts": [{"y": 0.0}]}, "starts[0]: parameters ['y'], expected ['x']"),
     "unknown sampler": ({"method": "nuts", "sampler": "gibbs"}, "sampler: 'gibbs', expected one of nutpie"),
     "sampler that is no step method": ({"method": "nuts", "sampler": "Normal"}, "sampler: 'Normal'"),
+    "too few bins": ({"method": "binned", "bins": 9}, "bins: 9"),
+    "bins of a model of other makers": ({"method": "binned"}, "model: not a model of bayesmixer"),
     "smc without a prior to start from": ({"method": "smc"}, "method: smc starts from the prior"),
 }
 

@@ -306,7 +306,7 @@ def test_ld_of_another_population_is_flagged():
 
 
 def test_reference_that_lacks_most_of_the_gwas_is_flagged(data, fit):
-    overlap = {"variants": 4000, "traits": [{"on_reference_chromosomes": 12_000, "matched": 4000}]}
+    overlap = {"variants": 4000, "traits": [{"on_reference_chromosomes": 12_000, "in_reference": 4000}]}
     few = data.assign_attrs(overlap=json.dumps(overlap))
     c = check(fit, few, draws=2, progress=False)
     assert "lacks 67% of the GWAS's variants" in c.table.loc["reference's variants", "in_words"]

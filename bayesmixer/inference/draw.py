@@ -1,0 +1,180 @@
+"""Draws of a posterior whose mode is known: Laplace with importance resampling, NUTS, NUTS on bins, or SMC, behind one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.inference import binned, laplace, sampling
+from bayesmixer.inference.checkpoint import Checkpoint
+from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.results import log_likelihood_group
+from bayesmixer.progress import bar
+
+K_HAT = 0.7  # above it draws do not describe the posterior (Vehtari et al. 2024)
+LAPLACE_DRAWS, NUTS_DRAWS, SMC_DRAWS = 1500, 1000, 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asked of the draws; the arguments of `fit` of these names."""
+
+    draws: int | None = None
+    tune: int = 300
+    chains: int = 4
+    cores: int | None = None
+    seed: int = 0
+    sampler: str = "nutpie"
+    bins: int = binned.BINS
+    progress: bool | None = None
+
+
+@dataclass
+class Drawn:
+    """Draws (chain, draw, P) on the unconstrained scale, by `method`, with `log_likelihood` of each by LD block, `sample_stats`, and what to warn of."""
+
+    method: str
+    draws: Array
+    sample_stats: xr.Dataset
+    log_likelihood: xr.Dataset
+    said: list[str] = field(default_factory=list)
+
+
+def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+    """Draw from a posterior.
+
+    Parameters
+    ----------
+    method
+        "laplace", "nuts", "binned" or "smc".
+    density
+        The log posterior of P parameters.
+    mode, covariance, bounds
+        (P,), (P, P), (P, 2): its mode, the inverse curvature there, and the search box.
+    settings
+        Numbers of draws and chains, seed.
+    kept
+        Where finished parts lie.
+
+    Returns
+    -------
+    Drawn
+        Its `method` is "nuts" where that of Laplace had k-hat > 0.7.
+
+    Raises
+    ------
+    InputError
+        The method cannot draw from this model.
+    """
+    return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](density, mode, covariance, bounds, settings, kept)
+
+
+def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+    """Draws of a Gaussian at the mode, importance-resampled; of NUTS where they do not do."""
+    n = settings.draws or LAPLACE_DRAWS
+    result = laplace.sample(density, mode, covariance, bounds, n, np.random.default_rng(settings.seed), settings.progress, kept)
+    if not result.pareto_k <= K_HAT:
+        sentence = (
+            f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
+            f"{result.effective:.0f} effective draws): sampled by NUTS instead."
+        )
+        drawn = _nuts(density, mode, covariance, bounds, settings, kept, NUTS_DRAWS)
+        drawn.said.insert(0, sentence)
+        return drawn
+    attrs = {"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n}
+    return _resampled("laplace", density, result.proposals, result.rows, result.log_weight, result.blocks, attrs)
+
+
+def _resampled(
+    method: str, density: LogDensity, proposals: Array, rows: Array, log_weight: Array, blocks: dict[str, Array], attrs: dict[str, float]
+) -> Drawn:
+    """Weighted proposals, resampled, as one chain."""
+    stats = xr.Dataset({"log_weight": (("chain", "draw"), log_weight[rows][None])}, coords={"chain": [0], "draw": np.arange(rows.size)}, attrs=attrs)
+    return Drawn(
+        method,
+        proposals[rows][None],
+        stats,
+        log_likelihood_group({k: v[rows] for k, v in blocks.items()}, (1, rows.size), density),
+    )
+
+
+def _nuts(
+    density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint, draws: int | None = None
+) -> Drawn:
+    """Chains of NUTS, or of another sampler."""
+    draws = draws or settings.draws or NUTS_DRAWS
+    taken, stats = _chains_of(sampling.run, density, mode, covariance, settings, kept, draws)
+    return Drawn("nuts", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
+
+
+def _binned(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+    """Chains of NUTS on bins, re-weighted by the exact likelihood."""
+    run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or NUTS_DRAWS, bins=settings.bins)
+    r_hat, said = _concerns(run.density, run.draws, run.stats)
+    attrs = run.exact.attrs | {"bins": run.density.bins, "binned_r_hat": r_hat}
+    drawn = _resampled("binned", density, run.exact.proposals, run.exact.rows, run.exact.log_weight, run.exact.blocks, attrs)
+    drawn.said = said + run.exact.said
+    return drawn
+
+
+def _chains_of[T](
+    run: Callable[..., T], density: LogDensity, mode: Array, covariance: Array, settings: Settings, kept: Checkpoint, draws: int, **more: int
+) -> T:
+    """Call a sampler with the settings."""
+    return run(
+        density,
+        mode,
+        covariance,
+        sampler=settings.sampler,
+        draws=draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=settings.cores,
+        seed=settings.seed,
+        show=settings.progress,
+        kept=kept,
+        **more,
+    )
+
+
+def _smc(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+    """Sequential Monte Carlo from the prior."""
+    taken, stats = sampling.run_smc(
+        density,
+        draws=settings.draws or SMC_DRAWS,
+        chains=settings.chains,
+        cores=settings.cores,
+        seed=settings.seed,
+        show=settings.progress,
+    )
+    return Drawn("smc", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
+
+
+def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) -> xr.Dataset:
+    """Log-likelihood per LD block of every draw."""
+    chains, n = draws.shape[:2]
+    blocks: dict[str, list[Array]] = {name: [] for name in density.block_names}
+    with bar("log-likelihood by LD block", chains * n, progress) as b:
+        for x in draws.reshape(chains * n, -1):
+            for name, v in density.value_and_blocks(x)[1].items():
+                blocks[name].append(v)
+            b.advance()
+    return log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density) if blocks else xr.Dataset()
+
+
+def _concerns(density: LogDensity, draws: Array, stats: xr.Dataset) -> tuple[float, list[str]]:
+    """Largest R-hat (nan for one chain), and what is wrong with the chains, if anything."""
+    import arviz as az
+
+    worst, said = np.nan, []
+    if draws.shape[0] > 1:
+        r_hat = az.rhat(density.unconstrained(draws))
+        worst = max(float(v.max()) for v in r_hat.data_vars.values())
+        if worst > 1.01:
+            said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws.")
+    if "diverging" in stats and int(stats["diverging"].sum()):
+        said.append(f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a corner that the sampler misses.")
+    return worst, said
