@@ -13,7 +13,9 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick, totals
 from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.ops.maf_layout import MafLikelihoodData
 from bayesmixer.variables import validate
 
 PRIORS = ("weak", "flat")
@@ -26,6 +28,7 @@ WEAK = {
     "logit_share_large": (0.0, 1.5),  # 95% of the large effects' share of h2 between 0.05 and 0.95
     "log_pi_ratio": (3.0, 1.0),  # the large effects' pi is 3 to 140 times smaller than the small effects'
 }
+UNIFORM = ("logit_maf_s",)  # logits of what the weak prior is uniform in
 
 # where a search may go; wide of anything that summary statistics can support
 BOUNDS = {
@@ -34,6 +37,7 @@ BOUNDS = {
     "log_sigma2_0": (math.log(0.3), math.log(20.0)),
     "logit_share_large": (-7.0, 7.0),
     "log_pi_ratio": (0.0, 9.0),
+    "logit_maf_s": (-5.0, 5.0),  # S within 0.7% of the ends of its range
 }
 
 
@@ -68,8 +72,8 @@ def record_of(model: pm.Model) -> Record | None:
     return getattr(model, "bayesmixer", None)
 
 
-def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
-    """Check that `data` is a GwasData of one trait with usable weights.
+def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Dataset:
+    """Check that `data` is a GwasData of one trait with usable weights, and of one exponent S unless `several_s`.
 
     Raises
     ------
@@ -81,13 +85,13 @@ def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
     validate(data, "gwas_data", "data")
     if data.sizes["trait"] != 1:
         raise InputError("data", f"{data.sizes['trait']} traits, but {model} is a model of one", "Choose one: data.isel(trait=[0]).")
-    if data["spectrum"].ndim != 2:
+    if data["spectrum"].ndim != 2 and not several_s:
         raise InputError("data", f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one", "Choose one: align(..., maf_s=0).")
     used = data["weight"].values > 0
     if not used.any():
         raise InputError("data", "no variant has a positive weight", "Check the weights given to align.")
     for name in ("z", "n", "ld_score_h"):
-        bad = int((~np.isfinite(data[name].values[used])).sum())
+        bad = int((~np.isfinite(data[name].isel(variant=used).values)).sum())
         if bad:
             raise InputError("data", f"{name}: not finite for {bad} values of weighted variants", "Drop them, or set their weight to 0.")
     if not (data["n"].values[used] > 0).all():
@@ -96,19 +100,74 @@ def one_trait(data: xr.Dataset, model: str) -> xr.Dataset:
 
 
 def likelihood_data(data: xr.Dataset, censor: float | None = None) -> LikelihoodData:
-    """The weighted variants of a one-trait GwasData, as the Op takes them."""
+    """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them."""
+    return _laid_out(LikelihoodData, data, censor=censor)
+
+
+def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
+    """The weighted variants with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
+    return _laid_out(MafLikelihoodData, data, censor=censor, held=exponents(data))
+
+
+def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: Any) -> Layout:
+    """The variants of a one-trait GwasData in a memory layout, what is wrong with them said in one line."""
     try:
-        return LikelihoodData(
-            data["z"].values[:, 0],
-            data["n"].values[:, 0],
-            data["weight"].values,
-            data["spectrum"].values,
-            data["node_x"].values,
-            data["ld_block"].values,
-            censor=censor,
+        return layout(
+            z=data["z"].values[:, 0],
+            n=data["n"].values[:, 0],
+            weight=data["weight"].values,
+            spectrum=data["spectrum"].values,
+            node_x=data["node_x"].values,
+            ld_block=data["ld_block"].values,
+            **more,
         )
     except ValueError as error:
         raise InputError("data", str(error)) from None
+
+
+def exponent(data: xr.Dataset, maf_s: float | str | None) -> float | None:
+    """What `maf_s` of a model means for these data: an exponent S, or None where it is free.
+
+    None is the S of the data, and 0 where they hold several.
+
+    Raises
+    ------
+    InputError
+        Not a number or "free", outside the exponents of the data, or free between too few of them.
+    """
+    held = exponents(data)
+    if isinstance(maf_s, str):
+        if maf_s != "free":
+            raise InputError("maf_s", f"{maf_s!r}, expected a number, 'free' or None")
+        if held.size < LEAST:
+            raise InputError("maf_s", f"'free', but the data hold S = {', '.join(f'{v:g}' for v in held)} only", REMEDY)
+        return None
+    if maf_s is not None and (isinstance(maf_s, bool) or not isinstance(maf_s, (int, float, np.number)) or not math.isfinite(maf_s)):
+        raise InputError("maf_s", f"{maf_s!r}, expected a number, 'free' or None")
+    if maf_s is None:
+        return float(held[0]) if held.size == 1 else between(data, 0.0)
+    return between(data, float(maf_s))
+
+
+def s_option(maf_s: float | str | None) -> dict[str, Any]:
+    """`maf_s` as an option of a model's record; nothing where it was left out, so that records of one S read as they always did."""
+    return {} if maf_s is None else {"maf_s": maf_s if isinstance(maf_s, str) else float(maf_s)}
+
+
+def take_exponent(data: xr.Dataset, maf_s: float | str | None) -> tuple[xr.Dataset, float | None, bool]:
+    """The data, S (None where it is free), and whether spectra of one exponent will do: the data then are of that one."""
+    s = exponent(data, maf_s)
+    if s is None or not is_held(data, s):
+        return data, s, False
+    return pick(data, s), s, True
+
+
+def symbolic_exponent(data: xr.Dataset, s: float | None, prior: str) -> Any:
+    """S: a number as it is, or the deterministic `maf_s`, anywhere between the smallest and the largest exponent of the data; weak prior: uniform there."""
+    if s is not None:
+        return s
+    held = exponents(data)
+    return pm.Deterministic("maf_s", held.min() + (held.max() - held.min()) * pt.sigmoid(free("logit_maf_s", prior)))
 
 
 def evaluable(loglik: Any) -> Any:
@@ -117,8 +176,8 @@ def evaluable(loglik: Any) -> Any:
 
 
 def h_total(data: xr.Dataset) -> float:
-    """Sum of H over all reference variants: h2 = pi sigma2_beta h_total."""
-    return float(np.atleast_1d(data.attrs["h_total"])[0])
+    """Sum of H^(1+S) over all reference variants, S being that of the data: h2 = pi sigma2_beta h_total."""
+    return float(totals(data)[0])
 
 
 def coords(data: xr.Dataset, **more: Any) -> dict[str, Any]:
@@ -134,10 +193,10 @@ def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
 
 
 def free(name: str, prior: str) -> Any:
-    """A free parameter on the whole line, with its weak normal prior or a flat one."""
-    if prior == "weak":
-        mean, sd = WEAK[name]
-        return pm.Normal(name, mean, sd)
+    """A free parameter on the whole line, with its weak prior (normal; the logistic one of a logit is uniform on what it is the logit of) or a flat one."""
+    if prior not in PRIORS:
+        raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+    mean, sd = (0.0, 1.0) if name in UNIFORM else WEAK[name]
     if prior == "flat":
-        return pm.Flat(name, initval=WEAK[name][0])
-    raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+        return pm.Flat(name, initval=mean)
+    return pm.Logistic(name, mean, sd) if name in UNIFORM else pm.Normal(name, mean, sd)

@@ -12,47 +12,60 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait
+from bayesmixer.ld.exponents import h_total_at, ld_score_weights
+from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait, s_option, symbolic_exponent, take_exponent
 from bayesmixer.models.starts import infinitesimal_starts
 
 
-def infinitesimal(data: xr.Dataset, prior: str = "weak") -> pm.Model:
+def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | None = None) -> pm.Model:
     """Infinitesimal model of one trait.
 
     Parameters
     ----------
     data
-        GwasData of one trait (dims variant, trait=1, node), from `align`.
+        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S), from `align`.
     prior
-        "weak" (default; normal on log h2 and log sigma2_0, models/common.py) or "flat" (the MAP is then the maximum-likelihood estimate).
+        "weak" (default; normal on log h2 and log sigma2_0, models/common.py; uniform on a free S) or "flat" (the MAP is then the maximum-likelihood estimate).
+    maf_s
+        S, where effect variance is proportional to H^S: a number, "free", or None (default), as in `univariate_mixer`.
 
     Returns
     -------
     pymc.Model
-        Free: `log_h2`, `log_sigma2_0`. Deterministic: `h2`, `sigma2_0`, `sigma2_beta`. The potential `z` is the weighted log-likelihood, dim ld_block.
+        Free: `log_h2`, `log_sigma2_0`, and `logit_maf_s` where S is free. Deterministic: `h2`, `sigma2_0`, `sigma2_beta`, and `maf_s` where
+        free. The potential `z` is the weighted log-likelihood, dim ld_block.
 
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait, or `prior` is unknown.
+        `data` is not GwasData of one trait, `prior` is unknown, or S is outside the exponents of the data.
 
     References
     ----------
     Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications 10:2417).
     """
-    one_trait(data, "infinitesimal")
+    one_trait(data, "infinitesimal", several_s=True)
+    build = partial(infinitesimal, prior=prior, maf_s=maf_s)
+    data, s, held = take_exponent(data, maf_s)
     used = np.flatnonzero(data["weight"].values > 0)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
-    ld, block = data["ld_score_h"].values[used].astype(float), data["ld_block"].values[used]
+    scores, block = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float), data["ld_block"].values[used]
     order = np.argsort(block, kind="stable")
-    z2, exposure, weight = z[order] ** 2, (n * ld)[order] / h_total(data), weight[order]
+    z2, exposures, weight = z[order] ** 2, (n * scores)[:, order], weight[order]
     with pm.Model(coords=coords(data)) as model:
         log_h2, log_sigma2_0 = free("log_h2", prior), free("log_sigma2_0", prior)
         h2, sigma2_0 = pm.Deterministic("h2", pt.exp(log_h2)), pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))
-        pm.Deterministic("sigma2_beta", h2 / h_total(data))
+        if held:
+            total, exposure = h_total(data), exposures[0] / h_total(data)
+        else:
+            exponent_s = symbolic_exponent(data, s, prior)
+            total = h_total_at(data, exponent_s)
+            exposure = pt.dot(ld_score_weights(data, exponent_s), exposures) / total
+        pm.Deterministic("sigma2_beta", h2 / total)
 
         variance = sigma2_0 + h2 * exposure
         terms = weight * -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
         pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
-    model.bayesmixer = Record("infinitesimal", prior, data, partial(infinitesimal, prior=prior), ("log_h2", "log_sigma2_0"), infinitesimal_starts)
+    names = ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
+    model.bayesmixer = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, s_option(maf_s))
     return model

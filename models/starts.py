@@ -7,10 +7,13 @@ the paper's fast model is above the exact cost by up to tens of units where effe
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+
+from bayesmixer.ld.exponents import exponents, pick, totals
 
 if TYPE_CHECKING:
     from bayesmixer.models.common import Record
@@ -21,12 +24,13 @@ SCAN = np.array([-9.5, -8.5, -7.5, -6.5, -5.5, -4.5, -3.5, -2.0, 0.0, 2.0])  # l
 def moments_h2(data: xr.Dataset) -> tuple[float, float]:
     """(h2, sigma2_0) by two rounds of weighted least squares of z^2 on N ld_score_h, kept positive.
 
-    Source: Bulik-Sullivan et al. 2015, with weights 1 / variance of z^2 times the composite weights.
+    Of several exponents S the middle one serves. Source: Bulik-Sullivan et al. 2015, with weights 1 / variance of z^2 times the composite weights.
     """
+    data = pick(data, float(np.median(exponents(data))))
     w = data["weight"].values
     used = w > 0
     z2 = data["z"].values[used, 0] ** 2
-    exposure = data["n"].values[used, 0] * data["ld_score_h"].values[used].astype(float) / float(np.atleast_1d(data.attrs["h_total"])[0])
+    exposure = data["n"].values[used, 0] * data["ld_score_h"].values[used].astype(float) / float(totals(data)[0])
     # a handful of giant loci would otherwise decide the slope
     z2 = np.minimum(z2, 80.0)
     h2, zero = 0.0, 1.0
@@ -41,9 +45,10 @@ def moments_h2(data: xr.Dataset) -> tuple[float, float]:
 
 
 def infinitesimal_starts(record: Record) -> list[dict[str, float]]:
-    """One start: the moments."""
+    """One start: the moments; for a free S, in the middle of its range."""
     h2, zero = moments_h2(record.data)
-    return [{"log_h2": math.log(h2), "log_sigma2_0": math.log(zero)}]
+    start = {"log_h2": math.log(h2), "log_sigma2_0": math.log(zero)}
+    return [start | {"logit_maf_s": 0.0} if "logit_maf_s" in record.free else start]
 
 
 def thin(data: xr.Dataset, most: int = 15_000) -> xr.Dataset:
@@ -79,6 +84,25 @@ def mixer_starts(record: Record) -> list[dict[str, float]]:
     peaks = [i for i in range(value.size) if padded[i + 1] >= padded[i] and padded[i + 1] >= padded[i + 2]]
     peaks = sorted(peaks, key=lambda i: -value[i])[:3]
     return [{"log_h2": math.log(h2), "logit_pi": float(logit[i]), "log_sigma2_0": math.log(max(zero, 0.9))} for i in peaks]
+
+
+def free_s_starts(record: Record) -> list[dict[str, float]]:
+    """The best start of each of up to three exponents of the data, best first; the scan costs little."""
+    held = np.sort(exponents(record.data))
+    places = held if "logit_maf_s" in record.free else np.array([float(record.options["maf_s"])])
+    low, span = held[0], held[-1] - held[0]
+    out = []
+    for s in places[np.unique(np.linspace(0, places.size - 1, min(places.size, 5)).round().astype(int))]:
+        one = replace(record, data=pick(record.data, float(s)))  # the nearest that is held
+        logit, value, (h2, zero) = scan_pi(one)
+        best = int(np.argmax(value))
+        start = {"log_h2": math.log(h2), "logit_pi": float(logit[best]), "log_sigma2_0": math.log(max(zero, 0.9))}
+        if "logit_maf_s" in record.free:
+            share = min(max((float(s) - low) / span, 0.1), 0.9)
+            start["logit_maf_s"] = math.log(share / (1 - share))
+        out.append((float(value[best]), start))
+    out.sort(key=lambda pair: -pair[0])
+    return [start for _, start in out[:3]]
 
 
 def two_component_starts(record: Record) -> list[dict[str, float]]:

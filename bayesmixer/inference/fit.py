@@ -245,10 +245,10 @@ def _judge(modes: Modes, said: list[str]) -> None:
 
 
 def _null(record: Record) -> tuple[float, int] | None:
-    """Log-likelihood and number of parameters of the infinitesimal model of the same data."""
+    """Log-likelihood and number of parameters of the infinitesimal model of the same data, and of the same S (free where that is)."""
     if record.name == "infinitesimal":
         return None
-    model = infinitesimal(record.data, prior="flat")
+    model = infinitesimal(record.data, prior="flat", maf_s=record.options.get("maf_s"))
     density = LogDensity(model)
     null = record_of(model)
     assert null is not None and null.starts is not None

@@ -76,6 +76,7 @@ def add_criteria(group: xr.Dataset, effective_variants: float, null: tuple[float
         loglik0, k0 = null
         group.attrs |= {
             "log_likelihood_infinitesimal": loglik0,
+            "n_parameters_infinitesimal": k0,
             "aic_infinitesimal": 2 * k0 - 2 * loglik0,
             "bic_infinitesimal": k0 * size - 2 * loglik0,
         }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.simulation_effects import Architecture, architecture
@@ -50,11 +53,14 @@ class Cell:
             return architecture("infinitesimal", self.h2, maf_s=self.maf_s)
         return architecture("univariate", self.h2, self.pi, maf_s=self.maf_s)
 
-    def truth(self) -> dict[str, float]:
-        """True value of every parameter that a univariate model may have, on the unconstrained scale."""
+    def truth(self, exponents: Sequence[float] | NDArray[np.float64] = (0.0,)) -> dict[str, float]:
+        """True value of every parameter that a univariate model may have, on the unconstrained scale; `exponents` are the S that the data hold."""
         out = {"log_h2": math.log(self.h2), "log_sigma2_0": math.log(self.sigma2_0)}
         if self.pi < 1:
             out["logit_pi"] = math.log(self.pi / (1 - self.pi))
+        below, above = self.maf_s - min(exponents), max(exponents) - self.maf_s
+        if below > 0 and above > 0:
+            out["logit_maf_s"] = math.log(below / above)
         return out
 
     def as_dict(self) -> dict[str, float]:

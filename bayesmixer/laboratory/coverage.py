@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -101,7 +101,7 @@ def coverage(
     todo = [(cell, b, path) for cell, b, path in jobs if not path.exists()]
     with bar("replicates", len(jobs) * BATCH, progress) as show:
         show.advance((len(jobs) - len(todo)) * BATCH)
-        for _ in _run(settings, todo, processes, client):
+        for _ in run([(settings, cell, b, BATCH, str(path)) for cell, b, path in todo], processes, client):
             show.advance(BATCH)
     parts = [(pd.read_parquet(path), path.with_suffix(".npz")) for path in sorted((folder / "batches").glob("*.parquet"))]
     table = pd.concat([recalibrated(rows, path) if method == "map" and path.exists() else rows for rows, path in parts], ignore_index=True)
@@ -109,10 +109,22 @@ def coverage(
     return _write(folder, table, settings)
 
 
-def _run(settings: Settings, todo: list[tuple[Cell, int, Path]], processes: int | None, client: Any) -> Any:
-    """Run the batches, yielding as each ends; on Ctrl-C those that have not begun are dropped and finished ones kept."""
-    arguments = [(settings, cell, b, BATCH, str(path)) for cell, b, path in todo]
-    if not todo:
+def run(arguments: list[tuple[Settings, Cell, int, int, str]], processes: int | None = None, client: Any = None) -> Iterator[str]:
+    """Run `work` on each of `arguments`, yielding as each ends; on Ctrl-C those that have not begun are dropped and finished ones kept.
+
+    Parameters
+    ----------
+    arguments
+        Of `bayesmixer.laboratory.replicates.work`: settings, cell, number and size of the batch, path of its file.
+    processes, client
+        As in `coverage`.
+
+    Raises
+    ------
+    InputError
+        A worker was killed.
+    """
+    if not arguments:
         return
     if client is not None:
         from distributed import as_completed as as_completed_there
@@ -120,7 +132,7 @@ def _run(settings: Settings, todo: list[tuple[Cell, int, Path]], processes: int 
         for future in as_completed_there([client.submit(work, *a, pure=False) for a in arguments]):
             yield future.result()
         return
-    processes = min(processes or os.cpu_count() or 1, len(todo))
+    processes = min(processes or os.cpu_count() or 1, len(arguments))
     if processes == 1:
         for a in arguments:
             yield work(*a)

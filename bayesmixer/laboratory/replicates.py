@@ -33,6 +33,7 @@ class Settings:
     draws: int
     bootstrap: int
     seed: int
+    maf_s: float | str | None = None  # of the model; where given, the reference holds several exponents
 
 
 class Bench:
@@ -87,10 +88,11 @@ class Bench:
 
     def _fitted(self, cell: Cell, data: xr.Dataset, common: dict[str, Any]) -> tuple[list[dict[str, Any]], xr.Dataset | None]:
         import bayesmixer as bm
+        from bayesmixer.ld.exponents import exponents
 
         s = self.settings
         began, cpu = time.perf_counter(), time.process_time()
-        model = getattr(bm.models, s.model)(data, prior=s.prior)
+        model = getattr(bm.models, s.model)(data, prior=s.prior, **({} if s.maf_s is None else {"maf_s": s.maf_s}))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = (
@@ -108,7 +110,7 @@ class Bench:
             "concerns": "|".join(json.loads(results.attrs["warnings"])),
             "bic_gain": float(estimate.attrs.get("bic_infinitesimal", np.nan) - estimate.attrs.get("bic", np.nan)),
         }
-        truths = cell.truth()
+        truths = cell.truth(exponents(data))
         names = [str(name) for name in estimate["parameter"].values]
         rows = []
         for name in names:

@@ -41,7 +41,7 @@ def align(
     prune_iterations: int = 64,
     blocks: str | Path | pd.DataFrame | None = None,
     exclude_regions: str | Path | Iterable[str | Path] = ("MHC",),
-    maf_s: float | Sequence[float] | None = None,
+    maf_s: float | Sequence[float] | str | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -73,7 +73,7 @@ def align(
         Regions to leave out, in the reference's positions: "6:25000000-35000000", "6", a BED file, or "MHC" (the default: LD so long and
         effects so large that no model here describes it); () for none.
     maf_s
-        Exponent S of the spectrum to take, or several; None takes all that the reference holds. One alone drops the dimension.
+        Exponent S of the spectrum to take, or several; None or "all" takes all that the reference holds. One alone drops the dimension.
     seed
         Seed of the pruning.
     progress
@@ -139,6 +139,7 @@ def align(
     attrs = {
         "kind": "gwas_data",
         "h_total": data.h_total,
+        "maf_s": list(exponents),
         "n_reference": data.n_reference,
         "chromosomes": json.dumps(data.used),
         "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)" if weights == "pruning" else weights,
@@ -149,8 +150,7 @@ def align(
         "overlap": _json(overlap),
     }
     coords: dict[str, Any] = {"trait": list(traits)}
-    if len(exponents) > 1:
-        coords["maf_s"] = list(exponents)
+    coords["maf_s"] = list(exponents) if len(exponents) > 1 else next(iter(exponents))
     return validate(xr.Dataset(variables, coords=coords, attrs=attrs), "gwas_data", "align")
 
 
@@ -348,13 +348,15 @@ def _chromosomes(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset]]
     return reference, {c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]}
 
 
-def _exponents(chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | None) -> dict[float, int]:
+def _exponents(chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | str | None) -> dict[float, int]:
     """Exponent S -> its place in the reference."""
     if not chromosomes:
         raise InputError("reference", "no variant in any chromosome", "Build it with build_reference.")
     first = next(iter(chromosomes.values()))
     held = np.asarray(first["maf_s"].values, np.float64).tolist() if "maf_s" in first.variables else [0.0]
-    chosen = held if wanted is None else [float(v) for v in np.atleast_1d(wanted)]
+    if isinstance(wanted, str) and wanted != "all":
+        raise InputError("maf_s", f"'{wanted}', expected numbers or 'all'")
+    chosen = held if wanted is None or isinstance(wanted, str) else [float(v) for v in np.atleast_1d(wanted)]
     for s in chosen:
         if s not in held:
             raise InputError(

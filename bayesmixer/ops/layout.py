@@ -79,6 +79,27 @@ def _up(a: NDArray[np.int64], b: NDArray[np.int64] | int) -> NDArray[np.int64]:
     return np.asarray(-(-a // b))
 
 
+class Cut(NamedTuple):
+    """Where the variants of the bands lie: their row numbers (J',) and places (J',) in the flat padded arrays; edges, band and LD blocks of the chunks."""
+
+    row: NDArray[np.int64]
+    place: NDArray[np.int64]
+    start: NDArray[np.int64]
+    band: NDArray[np.int64]
+    block_chunk: NDArray[np.int64]
+
+
+def by_chunk(values: NDArray[np.floating], place: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Values (J', K) at their places as one (K, n_c) matrix a chunk, flat one after another; 0 where a chunk is padded."""
+    k = values.shape[1]
+    padded = np.zeros((int(start[-1]), k), values.dtype)
+    padded[place] = values
+    out = np.empty(padded.size, values.dtype)
+    for a, b in pairwise(start):
+        out[k * a : k * b] = padded[a:b].T.ravel()
+    return out
+
+
 class LikelihoodData:
     """z-scores, sample sizes, weights and LD spectra of the variants of one trait, ready for the kernels.
 
@@ -182,7 +203,7 @@ class LikelihoodData:
         return tuple(out)
 
     @cached_property
-    def _band_of_row(self) -> NDArray[np.int64]:
+    def band_of_row(self) -> NDArray[np.int64]:
         """Band of each row, -1 for rows that only the shifted line can serve."""
         ld = self.spectrum.sum(1, dtype=float)
         strong = ld > np.quantile(ld, 0.8)
@@ -197,15 +218,15 @@ class LikelihoodData:
         out = np.zeros((3, n_bands))
         out[1] = 1.0
         for b in range(n_bands):
-            rows = np.flatnonzero(self._band_of_row == b)
+            rows = np.flatnonzero(self.band_of_row == b)
             if rows.size:
                 out[:, b] = self.rows.zt[rows].max(), self.inv_nu[rows].max(), ld[rows].max()
         return Bands(np.repeat(Z_EDGES, 2).astype(float), *out)
 
     @cached_property
-    def chunks(self) -> Chunks:
-        """The variants of the bands in chunks."""
-        band, k = self._band_of_row, self.node_x.size
+    def cut(self) -> Cut:
+        """How the variants of the bands are cut into chunks."""
+        band = self.band_of_row
         rows = np.flatnonzero(band >= 0)
         rows = rows[np.lexsort((band[rows], self.block[rows]))]
         n_bands = 2 * len(Z_EDGES)
@@ -218,17 +239,18 @@ class LikelihoodData:
         start = np.concatenate([[0], np.cumsum(np.repeat(size, chunks))]).astype(np.int64)
         per = np.repeat(size, count)
         place = start[np.repeat(chunk_first[:-1], count) + rank // per] + rank % per if rows.size else rank
-        total = int(start[-1])
-        z, inv_nu, weight = np.zeros(total), np.ones(total), np.zeros(total)
-        z[place], inv_nu[place], weight[place] = self.rows.zt[rows], self.inv_nu[rows], self.weight[rows]
-        padded = np.zeros((total, k), self.spectrum.dtype)
-        padded[place] = self.spectrum[rows]
-        spectra = np.empty(total * k, self.spectrum.dtype)
-        for a, b in pairwise(start):
-            spectra[k * a : k * b] = padded[a:b].T.ravel()
         chunk_cell = np.repeat(cells, chunks)
         block_chunk = np.searchsorted(chunk_cell // n_bands, np.arange(self.n_blocks + 1)).astype(np.int64)
-        return Chunks(z, inv_nu, weight, spectra, start, (chunk_cell % n_bands).astype(np.int64), block_chunk)
+        return Cut(rows, place, start, (chunk_cell % n_bands).astype(np.int64), block_chunk)
+
+    @cached_property
+    def chunks(self) -> Chunks:
+        """The variants of the bands in chunks."""
+        row, place, start, band, block_chunk = self.cut
+        total = int(start[-1])
+        z, inv_nu, weight = np.zeros(total), np.ones(total), np.zeros(total)
+        z[place], inv_nu[place], weight[place] = self.rows.zt[row], self.inv_nu[row], self.weight[row]
+        return Chunks(z, inv_nu, weight, by_chunk(self.spectrum[row], place, start), start, band, block_chunk)
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.reporting.check_families import FAMILIES, FEWEST_BLOCKS, Context, Row, levels
 from bayesmixer.reporting.facts import fitted_trait
 from bayesmixer.reporting.pit import BINS, Draw, moments
-from bayesmixer.reporting.prediction import Floats, parameters, read_json, variants
+from bayesmixer.reporting.prediction import Floats, at_fitted_s, parameters, read_json, variants
 from bayesmixer.reporting.prior_sensitivity import prior_sensitivity
 from bayesmixer.reporting.strata import strata
 
@@ -87,7 +87,7 @@ def check(
     trait
         Name or position of the trait; None takes the fitted one.
     draws
-        Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode.
+        Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode (of S, too: they take a free S for known).
     level
         Chance of any false alarm, over all checks.
     inflation
@@ -111,11 +111,12 @@ def check(
     Holm 1979 (Scand J Stat 6:65). Kallioinen et al. 2024 (Stat Comput 34:57), prior sensitivity.
     """
     at = _validated(results, data, trait, draws, level, inflation)
-    v = variants(data, at)
+    one = at_fitted_s(data, results)
+    v = variants(one, at)
     if len(np.unique(v.ld_block)) < FEWEST_BLOCKS:
         raise InputError("data", f"{len(np.unique(v.ld_block))} LD blocks, expected at least {FEWEST_BLOCKS}", "Use more of the genome.")
-    p = parameters(results, draws)
-    mode = _mode(results)
+    p = parameters(results, draws, one)
+    mode = _mode(results, one)
     cells = strata(v)
     censor = read_json(results.attrs.get("options"), {}).get("censor")
     m = moments(v, p, cells.cell, mode, censor, progress)
@@ -126,15 +127,15 @@ def check(
     return Check(_table(rows, level), _dataset(context), sensitivity)
 
 
-def _mode(results: xr.DataTree) -> Draw | None:
-    """The estimate's parameters; None where the fit kept none."""
+def _mode(results: xr.DataTree, data: xr.Dataset) -> Draw | None:
+    """The estimate's parameters at the S of the data; None where the fit kept none."""
     if "estimate" not in results.children or "sigma2_0" not in results["estimate"].data_vars:
         return None
     one = results["estimate"].to_dataset().expand_dims(chain=1, draw=1)
-    kept = [name for name in ("pi", "sigma2_beta", "h2", "sigma2_0") if name in one]
+    kept = [name for name in ("pi", "sigma2_beta", "h2", "sigma2_0", "maf_s") if name in one]
     tree = xr.DataTree.from_dict({"posterior": one[kept]})
     tree.attrs = results.attrs
-    return parameters(tree).draw(0)
+    return parameters(tree, data=data).draw(0)
 
 
 def _validated(results: Any, data: Any, trait: str | int | None, draws: int, level: float, inflation: tuple[float, float]) -> int:

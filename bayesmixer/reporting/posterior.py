@@ -16,7 +16,7 @@ from bayesmixer.reporting.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILI
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAIR = ("h2", "pi", "sigma2_0")
+PAIR = ("h2", "pi", "sigma2_0", "maf_s")
 CHAINS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 LOGARITHMIC = ("pi", "sigma2_beta", "n_causal", "n90")
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.reporting.prediction import CLUSTERS, Floats, band, parameters, predicted_power, variants
+from bayesmixer.reporting.prediction import CLUSTERS, Floats, at_fitted_s, band, parameters, predicted_power, variants
 from bayesmixer.reporting.style import BLUE, GREY, TAILS, VERMILION, as_number, axes_or_new
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int = 0, dr
     InputError
         The prediction is not finite: an empty figure is never drawn.
     """
+    data = at_fitted_s(data, results)
     v = variants(data, trait)
-    p = parameters(results, draws)
+    p = parameters(results, draws, data)
     n_now = float(np.average(v.n, weights=v.weight))
     grid = np.unique(np.append(N_GRID, n_now))
     curves = predicted_power(v, p, grid, Z_THRESHOLD, clusters)

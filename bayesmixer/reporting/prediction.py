@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
 from bayesmixer.reporting.style import TAILS
 
 Floats = NDArray[np.float64]
@@ -102,7 +103,33 @@ def read_json(text: Any, default: Any) -> Any:
         return default
 
 
-def parameters(results: xr.DataTree, draws: int | None = None) -> Parameters:
+def fitted_s(results: xr.DataTree) -> float | None:
+    """Exponent S of a fit: its mode's where S was free, else the one that was set, or that of its data; None where nothing is recorded."""
+    for group in ("estimate", "posterior"):
+        if group in results.children and "maf_s" in results[group].data_vars:
+            return float(results[group]["maf_s"].mean())
+    asked = read_json(results.attrs.get("options"), {}).get("maf_s")
+    held = np.atleast_1d(data_attributes(results).get("maf_s", []))
+    return float(asked) if asked is not None else float(held[0]) if held.size == 1 else None
+
+
+def at_fitted_s(data: xr.Dataset, results: xr.DataTree | None) -> xr.Dataset:
+    """GwasData of one S, that of a fit (of no fit: 0 where the data hold it, else their first): figures and checks stand there.
+
+    Raises
+    ------
+    InputError
+        The data hold several exponents, but not the fit's.
+    """
+    if data["spectrum"].ndim == 2:
+        return data
+    s = None if results is None else fitted_s(results)
+    if s is None:
+        s = 0.0 if is_held(data, 0.0) else float(exponents(data)[0])
+    return at_exponent(data, s)
+
+
+def parameters(results: xr.DataTree, draws: int | None = None, data: xr.Dataset | None = None) -> Parameters:
     """Parameters of the posterior draws of any of the univariate models.
 
     Parameters
@@ -111,6 +138,8 @@ def parameters(results: xr.DataTree, draws: int | None = None) -> Parameters:
         What `bayesmixer.fit` returned.
     draws
         Keep this many, evenly spaced over all chains; None keeps all.
+    data
+        What `at_fitted_s` returned. Where S was free, or lies between the exponents held, effects are brought to the S of these data at the same h2.
 
     Raises
     ------
@@ -126,16 +155,22 @@ def parameters(results: xr.DataTree, draws: int | None = None) -> Parameters:
         raise InputError("results", "no 'sigma2_0' in the posterior group", "Only fits of the univariate models can be plotted.")
     zero = np.asarray(posterior["sigma2_0"], dtype=float)
     pi = _by_component(posterior["pi"]) if "pi" in posterior else np.ones((len(rows), 1))
-    if "sigma2_beta" in posterior:
+    if data is not None and ("maf_s" in posterior or "strength_scale" in data.attrs):
+        beta = _same_h2(posterior, pi, float(totals(data)[0]))
+    elif "sigma2_beta" in posterior:
         beta = _by_component(posterior["sigma2_beta"])
     elif "h2" in posterior and pi.shape[1] == 1:
-        h_total = float(np.ravel(data_attributes(results).get("h_total", np.nan))[0])
-        beta = np.asarray(posterior["h2"], dtype=float)[:, None] / (pi * h_total)
+        beta = _same_h2(posterior, pi, float(np.ravel(data_attributes(results).get("h_total", np.nan))[0]))
     else:
         raise InputError("results", "no 'sigma2_beta' in the posterior group", "Only fits of the univariate models can be plotted.")
     if beta.shape != pi.shape:
         raise InputError("results", f"'pi' has {pi.shape[1]} components and 'sigma2_beta' has {beta.shape[1]}, expected as many of each")
     return Parameters(pi, beta, zero)
+
+
+def _same_h2(posterior: xr.Dataset, pi: Floats, h_total: float) -> Floats:
+    """sigma2_beta (draw, 1) of one component that explains each draw's h2."""
+    return np.asarray(np.asarray(posterior["h2"], dtype=float)[:, None] / (pi * h_total))
 
 
 def stacked(results: xr.DataTree) -> xr.Dataset:
@@ -156,13 +191,12 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     Parameters
     ----------
     data
-        GwasData (see docs/data_structures.md).
+        GwasData (see docs/data_structures.md); of several S, that of `at_fitted_s` without a fit.
     trait
         Name or position of the trait.
     """
+    data = at_fitted_s(data, None)
     one = data.isel(trait=trait) if isinstance(trait, int) else data.sel(trait=trait)
-    spectrum = one["spectrum"].isel(maf_s=0) if "maf_s" in one["spectrum"].dims else one["spectrum"]
-    ld_score = one["ld_score_h"].isel(maf_s=0) if "maf_s" in one["ld_score_h"].dims else one["ld_score_h"]
     z, n, weight = (np.asarray(one[v], dtype=float) for v in ("z", "n", "weight"))
     kept = np.flatnonzero((weight > 0) & np.isfinite(z) & np.isfinite(n))
     if not len(kept):
@@ -171,10 +205,10 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     return Variants(
         z=np.abs(z[kept]),
         n=n[kept],
-        spectrum=np.asarray(spectrum)[kept],
+        spectrum=np.asarray(one["spectrum"])[kept],
         node_x=np.asarray(one["node_x"], dtype=float),
         weight=weight[kept],
-        ld_score=np.asarray(ld_score, dtype=float)[kept],
+        ld_score=np.asarray(one["ld_score_h"], dtype=float)[kept],
         maf=np.minimum(freq, 1 - freq),
         ld_block=np.asarray(one["ld_block"], dtype=np.int64)[kept],
     )

@@ -37,11 +37,15 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
         return None
     if model is not None:
         return _of_model(free, model)
-    from bayesmixer.models.common import WEAK
+    from bayesmixer.models.common import UNIFORM, WEAK
 
-    if results.attrs.get("prior") != "weak" or not set(map(str, free.data_vars)) <= set(WEAK):
+    if results.attrs.get("prior") != "weak" or not set(map(str, free.data_vars)) <= {*WEAK, *UNIFORM}:
         return None
-    return xr.Dataset({name: -0.5 * ((x - WEAK[str(name)][0]) / WEAK[str(name)][1]) ** 2 for name, x in free.data_vars.items()})
+    terms = {}
+    for name, x in free.data_vars.items():
+        mean, sd = WEAK.get(str(name), (0.0, 1.0))
+        terms[name] = -abs(x) - 2 * np.log1p(np.exp(-abs(x))) if name in UNIFORM else -0.5 * ((x - mean) / sd) ** 2
+    return xr.Dataset(terms)
 
 
 def _free(results: xr.DataTree) -> xr.Dataset | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.reporting.prediction import CLUSTERS, Floats, Parameters, Variants, band, parameters, predicted_survival, variants
+from bayesmixer.reporting.prediction import CLUSTERS, Floats, Parameters, Variants, at_fitted_s, band, parameters, predicted_survival, variants
 from bayesmixer.reporting.style import DATA, MODEL, NULL, TAILS, as_number, axes_or_new, new_figure
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def plot_qq(
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, 5.6, 4.8)
-    p = None if results is None else parameters(results, draws)
+    data = at_fitted_s(data, results)
+    p = None if results is None else parameters(results, draws, data)
     _draw(ax, variants(data, trait), p, clusters, seed, y_max)
     ax.set_xlabel(r"expected $-\log_{10}$ P (weighted share of variants beyond)")
     ax.set_ylabel(r"observed $-\log_{10}$ P (two-sided)")
@@ -132,8 +133,9 @@ def plot_qq_strata(
     """
     if axes is None:
         axes = new_figure(8.2, 7.6, 3, 3, sharex=True, sharey=True)[1]
+    data = at_fitted_s(data, results)
     v = variants(data, trait)
-    p = None if results is None else parameters(results).as_one()
+    p = None if results is None else parameters(results, data=data).as_one()
     maf_edge, ld_edge = np.quantile(v.maf, (1 / 3, 2 / 3)), np.quantile(v.ld_score, (1 / 3, 2 / 3))
     row, column = np.searchsorted(maf_edge, v.maf), np.searchsorted(ld_edge, v.ld_score)
     for i in range(3):

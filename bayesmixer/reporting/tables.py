@@ -22,6 +22,7 @@ MEANING = {
     "sigma2_beta": "discoverability: variance of a causal variant's effect, per allele of a standardised trait",
     "n_causal": "number of causal variants of the panel",
     "n90": "number of variants that explain 90% of h2, strongest first",
+    "maf_s": "exponent S: effect variance is proportional to heterozygosity to the power S",
     "share_large": "share of h2 due to the large effects",
 }
 MODELS = {"univariate_mixer": "univariate MiXeR", "infinitesimal": "infinitesimal", "two_component_mixer": "two-component MiXeR"}
@@ -76,6 +77,8 @@ def headline(results: xr.DataTree) -> list[str]:
         sentences.append(f"Together these are about {_middle(draws['n_causal'])} variants.")
     if "n90" in draws and any(x.std() > 0 or len(x) == 1 for x in pi.values()):
         sentences.append(f"{_middle(draws['n90'])} variants explain 90% of the heritability (n90).")
+    if "maf_s" in draws:
+        sentences.append(f"Effect variance is proportional to heterozygosity to the power S = {_middle(draws['maf_s'])}.")
     if "sigma2_0" in draws:
         sentences.append(f"The inflation sigma2_0 is {_middle(draws['sigma2_0'])} (1 without stratification or relatedness).")
     return sentences
@@ -162,7 +165,8 @@ def comparison_table(results: xr.DataTree) -> Table | None:
     rows: list[tuple[str, ...]] = [(model, "–" if parameters is None else f"{parameters:.0f}", cell("log_likelihood"), cell("aic"), cell("bic"))]
     aic_infinitesimal = facts.estimate_number(results, "aic_infinitesimal")
     if aic_infinitesimal is not None:
-        rows.append(("infinitesimal", "2", cell("log_likelihood_infinitesimal"), cell("aic_infinitesimal"), cell("bic_infinitesimal")))
+        null = facts.estimate_number(results, "n_parameters_infinitesimal") or 2
+        rows.append(("infinitesimal", f"{null:.0f}", cell("log_likelihood_infinitesimal"), cell("aic_infinitesimal"), cell("bic_infinitesimal")))
         by = [facts.estimate_number(results, f"{k}_infinitesimal") for k in ("aic", "bic")]
         own = [facts.estimate_number(results, k) for k in ("aic", "bic")]
         gain = ["–" if a is None or b is None else f"{a - b:,.2f}" for a, b in zip(by, own, strict=True)]
@@ -323,6 +327,8 @@ def settings_table(results: xr.DataTree) -> Table:
     """Model, prior, method, seed, command, weights, panel."""
     a, d = results.attrs, data_attributes(results)
     h_total = np.atleast_1d(np.asarray(d.get("h_total", np.nan), dtype=float))
+    asked, held = read_json(a.get("options"), {}).get("maf_s"), np.atleast_1d(d.get("maf_s", 0.0))
+    s = asked if asked is not None else float(held[0]) if held.size == 1 else None
     pairs = [
         ("model", MODELS.get(a.get("model", ""), a.get("model"))),
         ("prior", a.get("prior")),
@@ -335,7 +341,8 @@ def settings_table(results: xr.DataTree) -> Table:
         ("weights", _plain(d["weights"]) if "weights" in d else None),
         ("seed of the weights", d.get("seed")),
         ("reference variants", as_count(d["n_reference"]) if "n_reference" in d else None),
-        ("sum of their heterozygosities", as_count(h_total[0]) if np.isfinite(h_total[0]) else None),
+        ("sum of their heterozygosities", as_count(h_total[0]) if h_total.size == 1 and s in (None, 0.0) and np.isfinite(h_total[0]) else None),
+        ("S (effect variance by heterozygosity to the power S)", f"{s:g}" if isinstance(s, float) and s else s or None),
     ]
     return Table("Settings", ("setting", "value"), [(name, str(value)) for name, value in pairs if value not in (None, "")])
 

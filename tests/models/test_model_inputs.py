@@ -9,6 +9,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
+from bayesmixer.models.common import record_of
 
 MODELS = [infinitesimal, univariate_mixer, two_component_mixer]
 
@@ -36,7 +37,6 @@ BAD = {
     "an empty dataset": (xr.Dataset, "no variable"),
     "no spectrum": (lambda: simulate_gwas(blocks=5).drop_vars("spectrum"), "'spectrum'"),
     "two traits": (two_traits, "2 traits"),
-    "two exponents S": (two_exponents, "2 values of S"),
     "no weights": (lambda: altered(weight=0.0), "no variant has a positive weight"),
     "missing z": (lambda: altered(z=np.nan), "z: not finite"),
     "sample size 0": (lambda: altered(n=0.0), "sample sizes must be positive"),
@@ -52,6 +52,14 @@ def test_unusable_data_is_refused_in_one_line(build, case):
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("data: ")
+
+
+def test_data_of_several_exponents_are_those_of_s_zero_or_refused():
+    data = two_exponents()
+    for build in (infinitesimal, univariate_mixer):
+        assert record_of(build(data)).data["spectrum"].ndim == 2
+    with pytest.raises(InputError, match=r"^data: spectra for 2 values of S, but two_component_mixer takes one"):
+        two_component_mixer(data)
 
 
 @pytest.mark.parametrize("build", MODELS)

@@ -1,0 +1,118 @@
+"""What the likelihood Ops share: parameters of a mixture in, the log-likelihood of each LD block and its Jacobian out.
+
+The Jacobian is the Op's own second output, so that a gradient costs one evaluation; a rewrite drops it from graphs that do not use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType, disconnected_type
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.graph.rewriting.basic import node_rewriter
+from pytensor.tensor.rewriting.basic import register_specialize
+
+from bayesmixer.ops.layout import Array
+
+KERNEL = tuple(f"ops/{name}" for name in ("elementary", "frequencies", "kernel", "layout", "saddle", "tables"))  # sources of the compiled kernels
+
+
+class BlockLogLik(Op):
+    """Weighted log-likelihood per LD block: inputs pi (C,), sigma2_beta (C,) and the `scalars`, outputs loglik (L,) and jacobian (L, 2C + scalars).
+
+    Parameters
+    ----------
+    data
+        Variants in memory layout, with `digest` (a hash of everything the likelihood uses) and `n_blocks`.
+    gradient
+        Whether to compute the Jacobian; without, it is (L, 0).
+    """
+
+    __props__ = ("digest", "gradient")
+    scalars: ClassVar[tuple[str, ...]]
+
+    def __init__(self, data: Any, gradient: bool = True) -> None:
+        self.data, self.gradient = data, gradient
+
+    @property
+    def digest(self) -> str:
+        """Hash of the data, so that Ops of the same data are one to PyTensor."""
+        return str(self.data.digest)
+
+    def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
+        """Whether the likelihood exists there."""
+        raise NotImplementedError
+
+    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float) -> tuple[Array, Array]:
+        """Log-likelihood (L,) and Jacobian (L, 2C + scalars) at a valid point, on all threads."""
+        raise NotImplementedError
+
+    def make_node(self, *inputs: Any) -> Apply:
+        """Node of the parameters."""
+        names = ("pi", "sigma2_beta", *self.scalars)
+        if len(inputs) != len(names):
+            raise TypeError(f"{', '.join(names)}: expected {len(names)} inputs, found {len(inputs)}")
+        tensors = [pt.as_tensor_variable(v, dtype="float64") for v in inputs]
+        found = [v.type.ndim for v in tensors]
+        if found != [1, 1, *(0 for _ in self.scalars)]:
+            scalars = "a scalar" if len(self.scalars) == 1 else f"{len(self.scalars)} scalars"
+            raise TypeError(f"{', '.join(names)}: expected a vector, a vector and {scalars}, found {found} dimensions")
+        blocks = self.data.n_blocks
+        outputs = [pt.tensor("loglik", shape=(blocks,), dtype="float64"), pt.tensor("jacobian", shape=(blocks, None), dtype="float64")]
+        return Apply(self, tensors, outputs)
+
+    def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
+        """Evaluate on all threads."""
+        outputs[0][0], outputs[1][0] = self.evaluate(*inputs)
+
+    def evaluate(self, pi: Any, sigma2_beta: Any, *scalars: Any) -> tuple[Array, Array]:
+        """Log-likelihood per LD block (L,), -inf where it does not exist, and Jacobian in plain NumPy, on all threads."""
+        p, v = (np.atleast_1d(np.asarray(a, float)) for a in (pi, sigma2_beta))
+        rest = [float(s) for s in scalars]
+        if not self.valid(p, v, *rest):
+            blocks = self.data.n_blocks
+            return np.full(blocks, -np.inf), np.zeros((blocks, 2 * p.size + len(rest) if self.gradient else 0))
+        loglik, jacobian = self.computed(p, v, *rest)
+        return loglik, jacobian if self.gradient else jacobian[:, :0]
+
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
+        """Contract the cotangent of `loglik` with this node's own Jacobian."""
+        if not isinstance(cotangents[1].type, DisconnectedType):
+            raise NotImplementedError(f"{type(self).__name__}: second derivatives are not available; differentiate the gradient numerically")
+        if isinstance(cotangents[0].type, DisconnectedType):
+            return [disconnected_type() for _ in inputs]
+        outputs = outputs if self.gradient else type(self)(self.data)(*inputs)
+        slope = pt.dot(cotangents[0], outputs[1])
+        c = inputs[0].type.shape[0]  # JAX needs to know it when it compiles
+        c = inputs[0].shape[0] if c is None else c
+        return [slope[:c], slope[c : 2 * c], *(slope[2 * c + i] for i in range(len(self.scalars)))]
+
+    def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[Any, ...]]:
+        """Shapes of the outputs."""
+        blocks = pt.as_tensor_variable(np.int64(self.data.n_blocks))
+        return [(blocks,), (blocks, 2 * shapes[0][0] + len(self.scalars) if self.gradient else pt.as_tensor_variable(np.int64(0)))]
+
+
+@register_specialize("fast_compile")
+@node_rewriter([BlockLogLik])
+def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
+    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone.
+
+    Late (specialize): samplers tidy the graph before they differentiate it, and would then evaluate twice.
+    """
+    if not node.op.gradient or fgraph.clients[node.outputs[1]]:
+        return None
+    return list(type(node.op)(node.op.data, gradient=False)(*node.inputs, return_list=True))
+
+
+@cache
+def source_digest(*names: str) -> str:
+    """Hash of modules (paths below the package, without .py): functions that PyTensor compiled with another version must not be found in its cache on disk."""
+    folder = Path(__file__).parent.parent
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in names)).hexdigest()[:24]

@@ -1,0 +1,83 @@
+"""The PyTensor Op of the likelihood with S as a parameter (effect variance sigma2_beta H^S): (pi, sigma2_beta, sigma2_0, S) -> log-likelihood per LD block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+from pytensor.graph.basic import Apply
+from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
+
+from bayesmixer.errors import InputError
+from bayesmixer.ops import maf_kernel
+from bayesmixer.ops.block_loglik import KERNEL, BlockLogLik, source_digest
+from bayesmixer.ops.layout import Array
+from bayesmixer.ops.likelihood import _valid as _valid_mixture
+from bayesmixer.ops.maf_layout import MafLikelihoodData
+
+SOURCES = (*KERNEL, "ops/likelihood", "ops/maf", "ops/maf_kernel", "ops/maf_layout", "ld/exponents")
+
+
+@nb.njit(cache=True)
+def _valid(pi: Array, sigma2_beta: Array, sigma2_0: float, s: float, held: Array) -> bool:
+    return bool(_valid_mixture(pi, sigma2_beta, sigma2_0) and held.min() - 1e-9 <= s <= held.max() + 1e-9)
+
+
+class MafMixtureLogLik(BlockLogLik):
+    """Weighted log-likelihood per LD block under a mixture of Gaussian effects whose variance is proportional to H^S.
+
+    Inputs: `pi` (C,), `sigma2_beta` (C,) variances of effects at H = 1, `sigma2_0` (), `maf_s` () the exponent S. Outputs: `loglik` (L,) and `jacobian`
+    (L, 2C + 2), its derivatives in (pi, sigma2_beta, sigma2_0, maf_s), or (L, 0) where `gradient` is False. Minus infinity where S lies outside
+    the exponents held.
+
+    Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4, with strengths H^(1+S) r^2 as in its Discussion; docs/maf_architecture.md.
+
+    Parameters
+    ----------
+    data
+        Variants, in memory layout (`MafLikelihoodData`).
+    gradient
+        Whether to compute the Jacobian; a rewrite drops it from graphs that do not use it.
+    """
+
+    scalars = ("sigma2_0", "maf_s")
+    data: MafLikelihoodData
+
+    def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
+        """Whether weights and variances are in their ranges, and S within the exponents held."""
+        return bool(_valid(pi, sigma2_beta, *scalars, self.data.held))
+
+    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float) -> tuple[Array, Array]:
+        """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 2)."""
+        data = self.data
+        threads = 1 if data.one.z.size < 4000 else nb.get_num_threads()  # threads would cost more than they save
+        loglik, jacobian = maf_kernel.evaluate_parallel(data.packed, data.tails, pi, sigma2_beta, *scalars, self.gradient, threads)
+        return loglik, jacobian
+
+
+@register_funcify_and_cache_key(MafMixtureLogLik)
+def _numba_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
+    packed, tails, gradient, blocks = op.data.packed, op.data.tails, op.gradient, op.data.n_blocks
+
+    @nb.njit
+    def mixture(pi, sigma2_beta, sigma2_0, maf_s):  # type: ignore[no-untyped-def]
+        zero, s = sigma2_0.item(), maf_s.item()
+        if not _valid(pi, sigma2_beta, zero, s, packed.held):
+            return np.full(blocks, -np.inf), np.zeros((blocks, 2 * pi.size + 2 if gradient else 0))
+        p, v = np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta)
+        loglik, jacobian = maf_kernel.evaluate_serial(packed, tails, p, v, zero, s, gradient)
+        return loglik, jacobian if gradient else jacobian[:, :0].copy()
+
+    return mixture, f"MafMixtureLogLik-{op.digest}-{op.gradient}-{source_digest(*SOURCES)}"
+
+
+try:
+    from pytensor.link.jax.dispatch.basic import jax_funcify
+except ImportError:  # JAX is optional
+    pass
+else:
+
+    @jax_funcify.register(MafMixtureLogLik)
+    def _jax_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
+        raise InputError("maf_s", "a free S has no JAX likelihood", "Use sampler='nutpie', or fix maf_s at an exponent of the reference.")

@@ -1,0 +1,181 @@
+"""The compiled likelihood with S as a parameter: the kernel of fixed S (ops/kernel.py) on spectra interpolated in S, and its derivative in S.
+
+The spectrum at S is the Lagrange polynomial through those of the exponents held, S_jk(S) = sum_s L_s(S) S'_jks (ld/exponents.py), its derivative that of
+the weights. For the bulk spectra have twice as many columns, [S_jk, dS_jk/dS] with tables [g, 0]: the derivative in S is then the contraction of the same
+small matrix with [0, g], exact and for one more matrix product. In the tails, where few variants are, it is a central difference along dS_jk/dS on the
+same line of integration.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from bayesmixer.ld.exponents import H_REF, lagrange
+from bayesmixer.ops.elementary import FAST
+from bayesmixer.ops.frequencies import plan_bands, which_tail
+from bayesmixer.ops.kernel import _band_tables, _cosine_blocks, _plan_tail, _shifted_rows, share_parts
+from bayesmixer.ops.layout import Bands, Chunks, Packed, Rows, Tail
+
+_LOG_REF = float(np.log(H_REF))
+_STEP = 3e-4  # of S, in the tails
+
+
+@nb.njit(cache=True)
+def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
+    """Bands with their LD scores at S; frequencies; tables [g, 0] and, of every parameter and S, [dg, 0], [0, g]."""
+    one = data.one
+    n_bands, k, p = data.log_ld_max.shape[1], one.node_x.size, 2 * pi.size
+    held, top = np.sort(data.held), np.empty(n_bands)
+    for b in range(n_bands):  # an LD score is log-convex in S, so that its chord is a bound
+        top[b] = np.exp(np.interp(s, held, data.log_ld_max[:, b]))
+    bands = Bands(one.bands.z_limit, one.bands.zt_max, one.bands.inv_nu_max, top)
+    # the strongest partner there can be, H = 1/2 and r^2 = 1
+    strongest = min(0.5 ** (1 + s) * H_REF ** (held[0] - s), one.node_x[0])
+    m, ds = plan_bands(bands, strongest, one.n_ref, pi, sigma2, sigma2_zero)
+    g, dg = _band_tables(m, ds, one.node_x, one.n_ref, pi, sigma2)
+    if not gradient:
+        return bands, m, ds, g, dg
+    tables, d_tables = np.zeros((n_bands, g.shape[1], 2 * k)), np.zeros((n_bands, p + 1, g.shape[1], 2 * k))
+    tables[:, :, :k] = g
+    d_tables[:, :p, :, :k] = dg
+    d_tables[:, p, :, k:] = g
+    return bands, m, ds, tables, d_tables
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _spectra_at(first, last, data, weight, slope, gradient):
+    """Spectra of chunks first .. last - 1 at S, and dS_jk/dS below them in each chunk where `gradient`; in double precision, to be smooth in S."""
+    start, every, k, n_s = data.one.chunks.start, data.one.chunks.spectra, data.one.node_x.size, data.held.size
+    wide = 2 * k if gradient else k
+    out = np.zeros(wide * (start[last] - start[first]))
+    for c in range(first, last):
+        size = k * (start[c + 1] - start[c])
+        place = wide * (start[c] - start[first])
+        for i in range(n_s):
+            packed = every[n_s * k * start[c] + i * size : n_s * k * start[c] + (i + 1) * size]
+            w, d = weight[i], slope[i]
+            value = out[place : place + size]
+            for a in range(size):
+                value[a] += w * packed[a]
+            if gradient:
+                derivative = out[place + size : place + 2 * size]
+                for a in range(size):
+                    derivative[a] += d * packed[a]
+    return out
+
+
+@nb.njit(nogil=True, cache=True)
+def _bulk(lo, hi, data, plan, weight, slope, sigma2_zero, gradient, loglik, jac):
+    """Cosine sums of LD blocks lo .. hi - 1."""
+    _, m, ds, tables, d_tables = plan
+    c = data.one.chunks
+    first, last = c.block_chunk[lo], c.block_chunk[hi]
+    a, b = c.start[first], c.start[last]
+    spectra = _spectra_at(first, last, data, weight, slope, gradient)
+    here = Chunks(c.z[a:b], c.inv_nu[a:b], c.weight[a:b], spectra, c.start - a, c.band, c.block_chunk)
+    _cosine_blocks(lo, hi, here, plan[0], m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+
+
+@nb.njit(nogil=True, cache=True)
+def _tail_plan(data, tail, weight, slope, pi, sigma2, sigma2_zero, gradient):
+    """Rows of the tails with their spectra at S, dS_jk/dS, and the lines and tables for them."""
+    one, r, k = data.one, tail.row, data.one.node_x.size
+    spectrum, derivative = np.zeros((r.size, k)), np.zeros((r.size, k))
+    wide = np.empty(data.source.shape[2])
+    for s in range(data.held.size):
+        for i in range(r.size):
+            wide[:] = data.source[s, data.order[r[i]]]
+            moved = wide @ data.matrices[s]
+            spectrum[i] += weight[s] * moved
+            derivative[i] += slope[s] * moved
+    rows = Rows(one.rows.zt[r], one.rows.inv_nu[r], one.rows.weight[r], spectrum, one.rows.censored[r])
+    order = Tail(np.arange(r.size), tail.block_row)
+    lines = _plan_tail(Packed(one.chunks, one.bands, rows, one.node_x, one.n_ref, one.parts), order, pi, sigma2, sigma2_zero, gradient)
+    return rows, derivative, order, lines
+
+
+@nb.njit(nogil=True, cache=True)
+def _tails(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
+    """Shifted lines of LD blocks lo .. hi - 1; the last columns of jac are S and sigma2_zero."""
+    rows, derivative, order, lines = plan
+    node_x, n_ref = data.one.node_x, data.one.n_ref
+    a, b = order.block_row[lo], order.block_row[hi]
+    if a == b:
+        return
+    p = 2 * pi.size
+    part = np.zeros((loglik.size, p + 1))
+    _shifted_rows(a, b, order, rows, lines, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, part)
+    if not gradient:
+        return
+    up, down = np.zeros(loglik.size), np.zeros(loglik.size)
+    for value, step in ((up, _STEP), (down, -_STEP)):
+        moved = Rows(rows.zt, rows.inv_nu, rows.weight, rows.spectrum + step * derivative, rows.censored)
+        _shifted_rows(a, b, order, moved, lines, node_x, n_ref, pi, sigma2, sigma2_zero, False, value, part)
+    jac[lo:hi, :p] += part[lo:hi, :p]
+    jac[lo:hi, p] += (up[lo:hi] - down[lo:hi]) / (2 * _STEP)
+    jac[lo:hi, p + 1] += part[lo:hi, p]
+
+
+@nb.njit(cache=True)
+def _columns(jac, sigma2_beta, scale):
+    """Derivatives (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S) from those in (pi, the scaled sigma2_beta, S, sigma2_0)."""
+    c = sigma2_beta.size
+    out = np.empty_like(jac)
+    for block in range(jac.shape[0]):
+        along = jac[block, 2 * c]
+        for i in range(c):
+            out[block, i] = jac[block, i]
+            out[block, c + i] = jac[block, c + i] * scale
+            along += jac[block, c + i] * sigma2_beta[i] * scale * _LOG_REF
+        out[block, 2 * c] = jac[block, 2 * c + 1]
+        out[block, 2 * c + 1] = along
+    return out
+
+
+@nb.njit(cache=True)
+def _plan(data, tails, pi, sigma2, sigma2_zero, s, gradient):
+    """Weights of the exponents and their slopes, and what bulk and tails need."""
+    weight, slope = lagrange(data.held, s)
+    bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
+    tail = tails[which_tail(bulk[1], bulk[0])]
+    return weight, slope, bulk, _tail_plan(data, tail, weight, slope, pi, sigma2, sigma2_zero, gradient)
+
+
+@nb.njit(nogil=True, cache=True)
+def _part(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
+    """Everything of LD blocks lo .. hi - 1; no other thread writes their entries of loglik and jac."""
+    weight, slope, bulk, tails = plan
+    _bulk(lo, hi, data, bulk, weight, slope, sigma2_zero, gradient, loglik, jac)
+    _tails(lo, hi, data, tails, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+
+
+@nb.njit(cache=True)
+def evaluate_serial(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient):
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S), on one thread."""
+    scale = H_REF ** (s - data.held.min())
+    sigma2 = sigma2_beta * scale
+    n_blocks, parts = data.one.chunks.block_chunk.size - 1, data.one.parts
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 2))
+    plan = _plan(data, tails, pi, sigma2, sigma2_zero, s, gradient)
+    for i in range(parts.size - 1):  # spectra of one part at a time
+        _part(parts[i], parts[i + 1], data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+    return loglik, _columns(jac, sigma2_beta, scale)
+
+
+def evaluate_parallel(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
+    """As `evaluate_serial`, on `threads` Python threads.
+
+    What only calls kernels runs in Python here (`py_func`): compiled, it would hold a copy of each of them, and be slow to compile.
+    """
+    scale = float(H_REF ** (s - data.held.min()))
+    sigma2 = sigma2_beta * scale
+    n_blocks = data.one.chunks.block_chunk.size - 1
+    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 2))
+    plan = _plan.py_func(data, tails, pi, sigma2, sigma2_zero, s, gradient)
+
+    def part(lo, hi):
+        _part.py_func(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+
+    share_parts(part, data.one.parts, threads)
+    return loglik, _columns(jac, sigma2_beta, scale)
