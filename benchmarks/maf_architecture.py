@@ -139,7 +139,7 @@ def error(prefix: str, a: argparse.Namespace) -> None:
                 one_s = at_exponent(data, s)
                 size = np.full(variants, n)
                 direct = log_density(at, size, spectrum, x, [pi], [sigma2], 1.05)
-                found = log_density(at, size, one_s["spectrum"].values, x, [pi], [sigma2 / one_s.attrs["strength_scale"]], 1.05)
+                found = log_density(at, size, one_s["spectrum"].values, one_s["node_x"].values, [pi], [sigma2 / one_s.attrs["strength_scale"]], 1.05)
                 off.append(np.abs(found - direct)[direct > np.log(1e-9)])
             e = np.concatenate(off)
             print("  " + " ".join(f"{v:.0e}" for v in (*np.quantile(e, [0.5, 0.99, 0.999]), e.max())), end="", flush=True)

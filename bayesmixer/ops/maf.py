@@ -51,8 +51,10 @@ class MafMixtureLogLik(BlockLogLik):
     def computed(self, pi: Array, sigma2_beta: Array, *scalars: float) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 2)."""
         data = self.data
+        sigma2_0, maf_s = scalars
         threads = 1 if data.one.z.size < 4000 else nb.get_num_threads()  # threads would cost more than they save
-        loglik, jacobian = maf_kernel.evaluate_parallel(data.packed, data.tails, pi, sigma2_beta, *scalars, self.gradient, threads)
+        evaluate: Any = maf_kernel.evaluate_parallel
+        loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads)
         return loglik, jacobian
 
 
