@@ -1,9 +1,9 @@
 """Corners of the parameter space: error of log p, monotony and slopes over random spectra and parameters, out to |z| = 40.
 
-    python benchmarks/tail_stress.py [variants] [seed]      2,000 by default; about two minutes
+    python benchmarks/tail_stress.py [variants] [seed] [nodes]      2,000, 1 and 24 by default; about two minutes
 
 One to sixty partners a variant, pi log-uniform in [1e-5, 1], N sigma2_beta H uniform in (0, 200], sigma2_zero in [0.5, 3]. Truth is the density of the list of
-partners, by quadrature. Most of these points no data would ever visit: they show where the spectrum's 24 nodes, the line and the saddle point give out.
+partners, by quadrature. Most of these points no data would ever visit: they show where the spectrum's nodes, the line and the saddle point give out.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def evaluate(z: np.ndarray, spectrum: np.ndarray, node_x: np.ndarray, theta: np.
 
 
 def main() -> None:
-    variants, seed = (int(a) for a in [*sys.argv[1:], *["2000", "1"][len(sys.argv) - 1 :]])
-    rng, node_x = np.random.default_rng(seed), nodes()
+    variants, seed, k = (int(a) for a in [*sys.argv[1:], *["2000", "1", "24"][len(sys.argv) - 1 :]])
+    rng, node_x = np.random.default_rng(seed), nodes(k)
     errors: list[np.ndarray] = []
     levels: list[np.ndarray] = []
     slopes: list[np.ndarray] = []
     rises: list[tuple[float, float]] = []
     for _ in range(variants):
         x = partners(rng)
-        s = spectrum_from_pairs([0, len(x)], x)[0]
+        s = spectrum_from_pairs([0, len(x)], x, k)[0]
         theta = np.array([10 ** rng.uniform(-5, 0), rng.uniform(0, 200) / (0.5 * N), rng.uniform(0.5, 3)])
         value, _ = evaluate(Z, s, node_x, theta)
         if not np.isfinite(value).all():

@@ -48,6 +48,7 @@ def test_interrupted_laplace_goes_on_to_the_same_numbers(model, tmp_path, monkey
     assert not (tmp_path / "parts").exists()
 
 
+@pytest.mark.filterwarnings("ignore:Chains disagree")  # few draws
 def test_interrupted_nuts_keeps_finished_chains(model, tmp_path, monkeypatch):
     import nutpie
 

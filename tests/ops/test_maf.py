@@ -142,7 +142,7 @@ def test_blocks_add_up_and_threads_numba_and_values_alone_agree(panel):
     np.testing.assert_allclose((weight[:, None] * np.tile(slopes, (12, 1))).sum(0), jacobian.sum(0), rtol=1e-6)
     compiled, _ = _numba_maf(MafMixtureLogLik(data), None)
     found = compiled(np.array([PI]), np.array([SIGMA2]), np.array(ZERO), np.array(S))
-    np.testing.assert_allclose(found[0], value, rtol=1e-12)
+    np.testing.assert_allclose(found[0], value, rtol=1e-9)  # compiled into one function sums go in another order
     np.testing.assert_allclose(found[1], jacobian, rtol=1e-9, atol=1e-9)
 
 
