@@ -50,6 +50,12 @@ def test_declared_packages_are_those_on_disk(root: Path, pyproject: dict[str, An
     assert pyproject["tool"]["setuptools"]["package-dir"] == {"bayesmixer.models": "models"}
 
 
+def test_tests_are_packages_that_leave_the_search_path_alone(root: Path) -> None:
+    modules = sorted((root / "tests").glob("**/*.py"))
+    assert {p.parent for p in modules} == {p.parent for p in modules if p.name == "__init__.py"}
+    assert [p for p in modules if "sys" + ".path" in p.read_text()] == []
+
+
 def test_models_is_a_relative_link_in_the_package(root: Path) -> None:
     link = root / "bayesmixer/models"
     assert link.is_symlink()

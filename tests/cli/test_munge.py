@@ -5,18 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "io"))
-from gwas_table import gwas, plain
-
 import bayesmixer as bm
 from bayesmixer.cli.main import main
+from tests.io.gwas_table import gwas, plain
 
 G = gwas()
 

@@ -1,20 +1,14 @@
 """Data and fits that the tests of inference share: small simulated GWAS, and the embedded data set with its fits."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 import bayesmixer as bm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))  # small_gwas
+from tests.models.small_gwas import simulate_gwas
 
 
 @pytest.fixture(scope="session")
 def small():
     """GwasData of 1,800 variants, pi 0.02."""
-    from small_gwas import simulate_gwas
-
     return simulate_gwas(h2=0.3, pi=0.02, n=20_000, seed=4)
 
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import toys
-from small_gwas import simulate_gwas
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
@@ -12,6 +10,8 @@ from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes, hessian
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import record_of
+from tests.inference import toys
+from tests.models.small_gwas import simulate_gwas
 
 BINS = 300
 

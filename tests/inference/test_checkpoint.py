@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_gwas import simulate_gwas
 
 import bayesmixer as bm
 from bayesmixer.inference import density as density_module
 from bayesmixer.inference.checkpoint import Checkpoint
+from tests.models.small_gwas import simulate_gwas
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from bayesmixer.inference.compare import compare, loo_by_block, stacking
 from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.inference.leave_out import bridge
 from bayesmixer.models.common import WEAK
+from tests.models.small_gwas import simulate_gwas
 
 
 def fitted(model, method="laplace", **options):
@@ -29,8 +30,6 @@ def fitted(model, method="laplace", **options):
 @pytest.fixture(scope="module")
 def tiny():
     """GwasData of 12 LD blocks of 30 variants."""
-    from small_gwas import simulate_gwas
-
     return simulate_gwas(h2=0.3, pi=1.0, n=20_000, seed=8, blocks=12)
 
 

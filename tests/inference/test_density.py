@@ -3,13 +3,13 @@
 import numpy as np
 import pymc as pm
 import pytest
-import toys
 from scipy.stats import halfnorm, norm
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
+from tests.inference import toys
 
 MODELS = {
     "infinitesimal": lambda data: infinitesimal(data),

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import toys
 
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import climb, covariance_of, distinct, find_modes
+from tests.inference import toys
 
 WIDE = np.array([-1e3, 1e3])
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import toys
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
+from tests.inference import toys
 
 BAD = {
     "method unknown": ({"method": "mcmc"}, "method: 'mcmc', expected one of map, laplace, nuts, binned, smc"),

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import toys
 from scipy.integrate import quad
 from scipy.special import digamma, polygamma
 from scipy.stats import chi, chi2
@@ -14,6 +13,7 @@ from bayesmixer.errors import DataWarning
 from bayesmixer.inference import laplace
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import climb, covariance_of
+from tests.inference import toys
 
 DRAWS = 4000
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-import toys
-from small_gwas import simulate_gwas
 
 import bayesmixer as bm
 from bayesmixer.inference import sampling
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import starts
+from tests.inference import toys
+from tests.models.small_gwas import simulate_gwas
 
 
 def means_and_errors(results):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "ld"))
-from small_panel import make_panel, write_bed, write_pgen
-
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.io.genotypes import open_panels
+from tests.ld.small_panel import make_panel, write_bed, write_pgen
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gwas_table import gwas, plain, write
 
 import bayesmixer as bm
 from bayesmixer.cli.main import main
+from tests.io.gwas_table import gwas, plain, write
 
 G = gwas()
 NOT = {"A1": "A", "A2": "C", "N": 1000}

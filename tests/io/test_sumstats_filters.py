@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from gwas_table import gwas, plain, write
 
 import bayesmixer as bm
 from bayesmixer.io.filters import ORDER
 from bayesmixer.io.regions import Regions
+from tests.io.gwas_table import gwas, plain, write
 
 G = gwas()
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from gwas_table import exact, gwas, plain, write
 
 import bayesmixer as bm
 from bayesmixer.variables import validate
+from tests.io.gwas_table import exact, gwas, plain, write
 
 G = gwas()
 LP = [repr(float(x)) for x in -np.log10(G.p)]

@@ -9,12 +9,12 @@ import mpmath
 import numpy as np
 import polars as pl
 import pytest
-from gwas_table import gwas, plain, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayesmixer as bm
 from bayesmixer.io.zscores import abs_z, parse_p, significant_digits
+from tests.io.gwas_table import gwas, plain, write
 
 G = gwas()
 P_TEXTS = [

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from align_panel import changed, columns, panel, sumstats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from bayesmixer.ld.builds import LANDMARKS
 from bayesmixer.ld.gwas_data import contiguous_labels, gwas_data_from_arrays
 from bayesmixer.ld.reference import build_reference
 from bayesmixer.variables import validate
+from tests.ld.align_panel import changed, columns, panel, sumstats
 
 REFERENCE = panel()
 PLAIN = sumstats(REFERENCE)

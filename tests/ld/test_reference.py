@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_panel import make_panel, unbiased, write_bed, write_pgen
 
 import bayesmixer as bm
 from bayesmixer.errors import DataWarning
@@ -19,6 +18,7 @@ from bayesmixer.io import stores
 from bayesmixer.ld.ldsc_files import write_ldsc_scores
 from bayesmixer.ld.spectrum import cardinal, nodes
 from bayesmixer.variables import REFERENCE, validate
+from tests.ld.small_panel import make_panel, unbiased, write_bed, write_pgen
 
 N = 83
 

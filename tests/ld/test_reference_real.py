@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from bed_reader import open_bed
-from small_panel import unbiased
 
 import bayesmixer as bm
+from tests.ld.small_panel import unbiased
 
 
 @pytest.fixture(scope="module")

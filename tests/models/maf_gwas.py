@@ -3,10 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
-from small_gwas import K, panel
 
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs, x_max_of
+from tests.models.small_gwas import K, panel
 
 HELD = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25)
 BLOCKS, SIZE = 60, 30

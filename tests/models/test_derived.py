@@ -5,9 +5,9 @@ import pytensor
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2
-from small_gwas import simulate_gwas
 
 from bayesmixer.models.derived import n90, n90_fraction
+from tests.models.small_gwas import simulate_gwas
 
 # panels of one frequency, of common variants, and of mostly rare ones
 PANELS = {

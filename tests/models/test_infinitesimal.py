@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
-from small_gwas import simulate_gwas
 
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal
+from tests.models.small_gwas import simulate_gwas
 
 POINTS = [(-1.5, 0.1), (-6.0, -0.2), (0.5, 0.4)]
 

@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-from maf_gwas import HELD, heterozygosity, maf_gwas, spectrum_at
 from scipy.stats import chi2, norm
 
 import bayesmixer as bm
@@ -16,6 +15,7 @@ from bayesmixer.models.common import record_of
 from bayesmixer.models.derived import n90_fraction, n90_fraction_at
 from bayesmixer.models.starts import thin
 from bayesmixer.reporting.prediction import at_fitted_s, parameters
+from tests.models.maf_gwas import HELD, heterozygosity, maf_gwas, spectrum_at
 
 POINT = np.array([-0.7, -3.0, 0.05, 0.2])
 

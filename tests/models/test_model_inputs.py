@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from small_gwas import K, panel, simulate_gwas
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import record_of
+from tests.models.small_gwas import K, panel, simulate_gwas
 
 MODELS = [infinitesimal, univariate_mixer, two_component_mixer]
 

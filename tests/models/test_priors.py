@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import norm
-from small_gwas import simulate_gwas
 
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import BOUNDS, WEAK
+from tests.models.small_gwas import simulate_gwas
 
 # as docs/models.md says: mean and sd on the unconstrained scale, the scale that is read, the 95% range there
 STATED = {

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import expit
-from small_gwas import simulate_gwas
 
 from bayesmixer.models import infinitesimal, starts, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import BOUNDS, record_of
+from tests.models.small_gwas import simulate_gwas
 
 
 def test_moments_recover_h2_and_sigma2_0_of_infinitesimal_data():

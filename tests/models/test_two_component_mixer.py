@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy.special import expit
-from small_gwas import simulate_gwas
 
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import two_component_mixer, univariate_mixer
+from tests.models.small_gwas import simulate_gwas
 
 H2, LOGIT, ZERO = -1.3, -3.5, 0.08
 SMALL, LARGE = 0, 1

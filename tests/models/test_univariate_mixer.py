@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import norm
-from small_gwas import simulate_gwas
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models import infinitesimal, univariate_mixer
 from bayesmixer.models.derived import n90_fraction
 from bayesmixer.ops.oracle import log_density
+from tests.models.small_gwas import simulate_gwas
 
 POINT = np.array([-1.3, -4.0, 0.08])
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from likelihood_cases import N_REF, NODE_X, partners
-from mp_oracle import gradient, spectrum_log_density
 
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops import kernel, oracle
 from bayesmixer.ops.frequencies import LOG_COSINE_FLOOR
 from bayesmixer.ops.layout import Z_EDGES, LikelihoodData
 from bayesmixer.ops.likelihood import log_density
+from tests.ops.likelihood_cases import N_REF, NODE_X, partners
+from tests.ops.mp_oracle import gradient, spectrum_log_density
 
 Z = np.linspace(0, 40, 161)
 GRID = st.tuples(st.integers(0, 10_000), st.floats(-5, 0), st.floats(1e-3, 200), st.floats(0.5, 3))

@@ -10,13 +10,13 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from likelihood_cases import N_REF, NODE_X, K, spectra
 from pytensor.graph.rewriting.utils import rewrite_graph
 
 from bayesmixer.ld.spectrum import spectrum_from_pairs
 from bayesmixer.ops import kernel, oracle
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.likelihood import MixtureLogLik, log_density
+from tests.ops.likelihood_cases import N_REF, NODE_X, K, spectra
 
 ONE = (np.array([0.004]), np.array([4.8e-4]), 1.05)
 TWO = (np.array([0.02, 0.001]), np.array([2e-5, 8e-4]), 1.1)

@@ -7,12 +7,12 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
-from mp_oracle import configurations
 from scipy.integrate import quad
 
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops.moments import fast_log_likelihood, spectrum_moments
 from bayesmixer.ops.oracle import log_density
+from tests.ops.mp_oracle import configurations
 
 REFERENCE = Path(__file__).parents[2] / "../shared/reference/mixer"
 needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference/mixer beside the repository")

@@ -6,11 +6,11 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 import pytest
-from mp_oracle import configurations, enumerated_log_density, gradient, spectrum_log_density
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops.oracle import as_model, branch_constant, branch_height, cumulant, log_characteristic, log_density, log_density_gradient
+from tests.ops.mp_oracle import configurations, enumerated_log_density, gradient, spectrum_log_density
 
 REFERENCE = Path(__file__).parents[2] / "../shared/reference/mixer"
 PARTNERS = np.array([0.48, 0.31, 0.12, 0.03, 0.004, 0.0])

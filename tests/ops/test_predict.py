@@ -3,13 +3,13 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from mp_oracle import configurations
 from scipy.special import erfc
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops.oracle import log_density
 from bayesmixer.ops.predict import cluster_variants, power_curve, survival
+from tests.ops.mp_oracle import configurations
 
 X = np.array([0.42, 0.2, 0.07, 0.003])
 CASES = {

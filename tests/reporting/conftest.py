@@ -1,7 +1,8 @@
 """Data and fits that the report's tests share."""
 
 import pytest
-from fabricate import make_data, make_fit
+
+from tests.reporting.fabricate import make_data, make_fit
 
 
 @pytest.fixture(scope="session")

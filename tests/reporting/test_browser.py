@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from chromium import Browser, executable
+
+from tests.reporting.chromium import Browser, executable
 
 pytestmark = pytest.mark.skipif(executable() is None, reason="no chromium on PATH (Debian: apt-get install chromium)")
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fabricate import H_TOTAL, TRUTH, deposit, make_data, make_fit, nodes
 from scipy import stats
 
 import bayesmixer as bm
@@ -19,6 +18,7 @@ from bayesmixer.reporting.pit import block_scores, cumulative, draw_of, free_of,
 from bayesmixer.reporting.prediction import Parameters, variants
 from bayesmixer.reporting.prior_sensitivity import log_prior, prior_sensitivity
 from bayesmixer.reporting.strata import plot_pit, plot_pit_strata, strata
+from tests.reporting.fabricate import H_TOTAL, TRUTH, deposit, make_data, make_fit, nodes
 
 POLYGENIC = {"h2": 0.3, "pi": 0.02, "sigma2_0": 1.05}
 MIXED = (np.array([0.01]), np.array([2e-4]), 1.05)

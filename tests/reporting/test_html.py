@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import xarray as xr
-from fabricate import make_data, make_fit
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.reporting import html, tables
 from bayesmixer.reporting.load import check_data, open_data, open_results
+from tests.reporting.fabricate import make_data, make_fit
 
 
 class Page(HTMLParser):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import xarray as xr
-from fabricate import deposit, make_fit, nodes
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
@@ -15,6 +14,7 @@ from bayesmixer.reporting.profile import has_profile, plot_profile
 from bayesmixer.reporting.qq import log10_p
 from bayesmixer.reporting.spectrum import binned_spectrum, plot_spectrum
 from bayesmixer.reporting.style import as_interval, as_number
+from tests.reporting.fabricate import deposit, make_fit, nodes
 
 
 def _one_partner(strength, m=60):

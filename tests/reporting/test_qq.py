@@ -4,13 +4,13 @@ import mpmath
 import numpy as np
 import pytest
 import xarray as xr
-from fabricate import N_GWAS, TRUTH, deposit, make_data, make_fit, nodes
 from scipy.stats import norm
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.reporting.prediction import Parameters, parameters, predicted_survival, variants
 from bayesmixer.reporting.qq import block_bootstrap, log10_p, observed_survival, plot_qq, plot_qq_strata
+from tests.reporting.fabricate import N_GWAS, TRUTH, deposit, make_data, make_fit, nodes
 
 
 @pytest.mark.parametrize("z", [0.1, 1.96, 5.45, 20, 40])

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from fabricate import make_data, make_fit
 
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, trust
+from tests.reporting.fabricate import make_data, make_fit
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Tests of bayesmixer; the folders mirror the package."""
