@@ -20,6 +20,7 @@ from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.fingerprint import fingerprint
+from bayesmixer.inference.identity import trait_names
 from bayesmixer.inference.limits import LEAST, METHODS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.inference.sampling import NUTS_SAMPLERS
@@ -170,6 +171,7 @@ def fit(
         names = ("node_x", "h_bin_value", "h_bin_count")
         panel = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
         groups["constant_data"] = panel.assign(fingerprint(record.data).variables)
+        attrs["trait"] = next(iter(trait_names(record.data)), "")
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)
