@@ -118,7 +118,6 @@ def sample(
     seed: int = 0,
     show: bool | None = None,
     kept: Checkpoint | None = None,
-    target_accept: float | None = None,
 ) -> Binned:
     """Bin, sample the surrogate by NUTS, weigh by the exact likelihood.
 
@@ -132,7 +131,7 @@ def sample(
         Number of bins.
     exact
         Number of draws, evenly spaced over the chains, that are weighted: each costs one exact evaluation.
-    sampler, draws, tune, chains, cores, seed, show, kept, target_accept
+    sampler, draws, tune, chains, cores, seed, show, kept
         As in `sampling.run`.
 
     Returns
@@ -146,18 +145,7 @@ def sample(
     """
     surrogate = binned_density(density, mode, covariance, bins)
     taken, stats = sampling.run(
-        surrogate,
-        mode,
-        covariance,
-        sampler=sampler,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=seed,
-        show=show,
-        kept=kept,
-        target_accept=target_accept,
+        surrogate, mode, covariance, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, show=show, kept=kept
     )
     return Binned(surrogate, taken, stats, reweight(density, surrogate, taken, exact, seed=seed, show=show, kept=kept))
 

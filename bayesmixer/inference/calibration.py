@@ -1,6 +1,6 @@
 """Calibration: posterior draws moved so that their covariance is the one the LD blocks show, H^-1 J H^-1, instead of the composite likelihood's H^-1.
 
-A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (Varin, Reid and Firth 2011). The draws
+A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (DESIGN: Varin et al. 2011). The draws
 are moved by the affine map of the unconstrained scale that turns H^-1 into the sandwich, about the mode, which keeps their skewness; deterministics
 are computed anew. Docs: intervals.md.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,26 @@ import xarray as xr
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
+from bayesmixer.inference.concerns import concerns as concerns_of
+from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
-from bayesmixer.inference.identity import check_fit, check_model
-from bayesmixer.inference.information import Information, influence, information, jackknife_covariance, sandwich_covariance
-from bayesmixer.models.common import BOUNDS
+from bayesmixer.inference.find_map import climb
+from bayesmixer.inference.information import (
+    LINEAR,
+    Information,
+    blocks_effective,
+    influence,
+    information,
+    jackknife_covariance,
+    sandwich_covariance,
+    share_left,
+    within_prior,
+)
+from bayesmixer.models.common import BOUNDS, Record, record_of
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
-FEWEST_BLOCKS = 200
+REFITS = 5  # fits without one LD block, at most
 RAW = "uncalibrated"
 
 
@@ -64,15 +76,37 @@ def covariance_of_mode(
     if not density.block_names:
         return None
     info = information(density, mode, np.sqrt(np.diag(raw)))
-    return from_information(info.grouped(group) if group > 1 else info, raw, density.names, at_bound, covariance)
+    info = info.grouped(group) if group > 1 else info
+    record = record_of(density.model)
+    data = None if record is None else record.data
+    found = from_information(info, raw, density.names, at_bound, covariance, data)
+    if found is None or record is None or group > 1 or covariance != "jackknife" or at_bound:
+        return found
+    refits = refitted(record, found.information, mode)
+    return from_information(replace(info, refits=refits), raw, density.names, at_bound, covariance, data) if refits else found
 
 
-def from_information(info: Information, raw: Array, names: list[str], at_bound: list[str], covariance: str = "jackknife") -> Calibration | None:
-    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,) of the parameters."""
+def refitted(record: Record, info: Information, mode: Array) -> dict[int, Array]:
+    """Moves of the mode (`Information.refits`) when the blocks are left out that hold so much of H that a Newton step does not tell; the five heaviest."""
+    far = np.flatnonzero(share_left(info) <= LINEAR)
+    weight = np.abs(influence(info)[far] / influence(info).std(0)).max(1)
+    moves = {}
+    for row in far[np.argsort(-weight)[:REFITS]].tolist():
+        data = record.data
+        rest = LogDensity(record.build(data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0))))
+        bounds = np.array([BOUNDS[name] for name in rest.names])
+        moves[row] = climb(rest, mode, bounds).x - mode
+    return moves
+
+
+def from_information(
+    info: Information, raw: Array, names: list[str], at_bound: list[str], covariance: str = "jackknife", data: xr.Dataset | None = None
+) -> Calibration | None:
+    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,) of the parameters, `data` to name places."""
     free = np.array([name not in at_bound for name in names])
     if len(info.blocks) < 2 * len(names) + 2 or not free.any():
         return None
-    part = Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
+    part = info if free.all() else Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
     eigenvalues = np.linalg.eigvalsh(part.hessian)
     if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
         return None
@@ -81,8 +115,8 @@ def from_information(info: Information, raw: Array, names: list[str], at_bound: 
     out = straight.copy()
     straight[np.ix_(free, free)] = np.linalg.inv(part.hessian)
     factor = small_sample_factor(part)
-    out[np.ix_(free, free)] = COVARIANCES[covariance](part) * np.outer(factor, factor)
-    return Calibration(info, straight, out, _concerns(part, [name for name, f in zip(names, free, strict=True) if f], at_bound))
+    out[np.ix_(free, free)] = within_prior(COVARIANCES[covariance](part) * np.outer(factor, factor), part.prior)
+    return Calibration(info, straight, out, concerns_of(part, [name for name, f in zip(names, free, strict=True) if f], at_bound, data))
 
 
 def small_sample_factor(info: Information) -> Array:
@@ -94,47 +128,6 @@ def small_sample_factor(info: Information) -> Array:
     from scipy.stats import norm, t
 
     return np.asarray(t.ppf(0.95, np.maximum(blocks_effective(info), 2.0)) / norm.ppf(0.95))
-
-
-def blocks_effective(info: Information) -> Array:
-    """(P,) effective number of LD blocks in the variance of each parameter: (sum u^2)^2 / sum u^4 of their influences u."""
-    move = influence(info) ** 2
-    return np.asarray(move.sum(0) ** 2 / (move**2).sum(0))
-
-
-def _concerns(info: Information, names: list[str], at_bound: list[str]) -> list[str]:
-    """What makes the calibrated covariance itself uncertain, with a remedy."""
-    said = []
-    n = len(info.blocks)
-    if n < FEWEST_BLOCKS:
-        said.append(f"{n} LD blocks (at least {FEWEST_BLOCKS} wanted): the calibrated widths are themselves uncertain; use more chromosomes.")
-    j = np.linalg.cond(_scaled(info.variability + info.prior, info.hessian))
-    if j > 1e6:
-        said.append(
-            f"The variability of the score is nearly singular (condition {j:.0e}): a parameter is not determined; fix it, or use a simpler model."
-        )
-    share = (influence_share(info)).max(0)
-    heavy = [f"{name} ({s:.0%})" for name, s in zip(names, share, strict=True) if s > 0.25]
-    if heavy:
-        said.append(
-            f"One LD block makes up much of the variance of {', '.join(heavy)}: few causal variants, and intervals that may be too short; "
-            "compare calibrate(..., adjust='bootstrap')."
-        )
-    if at_bound:
-        said.append(f"Not calibrated in {', '.join(at_bound)}: the mode is at the edge of the search box.")
-    return said
-
-
-def _scaled(j: Array, h: Array) -> Array:
-    """J in units of H's diagonal."""
-    d = 1 / np.sqrt(np.diag(h))
-    return np.asarray(d[:, None] * j * d)
-
-
-def influence_share(info: Information) -> Array:
-    """(L, P) share of each LD block in the variance of each parameter."""
-    move = np.linalg.solve(info.hessian, info.scores.T).T ** 2
-    return np.asarray(move / move.sum(0))
 
 
 def affine(draws: Array, mode: Array, raw: Array, covariance: Array) -> Array:
@@ -256,7 +249,6 @@ def calibrate(
     Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
     """
     _check(results, adjust, covariance, group, replicates, draws)
-    check_model(results, model)
     density = LogDensity(model)
     estimate = results["estimate"].to_dataset()
     if list(estimate["parameter"].values) != density.names:
@@ -312,17 +304,6 @@ def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: C
     return estimate.merge(errors, compat="override").assign(covariance_calibrated=(("parameter", "parameter_bis"), found.covariance))
 
 
-def far_from_gaussian(draws: Array, names: list[str]) -> list[str]:
-    """A warning where the raw posterior is so skewed that an affine map says little of its tails."""
-    flat = draws.reshape(-1, draws.shape[-1])
-    away = (flat - flat.mean(0)) / np.maximum(flat.std(0), 1e-12)
-    skew = (away**3).mean(0)
-    bad = [f"{name} ({s:+.1f})" for name, s in zip(names, skew, strict=True) if abs(s) > 1.5]
-    if not bad:
-        return []
-    return [f"The posterior is far from Gaussian (skewness {', '.join(bad)}): compare calibrate(..., adjust='curvature') or 'bootstrap'."]
-
-
 def _raw_draws(groups: dict[str, Any], density: LogDensity) -> Array | None:
     """Raw draws (chain, draw, P) of a fit, calibrated or not."""
     for name in (f"{RAW}_unconstrained_posterior", "unconstrained_posterior"):
@@ -361,7 +342,8 @@ def _sampled(
 
 
 def _check(results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int) -> None:
-    check_fit(results, needs=("estimate",))
+    if not isinstance(results, xr.DataTree) or "estimate" not in results.children:
+        raise InputError("results", "not a fit (no group 'estimate')", "Give what fit returned.")
     if adjust not in ADJUST:
         raise InputError("adjust", f"{adjust!r}, expected one of {', '.join(ADJUST)}")
     if covariance not in COVARIANCES:

@@ -7,7 +7,7 @@ central differences of them, so that both come by LD block and one block's influ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference.density import Array, LogDensity
 
 STEP = 0.1  # of a posterior sd: errors of the central differences are then below 1e-4 of H
+LINEAR = 0.3  # share of H that must be left without a block for one Newton step to say where the mode goes
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,15 @@ class Information:
         (P, P) negative Hessian of the log prior.
     blocks
         (L,) numbers of the LD blocks that hold weighted variants, those of the rows.
+    refits
+        Row -> (P,) move of the mode when that LD block is left out and the rest fitted anew, where it is known.
     """
 
     scores: Array
     curvature: Array
     prior: Array
     blocks: np.ndarray
+    refits: dict[int, Array] = field(default_factory=dict)
 
     @property
     def hessian(self) -> Array:
@@ -102,9 +106,22 @@ def _symmetric(m: Any) -> Array:
     return np.asarray((m + np.swapaxes(m, -1, -2)) / 2)
 
 
+def share_left(info: Information) -> Array:
+    """(L,) least share of H, over all directions, that is left without an LD block; 0 or less where nothing holds the mode."""
+    return np.asarray(1 - np.linalg.eigvals(np.linalg.solve(info.hessian, info.curvature)).real.max(1))
+
+
 def influence(info: Information) -> Array:
-    """(L, P): first-order move of the mode when an LD block is left out, (H - H_b)^-1 of minus its score."""
-    out = -np.linalg.solve(info.hessian - info.curvature, info.scores[..., None])[..., 0]
+    """(L, P): move of the mode when an LD block is left out, (H - H_b)^-1 of minus its score.
+
+    Where a block holds so much of H that one Newton step says nothing of that move: the refit's, or H^-1 of minus the score.
+    """
+    out = -np.linalg.solve(info.hessian, info.scores.T).T
+    near = share_left(info) > LINEAR
+    rest = info.hessian - info.curvature[near]
+    out[near] = -np.linalg.solve(rest, info.scores[near][..., None])[..., 0]
+    for row, move in info.refits.items():
+        out[row] = move
     return np.asarray(out)
 
 
@@ -124,3 +141,20 @@ def jackknife_covariance(info: Information) -> Array:
     inverse = np.linalg.inv(info.hessian)
     n = len(move)
     return np.asarray(((n - 1) / n) ** 2 * centred(move) + inverse @ info.prior @ inverse)
+
+
+def within_prior(covariance: Array, prior: Array) -> Array:
+    """The covariance (P, P), in no direction larger than what the prior's precision (P, P) allows: data never know less than the prior."""
+    size, axis = np.linalg.eigh(covariance)
+    root = axis * np.sqrt(np.maximum(size, 0))
+    ratio, vector = np.linalg.eigh(root.T @ prior @ root)
+    if ratio[-1] <= 1:
+        return np.asarray(covariance)
+    out = root @ (vector / np.maximum(ratio, 1)) @ vector.T @ root.T
+    return _symmetric(out)
+
+
+def blocks_effective(info: Information) -> Array:
+    """(P,) effective number of LD blocks in the variance of each parameter: (sum u^2)^2 / sum u^4 of their influences u."""
+    move = influence(info) ** 2
+    return np.asarray(move.sum(0) ** 2 / (move**2).sum(0))

@@ -155,7 +155,8 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Rows of a batch fitted by "map", with intervals by the calibration of today from the scores and curvature kept beside it."""
     from scipy.stats import norm
 
-    from bayesmixer.inference.calibration import blocks_effective, from_information
+    from bayesmixer.inference.calibration import from_information
+    from bayesmixer.inference.information import blocks_effective
     from bayesmixer.inference.information import Information
 
     rows = rows.copy()

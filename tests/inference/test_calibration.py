@@ -1,5 +1,6 @@
 """Calibration: widths against closed forms, brute-force derivatives and the bootstrap; both posteriors kept; bad arguments in one line."""
 
+import dataclasses
 import json
 import warnings
 
@@ -15,9 +16,20 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference import calibration
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
+from bayesmixer.inference.concerns import concerns
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of
-from bayesmixer.inference.information import Information, information, jackknife_covariance, sandwich_covariance
+from bayesmixer.inference.information import (
+    Information,
+    blocks_effective,
+    influence,
+    information,
+    jackknife_covariance,
+    sandwich_covariance,
+    share_left,
+    within_prior,
+)
+from tests.models.small_gwas import panel, simulate_gwas
 
 BOX = np.tile([-50.0, 50.0], (2, 1))
 
@@ -62,12 +74,46 @@ def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do
     scores[:3, 0] *= 60
     scores -= scores.mean(0)
     info = Information(scores, np.repeat(np.eye(2)[None], 400, axis=0), np.zeros((2, 2)), np.arange(400))
-    effective = calibration.blocks_effective(info)
+    effective = blocks_effective(info)
     assert effective[0] < 4
     assert effective[1] == pytest.approx(400 / 3, rel=0.2)  # the kurtosis of a normal
     few, many = calibration.small_sample_factor(info)
     assert few == pytest.approx(stats.t.ppf(0.95, effective[0]) / 1.6449, rel=1e-3)
     assert 1 < many < 1.01
+
+
+def test_a_covariance_is_cut_to_what_the_priors_precision_allows_and_only_there():
+    prior = np.diag([0.25, 4.0])
+    tight = np.array([[1.0, 0.1], [0.1, 0.2]])
+    np.testing.assert_array_equal(within_prior(tight, prior), tight)
+    cut = within_prior(np.array([[900.0, 5.0], [5.0, 0.2]]), prior)
+    assert np.linalg.eigvalsh(np.linalg.inv(prior) - cut).min() > -1e-9  # no direction is wider than the prior
+    assert cut[0, 0] == pytest.approx(4.0, rel=0.02)
+    assert cut[1, 1] == pytest.approx(0.2, rel=0.2)
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_and_refit_allow():
+    """The one-step delete-block move is far off there: what counts is where the mode goes without the block."""
+    data = simulate_gwas(h2=0.05, pi=0.1, n=20_000, seed=4)
+    _, r, _, _, block = panel()
+    data["weight"].values[615] = 1.0
+    data["z"].values[block == 20, 0] += 60 * r[20][:, 15]
+    model = bm.models.univariate_mixer(data)
+    fit = bm.fit(model, "map", progress=False)
+    heavy = "LD block 20 (1:601-630, strongest variant616 with |z| 61.4) makes up much of the variance of log_h2"
+    assert any(w.startswith(heavy) for w in json.loads(fit.attrs["warnings"]))
+    density, mode = LogDensity(model), fit["estimate"]["mode"].values
+    info = information(density, mode, np.sqrt(np.diag(fit["estimate"]["covariance"].values)))
+    assert share_left(info)[20] < 0  # without the block H has no mode here
+    without = bm.models.univariate_mixer(data.assign(weight=data["weight"].where(data["ld_block"] != 20, 0)))
+    moved = bm.fit(without, "map", calibrate=False, progress=False)["estimate"]["mode"].values - mode
+    refits = calibration.refitted(model.bayesmixer, info, mode)
+    np.testing.assert_allclose(refits[20], moved, atol=5e-3)
+    np.testing.assert_allclose(influence(dataclasses.replace(info, refits=refits))[20], moved, atol=5e-3)
+    sd = np.sqrt(np.diag(fit["calibration"]["covariance"].values))
+    assert (sd <= [2.0, 2.5, 0.25]).all()  # the prior's
+    assert sd[0] < np.abs(moved[0])  # the move is 2.5 units of log h2, beyond what the prior allows
 
 
 def test_prior_enters_the_sandwich_so_that_nothing_moves_where_the_likelihood_is_right():
@@ -100,7 +146,7 @@ def test_hessian_equals_second_derivatives_by_automatic_differentiation(small):
     from bayesmixer.ops import jax_kernel
 
     model = bm.models.univariate_mixer(small, prior="flat")
-    x = bm.fit(model, "map", progress=False)["estimate"]["mode"].values
+    x = bm.fit(model, "map", calibrate=False, progress=False)["estimate"]["mode"].values
     evaluate = jax_kernel.block_function(likelihood_data(small), True)
     total = h_total(small)
 
@@ -200,9 +246,9 @@ def test_one_heavy_block_and_few_blocks_are_heard(small):
     scores = rng.normal(size=(60, 2))
     scores[7] = 40
     info = Information(scores, np.repeat(np.eye(2)[None], 60, axis=0), np.zeros((2, 2)), np.arange(60))
-    said = " ".join(calibration._concerns(info, ["log_h2", "logit_pi"], []))
+    said = " ".join(concerns(info, ["log_h2", "logit_pi"], []))
     assert "60 LD blocks" in said
-    assert "One LD block makes up much of the variance of log_h2" in said
+    assert "LD block 7 makes up much of the variance of log_h2" in said
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
