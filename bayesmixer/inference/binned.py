@@ -118,6 +118,7 @@ def sample(
     seed: int = 0,
     show: bool | None = None,
     kept: Checkpoint | None = None,
+    target_accept: float | None = None,
 ) -> Binned:
     """Bin, sample the surrogate by NUTS, weigh by the exact likelihood.
 
@@ -131,7 +132,7 @@ def sample(
         Number of bins.
     exact
         Number of draws, evenly spaced over the chains, that are weighted: each costs one exact evaluation.
-    sampler, draws, tune, chains, cores, seed, show, kept
+    sampler, draws, tune, chains, cores, seed, show, kept, target_accept
         As in `sampling.run`.
 
     Returns
@@ -145,7 +146,18 @@ def sample(
     """
     surrogate = binned_density(density, mode, covariance, bins)
     taken, stats = sampling.run(
-        surrogate, mode, covariance, sampler=sampler, draws=draws, tune=tune, chains=chains, cores=cores, seed=seed, show=show, kept=kept
+        surrogate,
+        mode,
+        covariance,
+        sampler=sampler,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        show=show,
+        kept=kept,
+        target_accept=target_accept,
     )
     return Binned(surrogate, taken, stats, reweight(density, surrogate, taken, exact, seed=seed, show=show, kept=kept))
 

@@ -1,6 +1,6 @@
 """Calibration: posterior draws moved so that their covariance is the one the LD blocks show, H^-1 J H^-1, instead of the composite likelihood's H^-1.
 
-A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (DESIGN: Varin et al. 2011). The draws
+A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (Varin, Reid and Firth 2011). The draws
 are moved by the affine map of the unconstrained scale that turns H^-1 into the sandwich, about the mode, which keeps their skewness; deterministics
 are computed anew. Docs: intervals.md.
 """
@@ -23,6 +23,7 @@ from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import climb
+from bayesmixer.inference.identity import check_fit, check_model
 from bayesmixer.inference.information import (
     LINEAR,
     Information,
@@ -249,6 +250,7 @@ def calibrate(
     Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
     """
     _check(results, adjust, covariance, group, replicates, draws)
+    check_model(results, model)
     density = LogDensity(model)
     estimate = results["estimate"].to_dataset()
     if list(estimate["parameter"].values) != density.names:
@@ -342,8 +344,7 @@ def _sampled(
 
 
 def _check(results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int) -> None:
-    if not isinstance(results, xr.DataTree) or "estimate" not in results.children:
-        raise InputError("results", "not a fit (no group 'estimate')", "Give what fit returned.")
+    check_fit(results, needs=("estimate",))
     if adjust not in ADJUST:
         raise InputError("adjust", f"{adjust!r}, expected one of {', '.join(ADJUST)}")
     if covariance not in COVARIANCES:

@@ -24,6 +24,7 @@ from scipy.special import logsumexp
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity, forget_ops
 from bayesmixer.inference.fingerprint import differences, fingerprint, has_fingerprint, same_weights
+from bayesmixer.inference.identity import check_fit, check_model
 from bayesmixer.inference.leave_out import LeftOut, blocks_of
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.progress import bar
@@ -163,18 +164,9 @@ def _entry(name: str, results: Any, model: pm.Model | None) -> _Entry:
         density, record = LogDensity(model), record_of(model)
         if record is None:
             raise InputError(f"models[{name!r}]", "not a model of bayesmixer.models, cannot be built again without a block", "Leave it out.")
-        said = (results.attrs.get("model"), results.attrs.get("prior"), results.attrs.get("options"))
-        own_words = (record.name, record.prior, json.dumps(record.options))
-        if said != own_words:
-            raise InputError(
-                f"models[{name!r}]", f"{', '.join(own_words)}, but the fit is of {', '.join(map(str, said))}", "Give the model that was fitted."
-            )
+        check_model(results, model, f"models[{name!r}]")
     kept = results["constant_data"].to_dataset() if "constant_data" in results.children else xr.Dataset()
-    of_model = fingerprint(record.data) if record is not None else None
-    if has_fingerprint(kept):
-        if of_model is not None and (found := differences(kept, of_model) or ("" if same_weights(kept, of_model) else "weights differ")):
-            raise InputError(f"models[{name!r}]", f"of other data than the fit: {found}", "Give the model that was fitted.")
-        of_model = kept
+    of_model = kept if has_fingerprint(kept) else None if record is None else fingerprint(record.data)
     if of_model is not None:  # LD blocks without weighted variants may be missing from the log-likelihood
         full = np.zeros((len(own), of_model.sizes[BLOCK_DIM]))
         full[:, labels] = own
@@ -184,8 +176,7 @@ def _entry(name: str, results: Any, model: pm.Model | None) -> _Entry:
 
 def _log_likelihood(results: Any, where: str) -> tuple[np.ndarray, Array]:
     """Labels of LD blocks (L,) and log-likelihood (S, L), summed over potentials."""
-    if not isinstance(results, xr.DataTree) or results.attrs.get("kind") != "fit":
-        raise InputError(where, "not a fit", "Give what bm.fit or bm.load returned.")
+    check_fit(results, where)
     if "log_likelihood" not in results.children:
         method = results.attrs.get("method", "unknown")
         raise InputError(where, f"method '{method}' has no posterior to leave blocks out of", "Fit with method='laplace' or 'nuts'.")
@@ -234,7 +225,7 @@ def _check_same(entries: dict[str, _Entry]) -> None:
         warnings.warn(sentence, DataWarning, stacklevel=3)
     for e in others:
         where = f"fits {first.name!r} and {e.name!r}"
-        if first.print is not None and e.print is not None and (found := differences(first.print, e.print)):
+        if first.print is not None and e.print is not None and (found := differences(first.print, e.print, model=False)):
             raise InputError(where, f"of different data: {found}", "Fit both to the same variants.")
         if first.own.shape[1] != e.own.shape[1]:
             raise InputError(where, f"{first.own.shape[1]} and {e.own.shape[1]} LD blocks", "Fit both to the same variants.")

@@ -11,11 +11,11 @@ import xarray as xr
 from bayesmixer.inference import binned, laplace, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.limits import DRAWS
 from bayesmixer.inference.results import log_likelihood_group
 from bayesmixer.progress import bar
 
 K_HAT = 0.7  # above it draws do not describe the posterior (Vehtari et al. 2024)
-LAPLACE_DRAWS, NUTS_DRAWS, SMC_DRAWS = 1500, 1000, 500
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Settings:
     sampler: str = "nutpie"
     bins: int = binned.BINS
     progress: bool | None = None
+    target_accept: float | None = None
 
 
 @dataclass
@@ -74,14 +75,14 @@ def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bound
 
 def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Draws of a Gaussian at the mode, importance-resampled; of NUTS where they do not do."""
-    n = settings.draws or LAPLACE_DRAWS
+    n = settings.draws or DRAWS["laplace"]
     result = laplace.sample(density, mode, covariance, bounds, n, np.random.default_rng(settings.seed), settings.progress, kept)
     if not result.pareto_k <= K_HAT:
         sentence = (
             f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
             f"{result.effective:.0f} effective draws): sampled by NUTS instead."
         )
-        drawn = _nuts(density, mode, covariance, bounds, settings, kept, NUTS_DRAWS)
+        drawn = _nuts(density, mode, covariance, bounds, settings, kept, DRAWS["nuts"])
         drawn.said.insert(0, sentence)
         return drawn
     attrs = {"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n}
@@ -105,14 +106,14 @@ def _nuts(
     density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint, draws: int | None = None
 ) -> Drawn:
     """Chains of NUTS, or of another sampler."""
-    draws = draws or settings.draws or NUTS_DRAWS
+    draws = draws or settings.draws or DRAWS["nuts"]
     taken, stats = _chains_of(sampling.run, density, mode, covariance, settings, kept, draws)
     return Drawn("nuts", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
 
 
 def _binned(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Chains of NUTS on bins, re-weighted by the exact likelihood."""
-    run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or NUTS_DRAWS, bins=settings.bins)
+    run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or DRAWS["nuts"], bins=settings.bins)
     r_hat, said = _concerns(run.density, run.draws, run.stats)
     attrs = run.exact.attrs | {"bins": run.density.bins, "binned_r_hat": r_hat}
     drawn = _resampled("binned", density, run.exact.proposals, run.exact.rows, run.exact.log_weight, run.exact.blocks, attrs)
@@ -136,6 +137,7 @@ def _chains_of[T](
         seed=settings.seed,
         show=settings.progress,
         kept=kept,
+        target_accept=settings.target_accept,
         **more,
     )
 
@@ -144,7 +146,7 @@ def _smc(density: LogDensity, mode: Array, covariance: Array, bounds: Array, set
     """Sequential Monte Carlo from the prior."""
     taken, stats = sampling.run_smc(
         density,
-        draws=settings.draws or SMC_DRAWS,
+        draws=settings.draws or DRAWS["smc"],
         chains=settings.chains,
         cores=settings.cores,
         seed=settings.seed,

@@ -31,7 +31,8 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         Dim `ld_block`: `n_variants` (of the block), `n_weighted` (of weight above 0), `chrom`, `pos_first`, `pos_last`, and uint64 sums over the
-        block's variants of hashes of the identifier (`variant_hash`), of identifier, z and N (`data_hash`) and of identifier and weight (`weight_hash`).
+        block's variants of hashes of the identifier (`variant_hash`), of identifier, z and N (`data_hash`), of identifier and weight (`weight_hash`)
+        and of identifier and LD score (`ld_hash`).
     """
     block = data["ld_block"].values.astype(np.int64)
     count = int(block.max()) + 1 if block.size else 0
@@ -41,7 +42,7 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
         values = np.asarray(data[key].values, float)
         for column in values.reshape(len(values), -1).T:
             both = _mix(both, _bits(column))
-    weight = np.asarray(data["weight"].values, float)
+    weight, ld = (np.asarray(data[key].values, float) for key in ("weight", "ld_score"))
     first = np.searchsorted(block, np.arange(count))
     last = np.searchsorted(block, np.arange(count), side="right") - 1
     chrom, pos = data["chrom"].values.astype(str), np.asarray(data["pos"].values, np.int64)
@@ -55,28 +56,31 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
             "variant_hash": ("ld_block", _sums(name, block, count)),
             "data_hash": ("ld_block", _sums(both, block, count)),
             "weight_hash": ("ld_block", _sums(_mix(name, _bits(weight)), block, count)),
+            "ld_hash": ("ld_block", _sums(_mix(name, _bits(ld)), block, count)),
         },
         coords={"ld_block": np.arange(count)},
     )
 
 
-def differences(a: xr.Dataset, b: xr.Dataset) -> str:
-    """What differs between the variants, z-scores and sample sizes of two fits, in one line.
+def differences(a: xr.Dataset, b: xr.Dataset, model: bool = True) -> str:
+    """What differs between the data of two fits, in one line.
 
     Parameters
     ----------
     a, b
         Fingerprints, of `fingerprint` (or the `constant_data` group of a fit, which holds one).
+    model
+        Whether weights and LD scores are compared besides variants, z and N: what a model makes of its data,
+        in which fits of the same GWAS may differ (`same_weights`).
 
     Returns
     -------
     str
-        Which LD blocks differ (chromosome, Mb, numbers of variants) and in what; "" where the data are the same. Weights are not compared
-        (`same_weights`).
+        Which LD blocks differ (chromosome, Mb, numbers of variants) and in what; "" where nothing does.
     """
     left, right = _table(a), _table(b)
     if len(left) == len(right) and (left["data_hash"].to_numpy() == right["data_hash"].to_numpy()).all():
-        return ""
+        return _other_model(a, b) if model else ""
     total = [tuple(int(t[h].to_numpy().sum(dtype=np.uint64)) for h in HASHES[:2]) for t in (left, right)]
     if total[0] == total[1]:
         return f"the same {int(left['n_variants'].sum()):,} variants are cut into {len(left)} LD blocks and into {len(right)}"
@@ -99,8 +103,24 @@ def differences(a: xr.Dataset, b: xr.Dataset) -> str:
         else:
             rows.append(f"{_place(one)} (other ones among its {_n(one)} variants)")
     what = "z or N" if other == len(rows) else "variants" if not other else "variants, z or N"
-    named = "; ".join(rows[:NAMED]) + (f"; and {len(rows) - NAMED} more" if len(rows) > NAMED else "")
-    return f"{what} differ in {len(rows)} of {len(pairs)} LD blocks: {named}"
+    return f"{what} differ in {len(rows)} of {len(pairs)} LD blocks: {_some(rows)}"
+
+
+def _other_model(a: xr.Dataset, b: xr.Dataset) -> str:
+    """What differs between weights and LD scores of the same variants, z and N; earlier fits hold no hash of LD scores."""
+    for key, what in (("weight_hash", "weights differ"), ("ld_hash", "LD scores (the reference) differ")):
+        if key in a and key in b:
+            other = np.flatnonzero(a[key].values.astype(np.uint64) != b[key].values.astype(np.uint64))
+            if other.size:
+                places = [_place(_table(a).iloc[int(i)]) for i in other[: NAMED + 1]]
+                return f"{what} in {other.size} of {a[key].size} LD blocks: {_some(places, other.size)}"
+    return ""
+
+
+def _some(rows: list[str], count: int | None = None) -> str:
+    """The first few of `count` rows."""
+    count = len(rows) if count is None else count
+    return "; ".join(rows[:NAMED]) + (f"; and {count - NAMED} more" if count > NAMED else "")
 
 
 def same_weights(a: xr.Dataset, b: xr.Dataset) -> bool:

@@ -21,13 +21,15 @@ from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.fingerprint import fingerprint
+from bayesmixer.inference.identity import trait_names
+from bayesmixer.inference.limits import LEAST, METHODS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
+from bayesmixer.inference.sampling import NUTS_SAMPLERS
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
 from bayesmixer.progress import track
 
-METHODS = ("map", "laplace", "nuts", "binned", "smc")
 SCATTER = {
     "log_h2": (np.log(0.01), 0.0),
     "logit_pi": (-9.0, 0.0),
@@ -49,6 +51,7 @@ def fit(
     starts: int | list[dict[str, float]] | None = None,
     sampler: str = "nutpie",
     bins: int = BINS,
+    target_accept: float | None = None,
     profile: bool | None = None,
     calibrate: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -77,6 +80,9 @@ def fit(
         For "nuts" and "binned": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
     bins
         For "binned": number of bins.
+    target_accept
+        For "nuts" and "binned": acceptance rate that NUTS tunes its step size to, between 0 and 1;
+        higher means smaller steps and fewer divergences. None takes the sampler's own, 0.8.
     profile
         Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
     calibrate
@@ -112,6 +118,7 @@ def fit(
     """
     began = time.perf_counter()
     _check(method, draws, tune, chains, cores, seed, bins, starts)
+    _check_acceptance(target_accept, sampler)
     density = LogDensity(model)
     record = record_of(model)
     said: list[str] = []
@@ -127,9 +134,10 @@ def fit(
     covariance = covariance_of(modes.best.hessian)
     bounds = _bounds(density, record)
     attempted = method
-    settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress)
+    settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress, target_accept)
     kept = Checkpoint(
-        checkpoint, (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins)
+        checkpoint,
+        (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins, target_accept),
     )
     if method != "map":
         drawn = draw(method, density, modes.best.x, covariance, bounds, settings, kept)
@@ -164,6 +172,7 @@ def fit(
         names = ("node_x", "h_bin_value", "h_bin_count")
         panel = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
         groups["constant_data"] = panel.assign(fingerprint(record.data).variables)
+        attrs["trait"] = next(iter(trait_names(record.data)), "")
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)
@@ -178,20 +187,24 @@ def fit(
 def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, bins: int, starts: Any) -> None:
     if method not in METHODS:
         raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
-    for name, value, least in (
-        ("draws", draws, 50),
-        ("tune", tune, 0),
-        ("chains", chains, 1),
-        ("cores", cores, 1),
-        ("seed", seed, 0),
-        ("bins", bins, 10),
-    ):
+    asked = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "seed": seed, "bins": bins}
+    for name, value in asked.items():
+        least = LEAST[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
     if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (not isinstance(starts, list) and (starts or 0) < 0):
         raise InputError("starts", f"{starts!r}, expected a number of scattered starts, or a list of points")
     if isinstance(starts, list) and not starts:
         raise InputError("starts", "an empty list, expected at least one point")
+
+
+def _check_acceptance(target_accept: float | None, sampler: str) -> None:
+    if target_accept is None:
+        return
+    if isinstance(target_accept, bool) or not isinstance(target_accept, (int, float, np.number)) or not 0 < target_accept < 1:
+        raise InputError("target_accept", f"{target_accept!r}, expected a number between 0 and 1")
+    if sampler not in NUTS_SAMPLERS:
+        raise InputError("target_accept", f"given, but sampler {sampler!r} is not NUTS", f"Leave it out, or use one of {', '.join(NUTS_SAMPLERS)}.")
 
 
 def _plain(attrs: dict[str, Any]) -> dict[str, Any]:

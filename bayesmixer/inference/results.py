@@ -18,6 +18,7 @@ import xarray as xr
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of
+from bayesmixer.inference.identity import check_fit
 
 PACKAGES = ("bayesmixer", "pymc", "pytensor", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
 
@@ -154,9 +155,7 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
         tree = xr.open_datatree(path, engine="zarr" if Path(path).is_dir() else "h5netcdf").load()
     except Exception as error:
         raise InputError(path, f"not a saved fit ({type(error).__name__})", "Give the .nc or .zarr that fit wrote.") from None
-    if tree.attrs.get("kind") != "fit":
-        raise InputError(path, f"kind '{tree.attrs.get('kind', 'unknown')}', expected a saved fit")
-    return tree
+    return check_fit(tree, str(path))
 
 
 def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
@@ -180,8 +179,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     InputError
         `results` is not a fit, or `prob` is not between 0 and 1.
     """
-    if not isinstance(results, xr.DataTree) or "estimate" not in results.children:
-        raise InputError("results", "not a fit (no group 'estimate')", "Give what fit returned.")
+    check_fit(results, needs=("estimate",))
     if not 0 < prob < 1:
         raise InputError("prob", f"{prob}, expected a probability between 0 and 1")
     estimate = results["estimate"].to_dataset()

@@ -51,10 +51,12 @@ def run(
     show: bool | None,
     kept: Checkpoint | None = None,
     backend: str = "numba",
+    target_accept: float | None = None,
 ) -> tuple[Array, xr.Dataset]:
     """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
 
     `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or the name of a PyMC step method ("Slice", "DEMetropolisZ").
+    `target_accept` is the acceptance rate that NUTS tunes its steps to; None takes the sampler's own.
 
     Raises
     ------
@@ -65,6 +67,7 @@ def run(
     cores = cores or min(chains, os.cpu_count() or 1)
     show = bool(show) if show is not None else False
     rng = np.random.default_rng(seed)
+    acceptance = {} if target_accept is None else {"target_accept": float(target_accept)}
     if sampler == "nutpie":
         import nutpie
 
@@ -75,7 +78,9 @@ def run(
             name, n = f"nuts-{first}", min(cores, chains - first)
             done = kept.get(name)
             if done is None:
-                trace = nutpie.sample(compiled, draws=draws, tune=tune, chains=n, cores=n, seed=seed + first, progress_bar=show, save_warmup=False)
+                trace = nutpie.sample(
+                    compiled, draws=draws, tune=tune, chains=n, cores=n, seed=seed + first, progress_bar=show, save_warmup=False, **acceptance
+                )
                 if trace["posterior"].sizes["draw"] < draws:  # what nutpie returns after Ctrl-C
                     raise KeyboardInterrupt
                 stats = trace["sample_stats"].to_dataset()
@@ -103,7 +108,7 @@ def run(
         try:
             with model:
                 if sampler in NUTS_SAMPLERS:
-                    trace = pm.sample(nuts_sampler=sampler, **common)
+                    trace = pm.sample(nuts_sampler=sampler, **acceptance, **common)
                 elif isinstance(getattr(pm, sampler, None), type) and issubclass(getattr(pm, sampler), pm.step_methods.compound.BlockedStep):
                     trace = pm.sample(step=getattr(pm, sampler)(), **common)
                 else:

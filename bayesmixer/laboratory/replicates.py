@@ -156,8 +156,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     from scipy.stats import norm
 
     from bayesmixer.inference.calibration import from_information
-    from bayesmixer.inference.information import blocks_effective
-    from bayesmixer.inference.information import Information
+    from bayesmixer.inference.information import Information, blocks_effective
 
     rows = rows.copy()
     with np.load(path) as kept:

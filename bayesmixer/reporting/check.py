@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.inference.identity import data_of_fit, trait_names
 from bayesmixer.reporting.check_families import FAMILIES, FEWEST_BLOCKS, Context, Row, levels
-from bayesmixer.reporting.facts import fitted_trait
+from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.pit import BINS, Draw, moments
 from bayesmixer.reporting.prediction import Floats, at_fitted_s, parameters, read_json, variants
 from bayesmixer.reporting.prior_sensitivity import prior_sensitivity
@@ -79,7 +80,7 @@ def check(
     Parameters
     ----------
     results
-        What `fit` returned, with a posterior.
+        What `fit` returned; by method "map" the mode alone is checked.
     data
         The GwasData it was made with.
     model
@@ -103,16 +104,23 @@ def check(
     Raises
     ------
     InputError
-        `results` holds no posterior, `data` is of other variants, `trait` is unknown, or there are fewer than 20 LD blocks.
+        `results` is no fit, `data` are not those that were fitted, `trait` is unknown, or there are fewer than 20 LD blocks.
 
     References
     ----------
     Dawid 1984 (JRSS A 147:278), predictive PIT. Newey 1985 (Econometrica 53:1047), conditional moment tests. Neyman 1937, smooth tests.
     Holm 1979 (Scand J Stat 6:65). Kallioinen et al. 2024 (Stat Comput 34:57), prior sensitivity.
     """
-    at = _validated(results, data, trait, draws, level, inflation)
+    if draws < 1:
+        raise InputError("draws", f"{draws}, expected at least 1")
+    if not 0 < level < 1:
+        raise InputError("level", f"{level}, expected a probability between 0 and 1")
+    if not 0 < inflation[0] <= inflation[1]:
+        raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
+    results = check_results(results)
+    data = data_of_fit(results, data, trait=trait)
     one = at_fitted_s(data, results)
-    v = variants(one, at)
+    v = variants(one)
     if len(np.unique(v.ld_block)) < FEWEST_BLOCKS:
         raise InputError("data", f"{len(np.unique(v.ld_block))} LD blocks, expected at least {FEWEST_BLOCKS}", "Use more of the genome.")
     p = parameters(results, draws, one)
@@ -120,7 +128,7 @@ def check(
     cells = strata(v)
     censor = read_json(results.attrs.get("options"), {}).get("censor")
     m = moments(v, p, cells.cell, mode, censor, progress)
-    context = Context(results, data, m, cells, p.pi.shape[1], (mode or p.middle())[2], inflation, at)
+    context = Context(results, data, m, cells, p.pi.shape[1], (mode or p.middle())[2], inflation, next(iter(trait_names(data)), None))
     rows = [row for family in FAMILIES for row in family(context)]
     sensitivity, sentence = prior_sensitivity(results, model)
     rows.append(Row("prior", np.nan if sensitivity is None else float(sensitivity["prior"].max()), np.nan, np.nan, *sentence))
@@ -136,39 +144,6 @@ def _mode(results: xr.DataTree, data: xr.Dataset) -> Draw | None:
     tree = xr.DataTree.from_dict({"posterior": one[kept]})
     tree.attrs = results.attrs
     return parameters(tree, data=data).draw(0)
-
-
-def _validated(results: Any, data: Any, trait: str | int | None, draws: int, level: float, inflation: tuple[float, float]) -> int:
-    """Position of the trait, after all arguments were looked at."""
-    if not isinstance(results, xr.DataTree) or results.attrs.get("kind") != "fit":
-        raise InputError("results", f"{type(results).__name__} that is no fit", "Give what fit returned.")
-    if "posterior" not in results.children or results["posterior"].sizes.get("draw", 0) * results["posterior"].sizes.get("chain", 0) < 2:
-        raise InputError("results", "no posterior draws (method 'map')", "Fit with method 'laplace' or 'nuts'.")
-    if not isinstance(data, xr.Dataset) or "spectrum" not in data:
-        raise InputError("data", f"{type(data).__name__} without LD spectra, expected the Dataset that align returns")
-    if trait is None:
-        at = fitted_trait(results, data)
-    else:
-        names = [str(t) for t in data["trait"].to_numpy()] if "trait" in data.coords else []
-        known = trait in names if isinstance(trait, str) else 0 <= trait < data.sizes["trait"]
-        if not known:
-            raise InputError("trait", f"{trait!r}, expected one of {', '.join(names)} or 0 to {data.sizes['trait'] - 1}")
-        at = names.index(trait) if isinstance(trait, str) else int(trait)
-    fitted = results["estimate"].attrs.get("effective_variants") if "estimate" in results.children else None
-    here = float(data["weight"].sum())
-    if fitted is not None and abs(here - float(fitted)) > 1e-6 * float(fitted):
-        raise InputError(
-            "data",
-            f"weights of {data.sizes['variant']:,} variants sum to {here:,.1f}, those of the fit to {float(fitted):,.1f}",
-            "Give the data that were fitted.",
-        )
-    if draws < 1:
-        raise InputError("draws", f"{draws}, expected at least 1")
-    if not 0 < level < 1:
-        raise InputError("level", f"{level}, expected a probability between 0 and 1")
-    if not 0 < inflation[0] <= inflation[1]:
-        raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
-    return at
 
 
 def _table(rows: list[Row], level: float) -> pd.DataFrame:

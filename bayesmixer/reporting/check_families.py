@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayesmixer.reporting.facts import of_trait
 from bayesmixer.reporting.pit import TAILS, Moments, spread
 from bayesmixer.reporting.prediction import Floats, read_json
 from bayesmixer.reporting.strata import NAMES, Strata
@@ -48,7 +49,7 @@ class Context:
     components: int
     sigma2_0: float
     inflation: tuple[float, float]
-    trait: int
+    trait: str | None
 
 
 @dataclass(frozen=True)
@@ -311,8 +312,8 @@ def inflation(c: Context) -> Iterator[Row]:
 def _overlap(c: Context) -> dict[str, float]:
     """What `align` counted of the trait; empty where the data were not made by it."""
     overlap = read_json(c.data.attrs.get("overlap"), {})
-    by_trait = overlap.get("traits", []) if isinstance(overlap, dict) else []
-    return by_trait[c.trait] if len(by_trait) > c.trait else {}
+    by_trait = of_trait(overlap.get("traits", []) if isinstance(overlap, dict) else [], c.trait)
+    return by_trait[0] if len(by_trait) == 1 else {}
 
 
 def reference(c: Context) -> Iterator[Row]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from bayesmixer.reporting.prediction import data_attributes, read_json
 
-
-def evaluated(results: xr.DataTree, data: xr.Dataset) -> xr.Dataset:
-    """The fitted trait's variables, variants of positive weight only."""
-    trait = fitted_trait(results, data)
-    return data.isel(trait=trait, variant=np.asarray(data["weight"]) > 0)
+# `data` of every function here is the fitted trait's alone: what `inference.identity.data_of_fit` returned
 
 
-def fitted_trait(results: xr.DataTree, data: xr.Dataset) -> int:
-    """Position of the fitted trait in the data: the fit's attribute `trait` (name or position), else the first."""
-    trait = results.attrs.get("trait", 0)
-    names = [str(t) for t in data["trait"].to_numpy()] if "trait" in data.coords else []
-    return names.index(str(trait)) if str(trait) in names else (int(trait) if isinstance(trait, int | np.integer) else 0)
+def evaluated(data: xr.Dataset) -> xr.Dataset:
+    """The trait's variants of positive weight."""
+    return data.isel(trait=0, variant=np.asarray(data["weight"]) > 0)
+
+
+def of_trait(entries: list[dict[str, Any]], trait: str | None) -> list[dict[str, Any]]:
+    """Those of several traits' records that name the trait; all of them where none does."""
+    return [one for one in entries if one.get("trait") == trait] or entries
 
 
 def chromosomes_used(results: xr.DataTree, data: xr.Dataset | None) -> list[str] | None:
@@ -46,9 +47,9 @@ def effective_variants(results: xr.DataTree, data: xr.Dataset | None) -> float |
     return None if data is None else float(data["weight"].sum())
 
 
-def mean_chi2(results: xr.DataTree, data: xr.Dataset) -> float:
+def mean_chi2(data: xr.Dataset) -> float:
     """Weighted mean of z squared."""
-    one = evaluated(results, data)
+    one = evaluated(data)
     return float(np.average(np.asarray(one["z"], dtype=float) ** 2, weights=np.asarray(one["weight"])))
 
 

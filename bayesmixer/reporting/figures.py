@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.reporting.facts import fitted_trait
 from bayesmixer.reporting.manhattan import plot_manhattan
 from bayesmixer.reporting.posterior import plot_pair, plot_rank, plot_trace
 from bayesmixer.reporting.power import plot_power, power_draws
@@ -136,7 +135,7 @@ def plan(results: xr.DataTree, data: xr.Dataset | None) -> tuple[list[Plan], lis
 
 
 def _of_data(results: xr.DataTree, data: xr.Dataset) -> Iterator[Plan]:
-    trait = fitted_trait(results, data)
+    """Figures of the fitted trait's data."""
     try:
         parameters(results, 1)
         predictable: xr.DataTree | None = results
@@ -146,14 +145,14 @@ def _of_data(results: xr.DataTree, data: xr.Dataset) -> Iterator[Plan]:
         "qq",
         "QQ plot",
         CAPTIONS["qq"],
-        lambda: (_figure(plot_qq(data, predictable, trait=trait)), "QQ plot of the z-scores with the model's prediction and the line of no effects."),
+        lambda: (_figure(plot_qq(data, predictable)), "QQ plot of the z-scores with the model's prediction and the line of no effects."),
     )
     yield Plan(
         "qq_strata",
         "QQ plots by allele frequency and LD score",
         CAPTIONS["qq_strata"],
         lambda: (
-            _figure(plot_qq_strata(data, predictable, trait=trait)),
+            _figure(plot_qq_strata(data, predictable)),
             "Nine QQ plots, by tertile of minor allele frequency and of LD score, each with the model's prediction.",
         ),
     )
@@ -162,31 +161,31 @@ def _of_data(results: xr.DataTree, data: xr.Dataset) -> Iterator[Plan]:
             "power",
             "Power curve",
             CAPTIONS["power"],
-            lambda: _power(data, results, trait),
+            lambda: _power(data, results),
         )
     yield Plan(
         "manhattan",
         "Overview of the z-scores",
         CAPTIONS["manhattan"],
-        lambda: (_figure(plot_manhattan(data, trait=trait)), "Manhattan plot of the evaluated variants, by chromosome."),
+        lambda: (_figure(plot_manhattan(data)), "Manhattan plot of the evaluated variants, by chromosome."),
     )
     yield Plan(
         "spectrum",
         "LD spectrum",
         CAPTIONS["spectrum"],
         lambda: (
-            _figure(plot_spectrum(data, trait=trait)),
+            _figure(plot_spectrum(data)),
             "Stacked bars of the mean LD score by its percentile, split by strength of the partners.",
         ),
     )
 
 
-def _power(data: xr.Dataset, results: xr.DataTree, trait: int) -> tuple[Figure, str]:
-    curves = power_draws(data, results, trait)
+def _power(data: xr.Dataset, results: xr.DataTree) -> tuple[Figure, str]:
+    curves = power_draws(data, results)
     now, half = float(curves["power_now"].mean()), float(np.median(curves["n_needed"].sel(share=0.5)))
     found = f"{as_number(100 * now)}% of the heritability found at N = {as_number(curves.attrs['n_now'])}"
     alt = f"Power curve: {found}, half of it at N = {as_number(half)}."
-    figure: Any = plot_power(data, results, trait=trait, curves=curves).figure
+    figure: Any = plot_power(data, results, curves=curves).figure
     return figure, alt
 
 

@@ -45,14 +45,15 @@ def report(
     InputError
         Not a fit, no posterior group, data of another fit, or a path that cannot be written.
     """
+    from bayesmixer.inference.identity import data_of_fit
     from bayesmixer.progress import track
     from bayesmixer.reporting.figures import plan, render
-    from bayesmixer.reporting.load import check_data, check_results
+    from bayesmixer.reporting.load import check_results
 
     path = check_path(path)
     results = check_results(results)
     if data is not None:
-        check_data(data, results)
+        data = data_of_fit(results, data)
     plans, skipped = plan(results, data)
     images = []
     for one in track(plans, "Drawing figures", show=progress):
@@ -131,17 +132,23 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
 
 
 def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
-    from bayesmixer.reporting.facts import fitted_trait
+    from bayesmixer.inference.identity import trait_names
+    from bayesmixer.reporting.facts import of_trait
     from bayesmixer.reporting.prediction import data_attributes, read_json
 
-    if data is not None and "trait" in data.coords:
-        return str(data["trait"].to_numpy()[fitted_trait(results, data)])
-    recorded = read_json(data_attributes(results).get("sumstats"), [])
+    name = results.attrs.get("trait")
+    if name or (data is not None and (name := next(iter(trait_names(data)), None))):
+        return str(name)
+    recorded = of_trait(read_json(data_attributes(results).get("sumstats"), []), name)
     return str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"
 
 
 def _of_alignment(results: xr.DataTree) -> list[str]:
-    """What align warned of."""
+    """What align warned of, of the fitted trait."""
+    from bayesmixer.reporting.facts import of_trait
     from bayesmixer.reporting.prediction import data_attributes, read_json
 
-    return [str(w) for w in read_json(data_attributes(results).get("overlap"), {}).get("warnings", [])]
+    overlap = read_json(data_attributes(results).get("overlap"), {})
+    of_it = of_trait(overlap.get("traits", []), results.attrs.get("trait"))
+    own = [w for one in of_it for w in one.get("warnings", [])]
+    return [str(w) for w in (own if any("warnings" in one for one in of_it) else overlap.get("warnings", []))]

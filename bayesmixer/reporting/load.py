@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.inference.identity import check_fit
 from bayesmixer.variables import validate
 
 
@@ -51,19 +51,10 @@ def check_results(results: xr.DataTree, name: str = "results") -> xr.DataTree:
     InputError
         Another kind of object, no posterior group, or an empty one.
     """
-    if not isinstance(results, xr.DataTree):
-        raise InputError(name, f"a {type(results).__name__}, expected the DataTree that bayesmixer.fit returns")
-    kind = results.attrs.get("kind")
-    if kind != "fit":
-        found = f"the attribute kind is {kind!r}" if kind is not None else "there is no attribute 'kind'"
-        raise InputError(name, f"not a fit: {found}, expected 'fit'", "Give what bayesmixer.fit returned.")
+    check_fit(results, name)
     if "posterior" not in results.children and results.attrs.get("method") == "map" and "estimate" in results.children:
         return _with_one_draw(results)
-    if "posterior" not in results.children:
-        raise InputError(
-            name, f"no posterior group (groups: {', '.join(results.children) or 'none'})", "Fit again; every method of bayesmixer.fit makes one."
-        )
-    posterior = results["posterior"]
+    posterior = check_fit(results, name, needs=("posterior",))["posterior"]
     if not {"chain", "draw"} <= set(posterior.sizes) or not posterior.data_vars:
         raise InputError(name, "the posterior group holds no draws (dims chain and draw)", "Fit again.")
     return results
@@ -73,37 +64,11 @@ def _with_one_draw(results: xr.DataTree) -> xr.DataTree:
     estimate = results["estimate"].to_dataset()
     about_search = {"parameter", "parameter_bis", "start", "profile"}
     values = {str(k): v for k, v in estimate.data_vars.items() if not about_search & set(map(str, v.dims))}
+    values = {k: v for k, v in values.items() if k.removesuffix("_se") == k or k.removesuffix("_se") not in values}
     one = xr.Dataset(values).expand_dims(chain=[0], draw=[0])
     completed = results.copy()
     completed["posterior"] = xr.DataTree(one.drop_vars(about_search, errors="ignore"))
     return completed
-
-
-def check_data(data: xr.Dataset, results: xr.DataTree, name: str = "data") -> xr.Dataset:
-    """Check that a GwasData is one, and the one that a fit was made with.
-
-    Raises
-    ------
-    InputError
-        Another kind of dataset, or numbers of variants, LD blocks or weights that differ from the fit's.
-    """
-    if not isinstance(data, xr.Dataset):
-        raise InputError(name, f"a {type(data).__name__}, expected the GwasData dataset that bayesmixer.align returns")
-    validate(data, "gwas_data", name)
-    remedy = "Give the data that the fit was made with."
-    recorded = results.attrs.get("n_variants")
-    if recorded is not None and int(recorded) != data.sizes["variant"]:
-        raise InputError(name, f"{data.sizes['variant']} variants, but the fit was made with {int(recorded)}", remedy)
-    if "log_likelihood" in results.children and "ld_block" in results["log_likelihood"].sizes:
-        fitted, label = results["log_likelihood"].sizes["ld_block"], np.asarray(data["ld_block"])
-        blocks = {len(np.unique(label)), len(np.unique(label[np.asarray(data["weight"]) > 0])), int(label.max()) + 1}
-        if fitted not in blocks:
-            raise InputError(name, f"variants of {len(np.unique(label))} LD blocks, but the fit was made with {fitted}", remedy)
-    effective = results["estimate"].attrs.get("effective_variants") if "estimate" in results.children else None
-    total = float(data["weight"].sum())
-    if effective is not None and np.isfinite(effective) and abs(total - float(effective)) > 1e-3 * max(total, float(effective)):
-        raise InputError(name, f"weights that sum to {total:.1f}, but in the fit they summed to {float(effective):.1f}: other variants", remedy)
-    return data
 
 
 def _existing(path: str | Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from bayesmixer.inference.identity import position_of
 from bayesmixer.reporting.qq import log10_p
 from bayesmixer.reporting.style import BLUE, SKY, VERMILION, axes_or_new
 
@@ -35,7 +36,7 @@ def plot_manhattan(data: xr.Dataset, ax: Axes | None = None, *, trait: str | int
     matplotlib.axes.Axes
     """
     ax = axes_or_new(ax, 8.0, 3.2)
-    one = data.isel(trait=trait) if isinstance(trait, int) else data.sel(trait=trait)
+    one = data.isel(trait=position_of(data, trait))
     z, chrom, pos = np.asarray(one["z"], dtype=float), np.asarray(one["chrom"]).astype(str), np.asarray(one["pos"], dtype=float)
     kept = np.isfinite(z) & (np.asarray(one["weight"]) > 0)
     z, chrom, pos = z[kept], chrom[kept], pos[kept]

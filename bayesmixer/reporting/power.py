@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.reporting.prediction import CLUSTERS, Floats, at_fitted_s, band, parameters, predicted_power, variants
+from bayesmixer.reporting.prediction import CLUSTERS, Floats, band, parameters, predicted_power, shown, variants
 from bayesmixer.reporting.style import BLUE, GREY, TAILS, VERMILION, as_number, axes_or_new
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Z_THRESHOLD = 5.45
 N_GRID = np.geomspace(1e3, 1e9, 73)
 
 
-def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int = 0, draws: int = 60, clusters: int = CLUSTERS) -> xr.Dataset:
+def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int | None = None, draws: int = 60, clusters: int = CLUSTERS) -> xr.Dataset:
     """Share of h2 in significant variants at each sample size, per posterior draw, and the sample sizes at which it reaches 50% and 90%.
 
     Parameters
@@ -35,10 +35,10 @@ def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int = 0, dr
     Raises
     ------
     InputError
-        The prediction is not finite: an empty figure is never drawn.
+        The data are not those of the fit, or the prediction is not finite: an empty figure is never drawn.
     """
-    data = at_fitted_s(data, results)
-    v = variants(data, trait)
+    data = shown(data, results, trait)
+    v = variants(data)
     p = parameters(results, draws, data)
     n_now = float(np.average(v.n, weights=v.weight))
     grid = np.unique(np.append(N_GRID, n_now))
@@ -71,7 +71,7 @@ def plot_power(
     results: xr.DataTree,
     ax: Axes | None = None,
     *,
-    trait: str | int = 0,
+    trait: str | int | None = None,
     draws: int = 60,
     clusters: int = CLUSTERS,
     curves: xr.Dataset | None = None,

@@ -15,7 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.inference.identity import data_of_fit, position_of
 from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
+from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.style import TAILS
 
 Floats = NDArray[np.float64]
@@ -113,6 +115,31 @@ def fitted_s(results: xr.DataTree) -> float | None:
     return float(asked) if asked is not None else float(held[0]) if held.size == 1 else None
 
 
+def shown(data: xr.Dataset, results: xr.DataTree | None, trait: str | int | None) -> xr.Dataset:
+    """What a figure of `data` shows: one trait, at one S; with a fit those of the fit, after their fingerprints were compared.
+
+    Parameters
+    ----------
+    data
+        GwasData.
+    results
+        A fit, or None.
+    trait
+        Name or position; None takes the fitted trait, without a fit the first.
+
+    Raises
+    ------
+    InputError
+        The data are not the fit's, or there is no such trait.
+    """
+    one = (
+        data.isel(trait=[position_of(data, 0 if trait is None else trait)])
+        if results is None
+        else data_of_fit(check_results(results), data, trait=trait)
+    )
+    return at_fitted_s(one, results)
+
+
 def at_fitted_s(data: xr.Dataset, results: xr.DataTree | None) -> xr.Dataset:
     """GwasData of one S, that of a fit (of no fit: 0 where the data hold it, else their first): figures and checks stand there.
 
@@ -175,7 +202,7 @@ def _same_h2(posterior: xr.Dataset, pi: Floats, h_total: float) -> Floats:
 
 def stacked(results: xr.DataTree) -> xr.Dataset:
     """The posterior with chain and draw stacked as `sample`, that dimension first."""
-    posterior = results["posterior"].to_dataset()
+    posterior = check_results(results)["posterior"].to_dataset()
     flat = posterior.stack(sample=("chain", "draw"), create_index=False)
     return flat.transpose("sample", ...)
 
@@ -196,7 +223,7 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
         Name or position of the trait.
     """
     data = at_fitted_s(data, None)
-    one = data.isel(trait=trait) if isinstance(trait, int) else data.sel(trait=trait)
+    one = data.isel(trait=position_of(data, trait))
     z, n, weight = (np.asarray(one[v], dtype=float) for v in ("z", "n", "weight"))
     kept = np.flatnonzero((weight > 0) & np.isfinite(z) & np.isfinite(n))
     if not len(kept):

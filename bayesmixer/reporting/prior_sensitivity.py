@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer.inference.identity import check_model
+
 if TYPE_CHECKING:
     import pymc as pm
 
@@ -29,6 +31,11 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
     -------
     xarray.Dataset or None
         One variable a free parameter (chain, draw); None where the prior is unknown.
+
+    Raises
+    ------
+    InputError
+        `model` is not the one that was fitted.
     """
     if "log_prior" in results.children:
         return results["log_prior"].to_dataset()
@@ -36,6 +43,7 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
     if free is None:
         return None
     if model is not None:
+        check_model(results, model)
         return _of_model(free, model)
     from bayesmixer.models.common import UNIFORM, WEAK
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.reporting.prediction import CLUSTERS, Floats, Parameters, Variants, at_fitted_s, band, parameters, predicted_survival, variants
+from bayesmixer.reporting.prediction import CLUSTERS, Floats, Parameters, Variants, band, parameters, predicted_survival, shown, variants
 from bayesmixer.reporting.style import DATA, MODEL, NULL, TAILS, as_number, axes_or_new, new_figure
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def plot_qq(
     results: xr.DataTree | None = None,
     ax: Axes | None = None,
     *,
-    trait: str | int = 0,
+    trait: str | int | None = None,
     draws: int = 24,
     clusters: int = CLUSTERS,
     seed: int = 0,
@@ -86,7 +86,7 @@ def plot_qq(
     ax
         Axes to draw in; a new figure where None.
     trait
-        Name or position of the trait.
+        Name or position of the trait; None takes the fitted one, or the first where there is no fit.
     draws, clusters
         Posterior draws, and clusters of similar variants, that the prediction averages over.
     seed
@@ -97,11 +97,16 @@ def plot_qq(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        The data are not those of the fit.
     """
     ax = axes_or_new(ax, 5.6, 4.8)
-    data = at_fitted_s(data, results)
+    data = shown(data, results, trait)
     p = None if results is None else parameters(results, draws, data)
-    _draw(ax, variants(data, trait), p, clusters, seed, y_max)
+    _draw(ax, variants(data), p, clusters, seed, y_max)
     ax.set_xlabel(r"expected $-\log_{10}$ P (weighted share of variants beyond)")
     ax.set_ylabel(r"observed $-\log_{10}$ P (two-sided)")
     ax.legend(loc="upper left")
@@ -113,7 +118,7 @@ def plot_qq_strata(
     results: xr.DataTree | None = None,
     axes: Any = None,
     *,
-    trait: str | int = 0,
+    trait: str | int | None = None,
     clusters: int = 100,
     seed: int = 0,
 ) -> Any:
@@ -133,8 +138,8 @@ def plot_qq_strata(
     """
     if axes is None:
         axes = new_figure(8.2, 7.6, 3, 3, sharex=True, sharey=True)[1]
-    data = at_fitted_s(data, results)
-    v = variants(data, trait)
+    data = shown(data, results, trait)
+    v = variants(data)
     p = None if results is None else parameters(results, data=data).as_one()
     maf_edge, ld_edge = np.quantile(v.maf, (1 / 3, 2 / 3)), np.quantile(v.ld_score, (1 / 3, 2 / 3))
     row, column = np.searchsorted(maf_edge, v.maf), np.searchsorted(ld_edge, v.ld_score)

@@ -233,7 +233,7 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
     if rule:
         said.append(f"Weights: {_plain(rule)}.")
     if data is not None:
-        said.append(f"Weighted mean of z squared: {facts.mean_chi2(results, data):.3f}.")
+        said.append(f"Weighted mean of z squared: {facts.mean_chi2(data):.3f}.")
     return said
 
 
@@ -256,7 +256,7 @@ def input_table(results: xr.DataTree) -> Table:
     """Every file that went in, with its SHA-256."""
     attrs = data_attributes(results)
     rows = []
-    for one in read_json(attrs.get("sumstats"), []):
+    for one in facts.of_trait(read_json(attrs.get("sumstats"), []), results.attrs.get("trait")):
         kept = f"{as_count(one['rows_kept'])} of {as_count(one['rows_read'])} rows kept" if {"rows_kept", "rows_read"} <= one.keys() else ""
         facts_ = [one.get("format"), one.get("build"), kept, f"N: {one['n_definition']}" if one.get("n_definition") else ""]
         rows.append((f"summary statistics{_of(one)}", str(one.get("source", "")), "; ".join(str(f) for f in facts_ if f), str(one.get("sha256", ""))))
@@ -305,7 +305,8 @@ def filter_table(results: xr.DataTree) -> Table:
     """Every filter in its order with the number of variants that it removed: of reading, then of aligning."""
     attrs = data_attributes(results)
     rows = []
-    for one in read_json(attrs.get("sumstats"), []):
+    trait = results.attrs.get("trait")
+    for one in facts.of_trait(read_json(attrs.get("sumstats"), []), trait):
         stage = f"reading {one.get('source', 'summary statistics')}"
         if "rows_read" in one:
             rows.append((stage, "rows in the file", as_count(one["rows_read"])))
@@ -313,7 +314,7 @@ def filter_table(results: xr.DataTree) -> Table:
         if "rows_kept" in one:
             rows.append((stage, "= kept", as_count(one["rows_kept"])))
     overlap = read_json(attrs.get("overlap"), {})
-    for counts in [*overlap.get("traits", []), overlap]:
+    for counts in [*facts.of_trait(overlap.get("traits", []), trait), overlap]:
         rows += [("aligning with the reference", _words(name), as_count(n)) for name, n in counts.items() if type(n) is int]
     rows += [("aligning with the reference", f"− {_words(name)}", as_count(count)) for name, count in read_json(attrs.get("filters"), {}).items()]
     return Table("Variants removed by each filter", ("step", "filter", "variants"), rows, (2,))

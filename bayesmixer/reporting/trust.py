@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayesmixer.inference.identity import data_of_fit
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.facts import (
     by_component,
@@ -26,6 +27,7 @@ from bayesmixer.reporting.facts import (
     pareto_k,
     share_of_prior_sd,
 )
+from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.prediction import read_json
 from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
 
@@ -72,7 +74,14 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
     -------
     list of Finding
         (severity, sentence, remedy), gravest first: "stop" (do not use the estimate), "caution", "note". Empty where no rule objects.
+
+    Raises
+    ------
+    InputError
+        `results` is no fit, or `data` are not those that were fitted.
     """
+    results = check_results(results)
+    data = None if data is None else data_of_fit(results, data)
     found = [finding for rule in RULES for finding in rule(results, data)]
     return sorted(found, key=lambda f: ("stop", "caution", "note").index(f.severity))
 
@@ -116,7 +125,7 @@ def low_power(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     """With a mean chi2 near 1 there is little signal to split into number and size of effects."""
     if data is None:
         return
-    chi2 = mean_chi2(results, data)
+    chi2 = mean_chi2(data)
     if chi2 < LOW_CHI2:
         yield Finding(
             "stop",
@@ -129,7 +138,7 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     """Variants measured in part of the studies of a meta-analysis have other errors, and often other quality."""
     if data is None:
         return
-    n = np.asarray(evaluated(results, data)["n"], dtype=float)
+    n = np.asarray(evaluated(data)["n"], dtype=float)
     low = float(np.mean(n < np.quantile(n, 0.9) / 1.5))
     if low > UNEQUAL_N:
         yield Finding(
@@ -258,7 +267,7 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
 
 
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """A pseudo-likelihood's curvature is not its information (DESIGN: calibration)."""
+    """A pseudo-likelihood's curvature is not its information (docs/intervals.md)."""
     if "calibration" in results.children:
         for concern in read_json(results["calibration"].attrs.get("concerns"), []):
             sentence, _, remedy = concern.partition(": ")

@@ -27,6 +27,9 @@ BAD = {
     "unknown sampler": ({"method": "nuts", "sampler": "gibbs"}, "sampler: 'gibbs', expected one of nutpie"),
     "sampler that is no step method": ({"method": "nuts", "sampler": "Normal"}, "sampler: 'Normal'"),
     "too few bins": ({"method": "binned", "bins": 9}, "bins: 9"),
+    "acceptance of one": ({"method": "nuts", "target_accept": 1.0}, "target_accept: 1.0, expected a number between 0 and 1"),
+    "acceptance as text": ({"method": "nuts", "target_accept": "high"}, "target_accept: 'high'"),
+    "acceptance without NUTS": ({"method": "nuts", "sampler": "Slice", "target_accept": 0.9}, "target_accept: given, but sampler 'Slice'"),
     "bins of a model of other makers": ({"method": "binned"}, "model: not a model of bayesmixer"),
     "smc without a prior to start from": ({"method": "smc"}, "method: smc starts from the prior"),
 }

@@ -213,5 +213,5 @@ def test_what_cannot_be_saved_or_read_is_refused_in_one_line(laplace_small, tmp_
     with pytest.raises(InputError, match="not a saved fit"):
         bm.load(tmp_path / "text.nc")
     xr.DataTree(xr.Dataset({"x": 1})).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="expected a saved fit"):
+    with pytest.raises(InputError, match="expected 'fit'"):
         bm.load(tmp_path / "other.nc")

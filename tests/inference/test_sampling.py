@@ -96,3 +96,22 @@ def test_nuts_with_the_same_seed_gives_the_same_draws():
     one, again = (bm.fit(toys.gaussian(), "nuts", draws=100, tune=100, chains=2, cores=1, seed=9, progress=False) for _ in range(2))
     np.testing.assert_array_equal(one["posterior"]["x"].values, again["posterior"]["x"].values)
     assert len(np.unique(one["posterior"]["x"].values[..., 0])) > 150
+
+
+@pytest.mark.parametrize(("sampler", "place"), [("nutpie", "nutpie.sample"), ("pymc", "pymc.sample")])
+def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(sampler, place, monkeypatch):
+    class Reached(Exception):
+        pass
+
+    given = []
+
+    def sample(*_, **options):
+        given.append(options.get("target_accept"))
+        raise Reached
+
+    monkeypatch.setattr("nutpie.compile_pymc_model", lambda *_, **__: None)
+    monkeypatch.setattr(place, sample)
+    for target_accept in (0.95, None):
+        with pytest.raises(Reached):
+            bm.fit(toys.gaussian(), "nuts", sampler=sampler, target_accept=target_accept, progress=False)
+    assert given == [0.95, None]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
+from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 
 X0, K = 3e-3, 24
@@ -155,10 +156,12 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
             "log_likelihood": xr.Dataset({"z": (("chain", "draw", "ld_block"), by_block)}),
             "estimate": estimate,
             "sample_stats": stats,
+            "constant_data": fingerprint(data.isel(trait=[0])),
         }
     )
     tree.attrs = {
         "kind": "fit",
+        "trait": str(data["trait"].values[0]),
         "model": model,
         "prior": "weak",
         "method": method,

@@ -10,6 +10,7 @@ from scipy import stats
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
+from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ops.predict import survival
 from bayesmixer.reporting.check import _table, check
@@ -221,7 +222,7 @@ def _infinitesimal_fit(data, h2, zero):
     two = ("chain", "draw")
     posterior = xr.Dataset({"h2": (two, np.full((1, 2), np.exp(x[0]))), "sigma2_0": (two, np.full((1, 2), np.exp(x[1])))})
     plain = {k: (v.tolist() if isinstance(v, np.ndarray) else v) for k, v in data.attrs.items()}
-    tree = xr.DataTree.from_dict({"posterior": posterior})
+    tree = xr.DataTree.from_dict({"posterior": posterior, "constant_data": fingerprint(data)})
     tree.attrs = {"kind": "fit", "prior": "flat", "data": json.dumps(plain)}
     return tree
 
@@ -275,6 +276,7 @@ def test_sample_size_wrong_by_half_for_all_variants_only_moves_h2():
     halved = data.assign(n=data["n"] / 2)
     fit = fitted(data)
     moved = fit.copy()
+    moved["constant_data"] = xr.DataTree(fingerprint(halved))
     for group in ("posterior", "estimate"):
         old = fit[group].to_dataset()
         moved[group] = xr.DataTree(old.assign(h2=old["h2"] * 2, sigma2_beta=old["sigma2_beta"] * 2))
@@ -375,10 +377,9 @@ def test_dataset_shares_sum_to_one_in_every_stratum(checked, data):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d, f: check(make_fit(d, method="map"), d), "results: no posterior draws"),
-        (lambda d, f: check(d, d), "results: Dataset that is no fit"),
-        (lambda d, f: check(f, f), "data: DataTree without LD spectra"),
-        (lambda d, f: check(f, d.isel(variant=slice(0, 3000))), "data: weights of 3,000 variants"),
+        (lambda d, f: check(d, d), "results: not a fit: a Dataset"),
+        (lambda d, f: check(f, f), "data: a DataTree, expected the GwasData dataset"),
+        (lambda d, f: check(f, d.isel(variant=slice(0, 3000))), "data: not what this fit (trait 'height') was made with: variants differ"),
         (lambda d, f: check(f, d, trait="weight"), "trait: 'weight', expected one of height"),
         (lambda d, f: check(f, d, trait=3), "trait: 3, expected"),
         (lambda d, f: check(f, d, draws=0), "draws: 0"),
@@ -395,4 +396,4 @@ def test_what_cannot_be_checked_is_said_in_one_line(data, fit, change, words):
 def test_too_few_ld_blocks_are_said(data, fit):
     few = data.assign(ld_block=("variant", (data["ld_block"].values // 25).astype(np.int32)))
     with pytest.raises(InputError, match="10 LD blocks, expected at least 20"):
-        check(fit, few)
+        check(make_fit(few), few)

@@ -1,0 +1,188 @@
+"""Is this a fit, and are these its data? The one answer, that every function which takes a fit asks for."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.inference.fingerprint import differences, fingerprint, has_fingerprint
+from bayesmixer.variables import validate
+
+REMEDY = "Give the data that were fitted."
+
+
+def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:
+    """Check that an object is a fit, and holds what is needed of it.
+
+    Parameters
+    ----------
+    results
+        What `bayesmixer.fit` or `bayesmixer.load` returned.
+    name
+        What to call it in the error.
+    needs
+        Groups that must be there.
+
+    Returns
+    -------
+    xarray.DataTree
+        `results`, unchanged.
+
+    Raises
+    ------
+    InputError
+        It is another kind of object, or lacks a group.
+    """
+    remedy = "Give what bayesmixer.fit or bayesmixer.load returned."
+    if not isinstance(results, xr.DataTree):
+        found = f"a {type(results).__name__}, expected the DataTree that bayesmixer.fit returns"
+        raise InputError(name, f"not a fit: {found}", remedy)
+    kind = results.attrs.get("kind")
+    if kind != "fit":
+        found = "there is no attribute 'kind'" if kind is None else f"the attribute kind is {kind!r}"
+        raise InputError(name, f"not a fit: {found}, expected 'fit'", remedy)
+    for group in needs:
+        if group not in results.children:
+            method = results.attrs.get("method", "unknown")
+            there = ", ".join(results.children) or "none"
+            found = f"no {group} group in this fit by method '{method}' (groups: {there})"
+            raise InputError(name, found, "Fit again, with method 'laplace' or 'nuts'.")
+    return results
+
+
+def data_of_fit(
+    results: xr.DataTree,
+    data: Any,
+    name: str = "data",
+    trait: str | int | None = None,
+    remedy: str = REMEDY,
+) -> xr.Dataset:
+    """The fitted trait of a GwasData, after its fingerprint was compared with the one that the fit holds.
+
+    Parameters
+    ----------
+    results
+        A fit.
+    data
+        GwasData, of one trait or of several.
+    name, remedy
+        What to call it in the error, and what to advise.
+    trait
+        Name or position of the trait; None finds the fitted one by its name and fingerprint.
+
+    Returns
+    -------
+    xarray.Dataset
+        The data of that trait alone (dim `trait` of size 1).
+
+    Raises
+    ------
+    InputError
+        No GwasData, an unknown trait, or data that differ from the fitted ones in variants, z, N,
+        weights or LD scores.
+
+    Warns
+    -----
+    DataWarning
+        The fit holds no fingerprint, so that only weights and LD blocks could be compared.
+    """
+    if not isinstance(data, xr.Dataset):
+        found = f"a {type(data).__name__}, expected the GwasData dataset that bayesmixer.align returns"
+        raise InputError(name, found, remedy)
+    validate(data, "gwas_data", name)
+    order = _candidates(results, data, trait)
+    group = results["constant_data"].to_dataset() if "constant_data" in results.children else None
+    if group is None or not has_fingerprint(group):
+        return _without_fingerprint(results, data, name, order, remedy)
+    found = ""
+    for k in order:
+        one = data.isel(trait=[k])
+        said = differences(group, fingerprint(one))
+        if not said:
+            return one
+        found = found or said
+    fitted = results.attrs.get("trait")
+    of = f" (trait {fitted!r})" if fitted else ""
+    raise InputError(name, f"not what this fit{of} was made with: {found}", remedy)
+
+
+def check_model(results: xr.DataTree, model: Any, name: str = "model") -> None:
+    """Check that a model of this package is the one that was fitted, by its name, prior, options and data; others are not looked at.
+
+    Raises
+    ------
+    InputError
+        It is another model, or one of other data.
+    """
+    from bayesmixer.models.common import record_of
+
+    record = record_of(model)
+    if record is None:
+        return
+    remedy = "Give the model that was fitted."
+    fitted = tuple(str(results.attrs.get(key)) for key in ("model", "prior", "options"))
+    given = (record.name, record.prior, json.dumps(record.options))
+    if fitted != given:
+        raise InputError(name, f"{', '.join(given)}, but the fit is of {', '.join(fitted)}", remedy)
+    data_of_fit(results, record.data, name, remedy=remedy)
+
+
+def trait_names(data: xr.Dataset) -> list[str]:
+    """Names of the traits; empty where there are none."""
+    return [str(t) for t in data["trait"].to_numpy()] if "trait" in data.coords else []
+
+
+def position_of(data: xr.Dataset, trait: str | int) -> int:
+    """Position of a trait given by name or position.
+
+    Raises
+    ------
+    InputError
+        There is no such trait.
+    """
+    names, count = trait_names(data), data.sizes["trait"]
+    if isinstance(trait, str) and trait in names:
+        return names.index(trait)
+    if isinstance(trait, int | np.integer) and 0 <= trait < count:
+        return int(trait)
+    known = f"one of {', '.join(names)} or " if names else ""
+    raise InputError("trait", f"{trait!r}, expected {known}0 to {count - 1}")
+
+
+def _candidates(results: xr.DataTree, data: xr.Dataset, trait: str | int | None) -> list[int]:
+    """Positions where the fitted trait may be: the one asked for, else the one of its name first."""
+    if trait is not None:
+        return [position_of(data, trait)]
+    fitted = results.attrs.get("trait")
+    return sorted(range(data.sizes["trait"]), key=lambda k: trait_names(data)[k : k + 1] != [fitted])
+
+
+def _without_fingerprint(results: xr.DataTree, data: xr.Dataset, name: str, order: list[int], remedy: str) -> xr.Dataset:
+    """The trait of a fit of an earlier version, judged by weights and LD blocks."""
+    if len(order) > 1 and results.attrs.get("trait") not in trait_names(data):
+        found = f"{len(order)} traits, and the fit does not record which of them it is of"
+        raise InputError(name, found, "Choose the fitted one: data.isel(trait=[0]).")
+    one = data.isel(trait=[order[0]])
+    if "log_likelihood" in results.children and "ld_block" in results["log_likelihood"].sizes:
+        fitted, label = results["log_likelihood"].sizes["ld_block"], np.asarray(one["ld_block"])
+        weighted = len(np.unique(label[np.asarray(one["weight"]) > 0]))
+        if fitted not in {len(np.unique(label)), weighted, int(label.max()) + 1}:
+            found = f"variants of {len(np.unique(label))} LD blocks, but the fit was made with {fitted}"
+            raise InputError(name, found, remedy)
+    attrs = results["estimate"].attrs if "estimate" in results.children else {}
+    effective, total = attrs.get("effective_variants"), float(one["weight"].sum())
+    if effective is not None and not abs(total - float(effective)) <= 1e-6 * max(total, float(effective)):
+        found = f"weights that sum to {total:,.1f}, but in the fit they summed to {float(effective):,.1f}"
+        raise InputError(name, f"{found}: other variants", remedy)
+    warnings.warn(
+        f"The fit holds no fingerprint of its data, so that only weights and LD blocks of {name} were compared with it: "
+        "make sure yourself that these are the data that were fitted.",
+        DataWarning,
+        stacklevel=3,
+    )
+    return one
