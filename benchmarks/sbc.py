@@ -32,7 +32,8 @@ from bayesmixer.inference import laplace
 from bayesmixer.inference.density import LogDensity, forget_ops
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
-from bayesmixer.models.common import BOUNDS, WEAK, record_of
+from bayesmixer.models.common import BOUNDS, HALF_NORMAL, WEAK, record_of
+from bayesmixer.models.half_normal import LogHalfNormal
 from bayesmixer.progress import track
 
 FREE = {
@@ -41,6 +42,8 @@ FREE = {
     "two_component_mixer": ("log_h2", "logit_share_large", "logit_pi", "log_pi_ratio", "log_sigma2_0"),
 }
 K_HAT = 0.7
+Prior = dict[str, tuple[float, float] | float]  # mean and sd of a normal; scale of the half-normal of what the parameter is the log of
+PRIOR: Prior = {**WEAK, **HALF_NORMAL}
 
 
 @dataclass(frozen=True)
@@ -92,29 +95,32 @@ def simulate(plan: Design, model: str, truth: dict[str, float], rng: np.random.G
     return np.sqrt(plan.data["n"].values[:, 0]) * signal + noise
 
 
-def draw_prior(model: str, prior: dict[str, tuple[float, float]], rng: np.random.Generator) -> dict[str, float]:
+def draw_prior(model: str, prior: Prior, rng: np.random.Generator) -> dict[str, float]:
     """Parameters from the prior, inside the search box (the posterior has no mass outside)."""
     out = {}
     for name in FREE[model]:
         value = np.inf
         while not BOUNDS[name][0] < value < BOUNDS[name][1]:
-            value = rng.normal(*prior[name])
+            own = prior[name]
+            value = rng.normal(*own) if isinstance(own, tuple) else np.log(abs(rng.normal(0, own)))
         out[name] = float(value)
     return out
 
 
-def build(model: str, data: xr.Dataset, prior: dict[str, tuple[float, float]]) -> pm.Model:
+def build(model: str, data: xr.Dataset, prior: Prior) -> pm.Model:
     """The package's model with its weak prior, or with another one in its place."""
-    if all(prior[name] == WEAK[name] for name in FREE[model]):
+    if all(prior[name] == PRIOR[name] for name in FREE[model]):
         return getattr(bm.models, model)(data, prior="weak")
     made = getattr(bm.models, model)(data, prior="flat")
     with made:
         for name in FREE[model]:
-            pm.Potential(f"prior_{name}", pm.logp(pm.Normal.dist(*prior[name]), made[name]))
+            own = prior[name]
+            law = pm.Normal.dist(*own) if isinstance(own, tuple) else LogHalfNormal.dist(own)
+            pm.Potential(f"prior_{name}", pm.logp(law, made[name]))
     return made
 
 
-def replicate(plan: Design, model: str, prior: dict[str, tuple[float, float]], draws: int, ranks: int, seed: list[int]) -> list[dict]:
+def replicate(plan: Design, model: str, prior: Prior, draws: int, ranks: int, seed: list[int]) -> list[dict]:
     """Draw, simulate, fit, rank: one row a quantity."""
     began = time.process_time()
     rng = np.random.default_rng(seed)
@@ -177,9 +183,9 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def read_prior(texts: list[str], narrow: float) -> dict[str, tuple[float, float]]:
-    """The weak prior, its standard deviations times `narrow`, with NAME=MEAN,SD in place of some."""
-    prior = {name: (mean, sd * narrow) for name, (mean, sd) in WEAK.items()} if narrow != 1 else dict(WEAK)
+def read_prior(texts: list[str], narrow: float) -> Prior:
+    """The weak prior, its standard deviations and scales times `narrow`, with NAME=MEAN,SD in place of some."""
+    prior: Prior = {name: (own[0], own[1] * narrow) if isinstance(own, tuple) else own * narrow for name, own in PRIOR.items()}
     for text in texts:
         try:
             name, numbers = text.split("=")
@@ -187,8 +193,8 @@ def read_prior(texts: list[str], narrow: float) -> dict[str, tuple[float, float]
             prior[name] = (mean, sd)
         except ValueError:
             raise InputError("--prior", f"{text!r}, expected NAME=MEAN,SD such as logit_pi=-4,1") from None
-        if name not in WEAK or sd <= 0:
-            raise InputError("--prior", f"{text!r}, expected one of {', '.join(WEAK)} and a positive SD")
+        if name not in PRIOR or sd <= 0:
+            raise InputError("--prior", f"{text!r}, expected one of {', '.join(PRIOR)} and a positive SD")
     return prior
 
 

@@ -14,6 +14,7 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick, totals
+from bayesmixer.models.half_normal import LogHalfNormal, log_density
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.maf_layout import MafLikelihoodData
 from bayesmixer.variables import validate
@@ -22,13 +23,14 @@ PRIORS = ("weak", "flat")
 
 # mean and sd of the weak normal priors on the unconstrained scale; every line says what it means
 WEAK = {
-    "log_h2": (math.log(0.1), 2.0),  # 95% of h2 between 0.002 and 5: any trait, any number of chromosomes
     "logit_pi": (-5.5, 2.5),  # 95% of pi between 3e-5 and 0.35
     "log_sigma2_0": (0.0, 0.25),  # 95% of sigma2_0 between 0.61 and 1.63: stratification, cryptic relatedness, genomic control
     "logit_share_large": (0.0, 1.5),  # 95% of the large effects' share of h2 between 0.05 and 0.95
     "log_pi_ratio": (3.0, 1.0),  # the large effects' pi is 3 to 140 times smaller than the small effects'
 }
 UNIFORM = ("logit_maf_s",)  # logits of what the weak prior is uniform in
+# scale of the half-normal prior of what these are logs of: h2 = 0 can be reached, 95% of h2 below 0.98
+HALF_NORMAL = {"log_h2": 0.5}
 
 # where a search may go; wide of anything that summary statistics can support
 BOUNDS = {
@@ -193,10 +195,26 @@ def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
 
 
 def free(name: str, prior: str) -> Any:
-    """A free parameter on the whole line, with its weak prior (normal; the logistic one of a logit is uniform on what it is the logit of) or a flat one."""
+    """A free parameter on the whole line, with a flat prior or its weak one.
+
+    Weak: half-normal on h2, uniform on what a logit of UNIFORM is the logit of, normal on every other parameter.
+    """
     if prior not in PRIORS:
         raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
+    if name in HALF_NORMAL:
+        # no initval for the weak one: SMC would start all of its particles there, not from the prior
+        return pm.Flat(name, initval=math.log(0.1)) if prior == "flat" else LogHalfNormal(name, HALF_NORMAL[name])
     mean, sd = (0.0, 1.0) if name in UNIFORM else WEAK[name]
     if prior == "flat":
         return pm.Flat(name, initval=mean)
     return pm.Logistic(name, mean, sd) if name in UNIFORM else pm.Normal(name, mean, sd)
+
+
+def weak_log_density(name: str, x: Any) -> Any:
+    """Log density of a parameter's weak prior at an array of its values, up to a constant."""
+    if name in HALF_NORMAL:
+        return log_density(x, HALF_NORMAL[name])
+    if name in UNIFORM:
+        return -abs(x) - 2 * np.log1p(np.exp(-abs(x)))
+    mean, sd = WEAK[name]
+    return -0.5 * ((x - mean) / sd) ** 2

@@ -25,7 +25,9 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
     data
         GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S), from `align`.
     prior
-        "weak" (default; normal on log h2 and log sigma2_0, models/common.py; uniform on a free S) or "flat" (the MAP is then the maximum-likelihood estimate).
+        "weak" (default; half-normal on h2, normal on log sigma2_0,
+        models/common.py; uniform on a free S) or "flat"
+        (the MAP is then the maximum-likelihood estimate).
     maf_s
         S, where effect variance is proportional to H^S: a number, "free", or None (default), as in `univariate_mixer`.
 

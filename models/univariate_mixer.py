@@ -45,7 +45,9 @@ def univariate_mixer(
     data
         GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S), from `align`.
     prior
-        "weak" (default; normal on log h2, logit pi and log sigma2_0, models/common.py; uniform on a free S) or "flat" (the MAP is then the paper's estimate).
+        "weak" (default; half-normal on h2, normal on logit pi and log sigma2_0,
+        models/common.py; uniform on a free S) or "flat"
+        (the MAP is then the paper's estimate).
     censor
         |z| beyond which a variant only counts as exceeding it (Frei et al. 2019, eq. 7): single loci of very large effect then lose their pull.
     likelihood

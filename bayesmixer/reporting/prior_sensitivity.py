@@ -45,15 +45,11 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
     if model is not None:
         check_model(results, model)
         return _of_model(free, model)
-    from bayesmixer.models.common import UNIFORM, WEAK
+    from bayesmixer.models.common import HALF_NORMAL, UNIFORM, WEAK, weak_log_density
 
-    if results.attrs.get("prior") != "weak" or not set(map(str, free.data_vars)) <= {*WEAK, *UNIFORM}:
+    if results.attrs.get("prior") != "weak" or not set(map(str, free.data_vars)) <= {*WEAK, *UNIFORM, *HALF_NORMAL}:
         return None
-    terms = {}
-    for name, x in free.data_vars.items():
-        mean, sd = WEAK.get(str(name), (0.0, 1.0))
-        terms[name] = -abs(x) - 2 * np.log1p(np.exp(-abs(x))) if name in UNIFORM else -0.5 * ((x - mean) / sd) ** 2
-    return xr.Dataset(terms)
+    return xr.Dataset({name: weak_log_density(str(name), x) for name, x in free.data_vars.items()})
 
 
 def _free(results: xr.DataTree) -> xr.Dataset | None:

@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import halfnorm, kstest, norm
 
 import bayesmixer as bm
 from bayesmixer.inference.density import LogDensity
-from bayesmixer.models.common import WEAK
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +69,24 @@ def test_components_written_out_here_are_those_of_the_model(sbc, model):
 def test_another_prior_takes_the_place_of_the_weak_one(sbc):
     plan = sbc.design(100, 50_000.0, 1)
     prior = sbc.read_prior(["log_h2=-1,0.5"], 1.0)
-    made, weak = sbc.build("infinitesimal", plan.data, prior), sbc.build("infinitesimal", plan.data, dict(WEAK))
+    made, weak = sbc.build("infinitesimal", plan.data, prior), sbc.build("infinitesimal", plan.data, sbc.PRIOR)
     at = [{"log_h2": h, "log_sigma2_0": 0.0} for h in (-1.0, -2.0)]
     logp, logp_weak = ([float(m.compile_logp(mode="FAST_COMPILE")(x)) for x in at] for m in (made, weak))
-    change = lambda mean, sd: (((-2 - mean) / sd) ** 2 - ((-1 - mean) / sd) ** 2) / 2  # noqa: E731
-    assert (logp[0] - logp[1]) - (logp_weak[0] - logp_weak[1]) == pytest.approx(change(-1, 0.5) - change(*WEAK["log_h2"]))
+    normal = norm.logpdf(-1, -1, 0.5) - norm.logpdf(-2, -1, 0.5)
+    weak_h2 = halfnorm.logpdf(np.exp(-1), scale=0.5) - halfnorm.logpdf(np.exp(-2), scale=0.5) + 1  # 1: d h2 / d log h2
+    assert (logp[0] - logp[1]) - (logp_weak[0] - logp_weak[1]) == pytest.approx(normal - weak_h2)
     with pytest.raises(bm.InputError, match="NAME=MEAN,SD"):
         sbc.read_prior(["log_h2"], 1.0)
 
 
 def test_a_replicate_depends_on_its_seed_alone(sbc):
     plan = sbc.design(200, 50_000.0, 1)
-    a, b = (sbc.replicate(plan, "infinitesimal", dict(WEAK), 300, 99, [1, 0, 7]) for _ in range(2))
+    a, b = (sbc.replicate(plan, "infinitesimal", sbc.PRIOR, 300, 99, [1, 0, 7]) for _ in range(2))
     assert [row["rank"] for row in a] == [row["rank"] for row in b]
     assert {row["parameter"] for row in a} == {"log_h2", "log_sigma2_0", "log_likelihood"}
+
+
+def test_the_prior_of_h2_is_drawn_half_normal(sbc):
+    rng = np.random.default_rng(5)
+    h2 = np.exp([sbc.draw_prior("infinitesimal", sbc.PRIOR, rng)["log_h2"] for _ in range(2000)])
+    assert kstest(h2, halfnorm(scale=0.5).cdf).pvalue > 0.001
