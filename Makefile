@@ -18,7 +18,7 @@ setup:  ## make the environment with everything in it
 
 demo:  ## run the main job on the embedded data set: posterior, table, report
 	@$(SETUP) none "$(PYTHON)"
-	@$(RUN)/python -m bayesmixer demo
+	@$(RUN)/python -m bayesmixer demo --force
 
 test:  ## run the tests
 	@$(SETUP) test,simulate "$(PYTHON)"

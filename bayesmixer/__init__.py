@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
     from bayesmixer.reporting.check import check as check
+    from bayesmixer.reporting.export import to_json as to_json
+    from bayesmixer.reporting.export import to_tsv as to_tsv
     from bayesmixer.reporting.html import report as report
     from bayesmixer.simulation import simulate as simulate
 
@@ -57,6 +59,8 @@ _HOME = {
     "save": "inference.results",
     "simulate": "simulation",
     "summary": "inference.results",
+    "to_json": "reporting.export",
+    "to_tsv": "reporting.export",
 }
 
 __all__ = [*sorted(_HOME), "models"]

@@ -7,6 +7,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_QUIET = False
+
+
+def be_quiet(quiet: bool = True) -> None:
+    """Show no progress, even on a terminal, where nobody asks for it by `show`."""
+    global _QUIET
+    _QUIET = quiet
+
+
+def is_quiet() -> bool:
+    """Whether progress was switched off."""
+    return _QUIET
+
 
 class Bar:
     """One progress bar: `advance` it, `describe` what it is doing."""
@@ -36,10 +49,10 @@ def bar(description: str, total: float | None, show: bool | None = None) -> Iter
     total
         Units of work, or None when unknown (the bar pulses).
     show
-        True or False to force; None shows it when standard error is a terminal.
+        True or False to force; None shows it when standard error is a terminal and nobody asked for quiet.
     """
     if show is None:
-        show = sys.stderr.isatty()
+        show = not _QUIET and sys.stderr.isatty()
     if not show:
         yield Bar()
         return

@@ -158,7 +158,7 @@ def simulate(
     seed = _integer("seed", seed, 0, 2**63 - 1)
     digits = _integer("digits", digits, 3, 17)
     if (out / "truth.json").exists() and not overwrite:
-        raise InputError(out, "already holds a simulation (truth.json)", "Give another directory, or overwrite=True (--overwrite).")
+        raise InputError(out, "already holds a simulation (truth.json)", "Give another directory, or overwrite=True (--force).")
     if (genotypes is None) != (ld_blocks is None):
         raise InputError("genotypes" if genotypes is None else "ld_blocks", "missing; a panel needs both genotypes and ld_blocks")
     streams = np.random.SeedSequence(seed).spawn(2)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bayesmixer.cli.output import print_table
+from bayesmixer.cli.options import Force, Json, Quiet, Seed, Threads, Tsv
+from bayesmixer.cli.output import claim, export_table, print_table, say
 
 
 def command(
@@ -27,7 +28,12 @@ def command(
     model: Annotated[str, typer.Option(help="Model to fit: univariate_mixer or infinitesimal.")] = "univariate_mixer",
     bootstrap: Annotated[int, typer.Option(min=0, help="LD-block bootstrap replicates of every fit.")] = 0,
     processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; one a core without.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 1,
+    seed: Seed = 1,
+    json: Json = None,
+    tsv: Tsv = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> None:
     """Simulate many GWAS, fit each, and count how often the intervals hold the truth.
 
@@ -35,6 +41,8 @@ def command(
     Example:
       bayesmixer coverage study --cell pi=0.003,n=100000,h2=0.02 --replicates 100
     """
+    claim({"--json": (json, ()), "--tsv": (tsv, ())}, force)
+
     import bayesmixer as bm
 
     table = bm.coverage(
@@ -47,9 +55,10 @@ def command(
         method=method,
         model=model,
         bootstrap=bootstrap,
-        processes=processes,
+        processes=processes or threads,
         seed=seed,
     )
+    export_table(table, "coverage", json, tsv)
     columns = ["bias", "sampling_sd", "width_ratio", "cover50", "cover80", "cover90", "cover95", "raw_cover90", "flagged"]
     print_table(table.set_index(table["cell"] + " " + table["parameter"])[columns], "coverage")
-    typer.echo(f"page: {out / 'index.html'}")
+    say(f"page: {out / 'index.html'}")

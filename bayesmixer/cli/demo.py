@@ -10,18 +10,23 @@ from typing import Annotated, Any
 
 import typer
 
-from bayesmixer.cli.fit import Draws, Method, Seed
-from bayesmixer.cli.output import check_folder, print_table
-from bayesmixer.errors import InputError
+from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
+from bayesmixer.cli.output import RESULTS, check_folder, claim, export, print_table, say
+from bayesmixer.progress import is_quiet
 
 TRAIT = "polygenic"
 
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path("demo_output"),
-    method: Annotated[Method, typer.Option(help="How the model is fitted.")] = Method.laplace,
+    json: Json = None,
+    tsv: Tsv = None,
+    method: How = "laplace",
     draws: Draws = None,
     seed: Seed = 0,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> None:
     """Run the main job on the embedded data set: genotypes and summary statistics in, posterior and report out.
 
@@ -29,9 +34,11 @@ def command(
     Example:
       bayesmixer demo --out demo_output
     """
-    if method is Method.map:
-        raise InputError("--method", "map makes no posterior to report", "Use laplace, nuts or smc.")
     check_folder(out, "--out")
+    posterior, page = out / "posterior.nc", out / "report.html"
+    claim({"--json": (json, ()), "--tsv": (tsv, ())}, force)
+    claim({"--out": (posterior, RESULTS)}, force)
+    claim({"--out": (page, (".html",))}, force)
     start = time.perf_counter()
     with _step("unpacking the embedded data set"):
         import bayesmixer as bm
@@ -43,28 +50,31 @@ def command(
         sumstats = bm.read_sumstats(example.sumstats[TRAIT], trait=TRAIT)
     with _step("building the LD reference"):
         # the data were simulated with the panel's own LD within these blocks
-        reference = bm.build_reference(example.genotypes, out / "panel.zarr", window=example.ld_blocks, r2_rule="plain")
+        reference = bm.build_reference(example.genotypes, out / "panel.zarr", window=example.ld_blocks, r2_rule="plain", workers=threads)
     with _step("aligning"):
         data = bm.align(sumstats, reference, blocks=example.ld_blocks, seed=seed)
     with _step("fitting univariate MiXeR"):
-        results = bm.fit(bm.models.univariate_mixer(data), method=method.value, draws=draws, seed=seed)
-        save(results, out / "posterior.nc")
+        results = bm.fit(bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads)
+        save(results, posterior)
+        export(results, json, tsv)
     with _step("writing the report"):
-        report = bm.report(results, data, out / "report.html")
+        report = bm.report(results, data, page)
 
     print_table(bm.summary(results), f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates", _true_values(truth))
-    typer.echo(f"posterior: {out / 'posterior.nc'}")
-    typer.echo(f"done in {time.perf_counter() - start:.0f} s")
-    typer.echo(f"report: {report}")
+    say(f"posterior: {posterior}")
+    say(f"done in {time.perf_counter() - start:.0f} s")
+    say(f"report: {report}")
 
 
 @contextmanager
 def _step(what: str) -> Iterator[None]:
     """Say what is going on, and how long it took; bars of the work itself appear below the line."""
     start = time.perf_counter()
-    typer.echo(f"{what} ...", err=True)
+    if not is_quiet():
+        typer.echo(f"{what} ...", err=True)
     yield
-    typer.echo(f"{what}: {time.perf_counter() - start:.1f} s", err=True)
+    if not is_quiet():
+        typer.echo(f"{what}: {time.perf_counter() - start:.1f} s", err=True)
 
 
 def _true_values(truth: dict[str, Any]) -> dict[str, float]:

@@ -1,122 +1,239 @@
 """`bayesmixer fit`: summary statistics and an LD reference in, a posterior (and a report) out.
 
-Every model has the same options, so that one function serves all; the verbs are made from the table `MODELS`.
+The verbs are made from the table `MODELS`: one function serves all, with those of its options that the model takes.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from bayesmixer.cli.output import RESULTS, check_output, print_table
+from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
+from bayesmixer.cli.output import RESULTS, check_inputs, claim, export, print_table, say
 from bayesmixer.errors import InputError
+from bayesmixer.inference.limits import LEAST, Nuts
+
+
+class Model(NamedTuple):
+    """A model by its name in `bayesmixer.models`, in words, with the options that it alone takes."""
+
+    name: str
+    summary: str
+    options: tuple[str, ...] = ()
+
 
 MODELS = {
-    "univariate": ("univariate_mixer", "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability."),
-    "infinitesimal": ("infinitesimal", "The infinitesimal model, in which every variant is causal: heritability."),
-    "two-component": ("two_component_mixer", "Two causal components: many small effects and few large ones."),
+    "univariate": Model(
+        "univariate_mixer",
+        "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability.",
+        ("censor", "maf_s"),
+    ),
+    "infinitesimal": Model(
+        "infinitesimal",
+        "The infinitesimal model, in which every variant is causal: heritability.",
+        ("maf_s",),
+    ),
+    "two-component": Model(
+        "two_component_mixer",
+        "Two causal components: many small effects and few large ones.",
+        ("censor",),
+    ),
 }
+OWN = {option for model in MODELS.values() for option in model.options}
 
 app = typer.Typer(add_completion=False)
 
 
-class Method(StrEnum):
-    """Ways to fit."""
-
-    map = "map"
-    laplace = "laplace"
-    nuts = "nuts"
-    binned = "binned"
-    smc = "smc"
-
-
-class Prior(StrEnum):
-    """Sets of priors."""
-
-    weak = "weak"
-    flat = "flat"
-
-
 Sumstats = Annotated[
-    Path, typer.Argument(help="Summary statistics of any common format; for odd column names see 'bayesmixer munge'.", show_default=False)
+    Path,
+    typer.Argument(
+        help="Summary statistics of any common format; those with odd column names pass through 'bayesmixer munge' first.",
+        show_default=False,
+    ),
 ]
 Reference = Annotated[Path, typer.Option(help="LD reference made by 'bayesmixer ld build'.", show_default=False)]
-Out = Annotated[Path, typer.Option(help="Where the posterior goes: a name ending in .nc or .zarr.", show_default=False)]
-Report = Annotated[Path | None, typer.Option(help="Where the HTML report goes; none is written without.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Where the fit goes: a name ending in .nc or .zarr.", show_default=False)]
+Report = Annotated[
+    Path | None,
+    typer.Option(help="Where the HTML report goes; none is written without.", show_default=False),
+]
 Data = Annotated[
-    Path | None, typer.Option("--save-data", help="Also keep the aligned data here, for 'bayesmixer report --data'.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--save-data",
+        help="Also keep the aligned data here, for --data of 'bayesmixer report' and 'check'.",
+        show_default=False,
+    ),
 ]
-How = Annotated[
-    Method,
-    typer.Option(help="map: the estimate only; laplace: a posterior in seconds; nuts, smc: sampled; binned: nuts in minutes for a whole genome."),
+Priors = Annotated[Literal["weak", "flat"], typer.Option(help="With flat priors the mode is the paper's estimate.")]
+MafS = Annotated[
+    str | None,
+    typer.Option(
+        help="Exponent S, where effect variance is proportional to heterozygosity to the power S: a number, or free; 0 without.",
+        show_default=False,
+    ),
 ]
-Priors = Annotated[Prior, typer.Option(help="With flat priors the mode is the paper's estimate.")]
-Weights = Annotated[str, typer.Option(help="How variants in LD are counted: pruning, inverse_ld or none.")]
-Blocks = Annotated[str | None, typer.Option(help="LD blocks: a BED file, eur_hg19 or gaps; the reference's own without.", show_default=False)]
+Censor = Annotated[
+    float | None,
+    typer.Option(
+        help="|z| beyond which a variant only counts as exceeding it; none is without.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[Literal["pruning", "inverse_ld", "none"], typer.Option(help="How variants in LD are counted.")]
+Blocks = Annotated[
+    str | None,
+    typer.Option(
+        help="LD blocks: a BED file, eur_hg19 or gaps; the reference's own without.",
+        show_default=False,
+    ),
+]
+Match = Annotated[Literal["auto", "id", "position"], typer.Option(help="Match variants by identifier or position; auto: what matches more.")]
+Strand = Annotated[
+    Literal["drop", "frequency", "keep"],
+    typer.Option(help="A/T and C/G variants: drop, tell the strand by the frequency, or keep."),
+]
+Starts = Annotated[
+    int | None,
+    typer.Option(min=0, help="Scattered starts of the search besides its own.", show_default=False),
+]
+Tune = Annotated[int, typer.Option(min=LEAST["tune"], help="Tuning steps of a chain.")]
+Chains = Annotated[int, typer.Option(min=LEAST["chains"], help="Chains of nuts, binned and smc.")]
+Sampler = Annotated[Nuts, typer.Option(help="Whose NUTS samples, for nuts and binned.")]
+Bins = Annotated[int, typer.Option(min=LEAST["bins"], help="Number of bins of binned.")]
+Acceptance = Annotated[
+    float | None,
+    typer.Option(
+        "--target-accept",
+        min=0.01,
+        max=0.999,
+        help="Acceptance rate that NUTS tunes its steps to; 0.95 where there are divergences.",
+        show_default=False,
+    ),
+]
 Calibrate = Annotated[
-    bool, typer.Option("--calibrate/--no-calibrate", help="Whether intervals get the width that the LD blocks warrant, or the likelihood's own.")
+    bool,
+    typer.Option(
+        "--calibrate/--no-calibrate",
+        help="Whether intervals get the width that the LD blocks warrant, or the likelihood's own.",
+    ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")]
-Draws = Annotated[int | None, typer.Option(min=100, help="Draws: 1500 in all (laplace), or a chain: 1000 (nuts), 500 (smc).", show_default=False)]
-SampleSize = Annotated[float | None, typer.Option(help="Sample size, where the file has no column of it.", show_default=False)]
+SampleSize = Annotated[
+    float | None,
+    typer.Option(help="Sample size, where the file has no column of it.", show_default=False),
+]
 Trait = Annotated[str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)]
 
 
-def _command(verb: str, model: str, summary: str) -> Callable[..., None]:
+def _command(verb: str, model: Model) -> Callable[..., None]:
     def command(
         sumstats: Sumstats,
         reference: Reference,
         out: Out,
         report: Report = None,
+        json: Json = None,
+        tsv: Tsv = None,
         save_data: Data = None,
-        method: How = Method.laplace,
-        prior: Priors = Prior.weak,
+        method: How = "laplace",
+        prior: Priors = "weak",
+        maf_s: MafS = None,
+        censor: Censor = None,
         weights: Weights = "pruning",
         blocks: Blocks = None,
-        seed: Seed = 0,
-        draws: Draws = None,
+        by: Match = "auto",
+        ambiguous: Strand = "drop",
         sample_size: SampleSize = None,
         trait: Trait = "",
         calibrate: Calibrate = True,
+        draws: Draws = None,
+        starts: Starts = None,
+        chains: Chains = 4,
+        tune: Tune = 300,
+        target_accept: Acceptance = None,
+        sampler: Sampler = "nutpie",
+        bins: Bins = 1000,
+        seed: Seed = 0,
+        threads: Threads = None,
+        quiet: Quiet = False,
+        force: Force = False,
     ) -> None:
-        check_output(out, "--out", RESULTS)
-        if report is not None:
-            check_output(report, "--report", (".html",))
-            if method is Method.map:
-                raise InputError("--report", "a report needs a posterior, --method map makes none", "Use laplace, or leave --report out.")
-        if save_data is not None:
-            check_output(save_data, "--save-data", RESULTS)
+        claim(
+            {
+                "--out": (out, RESULTS),
+                "--report": (report, (".html",)),
+                "--json": (json, ()),
+                "--tsv": (tsv, ()),
+                "--save-data": (save_data, RESULTS),
+            },
+            force,
+        )
+        own: dict[str, Any] = {"censor": censor, "maf_s": _exponent(maf_s)}
+        check_inputs(reference, sumstats)
 
         import xarray as xr
 
         import bayesmixer as bm
-        from bayesmixer.inference.results import save
 
         panel = bm.open_reference(reference)
-        data = bm.align(bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait), panel, blocks=blocks, weights=weights, seed=seed)
+        data = bm.align(
+            bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait),
+            panel,
+            blocks=blocks,
+            weights=weights,
+            by=by,
+            ambiguous=ambiguous,
+            seed=seed,
+        )
         if save_data is not None:
-            save(xr.DataTree(data), save_data)
-        fitted = getattr(bm.models, model)(data, prior=prior.value)
-        results = bm.fit(fitted, method=method.value, seed=seed, draws=draws, calibrate=calibrate, checkpoint=f"{out}.partial")
-        save(results, out)
+            bm.save(xr.DataTree(data), save_data)
+        own = {name: own[name] for name in model.options}
+        results = bm.fit(
+            getattr(bm.models, model.name)(data, prior=prior, **own),
+            method=method,
+            seed=seed,
+            draws=draws,
+            starts=starts,
+            chains=chains,
+            cores=threads,
+            tune=tune,
+            target_accept=target_accept,
+            sampler=sampler,
+            calibrate=calibrate,
+            checkpoint=f"{out}.partial",
+            bins=bins,
+        )
+        bm.save(results, out)
+        export(results, json, tsv)
         print_table(bm.summary(results), f"{verb}: {sumstats.name}")
-        typer.echo(f"posterior: {out}")
+        say(f"fit: {out}")
         if report is not None:
             bm.report(results, data, report)
-            typer.echo(f"report: {report}")
+            say(f"report: {report}")
 
-    command.__doc__ = f"""{summary}
+    signature = inspect.signature(command, eval_str=True)
+    taken = [p for p in signature.parameters.values() if p.name not in OWN - {*model.options}]
+    command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    command.__doc__ = f"""{model.summary}
 
     \b
     Example:
-      bayesmixer fit {verb} height.txt.gz --reference panel.zarr --out height.nc --report height.html
+      bayesmixer fit {verb} height.txt.gz --reference panel.zarr \\
+        --out height.nc --report height.html --json height.json
     """
     return command
 
 
-for _verb, (_model, _summary) in MODELS.items():
-    app.command(_verb)(_command(_verb, _model, _summary))
+def _exponent(text: str | None) -> float | str | None:
+    """S as a number, or the word for one that is estimated."""
+    try:
+        return text if text in (None, "free") else float(text)
+    except ValueError:
+        raise InputError("--maf-s", f"'{text}', expected a number, or free") from None
+
+
+for _verb, _model in MODELS.items():
+    app.command(_verb)(_command(_verb, _model))

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from bayesmixer.cli.options import Force, Quiet, Threads
+from bayesmixer.cli.output import say
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -16,7 +19,10 @@ Genotypes = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the reference, such as eur.zarr.", show_default=False)]
 Window = Annotated[
-    str | None, typer.Option(help="1cM, 1000kb, 500variants, eur_hg19 (LD blocks) or a BED file of blocks; without, 1cM or, lacking cM, 1000kb.")
+    str | None,
+    typer.Option(
+        help="1cM, 1000kb, 500variants, eur_hg19 (LD blocks) or a BED file of blocks; without, 1cM or, lacking cM, 1000kb.", show_default=False
+    ),
 ]
 K = Annotated[int, typer.Option("--k", help="Nodes of the LD spectrum.")]
 MafS = Annotated[list[float] | None, typer.Option(help="Exponent S of a MAF-dependent architecture (0 without); repeat for several.")]
@@ -27,7 +33,10 @@ Keep = Annotated[Path | None, typer.Option(help="File of the samples to use; all
 MinMaf = Annotated[float | None, typer.Option(help="Leave rarer variants out altogether.")]
 Chromosomes = Annotated[str | None, typer.Option(help="Such as 20,21,22 or 1-22; the autosomes that are there without.", show_default=False)]
 Workers = Annotated[int | None, typer.Option(help="Chromosomes in work at the same time; the number of cores without.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Replace a reference that is already there instead of going on with it.")]
+Fresh = Annotated[
+    bool,
+    typer.Option("--force", "--fresh", help="Replace a reference that is already there instead of going on with it."),
+]
 
 
 @app.command("build")
@@ -44,7 +53,9 @@ def build(
     min_maf: MinMaf = None,
     chromosomes: Chromosomes = None,
     workers: Workers = None,
-    fresh: Fresh = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Fresh = False,
 ) -> None:
     """Build an LD reference from PLINK bed or PLINK2 pgen genotypes.
 
@@ -53,18 +64,19 @@ def build(
     \b
     Example:
       bayesmixer ld build 1000g_eur_hm3.chr@ --out eur.zarr
-      bayesmixer ld build panel.chr@.pgen --out eur.zarr --window eur_hg19 --tags w_hm3.snplist
+      bayesmixer ld build panel.chr@.pgen --out eur.zarr \\
+        --window eur_hg19 --tags w_hm3.snplist
     """
     from bayesmixer.ld.reference import build_reference
 
     reference = build_reference(
         genotypes, out, window=window, k=k, maf_s=tuple(maf_s or (0.0,)), r2_rule=r2_rule, r2_cutoff=r2_cutoff, tags=tags, keep=keep,
-        min_maf=min_maf, chromosomes=_chromosomes(chromosomes), workers=workers, resume=not fresh,
+        min_maf=min_maf, chromosomes=_chromosomes(chromosomes), workers=workers or threads, resume=not force,
     )  # fmt: skip
     groups = list(reference.children.values())
     rows, panel = sum(g.sizes["variant"] for g in groups), sum(g.attrs["n_reference"] for g in groups)
     dropped = sum(g.attrs["monomorphic"] for g in groups)
-    typer.echo(
+    say(
         f"{out}: {rows:,} variants with LD among {panel:,} of {len(groups)} chromosome(s), {reference.attrs['samples']:,} samples, "
         f"window {reference.attrs['window']}; {dropped:,} monomorphic variants dropped"
     )
@@ -74,7 +86,10 @@ def build(
 def scores(
     reference: Annotated[Path, typer.Argument(help="Folder that `bayesmixer ld build` wrote.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
-    prefix: Annotated[str, typer.Option(help="Put before each file name.")] = "",
+    prefix: Annotated[str, typer.Option(help="Put before each file name, such as eur. for eur.22.l2.ldscore.gz.", show_default=False)] = "",
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> None:
     """Write LD scores as LD score regression reads them: CHROM.l2.ldscore.gz, CHROM.l2.M, CHROM.l2.M_5_50.
 
@@ -86,7 +101,7 @@ def scores(
     from bayesmixer.ld.reference import open_reference
 
     written = write_ldsc_scores(open_reference(reference), out, prefix=prefix)
-    typer.echo(f"{out}: {len(written)} files of {len(written) // 3} chromosome(s)")
+    say(f"{out}: {len(written)} files of {len(written) // 3} chromosome(s)")
 
 
 def _chromosomes(text: str | None) -> list[str] | None:

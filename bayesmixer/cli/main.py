@@ -6,29 +6,50 @@ imports what it needs when it runs.
 
 from __future__ import annotations
 
+import inspect
+import io
 import sys
 import warnings
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from bayesmixer.cli import coverage, demo, fit, ld, munge, report, simulate
+from bayesmixer.cli import check, compare, coverage, demo, fit, ld, munge, report, simulate
+from bayesmixer.cli.wording import message_of, on_command_line, options_of
 from bayesmixer.errors import DataWarning, InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
+
+class Verbs(TyperGroup):
+    """A group whose help describes each verb in full: the first paragraph of its own help, wrapped and not cut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of verbs."""
+        rows = []
+        for name in self.list_commands(ctx):
+            text = inspect.cleandoc((command := self.commands[name]).help or "").split("\n\n")[0]
+            sub = getattr(command, "commands", None)
+            rows.append((name, " ".join(text.split()) + (f" Verbs: {', '.join(sub)}." if sub else "")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="bayesmixer",
-    add_completion=False,
+    cls=Verbs,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain text: starts faster than rich, and examples keep their lines
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.command)
 app.command("munge")(munge.command)
-app.add_typer(ld.app, name="ld", help="LD reference panels: build one, print its LD scores.")
-app.add_typer(fit.app, name="fit", help="Fit a model to summary statistics and an LD reference.")
+app.add_typer(ld.app, name="ld", cls=Verbs, help="LD reference panels: build one, print its LD scores.")
+app.add_typer(fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference.")
 app.command("report")(report.command)
+app.command("check")(check.command)
+app.command("compare")(compare.command)
 app.command("simulate")(simulate.command)
 app.command("coverage")(coverage.command)
 
@@ -50,12 +71,22 @@ def _bayesmixer(
     \b
     Try it:    bayesmixer demo
     Your data: bayesmixer ld build panel.bed --out panel.zarr
-               bayesmixer fit univariate height.txt.gz --reference panel.zarr --out height.nc --report height.html
+               bayesmixer fit univariate height.txt.gz \\
+                 --reference panel.zarr --out height.nc --report height.html
     """
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+def _warnings_once(words: list[str]) -> Any:
+    """What shows a warning: one line in the words of the command line, the same one once."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = on_command_line(" ".join(str(message).split()), options_of(words))
+        if text not in seen:
+            seen.add(text)
+            print(f"warning: {text}", file=sys.stderr)
+
+    return show
 
 
 def _usage(error: typer.TyperException) -> str:
@@ -79,12 +110,15 @@ def main(args: list[str] | None = None) -> None:
     if not sys.warnoptions:  # python -W ... still shows everything
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DataWarning)
-    warnings.showwarning = _show_warning
     words = sys.argv[1:] if args is None else args
+    warnings.showwarning = _warnings_once(words)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows its code
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(words or ["--help"], prog_name="bayesmixer", standalone_mode=False)
     except InputError as error:
-        _stop(str(error), BAD_INPUT)
+        _stop(message_of(error, options_of(words)), BAD_INPUT)
     except typer.TyperException as error:
         _stop(_usage(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bayesmixer.cli.options import Force, Quiet, Threads
+from bayesmixer.cli.output import check_inputs, say
+
 
 class ZFrom(StrEnum):
     """Where z-scores come from first."""
@@ -57,14 +60,20 @@ def command(
     eaf: Annotated[str | None, _column("the effect allele's frequency")] = None,
     maf: Annotated[str | None, _column("the minor allele's frequency")] = None,
     info: Annotated[str | None, _column("imputation INFO")] = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> None:
     """Clean GWAS summary statistics: recognise the format, filter, count, write.
 
     \b
     Examples:
       bayesmixer munge height.fastGWA.gz --out height.sumstats.gz
-      bayesmixer munge scz.txt --n-case 20000 --n-control 30000 --beta LogOR --out scz.parquet
+      bayesmixer munge scz.txt --n-case 20000 --n-control 30000 \\
+        --beta LogOR --out scz.parquet
     """
+    check_inputs(sumstats)
+
     import json
 
     from bayesmixer.errors import InputError
@@ -78,6 +87,7 @@ def command(
     ds = munge(
         sumstats,
         out,
+        overwrite=force,
         trait=trait,
         build=build,
         snp=snp,
@@ -109,10 +119,10 @@ def command(
         keep_mhc=keep_mhc,
         exclude=exclude or (),
     )
-    typer.echo(f"{sumstats.name}: {ds.attrs['format']}, z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}")
+    say(f"{sumstats.name}: {ds.attrs['format']}, z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}")
     for name, count in json.loads(ds.attrs["filters"]).items():
         if count:
-            typer.echo(f"  {count:>10,} {name}: {ORDER[name]}")
+            say(f"  {count:>10,} {name}: {ORDER[name]}")
     for name, why in json.loads(ds.attrs["filters_skipped"]).items():
-        typer.echo(f"  {'-':>10} {name}: not applied, {why}")
-    typer.echo(f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and {out.name}.json")
+        say(f"  {'-':>10} {name}: not applied, {why}")
+    say(f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and {out.name}.json")

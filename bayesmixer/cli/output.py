@@ -1,52 +1,90 @@
-"""What the commands leave behind: places for files, checked before the work begins, and a table of estimates on the screen."""
+"""What the commands leave behind: places for files, claimed before the work begins, and tables that fit the screen."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from bayesmixer.errors import InputError
+from bayesmixer.progress import is_quiet
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 RESULTS = (".nc", ".zarr")
+HEADINGS = {"map": "mode", "eti90_lb": "5%", "eti90_ub": "95%"}
 
 
-def check_output(path: Path, argument: str, suffixes: tuple[str, ...]) -> Path:
-    """Check, before anything long runs, that a file can be written.
+def say(text: object) -> None:
+    """Print a line on standard output, unless --quiet was given."""
+    if not is_quiet():
+        typer.echo(str(text))
 
-    Parameters
-    ----------
-    path
-        Where the file is to lie.
-    argument
-        The option it came from, for the error.
-    suffixes
-        Endings that are understood.
 
-    Returns
-    -------
-    pathlib.Path
-        `path`, unchanged.
+def say_wrapped(text: object) -> None:
+    """Print text whose lines are wrapped at the width of the terminal, 80 where there is none."""
+    for line in str(text).splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        say(textwrap.fill(line, _width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def check_inputs(*paths: Path | None) -> None:
+    """Check, before anything is loaded, that files to read are there (None: not given).
 
     Raises
     ------
     InputError
-        Another ending, a folder that does not exist, or one that cannot be written to.
+        There is no such file.
     """
-    if path.suffix not in suffixes:
-        raise InputError(argument, f"'{path}' ends in '{path.suffix}', expected {' or '.join(suffixes)}", "Change the name.")
-    folder = path.parent
-    if not folder.is_dir():
-        raise InputError(argument, f"the folder '{folder}' of '{path}' does not exist", "Make it first.")
-    if not os.access(folder, os.W_OK):
-        raise InputError(argument, f"the folder '{folder}' cannot be written to", "Choose another.")
-    if path.is_dir() and path.suffix != ".zarr":
-        raise InputError(argument, f"'{path}' is a folder, expected a file", "Change the name.")
-    return path
+    for path in paths:
+        if path is not None and not path.exists():
+            raise InputError(path, "no such file", "Check the name.")
+
+
+def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool) -> None:
+    """Check, before anything long runs, that every file can be written and that none is overwritten unasked.
+
+    Parameters
+    ----------
+    places
+        By option: where a file is to lie (None where the option was not given), and the endings that are understood (none: any).
+    force
+        Whether what bayesmixer wrote there earlier may be replaced.
+
+    Raises
+    ------
+    InputError
+        Another ending, a folder that does not exist or cannot be written to, something that is there already, or one place for two options.
+    """
+    taken: dict[Path, str] = {}
+    for option, (path, endings) in places.items():
+        if path is None:
+            continue
+        if endings and path.suffix not in endings:
+            raise InputError(option, f"'{path}' ends in '{path.suffix}', expected {' or '.join(endings)}", "Change the name.")
+        folder = path.parent
+        if not folder.is_dir():
+            raise InputError(option, f"the folder '{folder}' of '{path}' does not exist", "Make it first.")
+        if not os.access(folder, os.W_OK):
+            raise InputError(option, f"the folder '{folder}' cannot be written to", "Choose another.")
+        if path.is_dir() and path.suffix != ".zarr":
+            raise InputError(option, f"'{path}' is a folder, expected a file", "Change the name.")
+        if path.exists() and not force:
+            raise InputError(option, f"'{path}' is there already", "Choose another name, or give --force.")
+        if path.resolve() in taken:
+            raise InputError(option, f"'{path}' is also what {taken[path.resolve()]} writes", "Choose another name.")
+        taken[path.resolve()] = option
 
 
 def check_folder(path: Path, argument: str) -> Path:
@@ -90,29 +128,76 @@ def number(value: float) -> str:
 
 
 def print_table(table: pd.DataFrame, title: str, truth: Mapping[str, float] | None = None) -> None:
-    """Print a table of estimates on standard output.
+    """Print a table of numbers on standard output, unless --quiet was given.
 
     Parameters
     ----------
     table
-        What `bayesmixer.summary` returned: a row a quantity.
+        A row a quantity, such as `bayesmixer.summary` returns.
     title
         Line above the table.
     truth
         True value of the quantities that have one (simulated data); shown beside the estimates.
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    out = Table(title=title, title_justify="left")
-    out.add_column("quantity")
-    for column in table.columns:
-        out.add_column(str(column), justify="right")
     if truth is not None:
-        out.add_column("truth", justify="right", style="bold")
-    for name, row in table.iterrows():
-        cells = [number(float(v)) if isinstance(v, int | float) else str(v) for v in row]
-        if truth is not None:
-            cells.append(number(truth[str(name)]) if str(name) in truth else "")
-        out.add_row(str(name), *cells)
-    Console().print(out)
+        table = table.assign(truth=[truth.get(str(name), float("nan")) for name in table.index])
+    columns = [("", [str(name) for name in table.index])]
+    for name in table.columns:
+        cells = [number(float(v)) if isinstance(v, int | float) else str(v) for v in table[name]]
+        columns.append((HEADINGS.get(str(name), str(name)), cells))
+    say_wrapped(title)
+    for line in columns_as_lines(columns, _width()):
+        say(line)
+
+
+def export(results: xr.DataTree, json: Path | None, tsv: Path | None) -> None:
+    """Write a fit for other programs, where that was asked for."""
+    from bayesmixer.reporting import export as write
+
+    if json is not None:
+        write.to_json(results, json)
+    if tsv is not None:
+        write.to_tsv(results, tsv)
+
+
+def export_table(table: pd.DataFrame, kind: str, json: Path | None, tsv: Path | None, inputs: Sequence[Path] = (), **found: object) -> None:
+    """Write a table (and what else was found) for other programs, where that was asked for."""
+    from bayesmixer.reporting import export as write
+
+    if json is not None:
+        write.write_json({**write.heading(kind, inputs), **found, "table": write.rows(table)}, json)
+    if tsv is not None:
+        write.write_tsv(table.reset_index(), tsv)
+
+
+def columns_as_lines(columns: Sequence[tuple[str, Sequence[str]]], width: int) -> list[str]:
+    """Lines of a table of plain text in which no word is cut.
+
+    Columns that do not fit beside the others follow below, with the first column again, so that the table reads well in
+    a narrow terminal and in a log.
+
+    Parameters
+    ----------
+    columns
+        Heading and cells of each; the first names the rows and is set flush left, the others flush right.
+    width
+        Characters a line may have; a single column wider than that is not broken.
+    """
+    (heading, names), *rest = columns
+    first = max(map(len, (heading, *names)))
+    lines: list[str] = []
+    while rest:
+        taken, room = 0, width - first
+        for heading_, cells in rest:
+            room -= 2 + max(map(len, (heading_, *cells)))
+            if taken and room < 0:
+                break
+            taken += 1
+        part, rest = rest[:taken], rest[taken:]
+        widths = [max(map(len, (h, *cells))) for h, cells in part]
+        if lines:
+            lines.append("")
+        for name, *cells in [(heading, *(h for h, _ in part)), *zip(names, *(c for _, c in part), strict=True)]:
+            row = [name.ljust(first), *(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))]
+            lines.append("  ".join(row).rstrip())
+    return lines

@@ -7,14 +7,21 @@ from typing import Annotated
 
 import typer
 
+from bayesmixer.cli.options import Data, Fit, Force, Quiet, Threads
+from bayesmixer.cli.output import check_inputs, claim, say
+
 
 def command(
-    results: Annotated[Path, typer.Argument(help="Fit that 'bayesmixer fit' saved: .nc or .zarr.", show_default=False)],
-    data: Annotated[
-        Path | None, typer.Option("--data", help="GwasData the fit was made with (.nc or .zarr), for QQ and power plots.", show_default=False)
+    results: Fit,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file.", show_default="name of the fit, ending in .html"),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The HTML file.", show_default="name of the fit, ending in .html")] = None,
-    title: Annotated[str | None, typer.Option("--title", help="Heading of the report.", show_default="trait and model")] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default="trait and model")] = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
 ) -> None:
     """Write the report of a saved fit: estimates, how far to trust them, figures, provenance.
 
@@ -22,9 +29,12 @@ def command(
     Example:
       bayesmixer report height.nc --data height_data.nc --out height.html
     """
-    from bayesmixer.reporting.html import check_path, report
+    target = results.with_suffix(".html") if out is None else out
+    claim({"--out": (target, ())}, force)
+    check_inputs(results, data)
+
+    import bayesmixer as bm
     from bayesmixer.reporting.load import open_data, open_results
 
-    target = check_path(results.with_suffix(".html") if out is None else out)
     fit = open_results(results)
-    typer.echo(report(fit, None if data is None else open_data(data), target, title=title))
+    say(f"report: {bm.report(fit, None if data is None else open_data(data), target, title=title)}")

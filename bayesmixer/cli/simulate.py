@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bayesmixer.cli.options import Quiet, Seed, Threads
+from bayesmixer.cli.output import say
 from bayesmixer.errors import InputError
 
 
@@ -73,15 +75,20 @@ def command(
     density: Annotated[float, typer.Option(help="Simulated variants per Mb.")] = 400,
     min_maf: Annotated[float, typer.Option(help="Lowest minor allele frequency of simulated variants.")] = 0.01,
     block_length: Annotated[float, typer.Option(help="Mean length of a simulated LD block in bp.")] = 330_000,
-    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a simulation that is already there.")] = False,
+    seed: Seed = 1,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Annotated[bool, typer.Option("--force", "--overwrite", help="Replace a simulation that is already there.")] = False,
 ) -> None:
     """Simulate one or two GWAS with known truth, and genotypes to build their LD reference from.
 
     \b
-    Example: bayesmixer simulate sim --pi 0.01 --h2 0.02 --n 100000 --seed 1
-             bayesmixer ld build sim/genotypes --window sim/ld_blocks.bed --r2-rule plain --out sim/reference.zarr
-             bayesmixer simulate pair --model bivariate --h2 0.02,0.03 --pi 0.002,0.001,0.003 --rho-12 0.6
+    Examples:
+      bayesmixer simulate sim --pi 0.01 --h2 0.02 --n 100000 --seed 1
+      bayesmixer ld build sim/genotypes --window sim/ld_blocks.bed \\
+        --r2-rule plain --out sim/reference.zarr
+      bayesmixer simulate pair --model bivariate --h2 0.02,0.03 \\
+        --pi 0.002,0.001,0.003 --rho-12 0.6
 
     Writes TRAIT.txt.gz, truth.json and, where simulated, genotypes.bed/bim/fam and ld_blocks.bed.
     """
@@ -111,15 +118,15 @@ def command(
         min_maf=min_maf,
         block_length=block_length,
         seed=seed,
-        overwrite=overwrite,
+        overwrite=force,
     )
     truth = made.read_truth()
     for t, (name, path) in enumerate(made.sumstats.items()):
-        typer.echo(
+        say(
             f"{name}: h2 {truth['h2_realised'][t]:.4g} (asked {truth['h2'][t]:.4g}), polygenicity {truth['polygenicity'][t]:.3g}, "
             f"mean chi2 {truth['mean_chi2'][t]:.3g}: {path}"
         )
-    typer.echo(f"genotypes: {made.genotypes}; LD blocks: {made.ld_blocks}; truth: {made.truth}")
+    say(f"genotypes: {made.genotypes}; LD blocks: {made.ld_blocks}; truth: {made.truth}")
 
 
 def _chromosomes(text: str | None, genotypes: str | None) -> int | list[str] | None:

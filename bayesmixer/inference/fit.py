@@ -22,9 +22,8 @@ from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.inference.identity import trait_names
-from bayesmixer.inference.limits import LEAST, METHODS
+from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
-from bayesmixer.inference.sampling import NUTS_SAMPLERS
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin

@@ -18,8 +18,7 @@ from pytensor.graph.replace import graph_replace
 from bayesmixer.errors import InputError
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
-
-NUTS_SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
+from bayesmixer.inference.limits import NUTS_SAMPLERS
 
 
 def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:

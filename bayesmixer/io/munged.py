@@ -48,7 +48,7 @@ def check_destination(out: Path, source: Path, overwrite: bool) -> None:
         raise InputError(out, "is the input itself", "Give another name for the output.")
     for path in (out, provenance_path(out)):
         if path.exists() and not overwrite:
-            raise InputError(path, "is there already", "Choose another name, or overwrite it.")
+            raise InputError(path, "is there already", "Choose another name, or overwrite=True (--force).")
 
 
 def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress: bool | None = None) -> None:

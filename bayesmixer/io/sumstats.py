@@ -258,7 +258,7 @@ def _remedy(name: str) -> str:
     return {
         "p_out_of_range": "If P is -log10 P give its name as log10p= (--log10p).",
         "se_not_positive": "Give the right column as se= (--se), or z from another with z= (--z).",
-        "n_low": "Lower n_min (--n-min), or None (--no-n-filter).",
+        "n_low": "Lower n_min (--n-min); 0 keeps all.",
         "info": "Lower info_min (--info-min).",
         "maf": "Lower maf_min (--maf-min).",
         "indel": "Check a1= and a2= (--a1, --a2), or keep indels with keep_indels (--keep-indels).",

@@ -257,7 +257,7 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str,
             raise InputError(
                 job.out,
                 f"a reference built with other arguments ({'; '.join(differs)})",
-                "Choose another path, or replace it with resume=False (--fresh).",
+                "Choose another path, or replace it with resume=False (--force).",
             )
     sums: dict[Path, str] = {}
     for panel in panels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -45,18 +46,55 @@ def test_importing_bayesmixer_loads_no_heavy_module() -> None:
 def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     names = {" ".join(v) for v in verbs()}
     assert names == {
-        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "simulate", "coverage",
+        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "check", "compare",
+        "simulate", "coverage",
     }  # fmt: skip
     page = (root / "docs/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names
 
 
-@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
-def test_help_of_each_verb_has_an_example_of_itself(verb: list[str], tmp_path: Path) -> None:
-    out = bayesmixer(*verb, "--help", cwd=tmp_path)
-    assert out.returncode == 0, out.stderr
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Help of the program and of every verb, as a terminal of 80 columns shows it."""
+    code = f"""
+import json, sys, contextlib, io
+from bayesmixer.cli.main import main
+pages = {{}}
+for words in {[[], ["fit"], ["ld"], *verbs()]}:
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8")) as page, contextlib.suppress(SystemExit):
+        main([*words, "--help"])
+    page.seek(0)
+    pages[" ".join(words)] = page.read()
+json.dump(pages, sys.stdout)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"})
     assert out.stderr == ""
-    assert f"bayesmixer {' '.join(verb)}" in out.stdout.split("Usage:")[1].split("\n", 1)[1]
+    return dict(json.loads(out.stdout))
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_help_of_each_verb_has_an_example_of_itself(verb: list[str], pages: dict[str, str]) -> None:
+    assert f"bayesmixer {' '.join(verb)}" in pages[" ".join(verb)].split("Usage:")[1].split("\n", 1)[1]
+
+
+def test_help_fits_80_columns_and_cuts_no_word(pages: dict[str, str]) -> None:
+    for page in pages.values():
+        assert max(map(len, page.splitlines())) <= 80
+        assert not re.search(r"\w\.\.\.$", page, re.MULTILINE)
+
+
+def test_the_list_of_verbs_describes_each_in_full(pages: dict[str, str]) -> None:
+    listed = " ".join(pages[""].split())
+    for verb in verbs():
+        own = pages[" ".join(verb)].split("\n\n")[1]
+        place = listed if len(verb) == 1 else " ".join(pages[verb[0]].split())
+        assert " ".join(own.split()) in place
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_every_verb_can_be_quiet_bounded_and_told_to_replace(verb: list[str], pages: dict[str, str]) -> None:
+    wanted = {"--quiet", "--threads", "--force"}
+    assert wanted <= set(re.findall(r"--[a-z-]+", pages[" ".join(verb)]))
 
 
 def test_without_words_the_help_is_shown(tmp_path: Path) -> None:
@@ -83,13 +121,19 @@ BAD = {
     "no such method": ([*FIT, "height.txt", *OUT, "--method", "simplex"], r"--method.*simplex.*map.*laplace"),
     "no such prior": ([*FIT, "height.txt", *OUT, "--prior", "strong"], r"--prior.*strong.*weak.*flat"),
     "draws not a number": ([*FIT, "height.txt", *OUT, "--draws", "many"], r"--draws"),
-    "too few draws": ([*FIT, "height.txt", *OUT, "--draws", "3"], r"--draws.*100"),
+    "too few draws": ([*FIT, "height.txt", *OUT, "--draws", "49"], r"--draws.*50"),
+    "no such weights": ([*FIT, "height.txt", *OUT, "--weights", "prunning"], r"--weights.*prunning.*pruning"),
+    "S that is no number": ([*FIT, "height.txt", *OUT, "--maf-s", "high"], r"--maf-s: 'high', expected a number, or free"),
+    "threads that are none": ([*FIT, "height.txt", *OUT, "--threads", "0"], r"--threads"),
+    "an option of another model": (["fit", "infinitesimal", "height.txt", *OUT, "--censor", "9"], r"No such option.*--censor"),
     "negative seed": ([*FIT, "height.txt", *OUT, "--seed", "-1"], r"--seed"),
     "results of another kind": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "r.csv"], r"--out: 'r.csv'.*\.nc or \.zarr"),
     "results in no folder": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "no/r.nc"], r"--out: the folder 'no'.*Make it first"),
     "report of another kind": ([*FIT, "height.txt", *OUT, "--report", "r.pdf"], r"--report: 'r.pdf'.*\.html"),
-    "report without a posterior": ([*FIT, "height.txt", *OUT, "--method", "map", "--report", "r.html"], r"--report: .*--method map makes none"),
-    "demo without a posterior": (["demo", "--method", "map"], r"--method: map makes no posterior"),
+    "one place for two files": ([*FIT, "height.txt", *OUT, "--json", "x", "--tsv", "x"], r"--tsv: 'x' is also what --json writes"),
+    "check of nothing": (["check", "no.nc", "--data", "no_data.nc"], r"no\.nc: no such file"),
+    "comparison of nothing": (["compare", "no.nc", "one.nc"], r"no\.nc: no such file"),
+    "one fit twice": (["compare", "no.nc", "no.nc"], r"results: 'no.nc' is there twice"),
     "reference that is not there": ([*FIT, "height.txt", *OUT], r"panel\.zarr"),
     "report of nothing": (["report", "no.nc"], r"no\.nc|Missing"),
     "panel that is not there": (["ld", "build", "no.bed", "--out", "panel.zarr"], r"no\.bed"),
@@ -128,6 +172,23 @@ def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
     assert out.returncode == 128 + signal.SIGINT
     assert out.stderr.startswith("stopped: interrupted")
     assert out.stderr.count("\n") == 1
+
+
+def test_the_same_warning_is_shown_once(tmp_path: Path) -> None:
+    out = _main_with("[warnings.warn(text, DataWarning) for text in ('a', 'b', 'a')]", tmp_path)
+    assert out.stderr == "warning: a\nwarning: b\n"
+
+
+def test_a_character_that_the_terminal_lacks_is_no_traceback(tmp_path: Path) -> None:
+    code = "from bayesmixer.cli.main import main, app\napp.command('trial')(lambda: print('k\u0302 \u2264 0.7'))\nmain(['trial'])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, cwd=tmp_path)
+    assert (out.returncode, out.stdout, out.stderr) == (0, b"k\\u0302 \\u2264 0.7\n", b"")
+
+
+def test_completion_of_a_shell_knows_the_verbs(tmp_path: Path) -> None:
+    env = os.environ | {"_BAYESMIXER_COMPLETE": "complete_bash", "COMP_WORDS": "bayesmixer com", "COMP_CWORD": "1"}
+    assert bayesmixer(cwd=tmp_path, env=env).stdout.split() == ["compare"]
+    assert "--show-completion" in bayesmixer("--help", cwd=tmp_path).stdout
 
 
 def test_a_data_warning_is_one_line_and_others_are_silent(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayesmixer.cli.output import check_folder, check_output, number, print_table
+from bayesmixer.cli.output import check_folder, claim, columns_as_lines, number, print_table
 from bayesmixer.errors import InputError
 from bayesmixer.inference.results import save
 
@@ -56,7 +57,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Pat
     (tmp_path / "folder.nc").mkdir()
     for path in (tmp_path / "r.csv", tmp_path / "no/r.nc", tmp_path / "folder.nc"):
         with pytest.raises(InputError, match=r"^--out: "):
-            check_output(path, "--out", (".nc", ".zarr"))
+            claim({"--out": (path, (".nc", ".zarr"))}, force=True)
     with pytest.raises(InputError, match=r"^--out: .*cannot be made"):
         check_folder(tmp_path / "file/folder", "--out")
     with pytest.raises(InputError, match=r"^--out: .*cannot be made"):
@@ -75,5 +76,23 @@ def test_numbers_have_three_digits_and_no_needless_exponent(value: float, text: 
 def test_the_table_shows_the_truth_only_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     table = pd.DataFrame({"mean": [0.5, 7.0], "draws": np.array([10, 20])}, index=["h2", "n90"])
     print_table(table, "a table", {"h2": 0.25})
-    rows = {line.split("│")[1].strip(): [c.strip() for c in line.split("│")[2:-1]] for line in capsys.readouterr().out.splitlines() if "│" in line}
-    assert rows == {"h2": ["0.5", "10", "0.25"], "n90": ["7", "20", ""]}
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == "a table"
+    assert [line.split() for line in lines] == [["mean", "draws", "truth"], ["h2", "0.5", "10", "0.25"], ["n90", "7", "20"]]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_a_table_cuts_no_cell_and_keeps_to_the_width(width: int) -> None:
+    names = ["h2", "sigma2_beta", "pi[small]"]
+    columns = [("", names)] + [(f"column {k}", [f"{10**j}.{k}" for j in range(3)]) for k in range(9)]
+    lines = columns_as_lines(columns, width)
+    assert max(map(len, lines)) <= max(width, 11 + 2 + 8)
+    cells = [re.split(r"\s{2,}", line.strip()) for line in lines if line]
+    for i, name in enumerate(names):  # every cell is there, in its row, under its heading
+        found = [cell for row in cells if row[0] == name for cell in row[1:]]
+        assert found == [c[i] for _, c in columns[1:]]
+    assert [cell for row in cells if row[0].startswith("column") for cell in row] == [heading for heading, _ in columns[1:]]
+
+
+def test_columns_of_unequal_width_are_right_aligned_under_their_headings() -> None:
+    assert columns_as_lines([("", ["a", "bb"]), ("x", ["1", "22"]), ("long", ["3", ""])], 80) == ["     x  long", "a    1     3", "bb  22"]

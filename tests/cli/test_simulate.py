@@ -55,7 +55,7 @@ def test_model_with_a_dash_and_an_existing_panel(tmp_path):
         (["--h2", "2"], "h2: found 2, expected above 0 and below 1"),
         (["--model", "mash"], "mash"),
         (["--chromosomes", "21,22"], "--chromosomes: found '21,22', expected how many"),
-        (["--genotypes", "panel"], "ld_blocks: missing"),
+        (["--genotypes", "panel"], "--ld-blocks: missing"),
         (["--samples", "many"], "--samples"),
     ],
 )

@@ -1,0 +1,44 @@
+"""`bayesmixer check`: is a saved fit compatible with its data?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayesmixer.cli.options import Fit, Force, Json, Quiet, Threads, Tsv
+from bayesmixer.cli.output import check_inputs, claim, export_table, print_table, say_wrapped
+
+
+def command(
+    results: Fit,
+    data: Annotated[
+        Path,
+        typer.Option(help="Data of the fit, as 'bayesmixer fit --save-data' kept them.", show_default=False),
+    ],
+    level: Annotated[float, typer.Option(min=0, max=1, help="Chance of any false alarm over all checks.")] = 0.05,
+    json: Json = None,
+    tsv: Tsv = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Check a saved fit against its data: do the z-scores look as the fit says they should?
+
+    \b
+    Example:
+      bayesmixer check height.nc --data height_data.nc
+    """
+    claim({"--json": (json, ()), "--tsv": (tsv, ())}, force)
+    check_inputs(results, data)
+
+    import bayesmixer as bm
+    from bayesmixer.reporting.load import open_data, open_results
+
+    found = bm.check(open_results(results), open_data(data), level=level)
+    export_table(found.table, "check", json, tsv, inputs=[results, data], ok=found.ok, sentences=found.sentences)
+    shown = found.table.assign(flagged=["FLAGGED" if f else "" for f in found.table["flagged"]])
+    print_table(shown.drop(columns="in_words"), f"check: {results.name}")
+    for sentence in found.sentences or ["Nothing speaks against the fit."]:
+        say_wrapped(sentence)
