@@ -33,6 +33,7 @@ def command(
     sample_size: Annotated[float | None, typer.Option(help="Sample size, where the file has no column of it.", show_default=False)] = None,
     n_case: Annotated[str | None, typer.Option(help="Cases: a number, or the column's name.", show_default=False)] = None,
     n_control: Annotated[str | None, typer.Option(help="Controls: a number, or the column's name.", show_default=False)] = None,
+    n_eff_half: Annotated[str | None, _column("half of the effective sample size, as PGC writes it")] = None,
     info_min: Annotated[float, typer.Option(min=0, help="Keep variants with imputation INFO above this; 0 keeps all.")] = 0.9,
     maf_min: Annotated[float, typer.Option(min=0, max=0.5, help="Keep variants with minor allele frequency above this; 0 keeps all.")] = 0.01,
     n_min: Annotated[str, typer.Option(help="Keep variants with at least this N; auto: 90th percentile / 1.5; 0 keeps all.")] = "auto",
@@ -42,13 +43,15 @@ def command(
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave out a region (6:25000000-35000000) or those of a BED file; repeat for more.", show_default=False)
     ] = None,
+    max_loss: Annotated[float, typer.Option(min=0, max=1, help="Largest share of the rows that one reason other than a limit may take.")] = 0.2,
     z_from: Annotated[ZFrom, typer.Option(help="Take z from: a z column, beta / se, or P and sign.")] = ZFrom.auto,
     a1_increasing: Annotated[bool, typer.Option("--a1-increasing", help="a1 increases the trait in every row.")] = False,
     separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, space or a character.", show_default=False)] = None,
+    decimal: Annotated[str, typer.Option(help="point, or comma for numbers written 0,05.")] = "point",
     snp: Annotated[str | None, _column("the identifier")] = None,
     chrom: Annotated[str | None, _column("the chromosome")] = None,
     pos: Annotated[str | None, _column("the position")] = None,
-    a1: Annotated[str | None, _column("the effect allele")] = None,
+    a1: Annotated[str | None, _column("the effect allele (ID:4: part 4 of a column ID)")] = None,
     a2: Annotated[str | None, _column("the other allele")] = None,
     z: Annotated[str | None, _column("z-scores")] = None,
     beta: Annotated[str | None, _column("effects or log odds ratios")] = None,
@@ -56,6 +59,9 @@ def command(
     se: Annotated[str | None, _column("standard errors")] = None,
     p: Annotated[str | None, _column("P values")] = None,
     log10p: Annotated[str | None, _column("-log10 P")] = None,
+    lnp: Annotated[str | None, _column("ln P")] = None,
+    ci_lower: Annotated[str | None, _column("lower ends of 95% confidence intervals")] = None,
+    ci_upper: Annotated[str | None, _column("upper ends of 95% confidence intervals")] = None,
     n: Annotated[str | None, _column("sample sizes (or a number)")] = None,
     eaf: Annotated[str | None, _column("the effect allele's frequency")] = None,
     maf: Annotated[str | None, _column("the minor allele's frequency")] = None,
@@ -101,14 +107,19 @@ def command(
         se=se,
         p=p,
         log10p=log10p,
+        lnp=lnp,
+        ci_lower=ci_lower,
+        ci_upper=ci_upper,
         n=n,
         n_case=n_case,
         n_control=n_control,
+        n_eff_half=n_eff_half,
         sample_size=sample_size,
         eaf=eaf,
         maf=maf,
         info=info,
         separator=separator,
+        decimal=decimal,
         a1_increasing=a1_increasing,
         z_from=z_from.value,
         info_min=info_min or None,
@@ -118,11 +129,17 @@ def command(
         keep_indels=keep_indels,
         keep_mhc=keep_mhc,
         exclude=exclude or (),
+        max_loss=max_loss,
     )
-    say(f"{sumstats.name}: {ds.attrs['format']}, z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}")
+    say(
+        f"{sumstats.name}: {ds.attrs['format']}, effect allele {ds.attrs['effect_allele']}, "
+        f"z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}"
+    )
+    for role, count in json.loads(ds.attrs["taken_as_unknown"]).items():
+        say(f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay where another column serves")
     for name, count in json.loads(ds.attrs["filters"]).items():
         if count:
-            say(f"  {count:>10,} {name}: {ORDER[name]}")
+            say(f"  {count:>10,} {name}: {ORDER[name]} ({count / ds.attrs['rows_read']:.1%})")
     for name, why in json.loads(ds.attrs["filters_skipped"]).items():
         say(f"  {'-':>10} {name}: not applied, {why}")
     say(f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and {out.name}.json")

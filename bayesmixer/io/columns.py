@@ -1,204 +1,12 @@
-"""Names that GWAS programs give their columns, and the role (snp, a1, beta, se, p, ...) each name stands for."""
+"""Which column of a table plays which role: the user's choice, the format's names, then the usual ones."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bayesmixer.errors import InputError
-
-# Role -> names in order of preference, as `normalise` writes them.
-NAMES: dict[str, tuple[str, ...]] = {
-    "snp": (
-        *(
-            "rsid",
-            "rs_id",
-            "hm_rsid",
-            "snp",
-            "snpid",
-            "snp_id",
-            "markername",
-            "marker_name",
-            "marker",
-            "markerid",
-            "rs",
-            "rsids",
-            "rs_number",
-            "rs_numbers",
-        ),
-        *("id", "variant_id", "variantid", "variant", "chrpos", "chr_pos"),
-    ),
-    "chrom": ("chr", "chrom", "chromosome", "chr_id", "chr_name", "hg19chr", "hg19chrc", "chr_hg19", "chr_hg38", "chrom_hg19", "chrom_hg38"),
-    "pos": (
-        *("pos", "bp", "position", "base_pair_location", "base_pair_position", "base_pair", "basepair", "bp_hg19", "pos_hg19", "bp_hg38", "pos_hg38"),
-        *("bpos", "ps", "pos_b37", "pos_b38", "chr_position", "position_hg19", "position_hg38"),
-    ),
-    "a1": (
-        *("effect_allele", "effectallele", "effect_all", "ea", "a1", "allele1", "allele_1", "a_1", "tested_allele", "coded_allele", "codedallele"),
-        *("inc_allele", "risk_allele", "riskallele", "reference_allele"),
-    ),
-    "a2": (
-        *(
-            "other_allele",
-            "otherallele",
-            "other_all",
-            "oa",
-            "nea",
-            "non_effect_allele",
-            "noneffect_allele",
-            "noneffectallele",
-            "a2",
-            "allele2",
-            "allele_2",
-        ),
-        *("a_2", "allele0", "allele_0", "a0", "noncoded_allele", "non_coded_allele", "dec_allele", "nonrisk_allele"),
-    ),
-    "z": ("z", "zscore", "z_score", "zstat", "z_stat", "gc_zscore", "z_statistic"),
-    "beta": (
-        "beta",
-        "b",
-        "effect",
-        "effects",
-        "log_odds",
-        "logodds",
-        "log_or",
-        "logor",
-        "ln_or",
-        "lnor",
-        "effect_size",
-        "beta_effect",
-        "all_inv_var_meta_beta",
-    ),
-    "odds_ratio": ("or", "odds_ratio", "oddsratio", "hazard_ratio", "hr", "hazardratio"),
-    "se": (
-        *(
-            "se",
-            "stderr",
-            "std_err",
-            "standard_error",
-            "standarderror",
-            "stderror",
-            "std_error",
-            "sebeta",
-            "se_beta",
-            "beta_se",
-            "log_or_se",
-            "logor_se",
-        ),
-        *("se_log_or", "effect_se", "se_effect", "all_inv_var_meta_sebeta"),
-    ),
-    "p": (
-        *(
-            "p",
-            "pvalue",
-            "p_value",
-            "pval",
-            "p_val",
-            "p_wald",
-            "gc_pvalue",
-            "p_gc",
-            "pvalue_gc",
-            "frequentist_add_pvalue",
-            "pval_nominal",
-            "p_bolt_lmm_inf",
-        ),
-        *("all_inv_var_meta_p", "meta_p", "p_dgc"),
-    ),
-    "log10p": (
-        *(
-            "log10p",
-            "log10_p",
-            "mlog10p",
-            "mlog10_p",
-            "neg_log_10_p_value",
-            "neg_log10_p_value",
-            "neg_log10_p",
-            "neglog10p",
-            "neglog10_p",
-            "neg_log10_pval",
-        ),
-        *(
-            "nlog10p",
-            "lp",
-            "mlogp",
-            "minus_log10_p",
-            "minuslog10p",
-            "log10_pvalue",
-            "log10_p_value",
-            "log10pvalue",
-            "log10pval",
-            "log10_pval",
-            "neglog10_pval_eur",
-        ),
-    ),
-    "n": (
-        *("n", "n_total", "ntotal", "total_n", "totaln", "ntot", "n_tot", "obs_ct", "nmiss", "n_samples", "nsamples", "samplesize", "sample_size"),
-        *("total_sample_size", "totalsamplesize", "n_analyzed", "n_complete_samples", "n_obs", "nobs", "n_sample", "weight", "n_weight"),
-    ),
-    "n_eff": ("neff", "n_eff", "n_effective", "effective_n", "effectiven", "eff_n", "effective_sample_size", "n_eff_total"),
-    "n_eff_half": ("neff_half", "neffdiv2", "n_eff_half"),
-    "n_case": ("n_case", "n_cases", "ncase", "ncases", "cases_n", "n_cas", "ncas", "nca", "num_cases", "case_n", "case_count", "total_ncase"),
-    "n_control": (
-        *("n_control", "n_controls", "ncontrol", "ncontrols", "controls_n", "n_con", "ncon", "nco", "n_ctrl", "n_ctrls", "num_controls"),
-        *("control_n", "control_count", "total_ncontrol"),
-    ),
-    "eaf": (
-        *(
-            "eaf",
-            "effect_allele_frequency",
-            "effect_allele_freq",
-            "effectallelefreq",
-            "a1freq",
-            "a1_freq",
-            "freq_a1",
-            "af1",
-            "freq1",
-            "freq",
-            "frq",
-            "frequency",
-        ),
-        *(
-            "af",
-            "freq_effect",
-            "allele1_freq",
-            "freq_allele1",
-            "frq_u",
-            "f_u",
-            "freq_effect_allele",
-            "coded_allele_frequency",
-            "a1_frequency",
-            "frq_a1",
-        ),
-    ),
-    "maf": ("maf", "minor_allele_frequency", "minor_allele_freq", "minor_af"),
-    "info": (
-        "info",
-        "imputationinfo",
-        "imputation_info",
-        "imputation_quality",
-        "impinfo",
-        "info_score",
-        "imp_info",
-        "minimac_r2",
-        "rsq",
-        "oevar_imp",
-    ),
-    "test": ("test",),
-    "ref": ("ref", "ref_allele"),
-    "alt": ("alt", "alt_allele"),
-}
-SIGNED = ("z", "beta", "odds_ratio")
-
-
-def normalise(name: str) -> str:
-    """Lower case, and one underscore for whatever is no letter or digit."""
-    return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
-
-
-def shown(names: Sequence[str]) -> str:
-    """Column names for an error message, cut after twelve."""
-    kept = [n for n in names if n]
-    return ", ".join(kept[:12]) + (", ..." if len(kept) > 12 else "")
+from bayesmixer.io.analyses import STATISTICS, Analyses
+from bayesmixer.io.names import NAMES, SIGNED, flag, index_by_spelling, normalise, shown
 
 
 def find_given(path: object, names: Sequence[str], role: str, given: str) -> int:
@@ -213,19 +21,23 @@ def find_given(path: object, names: Sequence[str], role: str, given: str) -> int
     loose = [i for i, n in enumerate(names) if normalise(n) == normalise(given)]
     found = exact or loose
     if not found:
-        raise InputError(path, f"no column '{given}' for {role} (found: {shown(names)})", f"Give {role}= (--{flag(role)}) one of these names.")
+        raise InputError(
+            path,
+            f"no column '{given}' for {role} (found: {shown(names)})",
+            f"Give {role}= (--{flag(role)}) one of these names.",
+        )
     if len(found) > 1:
         raise InputError(path, f"{len(found)} columns are named '{given}', wanted for {role}", "Rename or remove all but one.")
     return found[0]
 
 
-def flag(role: str) -> str:
-    """Name of the command-line option for a role."""
-    return role.replace("_", "-")
-
-
 def assign(
-    path: object, names: Sequence[str], preferred: Mapping[str, Sequence[str]], given: Mapping[str, str], absent: Sequence[str] = ()
+    path: object,
+    names: Sequence[str],
+    preferred: Mapping[str, Sequence[str]],
+    given: Mapping[str, str],
+    absent: Sequence[str] = (),
+    numeric: Callable[[int], bool] = lambda _: True,
 ) -> dict[str, int]:
     """Give roles to columns.
 
@@ -241,6 +53,8 @@ def assign(
         Column names that the user chose, by role.
     absent
         Roles that the format does not have, whatever its names suggest.
+    numeric
+        Whether a column (by index) holds numbers; one that does not is no effect where another is.
 
     Returns
     -------
@@ -250,25 +64,82 @@ def assign(
     Raises
     ------
     InputError
-        Two columns for one role that cannot be told apart, or a chosen column that is not there.
+        Two columns for one role, or two analyses, that cannot be told apart; a chosen column that is not there.
     """
-    index: dict[str, list[int]] = {}
-    for i, name in enumerate(names):
-        index.setdefault(normalise(name), []).append(i)
+    index = index_by_spelling(names)
     roles = {role: find_given(path, names, role, name) for role, name in given.items()}
     taken = set(roles.values())
-    chose_sign = any(role in given for role in SIGNED)
+    chosen = [roles[role] for role in SIGNED if role in given]
+    analyses = Analyses(names, numeric)
+    affix = analyses.affix(chosen[0]) if chosen else ""
+    if not chosen and not set(SIGNED) & set(preferred):
+        affix = _the_analysis(path, names, analyses, bool({"p", "log10p", "lnp"} & set(given)))
+    # reference_allele is GWAMA's effect allele, but beside an alternate allele it is the reference's
+    skip = {"reference_allele"} if any(name in index for name in NAMES["alt"]) else set()
     for role, generic in NAMES.items():
-        if role in roles or role in absent or (chose_sign and role in SIGNED):
+        if role in roles or role in absent or (chosen and role in SIGNED):
             continue
-        listed = preferred.get(role, generic)
-        found = [(name, i) for name in listed for i in index.get(name, []) if i not in taken or role in {"ref", "alt"}]
+        found = [
+            (name, i)
+            for name in preferred.get(role, generic)
+            if name not in skip or role != "a1"
+            for i in _spelled(index, name)
+            if (i not in taken or role in {"ref", "alt"}) and (role in preferred or not analyses.is_another(i, affix))
+        ]
+        if affix and role in STATISTICS:
+            own = [(normalise(names[i]), i) for i in analyses.column(affix, role) if i not in taken]
+            found = own or (found if analyses.serves(role, affix) else [])
+        if role in SIGNED and len(found) > 1:
+            found = [f for f in found if numeric(f[1])] or found
         if not found:
             continue
-        if len(found) > 1 and found[0][0] == found[1][0]:
-            raise InputError(path, f"{len(index[found[0][0]])} columns are named '{names[found[0][1]]}'", "Rename or remove all but one.")
-        if role in SIGNED and len(found) > 1 and role not in preferred:
+        first = names[found[0][1]]
+        twice = [i for _, i in found if normalise(names[i]) == normalise(first)]
+        if len(set(twice)) > 1:
+            raise InputError(path, f"{len(set(twice))} columns are named '{first}'", "Rename or remove all but one.")
+        if role in SIGNED and len({i for _, i in found}) > 1 and role not in preferred:
             which = " and ".join(names[i] for _, i in found)
             raise InputError(path, f"two columns for {role}: {which}", f"Say which one to use with {role}= (--{flag(role)}).")
         roles[role] = found[0][1]
+    if len([r for r in SIGNED if r in roles]) > 1:
+        # a column of words such as GWAMA's "effects" (++-) is no effect where another column is
+        for role in [r for r in SIGNED if r in roles and r not in given and not numeric(roles[r])]:
+            if any(numeric(roles[r]) for r in SIGNED if r in roles and r != role):
+                del roles[role]
     return roles
+
+
+def _spelled(index: Mapping[str, list[int]], name: str) -> list[int]:
+    """Columns of a name; one that ends with * is the beginning of a name."""
+    if not name.endswith("*"):
+        return index.get(name, [])
+    return [i for found in index if found.startswith(name[:-1]) for i in index[found]]
+
+
+def _the_analysis(path: object, names: Sequence[str], analyses: Analyses, has_p: bool) -> str:
+    """Affix of the analysis to read where the user named no effect: the one without affix, or the only one.
+
+    Raises
+    ------
+    InputError
+        Several that could be meant.
+    """
+    effects = analyses.effects
+    others = [a for a in effects if a]
+    if "" in effects:
+        plain = analyses.members[""]
+        poor = not has_p and not set(plain) & {"se", "p", "log10p", "lnp", "beta", "odds_ratio"}
+        rich = [a for a in others if set(analyses.members[a]) & {"se", "p", "log10p", "lnp"}]
+        if not (poor and rich):
+            return ""
+        others = ["", *rich]
+    if len(others) <= 1:
+        return others[0] if others else ""
+    found = shown([names[effects[a][0]] for a in others])
+    first = next(r for r in SIGNED if analyses.column(others[-1], r))
+    name = names[analyses.column(others[-1], first)[0]]
+    raise InputError(
+        path,
+        f"effects of several analyses in one file ({found})",
+        f"Name the effect to read, e.g. {first}={name} (--{flag(first)} {name}); its standard error, P and N are taken from the columns named alike.",
+    )

@@ -20,9 +20,8 @@ ORDER: dict[str, str] = {
     "p_out_of_range": "P below 0 or above 1",
     "se_not_positive": "standard error zero, negative or infinite",
     "odds_ratio_not_positive": "odds ratio zero, negative or infinite",
-    "eaf_out_of_range": "allele frequency outside 0 to 1",
     "n_not_positive": "sample size zero, negative or infinite",
-    "p_zero": "P = 0 and no effect and standard error to take z from",
+    "p_zero": "P = 0 (or a bound such as <1e-300) and no effect and standard error to take z from",
     "sign_unknown": "effect of exactly 0 beside a P below 1",
     "missing": "no effect, allele, sample size, or name and position",
     "indel": "not a change of a single base",
@@ -100,10 +99,17 @@ class Filters:
             out["region"] = self._regions.contains(frame["chrom"], frame["pos"])
         return out
 
-    def whole_file(self, frame: pl.DataFrame, counts: dict[str, int], munged: bool) -> tuple[pl.DataFrame, float | None]:
-        """Drop duplicates and low sample sizes, counting into `counts`; returns what is left and the limit on N (None: not applied)."""
+    def whole_file(self, frame: pl.DataFrame, counts: dict[str, int], munged: bool) -> tuple[pl.DataFrame, float | None, int]:
+        """Drop duplicates and low sample sizes, counting into `counts`.
+
+        Returns what is left, the limit on N (None: not applied), and how many of the duplicates have a z of their own.
+        """
         before = frame.height
-        frame = frame.filter(pl.col("snp").is_first_distinct())
+        first = frame.select(_first_of_name()).to_series()
+        differing = 0
+        if before - (kept := int(first.sum())) > 0.01 * before:
+            differing = frame.select(pl.struct("snp", "chrom", "pos", "z").is_first_distinct().sum()).item() - kept
+        frame = frame.filter(first)
         placed = frame["pos"] > 0
         if placed.any():
             keys = [pl.col("chrom"), pl.col("pos"), pl.min_horizontal("a1", "a2").alias("low"), pl.max_horizontal("a1", "a2").alias("high")]
@@ -133,7 +139,19 @@ class Filters:
             before = frame.height
             frame = frame.filter(pl.col("n") >= limit)
             counts["n_low"] = before - frame.height
-        return frame, limit
+        return frame, limit, max(0, differing)
+
+
+def _first_of_name() -> pl.Expr:
+    """Rows that are not another of an earlier name: names at different places are different variants.
+
+    A name that is a place (1:1000) is shared by all variants there, whose alleles tell them apart.
+    """
+    snp, placed = pl.col("snp"), pl.col("pos") > 0
+    here = pl.when(placed).then(pl.col("pos"))
+    same = pl.struct(snp, pl.when(placed).then(pl.col("chrom")).alias("c"), here.alias("p")).is_first_distinct()
+    is_place = placed & snp.str.contains(r"(?i)^(chr)?[0-9XYMT]{1,2}[:_-]\d+$")
+    return is_place | snp.is_unique() | same
 
 
 def count_first(frame: pl.DataFrame, reasons: dict[str, pl.Series | pl.Expr], counts: dict[str, int]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bayesmixer.io.columns import normalise
+from bayesmixer.io.names import normalise
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Format:
     matches: Callable[[frozenset[str]], bool]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    note: str = ""
+    """What a user should know of its N, said where there is none or beside the one taken."""
 
 
 def _has(*names: str) -> Callable[[frozenset[str]], bool]:
@@ -32,9 +34,25 @@ def _is_metal(found: frozenset[str]) -> bool:
     return {"markername", "allele1", "allele2"} <= found and ("direction" in found or {"weight", "zscore"} <= found or {"effect", "stderr"} <= found)
 
 
+def _is_plink1_meta(found: frozenset[str]) -> bool:
+    return "p_r" in found and bool({"or_r", "beta_r"} & found)
+
+
+def _is_mtag(found: frozenset[str]) -> bool:
+    return bool({"mtag_z", "mtag_beta"} & found)
+
+
+def _is_saige(found: frozenset[str]) -> bool:
+    sure = {"af_allele2", "ac_allele2", "af_allele2_case", "p_value_na", "is_spa", "is_spa_converge", "vart", "vartstar"}
+    return {"allele1", "allele2"} <= found and bool(sure & found)
+
+
 def _is_ldsc(found: frozenset[str]) -> bool:
     return {"snp", "a1", "a2", "z", "n"} <= found <= {"snp", "a1", "a2", "z", "n", "chr", "bp", "frq"}
 
+
+SAIGE_CUT = "saige, cut down"
+"""Allele1, Allele2, Tstat and p.value: SAIGE's, unless Tstat turns out to be beta / se."""
 
 _BY_ALT = {"a1": ("alt",), "a2": ("ref",)}
 
@@ -62,19 +80,19 @@ FORMATS: tuple[Format, ...] = (
     # SAIGE: Allele2 is the effect allele; Tstat is the score statistic, not a z-score
     *(
         Format(
-            "saige",
-            _has("allele1", "allele2", marker),
+            name,
+            matches,
             {
-                "snp": ("rsid", "markerid", "snpid"),
+                "snp": ("rsid", "markerid", "snpid", "snp"),
                 "a1": ("allele2",),
                 "a2": ("allele1",),
-                "eaf": ("af_allele2",),
+                "eaf": ("af_allele2", "af"),
                 "info": ("imputationinfo",),
                 "p": ("p_value",),
             },
             absent=("z",),
         )
-        for marker in ("af_allele2", "ac_allele2")
+        for name, matches in (("saige", _is_saige), (SAIGE_CUT, _has("allele1", "allele2", "tstat", "p_value")))
     ),
     # BOLT-LMM: BETA and SE belong to the infinitesimal model, so its P does too; GENPOS is in Morgans
     Format(
@@ -116,6 +134,35 @@ FORMATS: tuple[Format, ...] = (
         _is_metal,
         {"a1": ("allele1",), "a2": ("allele2",), "z": ("zscore",), "beta": ("effect",), "se": ("stderr",), "eaf": ("freq1",), "p": ("p_value",)},
     ),
+    # PLINK 1.9 --meta-analysis: N counts studies; P(R) and OR(R) are the random effects
+    Format(
+        "plink1-meta",
+        _is_plink1_meta,
+        {"p": ("p",), "odds_ratio": ("or",), "beta": ("beta",)},
+        absent=("n", "z"),
+        note="its column N is the number of studies",
+    ),
+    # MTAG: Z, beta and P without prefix are those of the input GWAS
+    Format(
+        "mtag",
+        _is_mtag,
+        {
+            "z": ("mtag_z",),
+            "beta": ("mtag_beta",),
+            "odds_ratio": (),
+            "se": ("mtag_se",),
+            "p": ("mtag_pval", "mtag_p"),
+            "log10p": (),
+        },
+        note="N of the GWAS that MTAG was given; its results amount to N x (mean mtag_z^2 - 1) / (mean z^2 - 1)",
+    ),
+    # Neale lab: alleles stand inside `variant` (chromosome:position:ref:alt), the effect is that of alt
+    Format(
+        "neale",
+        _has("variant", "minor_allele", "minor_af", "ac", "ytx", "beta"),
+        {"snp": ("variant",), "a1": (), "a2": (), "maf": (), "eaf": ("minor_af",)},
+    ),
+    Format("mvp", _has("snp_id", "ref", "alt", "ea", "r2", "af"), {"a1": ("ea",), "info": ("r2",)}),
     Format("ldsc", _is_ldsc, {"a1": ("a1",), "a2": ("a2",), "z": ("z",)}),
     Format(
         "finngen",
@@ -124,14 +171,17 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "snptest",
-        _has("allelea", "alleleb", "frequentist_add_beta_1"),
+        lambda found: {"allelea", "alleleb"} <= found and any(n.startswith("frequentist_add") for n in found),
         {
             "a1": ("alleleb",),
             "a2": ("allelea",),
-            "beta": ("frequentist_add_beta_1",),
-            "se": ("frequentist_add_se_1",),
-            "p": ("frequentist_add_pvalue",),
+            # 2.5 adds the model and the phenotype: frequentist_add_beta_1:add/sle=1
+            "beta": ("frequentist_add_beta_1", "frequentist_add_beta_1_add_*"),
+            "se": ("frequentist_add_se_1", "frequentist_add_se_1_add_*"),
+            "p": ("frequentist_add_pvalue", "frequentist_add_lrt_pvalue", "frequentist_add_wald_pvalue_1", "frequentist_add_score_pvalue"),
             "n": ("all_total",),
+            "n_case": ("cases_total",),
+            "n_control": ("controls_total",),
         },
     ),
     Format("table", lambda _: True),
@@ -142,6 +192,11 @@ def recognise(names: Sequence[str]) -> Format:
     """Return the first of `FORMATS` whose columns are among `names`."""
     found = frozenset(normalise(n) for n in names)
     return next(f for f in FORMATS if f.matches(found))
+
+
+def table_format() -> Format:
+    """What is no other format."""
+    return FORMATS[-1]
 
 
 def daner_counts(names: Sequence[str]) -> tuple[int, int, int]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bayesmixer.errors import InputError
-from bayesmixer.io.columns import normalise
+from bayesmixer.io.names import normalise
+
+DECIMALS = {"point": ".", "comma": ",", ".": ".", ",": ","}
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,16 @@ class Given:
     a1_increasing: bool = False
     z_from: str = "auto"
     trait: str = ""
+    decimal: str = "."
+
+    def __post_init__(self) -> None:
+        if self.decimal not in DECIMALS:
+            raise InputError("decimal", f"'{self.decimal}' is no decimal sign", "Give 'point' or 'comma'.")
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers are written 0,05."""
+        return DECIMALS[self.decimal] == ","
 
 
 def numeric_or_name(value: str | float | None, role: str) -> tuple[str | None, float | None]:

@@ -67,7 +67,7 @@ def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress
     """
     from bayesmixer import __version__
 
-    note = {k: json.loads(v) if k in {"filters", "filters_skipped", "columns"} else v for k, v in ds.attrs.items()}
+    note = {k: json.loads(v) if k in {"filters", "filters_skipped", "columns", "taken_as_unknown"} else v for k, v in ds.attrs.items()}
     if isinstance(note.get("n_min"), float) and np.isnan(note["n_min"]):
         note["n_min"] = None
     z2 = ds["z"].to_numpy() ** 2
@@ -110,9 +110,13 @@ def _write(ds: xr.Dataset, out: Path, f: BinaryIO, progress: bool | None) -> Non
         for start in range(0, n, _ROWS):
             part = ds.isel(variant=slice(start, start + _ROWS))
             columns = {"SNP": "snp", "A1": "a1", "A2": "a2", "Z": "z", "N": "n"} | ({"CHR": "chrom", "BP": "pos"} if placed else {})
+            if "eaf" in part:
+                columns["FRQ"] = "eaf"  # of A1: without it nobody sees later that the alleles were taken the wrong way round
             frame = pl.DataFrame({head: _series(part[name].to_numpy()) for head, name in columns.items()})
             # six decimals of z are a thousandth of the rounding of any published P
             frame = frame.with_columns(pl.col("Z").round(6), pl.col("N").cast(pl.Int64) if whole else pl.col("N").round(3))
+            if "FRQ" in columns:
+                frame = frame.with_columns(pl.col("FRQ").fill_nan(None).round(6))
             stream.write(frame.write_csv(separator="\t", include_header=start == 0, quote_style="never").encode())
             b.advance(part.sizes["variant"])
     if stream is not f:

@@ -1,18 +1,25 @@
-"""Where N comes from: numbers given, columns, or counts stated beside them; 4 / (1/cases + 1/controls) for cases and controls."""
+"""Where N comes from: numbers given, columns, or counts stated beside them; effective for cases and controls."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from bayesmixer.errors import InputError
 from bayesmixer.io import gwas_vcf
-from bayesmixer.io.columns import shown
 from bayesmixer.io.given import Given
+from bayesmixer.io.names import COUNTS, normalise, shown
+
+_CASES = r"(?im)^##\s*n[_ ]?(?:cases?|cas|ca)\s*[=:]\s*\"?([\d,]+)"
+_CONTROLS = r"(?im)^##\s*n[_ ]?(?:controls?|con|co)\s*[=:]\s*\"?([\d,]+)"
+# Neff never exceeds what the counts give, so that a column above half of it cannot be half of it
+_HALF = 0.51
+_ABOUT_HALF = 0.4
+_SMALLEST, _SMALLEST_CONSTANT, _FEW_ROWS = 100, 200, 20
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,34 @@ class Stated:
     where: str = ""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How N is made.
+
+    Parameters
+    ----------
+    rule, constant
+        See `Plan`.
+    words
+        Where N comes from.
+    columns
+        Role -> index of the columns that it needs (-1 for a field of a VCF).
+    warning
+        What the user should know of it, or "".
+    """
+
+    rule: str
+    words: str
+    columns: Mapping[str, int] = field(default_factory=dict)
+    constant: float | None = None
+    warning: str = ""
+
+
+def effective(cases: float, controls: float) -> float:
+    """Effective sample size of a case-control study, 4 / (1/cases + 1/controls)."""
+    return 4.0 / (1.0 / cases + 1.0 / controls)
+
+
 def ssf_metadata(path: Path) -> tuple[Stated, str]:
     """Counts and genome build in the metadata beside a GWAS-SSF file (FILE-meta.yaml); empty where there are none."""
     beside = path.with_name(path.name + "-meta.yaml")
@@ -42,9 +77,24 @@ def ssf_metadata(path: Path) -> tuple[Stated, str]:
     return Stated(total["case_count"], total["control_count"], total["sample_size"], beside.name), build
 
 
+def header_counts(meta: Sequence[str]) -> Stated:
+    """Cases and controls in the lines above the table, as PGC writes them: ##nCase=53386."""
+    text = "\n".join(meta)
+    case, control = (re.search(pattern, text) for pattern in (_CASES, _CONTROLS))
+    if not case or not control:
+        return Stated()
+    return Stated(float(case[1].replace(",", "")), float(control[1].replace(",", "")), where="the header")
+
+
 def choose_sample_size(
-    path: Path, names: Sequence[str], columns: Mapping[str, int], given: Given, stated: Stated
-) -> tuple[dict[str, int], str, float | None, str]:
+    path: Path,
+    names: Sequence[str],
+    columns: Mapping[str, int],
+    given: Given,
+    stated: Stated,
+    median: Callable[[str], float] = lambda _: float("nan"),
+    note: str = "",
+) -> Size:
     """Choose where N comes from.
 
     Parameters
@@ -57,17 +107,88 @@ def choose_sample_size(
         What the user said; goes before everything else.
     stated
         Counts of the whole study.
-
-    Returns
-    -------
-    tuple
-        The columns without counts that are not needed; the rule and its constant (see `Plan`); the source in words.
+    median
+        Median of a role's column in the first rows, NaN where unknown.
+    note
+        What the format says of its N, for the error.
 
     Raises
     ------
     InputError
-        There is none, or the numbers given make no sense.
+        There is none, it could mean two things, or the numbers given make no sense.
+
+    Notes
+    -----
+    An effective N that the file states goes before one made of its counts: in a meta-analysis it is the sum over the
+    cohorts, and 4 / (1/cases + 1/controls) of the totals is larger (Grotzinger et al. 2023, Biological Psychiatry 93:29).
     """
+    _check_given(given)
+    roles = {r for r in COUNTS if r in columns}
+
+    def named(role: str) -> str:
+        return names[columns[role]] if columns[role] >= 0 else gwas_vcf.KEYS[role]
+
+    def of(*used: str) -> dict[str, int]:
+        return {role: columns[role] for role in used}
+
+    two = stated.n_case > 0 and stated.n_control > 0
+    if given.sample_size is not None:
+        warning = "" if given.sample_size >= _SMALLEST else f"a sample size of {given.sample_size:g} was given: no GWAS has so few"
+        return Size("constant", f"given: {given.sample_size:g}", constant=float(given.sample_size), warning=warning)
+    if given.n_case is not None and given.n_control is not None:
+        words = f"effective, of {given.n_case:g} cases and {given.n_control:g} controls given"
+        return Size("constant", words, constant=effective(given.n_case, given.n_control))
+    if "n" in given.columns:
+        return Size("n", f"column {named('n')}", of("n"))
+    if "n_eff_half" in given.columns:
+        return Size("n_eff_half", f"2 x column {named('n_eff_half')}", of("n_eff_half"))
+    by_count: Size | None = None
+    total = float("nan")
+    if {"n_case", "n_control"} <= roles:
+        words = f"effective, 4 / (1 / {named('n_case')} + 1 / {named('n_control')}) by row"
+        by_count, total = Size("case_control", words, of("n_case", "n_control")), _of_counts(median("n_case"), median("n_control"))
+    elif {"case_alleles", "control_alleles"} <= roles:
+        words = f"effective, of half of {named('case_alleles')} and {named('control_alleles')} by row"
+        by_count = Size("case_control", words, of("case_alleles", "control_alleles"))
+    elif two:
+        total = effective(stated.n_case, stated.n_control)
+    if {"n_case", "n_control"} & set(given.columns) and by_count:
+        return by_count
+    if "n_eff_half" in roles:
+        if median("n_eff_half") * 2 > 1.1 * total:
+            raise InputError(
+                path,
+                f"column {named('n_eff_half')} says half of the effective N, but twice its median {median('n_eff_half'):g} "
+                f"is more than the {total:,.0f} that cases and controls give",
+                f"Say what it is: n={named('n_eff_half')} (--n) as it stands, n_eff_half={named('n_eff_half')} (--n-eff-half) for its double.",
+            )
+        return Size("n_eff_half", f"2 x column {named('n_eff_half')}", of("n_eff_half"))
+    if "n_eff" in roles and not (total and median("n_eff") > 1.1 * total):
+        return _whole_or_half(path, named("n_eff"), columns["n_eff"], median("n_eff"), total)
+    if by_count:
+        return by_count
+    if {"n", "n_case"} <= roles:
+        return Size("total_less_cases", f"effective, of {named('n_case')} cases out of {named('n')} by row", of("n", "n_case"))
+    if two and "n" in roles:
+        share = stated.n_case / (stated.n_case + stated.n_control)
+        constant = 4.0 * share * (1.0 - share)
+        words = f"effective, {constant:.4g} x {named('n')} by row ({share:.1%} cases by {stated.where})"
+        return Size("n_times", words, of("n"), constant)
+    if two:
+        words = f"effective, of {stated.n_case:g} cases and {stated.n_control:g} controls by {stated.where}"
+        return Size("constant", words, constant=total)
+    if "n" in roles:
+        return Size("n", f"column {named('n')}", of("n"), warning=_total(columns, names, named("n")))
+    if stated.n_total:
+        return Size("constant", f"{stated.n_total:g} by {stated.where}", constant=stated.n_total)
+    raise InputError(
+        path,
+        f"no sample size{f' ({note})' if note else ''} (found: {shown(names)})",
+        "Give sample_size= (--sample-size), n_case= and n_control= (--n-case, --n-control), or the column's name with n= (--n).",
+    )
+
+
+def _check_given(given: Given) -> None:
     for name in ("sample_size", "n_case", "n_control"):
         value = getattr(given, name)
         if value is not None and not (np.isfinite(value) and value > 0):
@@ -76,45 +197,60 @@ def choose_sample_size(
         raise InputError("n_case, n_control", "only one of them is a number", "Give both, or sample_size= (--sample-size).")
     if given.n_case is not None and given.sample_size is not None:
         raise InputError("sample_size", "given together with n_case and n_control", "Give either.")
-    roles = {r for r in ("n", "n_eff", "n_eff_half", "n_case", "n_control") if r in columns}
 
-    def named(role: str) -> str:
-        return names[columns[role]] if columns[role] >= 0 else gwas_vcf.KEYS[role]
 
-    two = stated.n_case > 0 and stated.n_control > 0
-    use: tuple[str, ...]
-    constant = None
-    if given.sample_size is not None:
-        rule, use, constant, words = "constant", (), float(given.sample_size), f"given: {given.sample_size:g}"
-    elif given.n_case is not None and given.n_control is not None:
-        constant = 4.0 / (1.0 / given.n_case + 1.0 / given.n_control)
-        rule, use, words = "constant", (), f"effective, of {given.n_case:g} cases and {given.n_control:g} controls given"
-    elif "n" in given.columns:
-        rule, use, words = "n", ("n",), f"column {named('n')}"
-    elif {"n_case", "n_control"} <= roles:
-        rule, use, words = "case_control", ("n_case", "n_control"), f"effective, 4 / (1 / {named('n_case')} + 1 / {named('n_control')}) by row"
-    elif "n_eff" in roles:
-        rule, use, words = "n_eff", ("n_eff",), f"column {named('n_eff')}"
-    elif "n_eff_half" in roles:
-        rule, use, words = "n_eff_half", ("n_eff_half",), f"2 x column {named('n_eff_half')}"
-    elif {"n", "n_case"} <= roles:
-        rule, use, words = "total_less_cases", ("n", "n_case"), f"effective, of {named('n_case')} cases out of {named('n')} by row"
-    elif two and "n" in roles:
-        share = stated.n_case / (stated.n_case + stated.n_control)
-        constant = 4.0 * share * (1.0 - share)
-        rule, use, words = "n_times", ("n",), f"effective, {constant:.4g} x {named('n')} by row ({share:.1%} cases by {stated.where})"
-    elif two:
-        constant = 4.0 / (1.0 / stated.n_case + 1.0 / stated.n_control)
-        rule, use, words = "constant", (), f"effective, of {stated.n_case:g} cases and {stated.n_control:g} controls by {stated.where}"
-    elif "n" in roles:
-        rule, use, words = "n", ("n",), f"column {named('n')}"
-    elif stated.n_total:
-        rule, use, constant, words = "constant", (), stated.n_total, f"{stated.n_total:g} by {stated.where}"
-    else:
+def _of_counts(cases: float, controls: float) -> float:
+    return effective(cases, controls) if cases > 0 and controls > 0 else float("nan")
+
+
+def _whole_or_half(path: Path, name: str, column: int, value: float, total: float) -> Size:
+    """An effective N as it stands, or PGC's half of it where cases and controls give about twice as much."""
+    share = value / total
+    if not share <= _HALF:  # also where there are no counts
+        return Size("n_eff", f"column {name}", {"n_eff": column})
+    found = f"column {name} ({value:,.0f}) is {share:.0%} of the {total:,.0f} that 4 / (1/cases + 1/controls) gives"
+    if share < _ABOUT_HALF:
         raise InputError(
             path,
-            f"no sample size (found: {shown(names)})",
-            "Give sample_size= (--sample-size), n_case= and n_control= (--n-case, --n-control), or the column's name with n= (--n).",
+            f"{found}: the effective N of many unequal cohorts, or half of it",
+            f"Say which: n={name} (--n {name}) as it stands, n_eff_half={name} (--n-eff-half {name}) for its double.",
         )
-    kept = {role: i for role, i in columns.items() if role not in roles or role in use}
-    return kept, rule, constant, words
+    return Size(
+        "n_eff_half",
+        f"2 x column {name}, which is half by the counts",
+        {"n_eff_half": column},
+        warning=f"{found}: taken as half of the effective N, as PGC writes it, and doubled; n={name} (--n {name}) takes it as it stands",
+    )
+
+
+def _total(columns: Mapping[str, int], names: Sequence[str], n: str) -> str:
+    """A word where odds ratios say cases and controls while N counts everybody."""
+    effect = next((names[columns[r]] for r in ("odds_ratio", "beta") if columns.get(r, -1) >= 0), "")
+    plain = normalise(effect).replace("_", "")
+    if not ("odds_ratio" in columns or "odds" in plain or plain in {"logor", "lnor"}) or plain.startswith(("hr", "hazard")):
+        return ""
+    return (
+        f"{effect} says cases and controls, and column {n} is the total of both: too large unless they are equally many. "
+        "Give n_case= and n_control= (--n-case, --n-control), numbers or columns"
+    )
+
+
+def check_plausible(path: Path, size: Size, names: Sequence[str], n: np.ndarray, given: Given) -> str:
+    """Refuse an N that counts something else; the warning instead where the user named it.
+
+    Raises
+    ------
+    InputError
+        A median that no GWAS has.
+    """
+    n = n[np.isfinite(n) & (n > 0)]
+    if size.rule == "constant" or len(n) < _FEW_ROWS:
+        return ""
+    middle = float(np.median(n))
+    if not (middle < _SMALLEST or (middle <= _SMALLEST_CONSTANT and n.min() == n.max())):
+        return ""
+    which = " and ".join(names[i] for i in size.columns.values() if i >= 0) or "N"
+    found = f"column {which} gives an N of {middle:g} in the median: no sample size of a GWAS, perhaps the number of studies"
+    if set(size.columns) & set(given.columns):
+        return found
+    raise InputError(path, found, "Give sample_size= (--sample-size), or the right column with n= (--n).")

@@ -15,15 +15,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.io.filters import ORDER, Filters, count_first, ordered
+from bayesmixer.io.filters import Filters, count_first, ordered
 from bayesmixer.io.given import Given, given_columns, known_build, numeric_or_name
-from bayesmixer.io.harmonise import numbers
+from bayesmixer.io.harmonise import Seen, numbers
+from bayesmixer.io.loss import check_loss, check_max_loss, refuse_empty
 from bayesmixer.io.munged import check_destination, write_munged
 from bayesmixer.io.recipe import Recipe, write_recipe
 from bayesmixer.io.text import Table, open_table
 from bayesmixer.progress import bar
 from bayesmixer.variables import validate
 
+MAF_MIN = 0.01
 _FLOATS = ("z", "n", "beta", "se", "p", "eaf", "info", "n_case", "n_control")
 _SUFFIXES = (".gz", ".bgz", ".zst", ".bz2", ".xz", ".txt", ".tsv", ".csv", ".vcf", ".parquet", ".sumstats")
 
@@ -44,23 +46,29 @@ def read_sumstats(
     se: str | None = None,
     p: str | None = None,
     log10p: str | None = None,
+    lnp: str | None = None,
+    ci_lower: str | None = None,
+    ci_upper: str | None = None,
     n: str | float | None = None,
     n_case: str | float | None = None,
     n_control: str | float | None = None,
+    n_eff_half: str | None = None,
     sample_size: float | None = None,
     eaf: str | None = None,
     maf: str | None = None,
     info: str | None = None,
     separator: str | None = None,
+    decimal: str = "point",
     a1_increasing: bool = False,
     z_from: str = "auto",
     info_min: float | None = 0.9,
-    maf_min: float | None = 0.01,
+    maf_min: float | None = MAF_MIN,
     n_min: float | str | None = "auto",
     keep_ambiguous: bool = False,
     keep_indels: bool = False,
     keep_mhc: bool = False,
     exclude: Iterable[str | os.PathLike[str]] = (),
+    max_loss: float = 0.2,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Read GWAS summary statistics in any common format.
@@ -74,14 +82,21 @@ def read_sumstats(
         Name of the trait; the file's name by default. In a GWAS-VCF with several samples, the one to read.
     build
         "GRCh37" or "GRCh38", where known.
-    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, eaf, maf, info
-        Names of columns, where the file's own do not say what they are. `a1` is the effect allele; `log10p` is -log10 P.
+    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, lnp, ci_lower, ci_upper, eaf, maf, info
+        Names of columns, where the file's own do not say what they are. `a1` is the effect allele (`a1="ID:4"` is part 4 of
+        a column ID of chromosome:position:allele:allele); `log10p` is -log10 P, `lnp` ln P (of either sign); `ci_lower` and
+        `ci_upper` are the ends of a 95% confidence interval. Where an effect of several analyses is named (beta_EUR), its
+        standard error, P and N come from the columns named alike (se_EUR, ...) and from no others.
     n, n_case, n_control
         Column names, or numbers that hold for all variants.
+    n_eff_half
+        Column with half of the effective sample size, as PGC writes it.
     sample_size
         N for a file without; the same as a number for `n`.
     separator
         "tab", "comma", "semicolon", "space" or a character; found from the file by default.
+    decimal
+        "point", or "comma" for numbers written 0,05.
     a1_increasing
         a1 increases the trait in every row (a file of P values without signs).
     z_from
@@ -95,6 +110,8 @@ def read_sumstats(
         Keep A/T and C/G variants, indels, and chromosome 6, 25-35 Mb.
     exclude
         Further regions: "6:25000000-35000000", "X", or paths of BED files.
+    max_loss
+        Largest share of the rows that one reason (not a limit or region above) may take before the reader stops.
     progress
         Show a progress bar; None shows it on a terminal.
 
@@ -102,12 +119,19 @@ def read_sumstats(
     -------
     xarray.Dataset
         Sumstats: snp, chrom, pos, a1, a2, z, n (variant), and beta, se, p, eaf, info, n_case, n_control where the file has them;
-        attrs["filters"] counts what each filter removed, in order.
+        attrs["filters"] counts what each filter removed, in order; attrs["effect_allele"] is the column taken as a1.
 
     Raises
     ------
     InputError
-        The file cannot be read, lacks something that z-scores need, or keeps no variant.
+        The file cannot be read, lacks something that z-scores need, could mean two things, loses much to one reason, or
+        keeps no variant.
+
+    Warns
+    -----
+    DataWarning
+        A reason takes more than 1% of the rows; N is a total beside odds ratios, or was taken as half of the effective N;
+        columns contradict each other.
 
     Notes
     -----
@@ -138,6 +162,10 @@ def read_sumstats(
             se=se,
             p=p,
             log10p=log10p,
+            lnp=lnp,
+            ci_lower=ci_lower,
+            ci_upper=ci_upper,
+            n_eff_half=n_eff_half,
             eaf=eaf,
             maf=maf,
             info=info,
@@ -149,15 +177,24 @@ def read_sumstats(
         a1_increasing,
         z_from,
         trait,
+        decimal,
     )
+    check_max_loss(max_loss)
     filters = Filters(info_min, maf_min, n_min, keep_ambiguous, keep_indels, keep_mhc, exclude)
     build = known_build(build)
     with open_table(path, separator) as table:
         recipe = write_recipe(table, given)
-        frame, counts, rows = _read_rows(table, recipe, filters, progress)
+        if recipe.format == "ldsc" and filters.maf_min == MAF_MIN:
+            filters.maf_min = None  # the program that wrote the file has applied its own
+        seen = Seen()
+        frame, counts, rows = _read_rows(table, recipe, filters, seen, progress)
         digest = table.digest()
-        names = table.names
-    frame, limit = _finish(path, frame, recipe, filters, counts, rows)
+        columns = {role: table.names[i] for role, i in recipe.columns.items()}
+    frame, limit = _finish(frame, recipe, filters, counts, seen)
+    if not frame.height:
+        refuse_empty(path, counts, rows, seen, columns)
+    check_loss(path, counts, rows, seen, max_loss, columns)
+    _check_z(path, frame, recipe)
     ds = _dataset(frame)
     ds.attrs = {
         "kind": "sumstats",
@@ -170,10 +207,12 @@ def read_sumstats(
         "rows_kept": int(ds.sizes["variant"]),
         "filters": json.dumps(counts),
         "filters_skipped": json.dumps(_skipped(counts, frame, filters, recipe)),
+        "taken_as_unknown": json.dumps(seen.aside),
+        "effect_allele": recipe.effect_allele,
         "n_definition": recipe.n_definition,
         "z_definition": recipe.z_definition,
         "n_min": float("nan") if limit is None else limit,
-        "columns": json.dumps({role: names[i] for role, i in recipe.columns.items()}),
+        "columns": json.dumps(columns),
     }
     return validate(ds, "sumstats", str(path))
 
@@ -211,14 +250,14 @@ def munge(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrit
     return ds
 
 
-def _read_rows(table: Table, recipe: Recipe, filters: Filters, progress: bool | None) -> tuple[pl.DataFrame, dict[str, int], int]:
+def _read_rows(table: Table, recipe: Recipe, filters: Filters, seen: Seen, progress: bool | None) -> tuple[pl.DataFrame, dict[str, int], int]:
     counts: dict[str, int] = {}
     frames, rows, done = [], 0, 0
     with bar(f"Reading {table.path.name}", table.size / 1e6, progress) as b:
         for chunk in table.chunks(list(recipe.columns.values())):
             text = recipe.text(chunk)
             rows += text.height
-            frame, reasons = numbers(text, recipe.plan)
+            frame, reasons = numbers(text, recipe.plan, seen)
             reasons |= filters.reasons(frame)
             frames.append(count_first(frame, reasons, counts))
             b.advance((table.position - done) / 1e6)
@@ -233,39 +272,30 @@ def _read_rows(table: Table, recipe: Recipe, filters: Filters, progress: bool | 
     return pl.concat(frames, rechunk=False), counts, rows
 
 
-def _finish(
-    path: Path, frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[str, int], rows: int
-) -> tuple[pl.DataFrame, float | None]:
-    """Filters that need the whole file, and a word when too much is gone."""
+def _finish(frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[str, int], seen: Seen) -> tuple[pl.DataFrame, float | None]:
+    """Filters that need the whole file; columns that hold nothing known go."""
     limit = None
     if frame.height:
         varies = recipe.plan.n_rule != "constant"
-        frame, limit = filters.whole_file(frame, counts, munged=recipe.format == "ldsc" or not varies)
+        frame, limit, seen.contradicting = filters.whole_file(frame, counts, munged=recipe.format == "ldsc" or not varies)
     done = ordered(counts)
     counts.clear()
     counts.update(done)
-    if not frame.height:
-        worst = sorted(((v, k) for k, v in counts.items() if v), reverse=True)[:3]
-        what = ", ".join(f"{k} {v:,} ({ORDER[k]})" for v, k in worst)
-        raise InputError(path, f"no variant left of {rows:,}; removed: {what}", _remedy(worst[0][1]))
-    median = float(np.median(frame["z"].to_numpy()))
-    if frame.height >= 1000 and abs(median) > 0.5 and not recipe.plan.a1_increasing:
-        warnings.warn(f"{path}: the median z-score is {median:.2f}, expected near 0; check which column holds the effect", DataWarning, 3)
+    for role in ("eaf", "maf", "info"):
+        if role in frame.columns and frame[role].is_null().all():
+            frame = frame.drop(role)  # all unknown: as if the file had no such column
+            counts.pop("info" if role == "info" else "maf", None)
     return frame, limit
 
 
-def _remedy(name: str) -> str:
-    return {
-        "p_out_of_range": "If P is -log10 P give its name as log10p= (--log10p).",
-        "se_not_positive": "Give the right column as se= (--se), or z from another with z= (--z).",
-        "n_low": "Lower n_min (--n-min); 0 keeps all.",
-        "info": "Lower info_min (--info-min).",
-        "maf": "Lower maf_min (--maf-min).",
-        "indel": "Check a1= and a2= (--a1, --a2), or keep indels with keep_indels (--keep-indels).",
-        "ambiguous": "Keep them with keep_ambiguous (--keep-ambiguous).",
-        "mhc": "Keep them with keep_mhc (--keep-mhc).",
-        "region": "Check exclude= (--exclude).",
-    }.get(name, "Check the file's columns and name the right ones, e.g. z=, beta=, se=, p=, n= (--z, --beta, ...).")
+def _check_z(path: Path, frame: pl.DataFrame, recipe: Recipe) -> None:
+    """A word, or an error, about z-scores that are none."""
+    z = frame["z"].to_numpy()
+    if len(z) >= 20 and not z.any():
+        raise InputError(path, f"every z-score is 0 (z from {recipe.z_definition})", "Name the right columns, e.g. z=, beta=, se= (--z, ...).")
+    median = float(np.median(z))
+    if frame.height >= 1000 and abs(median) > 0.5 and not recipe.plan.a1_increasing:
+        warnings.warn(f"{path}: the median z-score is {median:.2f}, expected near 0; check which column holds the effect", DataWarning, 3)
 
 
 def _skipped(counts: dict[str, int], frame: pl.DataFrame, filters: Filters, recipe: Recipe) -> dict[str, str]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.compression import ByteStream
+from bayesmixer.io.not_text import check_is_text
 
 CHUNK = 32 << 20  # bytes of text parsed at a time: bounds memory, large enough for both cores
 _FIRST = 1 << 20
@@ -96,7 +97,7 @@ class TextTable:
         # VCF headers with many contigs can be longer than one block
         while b"\n##" in block[-100_000:] and (more := self._stream.read(_FIRST)):
             block += more
-        self._check_is_text(block)
+        check_is_text(self.path, block)
         block = block.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
         if b"\n" not in block and b"\r" in block:
             raise InputError(self.path, "lines end with a carriage return only (old Macintosh text)", "Convert it, e.g. tr '\\r' '\\n' < in > out.")
@@ -104,20 +105,6 @@ class TextTable:
         self._rest = block[start:]
         first = [line for line in self._rest[:200_000].decode("utf-8", "replace").split("\n")[:50] if line.strip()]
         self._set_separator(header, first[:-1] or first, separator)
-
-    def _check_is_text(self, block: bytes) -> None:
-        start = block[:8]
-        if start.startswith(b"PK\x03\x04"):
-            raise InputError(self.path, "is a zip archive or a spreadsheet", "Unpack it, or save the sheet as tab-separated text.")
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InputError(self.path, "is UTF-16 text", "Save it as UTF-8, e.g. iconv -f UTF-16 -t UTF-8 in > out.")
-        control = len(block) - len(block.translate(None, bytes([*range(9), *range(14, 32)])))
-        if b"\0" in block or control > 0.001 * len(block):
-            raise InputError(
-                self.path, "is a binary file, expected text", "Give the summary statistics as text (plain, gzip, bgzip or zstd) or Parquet."
-            )
-        if re.match(rb"\s*<(!doctype|html|\?xml)", block[:200].lower()):
-            raise InputError(self.path, "is a web page, not a table", "The download failed: fetch the file again.")
 
     def _find_header(self, block: bytes) -> tuple[str, int, int]:
         """Return the header line, its line number, and where the data begin in `block`."""
@@ -133,7 +120,7 @@ class TextTable:
                 candidate = (line.lstrip("# "), number, end + 1)
             elif line.strip():
                 # a '#' line right above the data is the header if it has as many fields as they have
-                if candidate and len(re.split(r"[\s,;]+", candidate[0].strip())) == len(re.split(r"[\s,;]+", line.strip())) > 1:
+                if candidate and len(_words(candidate[0])) == len(_words(line)) > 1:
                     return candidate
                 return line, number, end + 1
             start = end + 1
@@ -173,7 +160,7 @@ class TextTable:
             # one value more than names: a trailing separator, or row names as R writes them
             trailing = all(not _fields(line, chosen)[-1] for line in lines)
             self.names = [*self.names, ""] if trailing else ["row_name", *self.names]
-        self._quoted = any('"' in line for line in lines[:20])
+        self._quoted = any('"' in line for line in lines)
 
     def preview(self, columns: Sequence[int]) -> pl.DataFrame:
         """Return the first rows (about a megabyte of text) as text columns named by their index."""
@@ -202,9 +189,11 @@ class TextTable:
                 return
 
     def _tidy(self, text: bytes) -> bytes:
-        """Line feeds only, no blank lines, and in blank-separated tables one space between fields."""
+        """Line feeds only, no blank lines, plain signs, and in blank-separated tables one space between fields."""
         if b"\r" in text:
             text = text.replace(b"\r", b"")
+        if not text.isascii():
+            text = _plain_signs(text)
         if self.separator == " ":
             text = text.translate(_BLANK_TO_SPACE)
             while b"  " in text:
@@ -219,8 +208,9 @@ class TextTable:
         if not text:
             return pl.DataFrame({str(i): [] for i in columns}, schema={str(i): pl.String for i in columns})
         quoted = self._quoted or (self.separator in ",;" and b'"' in text)
-        if not quoted and text.count(self.separator.encode()) != text.count(b"\n") * (len(self.names) - 1):
-            text, broken = self._without_broken(text, line, last)
+        bare = re.sub(rb'"[^"\n]*"', b'""', text) if quoted and b'"' in text else text
+        if bare.count(self.separator.encode()) != bare.count(b"\n") * (len(self.names) - 1):
+            text, broken = self._without_broken(text, bare, line, last)
             self.broken += broken
         order = sorted(set(columns))
         try:
@@ -239,14 +229,14 @@ class TextTable:
                 self.path, f"cannot be parsed as a table below line {line}: {str(error).splitlines()[0]}", "Repair the lines."
             ) from error
         frame.columns = [str(i) for i in order]
-        if quoted or self.separator in ",;":
+        if quoted or (self.separator != " " and b" " in text):
             frame = frame.with_columns(pl.all().str.strip_chars())
         return frame
 
-    def _without_broken(self, text: bytes, line: int, last: bool) -> tuple[bytes, list[int]]:
+    def _without_broken(self, text: bytes, bare: bytes, line: int, last: bool) -> tuple[bytes, list[int]]:
         sep, n = self.separator.encode(), len(self.names)
         rows = text.split(b"\n")[:-1]
-        found = [row.count(sep) + 1 for row in rows]
+        found = [row.count(sep) + 1 for row in bare.split(b"\n")[:-1]]
         broken = [i for i, k in enumerate(found) if k != n]
         if last and broken and broken[-1] == len(rows) - 1 and found[-1] < n:
             raise InputError(
@@ -295,7 +285,12 @@ class ParquetTable:
         return self._sha256
 
     def _slice(self, columns: Sequence[int], start: int, length: int) -> pl.DataFrame:
-        chosen = [pl.col(self.names[i]).cast(pl.String).alias(str(i)) for i in sorted(set(columns))]
+        kinds = self._lazy.collect_schema()
+        # text is tidied as in a text file, numbers are as they are
+        chosen = [
+            (_plain_text(pl.col(name)) if kinds[name] == pl.String else pl.col(name).cast(pl.String)).alias(str(i))
+            for i, name in ((i, self.names[i]) for i in sorted(set(columns)))
+        ]
         return self._lazy.slice(start, length).select(chosen).collect()
 
     def preview(self, columns: Sequence[int]) -> pl.DataFrame:
@@ -325,8 +320,34 @@ def open_table(path: Path, separator: str | None = None) -> Table:
 
 
 def _fields(line: str, sep: str) -> list[str]:
+    if '"' in line:
+        # a separator inside quotes separates nothing
+        line = re.sub(r'"[^"]*"', lambda m: m[0].replace(sep, "\0"), line)
     parts = line.split() if sep == " " else line.rstrip("\r\n").split(sep)
-    return [part.strip().strip('"').strip() for part in parts]
+    return [part.replace("\0", sep).strip().strip('"').strip() for part in parts]
+
+
+def _words(line: str) -> list[str]:
+    return re.split(r"[\s,;]+", re.sub(r'"[^"]*"', "x", line).strip())
+
+
+# minus and dashes that word processors put for the hyphen, and blanks that are none
+_SIGNS = {
+    "\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\ufe63": "-", "\uff0d": "-",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2007": " ", "\ufeff": "",
+}  # fmt: skip
+
+
+def _plain_signs(text: bytes) -> bytes:
+    """Hyphens for every kind of minus; 0x96 is the dash of Windows code page 1252."""
+    for sign, plain in _SIGNS.items():
+        if (raw := sign.encode()) in text:
+            text = text.replace(raw, plain.encode())
+    return re.sub(rb"(?<![\x80-\xff])\x96(?=[\d.])", b"-", text) if b"\x96" in text else text
+
+
+def _plain_text(column: pl.Expr) -> pl.Expr:
+    return column.str.replace_many(list(_SIGNS), list(_SIGNS.values())).str.strip_chars()
 
 
 def _word(sep: str | None) -> str:

@@ -9,6 +9,7 @@ from scipy.special import ndtri, ndtri_exp
 
 Floats = NDArray[np.float64]
 
+MISSING = ("", "na", "nan", ".", "null", "none", "n/a", "#n/a", "#na", "-", "-nan", "<na>", "#value!", "#div/0!", "--", "---")
 LN10 = float(np.log(10.0))
 _UNDERFLOW = 1e-290  # below this a double loses digits of P, so the text is read by mantissa and exponent
 _SCIENTIFIC = r"^\+?(\d*\.?\d*)[eE]([+-]?\d+)$"
@@ -69,6 +70,11 @@ def parse_p(text: pl.Series) -> tuple[Floats, Floats]:
 def to_float(text: pl.Series) -> pl.Series:
     """Text to doubles; null (not NaN) where there is no number."""
     return text.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def is_missing(text: pl.Series) -> pl.Series:
+    """Which values stand for no value."""
+    return text.is_null() | (text.str.len_bytes() <= 7) & text.str.strip_chars().str.to_lowercase().is_in(MISSING)
 
 
 def significant_digits(text: pl.Series) -> float:

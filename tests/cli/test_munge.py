@@ -56,8 +56,8 @@ def test_provenance_lies_beside_with_hash_counts_and_options(tmp_path: Path) -> 
     assert munge(source, "--out", tmp_path / "b.tsv", "--build", "hg19", "--info-min", "0", "--exclude", "2:100000-101000") == 0
     note = json.loads((tmp_path / "b.tsv.json").read_text())
     assert note["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
-    assert note["filters"]["p_out_of_range"] == 1
-    assert note["filters"]["region"] == 1
+    assert note["taken_as_unknown"] == {"p": 1}
+    assert note["filters"]["region"] == 2
     assert "info" not in note["filters_skipped"]
     assert (note["rows_read"], note["rows_kept"], note["build"], note["format"]) == (60, 58, "GRCh37", "table")
     assert note["columns"]["beta"] == "BETA"
