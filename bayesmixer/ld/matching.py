@@ -15,8 +15,9 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.alleles import AlleleMatch, match_alleles
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 from bayesmixer.ld.builds import name_builds, name_builds_by_position
+from bayesmixer.ld.identifiers import join, join_names
 
-NO_ID = ("", ".", "-", "NA", "NaN", "nan", "None", "none", "NULL", "null")
+_OTHER_CHROMOSOME = 0.001  # identifiers merged or moved between builds stay well below
 
 
 @dataclass
@@ -129,6 +130,8 @@ def match(sumstats: xr.Dataset, panel: Panel, *, by: str, ambiguous: str, name: 
         "warnings": [],
     }
     chosen = pairs[how]
+    if how == "id":
+        _check_chromosomes(ss, panel, chosen, name, overlap)
     builds = _check_build(ss, panel, pairs, count, how, name, overlap)
     met, fitting = _distinct(chosen.gwas), _distinct(chosen.gwas[chosen.alleles.sign != 0])
     overlap["on_reference_chromosomes"], overlap["in_reference"] = int((ss.chrom >= 0).sum()), met
@@ -167,6 +170,10 @@ class _Columns:
     snp: NDArray[Any]
     chrom: NDArray[np.int64]
     """Number of the chromosome in the panel, -1 elsewhere or unknown."""
+    name: NDArray[Any]
+    """Name of the chromosome, "" where unknown."""
+    elsewhere: NDArray[np.bool_]
+    """Whether the chromosome is known and not in the panel."""
     pos: NDArray[np.int64]
     a1: NDArray[Any]
     a2: NDArray[Any]
@@ -179,8 +186,19 @@ class _Columns:
         code, names = pd.factorize(chrom)
         plain = [chromosome_name(c) for c in names]
         table = np.array([panel.names.index(c) if c in panel.names else -1 for c in plain] + [-1], np.int64)
+        other = np.array([bool(c) and c not in panel.names for c in plain] + [False])
         known = sorted((c for c in set(plain) if c), key=chromosome_rank)
-        return cls(snp, table[code], np.asarray(ds["pos"].values, np.int64)[usable], a1, a2, known, str(ds.attrs.get("build", "")))
+        return cls(
+            snp,
+            table[code],
+            np.array([*plain, ""], object)[code],
+            other[code],
+            np.asarray(ds["pos"].values, np.int64)[usable],
+            a1,
+            a2,
+            known,
+            str(ds.attrs.get("build", "")),
+        )
 
 
 @dataclass
@@ -198,32 +216,17 @@ class _Pairs:
 
 def _fit(ss: _Columns, panel: Panel, how: str) -> _Pairs:
     if how == "id":
-        there, unique = pd.factorize(panel.snp)
-        names = pd.Index(unique, dtype=object)
-        here = names.get_indexer(pd.Index(ss.snp, dtype=object))
-        none = names.get_indexer(pd.Index(NO_ID, dtype=object))
-        there, here = (np.where(np.isin(code, none[none >= 0]), -1, code) for code in (there, here))
+        i, j = join_names(ss.snp, panel.snp)
     else:
         there = np.where(panel.pos > 0, panel.chrom << 40 | panel.pos, -1)
         here = np.where((ss.pos > 0) & (ss.chrom >= 0), ss.chrom << 40 | ss.pos, -1)
-    i, j = _join(here, there)
+        i, j = join(here, there)
     return _Pairs(i, j, match_alleles(ss.a1[i], ss.a2[i], panel.a1[j], panel.a2[j]))
 
 
 def _distinct(rows: NDArray[np.int64]) -> int:
     """Number of different row numbers; a table of counts is much faster than sorting or hashing."""
     return int((np.bincount(rows) > 0).sum())
-
-
-def _join(here: NDArray[Any], there: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs of rows with equal keys; -1 is no key."""
-    order = np.argsort(there, kind="stable")
-    keys = there[order]
-    left, right = np.searchsorted(keys, here, "left"), np.searchsorted(keys, here, "right")
-    count = np.where(here >= 0, right - left, 0)
-    i = np.repeat(np.arange(len(here)), count)
-    within = np.arange(len(i)) - np.repeat(np.cumsum(count) - count, count)
-    return i, order[np.repeat(left, count) + within]
 
 
 def _without_duplicates(i: NDArray[Any], j: NDArray[Any], z: NDArray[Any], n: NDArray[Any]) -> NDArray[np.int64]:
@@ -238,6 +241,23 @@ def _without_duplicates(i: NDArray[Any], j: NDArray[Any], z: NDArray[Any], n: ND
     first = order[start][group]
     conflict = np.bincount(group, (z[order] != z[first]) | (n[order] != n[first]))
     return np.asarray(order[start][conflict == 0], np.int64)
+
+
+def _check_chromosomes(ss: _Columns, panel: Panel, pairs: _Pairs, name: str, overlap: dict[str, Any]) -> None:
+    """Warn of variants whose identifier lies on another chromosome in the reference."""
+    i, j, *_ = pairs.keep((pairs.alleles.sign != 0) & ((ss.chrom[pairs.gwas] >= 0) | ss.elsewhere[pairs.gwas]))
+    differ = ss.elsewhere[i] | (ss.chrom[i] != panel.chrom[j])
+    overlap["chromosomes_differ"] = int(differ.sum())
+    if not len(i) or differ.mean() <= _OTHER_CHROMOSOME:
+        return
+    first = np.flatnonzero(differ)[0]
+    message = (
+        f"{name}: {int(differ.sum()):,} of {len(i):,} variants matched by identifier lie on another chromosome in the reference "
+        f"(first: {ss.snp[i[first]]}, {ss.name[i[first]]} here and {panel.names[panel.chrom[j[first]]]} there). "
+        "Check identifiers and the chromosome column, or match by='position'."
+    )
+    overlap["warnings"].append(message)
+    warnings.warn(message, DataWarning, stacklevel=4)
 
 
 def _check_build(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.io.sumstats import read_sumstats
+from bayesmixer.io.sumstats import munge, read_sumstats
 from bayesmixer.ld.align import align
 from bayesmixer.ld.blocks import label_blocks, read_blocks
 from bayesmixer.ld.builds import LANDMARKS
@@ -471,3 +471,46 @@ def test_uk_biobank_height_on_a_real_panel_is_what_a_join_by_hand_gives(shared, 
     indptr, index = reference["22"]["neighbour_indptr"].values, reference["22"]["neighbour_index"].values
     assert len(always) > 100
     assert not any(np.isin(index[indptr[i] : indptr[i + 1]], always).any() for i in always)
+
+
+def test_an_identifier_of_several_names_matches_by_any_of_them():
+    names = PLAIN["snp"].values.copy()
+    plain = align(PLAIN, REFERENCE, by="id")
+    for make in (lambda s: f"rs1,{s}", lambda s: f"{s};rs1", lambda s: f"{s}|esv7"):
+        odd = PLAIN.assign(snp=("variant", np.where(np.arange(500) % 3 == 0, [make(s) for s in names], names)))
+        same_data(align(odd, REFERENCE, by="id"), plain)
+    there = changed(REFERENCE, "21", snp=np.array([f"rs7;{s}" for s in REFERENCE["21"]["snp"].values], object))
+    assert np.array_equal(align(PLAIN, there, by="id")["z"].values, plain["z"].values)
+
+
+def test_alleles_behind_an_rs_number_do_no_harm():
+    numbers = np.array([f"rs{i + 1}" for i in range(500)], object)
+    reference = changed(changed(REFERENCE, "21", snp=numbers[:300]), "22", snp=numbers[300:])
+    plain = align(PLAIN.assign(snp=("variant", numbers)), reference, by="id")
+    longer = np.array([f"{s}:{a}:{b}" for s, a, b in zip(numbers, PLAIN["a2"].values, PLAIN["a1"].values, strict=True)], object)
+    same_data(align(PLAIN.assign(snp=("variant", longer)), reference, by="id"), plain)
+
+
+@pytest.mark.parametrize("other", ["X", "22"])
+def test_identifiers_on_another_chromosome_than_in_the_reference_are_warned_of(other):
+    moved = PLAIN.assign(chrom=("variant", np.where(np.arange(500) < 20, other, PLAIN["chrom"].values)))
+    with pytest.warns(DataWarning, match=rf"20 of \d+ variants matched by identifier lie on another chromosome .*{other} here and 21 there"):
+        aligned = align(moved, REFERENCE, by="id")
+    assert overlap(aligned)["traits"][0]["chromosomes_differ"] > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        align(PLAIN, REFERENCE, by="id")
+        align(PLAIN.assign(chrom=("variant", np.full(500, "", object)), pos=("variant", np.zeros(500, np.int64))), REFERENCE, by="id")
+
+
+def test_alleles_taken_the_wrong_way_round_are_seen_after_munge_since_it_keeps_the_frequency(tmp_path):
+    # A2 is the effect allele, and FRQ its frequency, as MungeSumstats writes them
+    v = {name: PLAIN[name].values for name in ("snp", "a1", "a2", "z", "eaf")}
+    table = pd.DataFrame({"SNP": v["snp"], "A1": v["a2"], "A2": v["a1"], "FRQ": v["eaf"], "BETA": v["z"] / 100, "SE": 0.01, "N": 50_000})
+    table.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
+    munge(tmp_path / "a.tsv", tmp_path / "b.sumstats.gz", keep_ambiguous=True)
+    with pytest.warns(DataWarning, match="a1 is probably not the effect allele"):
+        align(read_sumstats(tmp_path / "b.sumstats.gz"), REFERENCE)
+    munge(tmp_path / "a.tsv", tmp_path / "c.sumstats.gz", a1="A2")
+    right = align(read_sumstats(tmp_path / "c.sumstats.gz"), REFERENCE)
+    assert overlap(right)["traits"][0]["frequency_correlation"] > 0.9
