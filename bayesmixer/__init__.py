@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bayesmixer.reporting.export import to_json as to_json
     from bayesmixer.reporting.export import to_tsv as to_tsv
     from bayesmixer.reporting.html import report as report
+    from bayesmixer.reporting.verdict import verdict as verdict
     from bayesmixer.simulation import simulate as simulate
 
 try:
@@ -61,6 +62,7 @@ _HOME = {
     "summary": "inference.results",
     "to_json": "reporting.export",
     "to_tsv": "reporting.export",
+    "verdict": "reporting.verdict",
 }
 
 __all__ = [*sorted(_HOME), "models"]

@@ -23,7 +23,7 @@ from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import climb
-from bayesmixer.inference.identity import check_fit, check_model
+from bayesmixer.inference.identity import check_fit, check_model, judge
 from bayesmixer.inference.information import (
     LINEAR,
     Information,
@@ -251,6 +251,7 @@ def calibrate(
     """
     _check(results, adjust, covariance, group, replicates, draws)
     check_model(results, model)
+    record = record_of(model)
     density = LogDensity(model)
     estimate = results["estimate"].to_dataset()
     if list(estimate["parameter"].values) != density.names:
@@ -285,7 +286,9 @@ def calibrate(
             b = bootstrap(density, mode, found.information, bounds, replicates, seed, progress)
             new = b.modes[None]
             if not b.converged.all():
-                concerns.append(f"{int((~b.converged).sum())} of {replicates} bootstrap climbs did not come to rest.")
+                concerns.append(
+                    f"{int((~b.converged).sum())} of {replicates} bootstrap climbs did not come to rest: no modes; choose another adjustment."
+                )
         else:
             new = _sampled(density, mode, found, adjust, bounds, str(results.attrs.get("method")), draws, seed, progress)
         groups |= {"posterior": density.posterior(new), "unconstrained_posterior": density.unconstrained(new)}
@@ -296,6 +299,7 @@ def calibrate(
         warnings.warn(sentence, DataWarning, stacklevel=2)
     out = xr.DataTree.from_dict({f"/{name}": g for name, g in groups.items()})
     out.attrs = {**results.attrs, "calibrated": adjust}
+    judge(out, None if record is None else record.data)
     forget_ops()
     return out
 

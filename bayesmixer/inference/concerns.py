@@ -32,7 +32,7 @@ def concerns(info: Information, names: list[str], at_bound: list[str], data: xr.
             "compare a fit without it (its weight 0), or calibrate(..., adjust='bootstrap')."
         )
     if at_bound:
-        said.append(f"Not calibrated in {', '.join(at_bound)}: the mode is at the edge of the search box.")
+        said.append(f"Not calibrated in {', '.join(at_bound)}: the mode is at the edge of the search box; read the other parameters only.")
     return said
 
 
@@ -66,4 +66,4 @@ def far_from_gaussian(draws: Array, names: list[str]) -> list[str]:
     bad = [f"{name} ({s:+.1f})" for name, s in zip(names, skew, strict=True) if abs(s) > 1.5]
     if not bad:
         return []
-    return [f"The posterior is far from Gaussian (skewness {', '.join(bad)}): compare calibrate(..., adjust='curvature') or 'bootstrap'."]
+    return [f"The posterior is far from Gaussian (skewness {', '.join(bad)}): its tails are rough; compare adjust='curvature' or 'bootstrap'."]

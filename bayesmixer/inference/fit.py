@@ -21,9 +21,10 @@ from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.fingerprint import fingerprint
-from bayesmixer.inference.identity import trait_names
+from bayesmixer.inference.identity import judge, trait_names
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
+from bayesmixer.inference.rivals import add_one_component
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
@@ -126,6 +127,7 @@ def fit(
     estimate = estimate_group(density, modes)
     if record is not None:
         add_criteria(estimate, record.effective_variants, _null(record))
+        add_one_component(estimate, record)
         if record.name == "univariate_mixer" and (profile if profile is not None else method != "map"):
             estimate = _with_profile(estimate, density, modes, _bounds(density, record), progress)
     groups: dict[str, Any] = {}
@@ -178,6 +180,7 @@ def fit(
     for sentence in said:
         warnings.warn(sentence, DataWarning, stacklevel=2)
     results = assemble(groups, attrs)
+    judge(results, None if record is None else record.data)
     kept.clear()
     forget_ops()
     return results

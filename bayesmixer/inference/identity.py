@@ -132,6 +132,16 @@ def check_model(results: xr.DataTree, model: Any, name: str = "model") -> None:
     data_of_fit(results, record.data, name, remedy=remedy)
 
 
+def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:
+    """Write into a new fit the verdict of the rules of trust (`bayesmixer.verdict`), in place; a fault of theirs must not cost the fit."""
+    from bayesmixer.reporting.verdict import by_rules
+
+    try:
+        by_rules(results, data).store(results)
+    except Exception as error:
+        warnings.warn(f"No verdict on this fit ({type(error).__name__}: {error}).", DataWarning, stacklevel=3)
+
+
 def trait_names(data: xr.Dataset) -> list[str]:
     """Names of the traits; empty where there are none."""
     return [str(t) for t in data["trait"].to_numpy()] if "trait" in data.coords else []

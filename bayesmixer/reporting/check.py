@@ -16,6 +16,7 @@ import xarray as xr
 from bayesmixer.errors import InputError
 from bayesmixer.inference.identity import data_of_fit, trait_names
 from bayesmixer.reporting.check_families import FAMILIES, FEWEST_BLOCKS, Context, Row, levels
+from bayesmixer.reporting.facts import INFLATION
 from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.pit import BINS, Draw, moments
 from bayesmixer.reporting.prediction import Floats, at_fitted_s, parameters, read_json, variants
@@ -72,7 +73,7 @@ def check(
     trait: str | int | None = None,
     draws: int = 16,
     level: float = 0.05,
-    inflation: tuple[float, float] = (0.95, 1.1),
+    inflation: tuple[float, float] = INFLATION,
     progress: bool | None = None,
 ) -> Check:
     """Check a fit of a univariate model against its data.

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.reporting.facts import of_trait
-from bayesmixer.reporting.pit import TAILS, Moments, spread
+from bayesmixer.reporting.pit import BINS, TAILS, Moments, spread
 from bayesmixer.reporting.prediction import Floats, read_json
 from bayesmixer.reporting.strata import NAMES, Strata
 from bayesmixer.reporting.style import as_number
@@ -180,13 +180,45 @@ def stratum_scores(m: Moments, components: int) -> Statistic:
 def pit_shape(c: Context) -> Iterator[Row]:
     """All variants together: is u uniform?"""
     sums = levels(c.moments).summed(np.ones((1, c.moments.weight.shape[1])))
-    z = sums.z
     words = (
-        f"The fitted distribution of |z| has another shape than the data's ({'too many' if z[1] > 0 else 'too few'} very small and very large |z| together): "
-        "more than one scale of effects, LD that the reference does not have, or z-scores that were filtered or truncated; "
-        "try two_component_mixer, and check the reference's ancestry and the file's filters."
+        f"The fitted distribution of |z| has another shape than the data's: {_ends(c)}; "
+        f"{_richer(c)}check the reference's ancestry and the file's filters."
     )
     yield Row("PIT, all variants", *sums.test(), words)
+
+
+def _ends(c: Context) -> str:
+    """How many variants lie at both ends of |z|, against the fit's prediction, and what makes it so."""
+    small, large = (1 + BINS * c.moments.share[:, :, k].sum() / c.moments.weight.sum() for k in (0, -1))
+    where = "its 90% quantile"
+    if ratios := beyond_expected(c):
+        large, where = ratios[-1][1], f"|z| {ratios[-1][0]:g}"
+    return (
+        f"{as_number(small)} times as many variants as predicted have a |z| below its 10% quantile, "
+        f"{as_number(large)} times as many one beyond {where}: {_cause(c, large)}"
+    )
+
+
+def _cause(c: Context, beyond: float) -> str:
+    """What makes so many times as many large |z| as predicted, beside what the smallest are."""
+    if beyond > 1:
+        return "effects of more scales than the model has, single loci, or LD that the reference does not have"
+    missing = "strong associations that are missing from the file, or |z| that was capped"
+    fewer = "effects of fewer variants, or of more scales, than the model has, "
+    return (fewer if c.moments.share[:, :, 0].sum() > 0 else "") + missing
+
+
+def beyond_expected(c: Context) -> list[tuple[float, float]]:
+    """(|z|, weighted number of variants beyond it over the expected), of the thresholds with enough variants, seen or expected."""
+    m = c.moments
+    expected, seen = m.expected_beyond.sum(axis=0), m.expected_beyond.sum(axis=0) + m.beyond.sum(axis=(0, 1))
+    return [(t, float(s / max(e, 1e-12))) for t, e, s in zip(TAILS, expected, seen, strict=True) if max(e, s) >= FEWEST_BEYOND]
+
+
+def _richer(c: Context) -> str:
+    """Advice to fit the model that is richer by one step, where there is one."""
+    richer = {"infinitesimal": "univariate_mixer", "univariate_mixer": "two_component_mixer"}.get(str(c.results.attrs.get("model")))
+    return f"try {richer}, and " if richer else ""
 
 
 CAUSES = {
@@ -216,7 +248,7 @@ def pit_strata(c: Context) -> Iterator[Row]:
         z = sums.z[::2]
         worst = int(np.argmax(np.abs(z)))
         words = (
-            f"|z| is {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {labels[worst]} "
+            f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {labels[worst]} "
             f"({as_number(abs(z[worst]))} standard errors, against the other strata of {name}): {causes}."
         )
         yield Row(f"PIT by {name}", *sums.test(), words)
@@ -253,8 +285,9 @@ def pit_cells(c: Context) -> Iterator[Row]:
     worst = int(np.argmin(p_each))
     p = min(1.0, float(p_each[worst]) * int(use.sum()))
     words = (
-        f"|z| is {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {c.strata.names()[worst]} ({as_number(abs(z[worst]))} standard errors): "
-        "look at plot_pit_strata for the pattern, and check sample sizes, allele frequencies and the reference there."
+        f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {c.strata.names()[worst]} "
+        f"({as_number(abs(z[worst]))} standard errors): the pattern "
+        "over strata is in plot_pit_strata; check sample sizes, allele frequencies and the reference there."
     )
     yield Row("PIT, worst stratum", float(abs(z[worst])), 1, p, words)
 
@@ -270,14 +303,14 @@ def tail(c: Context) -> Iterator[Row]:
     far = m.expected_beyond[:, np.maximum.outer(use, use)]
     counts = Statistic(m, m.beyond[:, :, use], m.d_beyond[:, use], m.thinning[:, None, None] * far)
     sums = counts.summed(np.ones((1, m.weight.shape[1])))
-    z = sums.z
-    worst = int(np.argmax(np.abs(z)))
-    ratio = 1 + sums.raw.sum(axis=0)[worst] / expected[use][worst]
-    words = f"{'More' if z[worst] > 0 else 'Fewer'} variants than predicted lie beyond |z| {TAILS[use[worst]]:g} ({as_number(ratio)} times): " + (
-        "large effects beyond one Gaussian, or single loci; try two_component_mixer or censor=10."
-        if z[worst] > 0
-        else "strong associations are missing from the file, or |z| was capped; check the file's filters."
+    ratios = beyond_expected(c)
+    shown = ", ".join(f"{as_number(ratio)} times as many beyond {t:g}" for t, ratio in ratios)
+    deed = (
+        f"{_richer(c)}fit with censor=10"
+        if ratios[-1][1] > 1 and c.results.attrs.get("model") != "infinitesimal"
+        else f"{_richer(c)}check the file's filters"
     )
+    words = f"The number of large |z| is not the predicted one ({shown}): {_cause(c, ratios[-1][1])}; {deed}."
     yield Row("QQ, tail", *sums.test(), words)
 
 

@@ -9,6 +9,9 @@ import xarray as xr
 
 from bayesmixer.reporting.prediction import data_attributes, read_json
 
+INFLATION = (0.95, 1.1)
+"""Values of sigma2_0 that sampling and weak LD explain; rules and `check` flag an interval that excludes them."""
+
 # `data` of every function here is the fitted trait's alone: what `inference.identity.data_of_fit` returned
 
 
@@ -59,6 +62,23 @@ def estimate_number(results: xr.DataTree, name: str) -> float | None:
         return None
     value = results["estimate"].attrs.get(name)
     return None if value is None or not np.isfinite(float(value)) else float(value)
+
+
+def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
+    """95% interval of a scalar: of its draws, or where there is one draw (method "map") of its standard error; None where neither is known."""
+    draws = results["posterior"][name].to_numpy().ravel().astype(float)
+    if len(draws) > 1:
+        low, high = np.quantile(draws, (0.025, 0.975))
+        return float(low), float(high)
+    estimate = results["estimate"].to_dataset() if "estimate" in results.children else xr.Dataset()
+    if f"{name}_se" in estimate:
+        away = 1.96 * float(estimate[f"{name}_se"])
+    elif "covariance" in estimate and f"log_{name}" in estimate["parameter"].to_numpy():
+        variance = estimate["covariance"].sel(parameter=f"log_{name}", parameter_bis=f"log_{name}")
+        away = 1.96 * float(draws[0]) * float(np.sqrt(variance))
+    else:
+        return None
+    return float(draws[0]) - away, float(draws[0]) + away
 
 
 def by_component(pi: xr.DataArray) -> list[tuple[str, np.ndarray]]:

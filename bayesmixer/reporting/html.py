@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from bayesmixer.errors import InputError
 
-SEVERITY_WORD = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
+if TYPE_CHECKING:
+    from bayesmixer.reporting.verdict import Verdict
+
+SAID_BY_A_RULE = (
+    "optimiser did not converge",
+    "edge of the search box",
+    "optima within",
+    "Not calibrated (",
+    "Chains disagree",
+    "divergent transitions",
+)
+"""Parts of a fit's warnings that the rules `optimiser`, `sampler` and `narrow_intervals` put in their words."""
 
 
 def report(
@@ -19,6 +30,7 @@ def report(
     path: str | Path = "report.html",
     title: str | None = None,
     progress: bool | None = None,
+    verdict: Verdict | None = None,
 ) -> Path:
     """Write a fit as one HTML file that works offline and prints well.
 
@@ -27,13 +39,15 @@ def report(
     results
         What `bayesmixer.fit` returned: any of the univariate models, any method.
     data
-        The GwasData that the fit was made with; without it there are no QQ plots, power curve and LD plots.
+        The GwasData that the fit was made with, against which `check` holds it; without it there are no QQ plots, power curve and LD plots.
     path
         The file to write; an existing one is replaced when the new one is complete.
     title
         Heading; names the trait and the model where left out.
     progress
         Show a progress bar; None shows it on a terminal.
+    verdict
+        What `bayesmixer.verdict(results, data)` returned, so as not to run `check` again.
 
     Returns
     -------
@@ -49,6 +63,7 @@ def report(
     from bayesmixer.progress import track
     from bayesmixer.reporting.figures import plan, render
     from bayesmixer.reporting.load import check_results
+    from bayesmixer.reporting.verdict import verdict as judged
 
     path = check_path(path)
     results = check_results(results)
@@ -61,7 +76,7 @@ def report(
             images.append(render(one))
         except InputError as error:
             skipped.append(f"No figure '{one.title}': {error}")
-    text = page(results, data, title, images, skipped)
+    text = page(results, data, title, images, skipped, verdict or judged(results, data, progress=progress))
     aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         aside.write_text(text, encoding="utf-8")
@@ -89,7 +104,7 @@ def check_path(path: str | Path) -> Path:
     return path
 
 
-def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, images: list[Any], skipped: list[str]) -> str:
+def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, images: list[Any], skipped: list[str], verdict: Verdict) -> str:
     """The report's HTML from its parts."""
     from importlib.resources import files
 
@@ -98,14 +113,12 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
 
     from bayesmixer import __version__
     from bayesmixer.reporting import tables
-    from bayesmixer.reporting.prediction import read_json
-    from bayesmixer.reporting.trust import trust
+    from bayesmixer.reporting.verdict import WORDS
 
     here = files("bayesmixer.reporting")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
     css = (here / "report.css").read_text(encoding="utf-8")
-    findings = trust(results, data)
     model = tables.MODELS.get(results.attrs.get("model", ""), str(results.attrs.get("model", "model")))
     method = tables.METHODS.get(results.attrs.get("method", ""), str(results.attrs.get("method", "")))
     estimates = [tables.parameter_table(results), tables.comparison_table(results)]
@@ -116,12 +129,9 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
         title=title or f"{_trait(results, data)}: {model} fit",
         about=", ".join(part for part in (f"{model} model", method, str(results.attrs.get("created", ""))) if part),
         headline=tables.headline(results),
-        findings=findings,
-        stops=sum(f.severity == "stop" for f in findings),
-        cautions=sum(f.severity == "caution" for f in findings),
-        severity_word=SEVERITY_WORD,
-        with_data=data is not None,
-        warnings=[*read_json(results.attrs.get("warnings"), []), *_of_alignment(results)],
+        verdict=verdict,
+        severity_word=WORDS,
+        warnings=[*_not_said_above(results), *_of_alignment(results)],
         estimates=[t for t in estimates if t is not None],
         diagnostics=tables.diagnostics(results, data),
         optima=tables.optimum_table(results),
@@ -141,6 +151,16 @@ def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
         return str(name)
     recorded = of_trait(read_json(data_attributes(results).get("sumstats"), []), name)
     return str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"
+
+
+def _not_said_above(results: xr.DataTree) -> list[str]:
+    """What the fit warned of, without what a rule of trust says in its own words."""
+    from bayesmixer.reporting.prediction import read_json
+
+    concerns = read_json(results["calibration"].attrs.get("concerns"), []) if "calibration" in results.children else []
+    return [
+        str(w) for w in read_json(results.attrs.get("warnings"), []) if w not in concerns and not any(words in str(w) for words in SAID_BY_A_RULE)
+    ]
 
 
 def _of_alignment(results: xr.DataTree) -> list[str]:

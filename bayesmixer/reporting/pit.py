@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.errors import InputError
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.likelihood import MixtureLogLik
 from bayesmixer.progress import bar
@@ -75,7 +76,11 @@ def cumulative(v: Variants, draw: Draw, at: Floats) -> Floats:
     s = step * np.arange(int(np.ceil(np.sqrt(2 * _DECAY) / sd / step)) + 1)
     q = 0.5 * top * beta[:, None] * s**2
     x = v.node_x[:, None]
-    mixed = np.log1p(np.sum(pi[:, None, None] * np.expm1(-x[None] * q[:, None, :]), axis=0))
+    away = np.sum(pi[:, None, None] * np.expm1(-x[None] * q[:, None, :]), axis=0)
+    with np.errstate(divide="ignore"):  # log 0 is right: every variant has an effect where pi = 1
+        rest = np.log(max(1 - pi.sum(), 0.0))
+        whole = np.logaddexp(rest, np.logaddexp.reduce(np.log(pi)[:, None, None] - x[None] * q[:, None, :], axis=0))
+    mixed = np.where(away > -0.5, np.log1p(np.maximum(away, -0.5)), whole)  # 1 + away has no digits left near -1
     table = np.where(x > 0, mixed / np.where(x > 0, x, 1.0), -np.sum(pi[:, None] * q, axis=0))
     out = np.empty(at.shape)
     for first in range(0, len(v), _CHUNK):
@@ -252,6 +257,8 @@ def moments(
             cell_hessian[:, i] = (scores_of(low) - scores_of(high)).sum(axis=0) / 0.04
             progress_bar.advance()
     cell_hessian = (cell_hessian + np.swapaxes(cell_hessian, 1, 2)) / 2
+    if not np.abs(cell_hessian).max() < 1e30:
+        raise InputError("results", "the likelihood cannot be evaluated around the mode: effects are too large for it", "Look at the QQ plot.")
     u, tail = at_mode[:, 0], 1 - at_mode[:, 1:]
     which = np.minimum((mean * BINS).astype(np.int64), BINS - 1)
     return Moments(

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.reporting.prediction import CLUSTERS, Floats, Parameters, Variants, band, parameters, predicted_survival, shown, variants
+from bayesmixer.reporting.strata import weighted_quantiles
 from bayesmixer.reporting.style import DATA, MODEL, NULL, TAILS, as_number, axes_or_new, new_figure
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def plot_qq_strata(
     clusters: int = 100,
     seed: int = 0,
 ) -> Any:
-    """QQ plots in the nine strata of MAF x LD score (tertiles of the evaluated variants).
+    """QQ plots in the nine strata of MAF x LD score (tertiles of the evaluated variants' weight, as in `check`).
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def plot_qq_strata(
     data = shown(data, results, trait)
     v = variants(data)
     p = None if results is None else parameters(results, data=data).as_one()
-    maf_edge, ld_edge = np.quantile(v.maf, (1 / 3, 2 / 3)), np.quantile(v.ld_score, (1 / 3, 2 / 3))
+    maf_edge, ld_edge = (weighted_quantiles(x, v.weight, (1 / 3, 2 / 3)) for x in (v.maf, v.ld_score))
     row, column = np.searchsorted(maf_edge, v.maf), np.searchsorted(ld_edge, v.ld_score)
     for i in range(3):
         for j in range(3):

@@ -57,12 +57,16 @@ def strata(v: Variants) -> Strata:
     return Strata(cell.astype(np.int64), of_cell, labels)
 
 
-def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:
-    """Stratum of each value, and labels."""
+def weighted_quantiles(x: Floats, weight: Floats, at: tuple[float, ...]) -> Floats:
+    """Values of x below or at which lie these shares of the weight."""
     order: NDArray[np.int64] = np.argsort(x, kind="stable")
     share = np.cumsum(weight[order]) / weight.sum()
-    at = np.minimum(np.searchsorted(share, (0.05, 1 / 3, 2 / 3, 0.95)), len(x) - 1)
-    low, *edges, high = x[order][at].tolist()
+    return np.asarray(x[order][np.minimum(np.searchsorted(share, at), len(x) - 1)], float)
+
+
+def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Stratum of each value, and labels."""
+    low, *edges, high = weighted_quantiles(x, weight, (0.05, 1 / 3, 2 / 3, 0.95)).tolist()
     if high - low <= SAME * abs(high):
         return np.zeros(len(x), np.int64), [name]
     # the largest value is no edge: it would leave the last stratum empty

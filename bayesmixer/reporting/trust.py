@@ -14,11 +14,13 @@ import xarray as xr
 from bayesmixer.inference.identity import data_of_fit
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.facts import (
+    INFLATION,
     by_component,
     chromosomes_used,
     effective_variants,
     estimate_number,
     evaluated,
+    interval_of,
     mean_chi2,
     mixing,
     number_of_blocks,
@@ -32,6 +34,7 @@ from bayesmixer.reporting.prediction import read_json
 from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
 
 Severity = Literal["stop", "caution", "note"]
+SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")
 
 
 class Finding(NamedTuple):
@@ -50,7 +53,6 @@ FEW_EFFECTIVE_VARIANTS = 10_000  # sum of weights; a genome of HapMap3 variants 
 TOO_FEW_EFFECTIVE_VARIANTS = 1_000
 HIGH_PARETO_K = 0.7  # Vehtari et al. 2024
 HIGH_R_HAT, LOW_ESS = 1.01, 400  # Vehtari et al. 2021
-LOW_SIGMA2_0, HIGH_SIGMA2_0 = 0.9, 1.3
 LOW_CHI2 = 1.02  # LDSC's own warning level
 FEW_SD = 2.0
 WIDE_PI = 100.0  # ratio of the ends of the interval
@@ -81,9 +83,18 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
         `results` is no fit, or `data` are not those that were fitted.
     """
     results = check_results(results)
-    data = None if data is None else data_of_fit(results, data)
-    found = [finding for rule in RULES for finding in rule(results, data)]
-    return sorted(found, key=lambda f: ("stop", "caution", "note").index(f.severity))
+    return sorted(rules(results, None if data is None else data_of_fit(results, data)), key=lambda f: SEVERITIES.index(f.severity))
+
+
+def rules(results: xr.DataTree, data: xr.Dataset | None, checked: bool = False) -> list[Finding]:
+    """What each rule says, in their order; `data` of the fitted trait, known to be the fit's; `checked`: without what `check` tests itself."""
+    return [finding for rule in RULES if not (checked and rule in CHECKED) for finding in rule(results, data)]
+
+
+def in_two(words: str) -> tuple[str, str]:
+    """A sentence of the form "what is so: why; what to do." as the sentence and what to do."""
+    sentence, _, deed = words.rstrip(".").rpartition("; ")
+    return f"{sentence}.", f"{deed[:1].upper()}{deed[1:]}."
 
 
 def few_chromosomes(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -142,9 +153,10 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     low = float(np.mean(n < np.quantile(n, 0.9) / 1.5))
     if low > UNEQUAL_N:
         yield Finding(
-            "caution",
-            f"{low:.0%} of the variants have a sample size below two thirds of the 90th percentile ({as_count(float(np.quantile(n, 0.9)))}).",
-            "Drop variants of low N when munging, and check that N is the effective sample size throughout.",
+            "note",
+            f"{low:.0%} of the variants have a sample size below two thirds of the 90th percentile ({as_count(float(np.quantile(n, 0.9)))}): "
+            "each counts with its own, which is right if the column N is.",
+            "Run check (bm.check), which tells whether z-scores and N agree; keep all variants where it flags nothing by N.",
         )
 
 
@@ -166,18 +178,21 @@ def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Ite
     """sigma2_0 is 1 in a clean study."""
     if "sigma2_0" not in results["posterior"]:
         return
-    value = float(results["posterior"]["sigma2_0"].mean())
-    if value > HIGH_SIGMA2_0:
+    value, ends = float(results["posterior"]["sigma2_0"].mean()), interval_of(results, "sigma2_0")
+    least, most = INFLATION
+    if ends is None:
+        return
+    shown = f"sigma2_0 is {value:.3f} (95% interval {as_interval(*ends)})"
+    if ends[0] > most:
         yield Finding(
             "caution",
-            f"sigma2_0 is {value:.2f}, above {HIGH_SIGMA2_0}: variance that no causal variant explains "
-            "(stratification, relatedness, or LD missing from the panel).",
+            f"{shown}, above {most}: variance that no causal variant explains (stratification, relatedness, or LD missing from the panel).",
             "Check the study's covariates and that panel and study have the same ancestry; do not drop weak LD when building the reference.",
         )
-    elif value < LOW_SIGMA2_0:
+    elif ends[1] < least:
         yield Finding(
             "caution",
-            f"sigma2_0 is {value:.2f}, below {LOW_SIGMA2_0}: z-scores vary less than chance alone makes them.",
+            f"{shown}, below {least}: z-scores vary less than chance alone makes them.",
             "Look for genomic control in the study, standard errors that are too large, or an N that is too small.",
         )
 
@@ -210,6 +225,27 @@ def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -
         )
 
 
+def another_model(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
+    """The one-component model must not explain the data better than what was fitted."""
+    model = results.attrs.get("model")
+    bic, one = (estimate_number(results, name) for name in ("bic", "bic_univariate_mixer"))
+    if bic is None or one is None:
+        return
+    if model == "infinitesimal" and one < bic:
+        yield Finding(
+            "caution",
+            f"BIC prefers a mixture to the infinitesimal model (by {bic - one:,.1f}): part of the variants has no effect, and h2 and its error rest "
+            "on a wrong distribution of effects.",
+            "Fit univariate_mixer, and compare h2.",
+        )
+    if model == "two_component_mixer" and one <= bic:
+        yield Finding(
+            "stop",
+            f"BIC prefers one component (by {bic - one:,.1f}): a second scale of effects is not identified.",
+            "Fit univariate_mixer, and report it in place of this fit.",
+        )
+
+
 def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """The mode must be one, and the same from every start."""
     if "estimate" not in results.children:
@@ -237,7 +273,7 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
             yield Finding(
                 "caution" if nearest < 5 else "note",
                 f"{others} of {len(heights)} starts ended in another optimum, {as_number(nearest)} or more below the best.",
-                "Compare the optima in the table below; where they are close, use method 'nuts'.",
+                "Compare the optima (the report has a table of them); where they are close, use method 'nuts'.",
             )
 
 
@@ -270,12 +306,9 @@ def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[
     """A pseudo-likelihood's curvature is not its information (docs/intervals.md)."""
     if "calibration" in results.children:
         for concern in read_json(results["calibration"].attrs.get("concerns"), []):
-            sentence, _, remedy = concern.partition(": ")
-            yield Finding(
-                "caution",
-                f"The calibration of the intervals is uncertain: {sentence if sentence[:2].isupper() else sentence[0].lower() + sentence[1:]}.",
-                remedy or "See docs: intervals.",
-            )
+            sentence, remedy = in_two(concern)
+            shown = sentence if sentence[:2].isupper() else sentence[0].lower() + sentence[1:]
+            yield Finding("caution", f"The calibration of the intervals is uncertain: {shown}", remedy)
         return
     errors = block_standard_errors(results)
     ratio = {name: error / sd for name, (error, sd) in errors.items() if name in ("h2", "pi", "sigma2_0")}
@@ -301,9 +334,12 @@ RULES: tuple[Rule, ...] = (
     low_power,
     heritability_near_zero,
     polygenicity_not_identified,
+    another_model,
     optimiser,
     sampler,
     inflation_far_from_one,
     unequal_n,
     narrow_intervals,
 )
+CHECKED: tuple[Rule, ...] = (inflation_far_from_one, unequal_n)
+"""Rules whose question `check` answers by a test of its own."""
