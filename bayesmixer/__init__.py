@@ -71,6 +71,8 @@ __all__ = [*sorted(_HOME), "models"]
 def __getattr__(name: str) -> Any:
     if name == "models":
         return import_module("bayesmixer.models")
+    if name in ("fit", "calibrate"):
+        import_module("bayesmixer.reporting.verdict")  # judges every fit that these make
     if name in _HOME:
         value = getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
         globals()[name] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from bayesmixer.inference.fingerprint import differences, fingerprint, has_finge
 from bayesmixer.variables import validate
 
 REMEDY = "Give the data that were fitted."
+JUDGES: list[Callable[[xr.DataTree, xr.Dataset | None], None]] = []
+"""What stores a verdict in a new fit; `bayesmixer.reporting.verdict`, which stands above, puts itself here."""
 
 
 def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:
@@ -134,10 +137,9 @@ def check_model(results: xr.DataTree, model: Any, name: str = "model") -> None:
 
 def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:
     """Write into a new fit the verdict of the rules of trust (`bayesmixer.verdict`), in place; a fault of theirs must not cost the fit."""
-    from bayesmixer.reporting.verdict import by_rules
-
     try:
-        by_rules(results, data).store(results)
+        for store_verdict in JUDGES:
+            store_verdict(results, data)
     except Exception as error:
         warnings.warn(f"No verdict on this fit ({type(error).__name__}: {error}).", DataWarning, stacklevel=3)
 

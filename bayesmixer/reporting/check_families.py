@@ -189,7 +189,7 @@ def pit_shape(c: Context) -> Iterator[Row]:
 
 def _ends(c: Context) -> str:
     """How many variants lie at both ends of |z|, against the fit's prediction, and what makes it so."""
-    small, large = (1 + BINS * c.moments.share[:, :, k].sum() / c.moments.weight.sum() for k in (0, -1))
+    small, large = (float(1 + BINS * c.moments.share[:, :, k].sum() / c.moments.weight.sum()) for k in (0, -1))
     where = "its 90% quantile"
     if ratios := beyond_expected(c):
         large, where = ratios[-1][1], f"|z| {ratios[-1][0]:g}"

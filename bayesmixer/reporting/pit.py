@@ -254,7 +254,8 @@ def moments(
             high, low = draw_of(middle + step, components), draw_of(middle - step, components)
             (level_high, beyond_high), (level_low, beyond_low) = by_cell(high), by_cell(low)
             d_level[:, :, i], d_beyond[:, :, i] = (level_high - level_low) / 0.04, (beyond_high - beyond_low) / 0.04
-            cell_hessian[:, i] = (scores_of(low) - scores_of(high)).sum(axis=0) / 0.04
+            with np.errstate(invalid="ignore"):  # refused below
+                cell_hessian[:, i] = (scores_of(low) - scores_of(high)).sum(axis=0) / 0.04
             progress_bar.advance()
     cell_hessian = (cell_hessian + np.swapaxes(cell_hessian, 1, 2)) / 2
     if not np.abs(cell_hessian).max() < 1e30:

@@ -170,7 +170,7 @@ def heritability_near_zero(results: xr.DataTree, data: xr.Dataset | None) -> Ite
         yield Finding(
             "stop",
             f"The heritability cannot be told from zero ({INTERVAL:.0%} interval {as_interval(low, high)}).",
-            "Do not read the polygenicity of this fit at all; use a larger study.",
+            "Use a larger study; do not read the polygenicity of this fit at all.",
         )
 
 
@@ -299,7 +299,7 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
         )
     posterior = results["posterior"]
     if posterior.sizes["chain"] * posterior.sizes["draw"] == 1:
-        yield Finding("caution", "The posterior holds one draw: there are no intervals.", "Fit with method 'laplace' or 'nuts'.")
+        yield Finding("note", "The posterior holds one draw: there are no intervals.", "Fit with method 'laplace' or 'nuts'.")
 
 
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:

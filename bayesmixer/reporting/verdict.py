@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.inference.identity import data_of_fit
+from bayesmixer.inference.identity import JUDGES, data_of_fit
 from bayesmixer.reporting.check import Check, check
 from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.prediction import read_json
@@ -123,6 +123,14 @@ def stored(results: xr.DataTree) -> Verdict | None:
 def by_rules(results: xr.DataTree, data: xr.Dataset | None) -> Verdict:
     """The verdict of the rules alone; `data` of the fitted trait, known to be the fit's."""
     return Verdict(_sorted(rules(check_results(results), data)), False, data is not None)
+
+
+def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:
+    """Store in a new fit what the rules say of it; `data` of its model."""
+    by_rules(results, data).store(results)
+
+
+JUDGES[:] = [judge]
 
 
 def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:

@@ -1,5 +1,6 @@
 """Each rule of reporting/trust.py: silent on a sound fit, and heard, with the right severity, on the fit that it is about."""
 
+import inspect
 import json
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 import xarray as xr
 
 from bayesmixer.reporting.block_error import block_standard_errors
+from bayesmixer.reporting.check import check
+from bayesmixer.reporting.facts import INFLATION
 from bayesmixer.reporting.load import check_results
-from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, trust
+from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, rules, trust
 from tests.reporting.fabricate import make_data, make_fit
 
 
@@ -96,11 +99,14 @@ def test_a_weighted_mean_chi2_below_1_02_is_no_power(large, chi2, heard):
 
 
 @pytest.mark.parametrize(("share", "heard"), [(0.05, False), (0.2, True)])
-def test_uneven_sample_sizes_are_heard(large, share, heard):
+def test_uneven_sample_sizes_are_noted_and_left_to_check(large, share, heard):
     n = large["n"].copy(deep=True)
     n[: int(share * n.sizes["variant"])] = 3e4
     uneven = large.assign(n=n)
-    assert bool(about(trust(sound(uneven), uneven), "sample size below two thirds")) == heard
+    fit = sound(uneven)
+    found = about(trust(fit, uneven), "sample size below two thirds")
+    assert [f.severity for f in found] == (["note"] if heard else [])
+    assert not about(rules(fit, uneven, checked=True), "sample size")
 
 
 def test_heritability_within_two_sd_of_zero_stops(large):
@@ -115,13 +121,33 @@ def test_a_small_but_well_known_heritability_is_not_called_zero(large):
     assert not about(trust(alter(sound(large), "posterior", h2=(("chain", "draw"), draws))), "cannot be told from zero")
 
 
-@pytest.mark.parametrize(("value", "words"), [(1.5, "above 1.3"), (0.8, "below 0.9"), (1.2, None), (0.95, None)])
-def test_sigma2_0_far_from_one_is_heard(large, value, words):
+@pytest.mark.parametrize(("value", "words"), [(1.11, "above 1.1"), (0.94, "below 0.95"), (1.09, None), (0.96, None)])
+def test_sigma2_0_whose_interval_excludes_the_range_of_check_is_heard(large, value, words):
     fit = sound(large)
-    draws = fit["posterior"]["sigma2_0"] * 0 + value + np.random.default_rng(0).normal(0, 1e-3, (1, 1000))
-    found = about(trust(alter(fit, "posterior", sigma2_0=draws)), "sigma2_0 is")
-    assert len(found) == (words is not None)
-    assert all(words in f.sentence for f in found)
+    for sd, heard in ((1e-3, words is not None), (0.05, False)):
+        draws = fit["posterior"]["sigma2_0"] * 0 + value + np.random.default_rng(0).normal(0, sd, (1, 1000))
+        found = about(trust(alter(fit, "posterior", sigma2_0=draws)), "sigma2_0 is")
+        assert len(found) == heard
+        assert all(words in f.sentence for f in found)
+    assert inspect.signature(check).parameters["inflation"].default == INFLATION == (0.95, 1.1)
+
+
+def test_sigma2_0_of_a_mode_alone_is_judged_by_its_standard_error(large):
+    fit = sound(large, method="map")
+    for se, heard in ((0.01, True), (0.2, False)):
+        alter(fit, "estimate", sigma2_0=1.2, sigma2_0_se=se)
+        assert bool(about(trust(fit), "sigma2_0 is 1.200")) == heard
+
+
+@pytest.mark.parametrize(
+    ("model", "gain", "severity"),
+    [("infinitesimal", 3.0, "caution"), ("infinitesimal", -3.0, None), ("two_component_mixer", 21.0, "stop"), ("two_component_mixer", -3.0, None)],
+)
+def test_a_one_component_model_that_bic_prefers_is_said(large, model, gain, severity):
+    fit = sound(large, model=model)
+    attrs = fit["estimate"].attrs
+    attrs["bic_univariate_mixer"] = attrs["bic"] - gain
+    assert [f.severity for f in trust(fit) if f"(by {gain:.1f})" in f.sentence] == ([severity] if severity else [])
 
 
 @pytest.mark.parametrize(("gain", "heard"), [(-3.0, True), (0.0, True), (2.0, False)])

@@ -1,0 +1,170 @@
+"""The verdict: made for every fit, kept in it, and one for the rules of trust and the flags of `check`."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import bayesmixer as bm
+from bayesmixer.inference.identity import judge
+from bayesmixer.reporting.check import Check
+from bayesmixer.reporting.trust import CHECKED, RULES, Finding
+from bayesmixer.reporting.verdict import Verdict, by_rules, stored, with_check
+from tests.models.small_gwas import simulate_gwas
+from tests.reporting.fabricate import make_data, make_fit
+
+
+@pytest.fixture(scope="module")
+def clean():
+    """A fit of 22 chromosomes that no rule objects to, and its data."""
+    data = make_data(m=1200, blocks=400, chromosomes=22)
+    fit = make_fit(data, method="nuts", draws=300)
+    fit["estimate"].attrs["effective_variants"] = 80_000.0
+    estimate = fit["estimate"].to_dataset()
+    estimate["optimum_log_posterior"][:] = -5000.0
+    fit["estimate"] = xr.DataTree(estimate)
+    return fit, data
+
+
+def test_rules_and_check_give_one_verdict(clean):
+    fit, data = clean
+    fit = fit.copy(deep=True)
+    assert bm.verdict(fit, data, progress=False) == Verdict((), True, True)
+    assert bm.verdict(fit, data).sentence == "No rule speaks against this estimate, and the data fit the model."
+    found = bm.check(fit, data, progress=False)
+    table = found.table.copy()
+    table.loc["QQ, tail", ["flagged", "in_words"]] = True, "More lie beyond: single loci; censor them."
+    table.loc["prior", ["flagged", "in_words"]] = True, "The prior moves it: little data; compare prior='flat'."
+    both = with_check(fit, data, Check(table, found.dataset))
+    assert both.findings == (
+        Finding("caution", "More lie beyond: single loci.", "Censor them."),
+        Finding("note", "The prior moves it: little data.", "Compare prior='flat'."),
+    )
+    assert both.level == "caution" and both.sentence == "Read this estimate with the caution below."
+    fit["estimate"].attrs["converged"] = 0
+    worst = with_check(fit, data, Check(table, found.dataset))
+    assert [f.severity for f in worst.findings] == ["stop", "caution", "note"]
+    assert str(worst).splitlines()[0] == "Verdict: Do not rely on this estimate: 1 of the findings below is grave."
+
+
+def test_a_verdict_without_check_says_so(clean):
+    fit, data = clean
+    assert "was not checked" in by_rules(fit, data).sentence and "was not checked" in bm.verdict(fit).sentence
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_a_verdict_is_stored_in_the_fit_and_survives_the_file(clean, tmp_path, suffix):
+    fit = clean[0].copy()
+    made = Verdict((Finding("caution", "So it is: why.", "Do that."),), True, True)
+    assert stored(fit) is None
+    made.store(fit)
+    bm.save(fit, tmp_path / f"fit{suffix}")
+    assert bm.verdict(bm.load(tmp_path / f"fit{suffix}")) == made
+    assert made.as_dict()["level"] == "caution" and json.loads(fit.attrs["verdict"]) == made.as_dict()
+
+
+@pytest.mark.parametrize("method", ["map", "laplace"])
+def test_every_fit_holds_its_verdict_from_the_start(method):
+    data = simulate_gwas(seed=4)
+    with_draws = {"draws": 100} if method == "laplace" else {}
+    fit = bm.fit(bm.models.infinitesimal(data), method, calibrate=False, progress=False, **with_draws)
+    verdict = bm.verdict(fit)
+    assert verdict == stored(fit) and verdict.with_data and not verdict.checked
+    assert verdict.level == "stop" and any("Only chromosome 1" in f.sentence for f in verdict.findings)
+
+
+def test_a_rule_that_fails_does_not_cost_the_fit(clean, monkeypatch):
+    from bayesmixer.reporting import trust
+
+    def fails(*_):
+        raise RuntimeError("of its own")
+
+    monkeypatch.setattr(trust, "RULES", (fails,))
+    fit = clean[0].copy()
+    with pytest.warns(bm.DataWarning, match="No verdict on this fit"):
+        judge(fit, None)
+    assert "verdict" not in fit.attrs
+
+
+def test_too_few_blocks_for_a_check_are_a_note(clean):
+    data = make_data(m=300, blocks=12, chromosomes=6)
+    verdict = bm.verdict(make_fit(data), data)
+    assert not verdict.checked
+    assert [f.remedy for f in verdict.findings if "was not compared with its data (12 LD blocks" in f.sentence] == ["Use more of the genome."]
+
+
+def test_report_shows_the_flags_of_check_and_the_stored_verdict(clean, tmp_path, monkeypatch):
+    from bayesmixer.reporting import figures
+
+    monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
+    fit, data = clean
+    text = bm.report(fit, data, tmp_path / "r.html", progress=False).read_text()
+    assert "No rule speaks against this estimate, and the data fit the model." in text
+    assert "Tests compare the z-scores with the fit" in text
+    fit = fit.copy()
+    Verdict((Finding("stop", "It is wrong.", "Fit again."),), True, True).store(fit)
+    text = bm.report(fit, path=tmp_path / "s.html").read_text()  # without data: what was found with them
+    assert "It is wrong." in text and "Do not rely on this estimate" in text
+
+
+def test_report_says_each_warning_once(clean, tmp_path, monkeypatch):
+    from bayesmixer.reporting import figures
+
+    monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
+    fit = clean[0].copy()
+    concern = "LD block 3 makes up much of the variance of log_h2 (60%): it hangs on one locus; compare a fit without it."
+    said = [concern, "The optimiser did not converge (still 3 units).", "Sample sizes are odd."]
+    fit.attrs["warnings"] = json.dumps(said)
+    fit["calibration"] = xr.DataTree(xr.Dataset(attrs={"concerns": json.dumps([concern])}))
+    text = bm.report(fit, path=tmp_path / "r.html").read_text()
+    assert text.count("makes up much of the variance") == text.count("Sample sizes are odd.") == 1
+    assert "Compare a fit without it." in text and "still 3 units" not in text
+
+
+DEEDS = {
+    "Fit",
+    "Use",
+    "Take",
+    "Compare",
+    "Look",
+    "Run",
+    "Check",
+    "Read",
+    "Report",
+    "Drop",
+    "Raise",
+    "Sample",
+    "Choose",
+    "Give",
+    "Widen",
+    "Try",
+    "Correct",
+    "Fix",
+}
+
+
+def test_what_to_do_is_a_deed():
+    """Every remedy that fits in bad shape are given begins with a verb."""
+    data = make_data(m=300, blocks=30, chromosomes=2, seed=3)
+    fit = make_fit(data, method="nuts", draws=50, spread=2.0)
+    fit["estimate"].attrs |= {"converged": 0, "at_bound": '["logit_pi"]', "bic_infinitesimal": 0.0, "bic_univariate_mixer": 0.0}
+    concerns = [
+        "12 LD blocks (at least 200 wanted): the calibrated widths are themselves uncertain; use more chromosomes.",
+        "Not calibrated in log_h2: the mode is at the edge of the search box; read the other parameters only.",
+    ]
+    fit["calibration"] = xr.DataTree(xr.Dataset(attrs={"concerns": json.dumps(concerns)}))
+    fit["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), np.ones((4, 50), bool))}, attrs={"pareto_k": 2.0}))
+    for model in ("univariate_mixer", "two_component_mixer", "infinitesimal"):
+        fit.attrs["model"] = model
+        verdict = bm.verdict(fit, data, progress=False)
+        assert len(verdict.findings) > 8
+        for finding in verdict.findings:
+            assert finding.remedy.split()[0] in DEEDS, finding
+
+
+def test_every_rule_stands_in_the_table_of_the_docs_and_no_other(root):
+    text = (root / "docs/report.md").read_text().split("## The rules of trust")[1].split("\n## ")[0]
+    named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
+    assert named == {rule.__name__ for rule in RULES}
+    assert set(CHECKED) <= set(RULES)
