@@ -1,17 +1,19 @@
 # Two commands do everything on a machine with Python >= 3.12 and make: `make demo`, `make test`.
 #   PYTHON=/path/to/python3   the interpreter to use (default: the first of python3.13, python3.12, python3 that serves)
 #   VENV=dir                  where the virtual environment lies (default: .venv)
+#   WORKERS=4                 processes that run the tests (default: 2; 0 runs them in one)
 
 VENV ?= .venv
+WORKERS ?= 2
 PYTHON ?=
 RUN = $(VENV)/bin
 SETUP = ./.ci/setup "$(VENV)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types docs check format lock clean
+.PHONY: help setup demo test test-hard lint types docs check format lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup:  ## make the environment with everything in it
 	@$(SETUP) test,simulate,dev,docs "$(PYTHON)"
@@ -22,7 +24,11 @@ demo:  ## run the main job on the embedded data set: posterior, table, report
 
 test:  ## run the tests
 	@$(SETUP) test,simulate "$(PYTHON)"
-	@$(RUN)/python -m pytest
+	@$(RUN)/python -m pytest -n $(WORKERS)
+
+test-hard:  ## run them five times: random order; 1, 2 and 4 threads; this processor and the plainest
+	@$(SETUP) test,simulate "$(PYTHON)"
+	@$(RUN)/python -m tests.hard -q -n $(WORKERS)
 
 lint:  ## ruff: style and formatting
 	@$(SETUP) dev "$(PYTHON)"

@@ -146,8 +146,8 @@ def growth(sizes: tuple[int, ...], repeats: int) -> None:
         data = synthetic(variants, tail=0.003)
         arguments = data.packed, data.tails, *POINT, True
         held, before = sum(v.nbytes for v in data.chunks) / 1e6, memory(reset=True)
-        serial = least({0: partial(kernel.evaluate_serial, *arguments)}, repeats)[0]
-        parallel = least({0: partial(kernel.evaluate_parallel, *arguments)}, repeats, time.perf_counter)[0]
+        serial = least({0: partial(kernel.evaluate, *arguments, 1)}, repeats)[0]
+        parallel = least({0: partial(kernel.evaluate, *arguments, nb.get_num_threads())}, repeats, time.perf_counter)[0]
         best = [t / variants * 1e6 for t in (serial, parallel)]
         added = memory() - before
         print(f"| {variants:,} | {best[0]:.3f} | {best[1]:.3f} | {held:.0f} | {added:.0f} |", flush=True)
@@ -158,8 +158,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer repeats and variants")
     quick = parser.parse_args().quick
     small = synthetic(2048, tail=0.01)  # compile, so that this is not counted as memory
-    for f in (kernel.evaluate_serial, kernel.evaluate_parallel):
-        f(small.packed, small.tails, *POINT, True)
+    kernel.evaluate(small.packed, small.tails, *POINT, True, 1)
     growth((75_000, 150_000) if quick else (75_000, 300_000, 1_200_000), 2 if quick else 6)
     beside_the_prototype(100_000 // 128 * 128, 5 if quick else 60)
     by_parameters(100_000 if quick else 400_000, 3 if quick else 12)

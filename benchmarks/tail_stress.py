@@ -31,7 +31,7 @@ def partners(rng: np.random.Generator) -> np.ndarray:
 
 def evaluate(z: np.ndarray, spectrum: np.ndarray, node_x: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     data = LikelihoodData(z, np.full(z.size, N), np.ones(z.size), np.tile(spectrum, (z.size, 1)), node_x, np.arange(z.size), None)
-    value, jacobian = kernel.evaluate_serial(data.packed, data.tails, theta[:1], theta[1:2], theta[2], True)
+    value, jacobian = kernel.evaluate(data.packed, data.tails, theta[:1], theta[1:2], theta[2], True, 1)
     return value, jacobian
 
 

@@ -299,45 +299,26 @@ def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
     return shift, far, g, _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient), _labels(tail)
 
 
-@nb.njit(nogil=True, cache=True)
-def _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
-    """Everything of LD blocks lo .. hi - 1; no other thread writes their entries of loglik and jac."""
-    chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
-    m, ds, tables, d_tables = bulk
-    _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
-    a, b = tail.block_row[lo], tail.block_row[hi]
-    if b > a:
-        _shifted_rows(a, b, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac)
-
-
-@nb.njit(cache=True)
-def evaluate_serial(data, tails, pi, sigma2, sigma2_zero, gradient):
-    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on one thread."""
-    bulk = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(bulk[0], data.bands)]
-    n_blocks = data.chunks.block_chunk.size - 1
-    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
-    tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
-    _evaluate_blocks(0, n_blocks, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
-    return loglik, jac
-
-
-def evaluate_parallel(data, tails, pi, sigma2, sigma2_zero, gradient):
-    """As `evaluate_serial`, on `numba.get_num_threads()` Python threads (the kernel holds no lock).
+def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on `threads` Python threads (the kernels hold no lock).
 
     The sums of an LD block are made by one thread, so results do not depend on their number. Python's threads sleep while they wait, and do not quarrel with
-    samplers' own, as numba's threading layers do.
+    samplers' own, as numba's threading layers do. Compiled, this would hold a copy of each kernel that it calls.
     """
-    bulk = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(bulk[0], data.bands)]
-    n_blocks, parts = data.chunks.block_chunk.size - 1, data.parts
+    chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
+    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
+    tail = tails[which_tail(m, bands)]
+    n_blocks = chunks.block_chunk.size - 1
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
     tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
 
-    def part(lo, hi):
-        _evaluate_blocks(lo, hi, data, tail, bulk, tail_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+    def part(lo, hi):  # no other thread writes the entries of these blocks
+        _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+        a, b = tail.block_row[lo], tail.block_row[hi]
+        if b > a:
+            _shifted_rows(a, b, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac)
 
-    share_parts(part, parts, nb.get_num_threads())
+    share_parts(part, data.parts if threads > 1 else (0, n_blocks), threads)
     return loglik, jac
 
 

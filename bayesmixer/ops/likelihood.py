@@ -7,6 +7,7 @@ array code of the same formula.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numba as nb
@@ -16,7 +17,7 @@ from pytensor.graph.basic import Apply
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from bayesmixer.ops import kernel
-from bayesmixer.ops.block_loglik import KERNEL, BlockLogLik, source_digest
+from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.layout import Array, LikelihoodData
 
 
@@ -42,19 +43,18 @@ class MixtureLogLik(BlockLogLik):
 
     def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
         """Whether weights and variances are finite and in their ranges."""
-        return bool(_valid(pi, sigma2_beta, scalars[0]))
+        return valid_mixture(pi, sigma2_beta, scalars[0])
 
-    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float) -> tuple[Array, Array]:
+    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 1)."""
         data = self.data
-        few = data.z.size < 4000  # threads would cost more than they save
-        evaluate = kernel.evaluate_serial if few or nb.get_num_threads() == 1 else kernel.evaluate_parallel
-        loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient)
+        threads = 1 if data.z.size < 4000 else threads or nb.get_num_threads()  # threads would cost more than they save
+        loglik, jacobian = kernel.evaluate(data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads)
         return loglik, jacobian
 
 
-@nb.njit(cache=True)
-def _valid(pi: Array, sigma2_beta: Array, sigma2_0: float) -> bool:
+def valid_mixture(pi: Array, sigma2_beta: Array, sigma2_0: float) -> bool:
+    """Whether weights and variances are finite and in their ranges."""
     ok = np.isfinite(pi).all() and np.isfinite(sigma2_beta).all() and np.isfinite(sigma2_0)
     return bool(ok and pi.min() >= 0 and pi.sum() <= 1 + 1e-9 and sigma2_beta.min() >= 0 and sigma2_0 > 1e-3)
 
@@ -93,18 +93,15 @@ def log_density(
 
 @register_funcify_and_cache_key(MixtureLogLik)
 def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
-    packed, tails, gradient = op.data.packed, op.data.tails, op.gradient
-    blocks = op.data.n_blocks
+    evaluate = partial(op.evaluate, threads=1)  # samplers have a thread for each chain
 
     @nb.njit
     def mixture(pi, sigma2_beta, sigma2_0):  # type: ignore[no-untyped-def]
-        zero = sigma2_0.item()
-        if not _valid(pi, sigma2_beta, zero):
-            return np.full(blocks, -np.inf), np.zeros((blocks, 2 * pi.size + 1 if gradient else 0))
-        loglik, jacobian = kernel.evaluate_serial(packed, tails, np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta), zero, gradient)
-        return loglik, jacobian if gradient else jacobian[:, :0].copy()
+        with nb.objmode(loglik="float64[::1]", jacobian="float64[:, ::1]"):
+            loglik, jacobian = evaluate(pi, sigma2_beta, sigma2_0)
+        return loglik, jacobian
 
-    return mixture, f"MixtureLogLik-{op.digest}-{op.gradient}-{source_digest(*KERNEL, 'ops/likelihood')}"
+    return mixture, None  # nothing worth a place in PyTensor's cache on disk
 
 
 try:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numba as nb
-import numpy as np
 from pytensor.graph.basic import Apply
 from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from bayesmixer.errors import InputError
 from bayesmixer.ops import maf_kernel
-from bayesmixer.ops.block_loglik import KERNEL, BlockLogLik, source_digest
+from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.layout import Array
-from bayesmixer.ops.likelihood import _valid as _valid_mixture
+from bayesmixer.ops.likelihood import valid_mixture
 from bayesmixer.ops.maf_layout import MafLikelihoodData
-
-SOURCES = (*KERNEL, "ops/likelihood", "ops/maf", "ops/maf_kernel", "ops/maf_layout", "ld/exponents")
-
-
-@nb.njit(cache=True)
-def _valid(pi: Array, sigma2_beta: Array, sigma2_0: float, s: float, held: Array) -> bool:
-    return bool(_valid_mixture(pi, sigma2_beta, sigma2_0) and held.min() - 1e-9 <= s <= held.max() + 1e-9)
 
 
 class MafMixtureLogLik(BlockLogLik):
@@ -46,32 +39,31 @@ class MafMixtureLogLik(BlockLogLik):
 
     def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
         """Whether weights and variances are in their ranges, and S within the exponents held."""
-        return bool(_valid(pi, sigma2_beta, *scalars, self.data.held))
+        sigma2_0, maf_s = scalars
+        held = self.data.held
+        return valid_mixture(pi, sigma2_beta, sigma2_0) and bool(held.min() - 1e-9 <= maf_s <= held.max() + 1e-9)
 
-    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float) -> tuple[Array, Array]:
+    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 2)."""
         data = self.data
         sigma2_0, maf_s = scalars
-        threads = 1 if data.one.z.size < 4000 else nb.get_num_threads()  # threads would cost more than they save
-        evaluate: Any = maf_kernel.evaluate_parallel
+        threads = 1 if data.one.z.size < 4000 else threads or nb.get_num_threads()  # threads would cost more than they save
+        evaluate: Any = maf_kernel.evaluate
         loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads)
         return loglik, jacobian
 
 
 @register_funcify_and_cache_key(MafMixtureLogLik)
 def _numba_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
-    packed, tails, gradient, blocks = op.data.packed, op.data.tails, op.gradient, op.data.n_blocks
+    evaluate = partial(op.evaluate, threads=1)  # as in ops/likelihood.py
 
     @nb.njit
     def mixture(pi, sigma2_beta, sigma2_0, maf_s):  # type: ignore[no-untyped-def]
-        zero, s = sigma2_0.item(), maf_s.item()
-        if not _valid(pi, sigma2_beta, zero, s, packed.held):
-            return np.full(blocks, -np.inf), np.zeros((blocks, 2 * pi.size + 2 if gradient else 0))
-        p, v = np.ascontiguousarray(pi), np.ascontiguousarray(sigma2_beta)
-        loglik, jacobian = maf_kernel.evaluate_serial(packed, tails, p, v, zero, s, gradient)
-        return loglik, jacobian if gradient else jacobian[:, :0].copy()
+        with nb.objmode(loglik="float64[::1]", jacobian="float64[:, ::1]"):
+            loglik, jacobian = evaluate(pi, sigma2_beta, sigma2_0, maf_s)
+        return loglik, jacobian
 
-    return mixture, f"MafMixtureLogLik-{op.digest}-{op.gradient}-{source_digest(*SOURCES)}"
+    return mixture, None
 
 
 try:

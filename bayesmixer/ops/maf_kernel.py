@@ -133,49 +133,22 @@ def _columns(jac, sigma2_beta, scale):
     return out
 
 
-@nb.njit(cache=True)
-def _plan(data, tails, pi, sigma2, sigma2_zero, s, gradient):
-    """Weights of the exponents and their slopes, and what bulk and tails need."""
-    weight, slope = lagrange(data.held, s)
-    bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
-    tail = tails[which_tail(bulk[1], bulk[0])]
-    return weight, slope, bulk, _tail_plan(data, tail, weight, slope, pi, sigma2, sigma2_zero, gradient)
+def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S), on `threads` Python threads.
 
-
-@nb.njit(nogil=True, cache=True)
-def _part(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
-    """Everything of LD blocks lo .. hi - 1; no other thread writes their entries of loglik and jac."""
-    weight, slope, bulk, tails = plan
-    _bulk(lo, hi, data, bulk, weight, slope, sigma2_zero, gradient, loglik, jac)
-    _tails(lo, hi, data, tails, pi, sigma2, sigma2_zero, gradient, loglik, jac)
-
-
-@nb.njit(cache=True)
-def evaluate_serial(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient):
-    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S), on one thread."""
-    scale = H_REF ** (s - data.held.min())
-    sigma2 = sigma2_beta * scale
-    n_blocks, parts = data.one.chunks.block_chunk.size - 1, data.one.parts
-    loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 2))
-    plan = _plan(data, tails, pi, sigma2, sigma2_zero, s, gradient)
-    for i in range(parts.size - 1):  # spectra of one part at a time
-        _part(parts[i], parts[i + 1], data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
-    return loglik, _columns(jac, sigma2_beta, scale)
-
-
-def evaluate_parallel(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
-    """As `evaluate_serial`, on `threads` Python threads.
-
-    What only calls kernels runs in Python here (`py_func`): compiled, it would hold a copy of each of them, and be slow to compile.
+    Each LD block's sums are made by one thread, so results do not depend on their number. Compiled, this would hold a copy of each kernel that it calls.
     """
     scale = float(H_REF ** (s - data.held.min()))
     sigma2 = sigma2_beta * scale
     n_blocks = data.one.chunks.block_chunk.size - 1
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 2))
-    plan = _plan.py_func(data, tails, pi, sigma2, sigma2_zero, s, gradient)
+    weight, slope = lagrange(data.held, s)
+    bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
+    tails_plan = _tail_plan(data, tails[which_tail(bulk[1], bulk[0])], weight, slope, pi, sigma2, sigma2_zero, gradient)
 
-    def part(lo, hi):
-        _part.py_func(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+    def part(lo, hi):  # no other thread writes the entries of these blocks
+        _bulk(lo, hi, data, bulk, weight, slope, sigma2_zero, gradient, loglik, jac)
+        _tails(lo, hi, data, tails_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
 
     share_parts(part, data.one.parts, threads)
     return loglik, _columns(jac, sigma2_beta, scale)

@@ -1,5 +1,7 @@
 """Data and fits that the tests of inference share: small simulated GWAS, and the embedded data set with its fits."""
 
+from functools import lru_cache
+
 import pytest
 
 import bayesmixer as bm
@@ -12,24 +14,24 @@ def small():
     return simulate_gwas(h2=0.3, pi=0.02, n=20_000, seed=4)
 
 
+def _whole_example(folder):
+    example = bm.example_data(folder)
+    bm.build_reference(example.genotypes, folder / "panel.zarr", window=example.ld_blocks, r2_rule="plain")
+
+
 @pytest.fixture(scope="session")
-def example(tmp_path_factory):
-    """The embedded data set, unpacked."""
-    return bm.example_data(tmp_path_factory.mktemp("whole_example"))
+def example(once):
+    """The embedded data set, unpacked, with the LD reference of all of its chromosomes as `panel.zarr`."""
+    return bm.example_data(once("whole_example", _whole_example))
 
 
 @pytest.fixture(scope="session")
 def example_of(example):
     """GwasData of a trait of the embedded data set, all of its chromosomes, by name."""
-    made = {}
-    panel = example.directory / "panel.zarr"
 
+    @lru_cache
     def get(trait):
-        if not panel.exists():
-            bm.build_reference(example.genotypes, panel, window=example.ld_blocks, r2_rule="plain")
-        if trait not in made:
-            made[trait] = bm.align(bm.read_sumstats(example.sumstats[trait]), panel, progress=False)
-        return made[trait]
+        return bm.align(bm.read_sumstats(example.sumstats[trait]), example.directory / "panel.zarr", progress=False)
 
     return get
 

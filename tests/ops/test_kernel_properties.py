@@ -29,7 +29,7 @@ def per_variant(z, spectrum, parameters, n=N_REF, censor=None, node_x=NODE_X):
     """Value (J,) and Jacobian (J, P) of variants of one spectrum."""
     z = np.atleast_1d(z)
     data = LikelihoodData(z, np.broadcast_to(n, z.shape), np.ones(z.size), np.tile(spectrum, (z.size, 1)), node_x, np.arange(z.size), censor)
-    value, jacobian = kernel.evaluate_serial(data.packed, data.tails, *parameters, True)
+    value, jacobian = kernel.evaluate(data.packed, data.tails, *parameters, True, 1)
     return value, jacobian
 
 

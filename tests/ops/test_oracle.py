@@ -1,8 +1,5 @@
 """The NumPy oracle against multiprecision quadrature, enumeration of causal configurations and the reference densities."""
 
-import json
-from pathlib import Path
-
 import mpmath as mp
 import numpy as np
 import pytest
@@ -10,9 +7,9 @@ import pytest
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops.oracle import as_model, branch_constant, branch_height, cumulant, log_characteristic, log_density, log_density_gradient
+from tests.fixtures import mixer
 from tests.ops.mp_oracle import configurations, enumerated_log_density, gradient, spectrum_log_density
 
-REFERENCE = Path(__file__).parents[2] / "../shared/reference/mixer"
 PARTNERS = np.array([0.48, 0.31, 0.12, 0.03, 0.004, 0.0])
 CASES = {
     "sparse": ([0.004], [0.00048], 1.05, 80_000),
@@ -151,19 +148,16 @@ def test_bad_arguments_are_named():
         log_density(0.0, 1.0, x[None], x[:2], 0.1, 1.0, 1.0)
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs ../shared/reference/mixer beside the repository")
 @pytest.mark.parametrize("point", ["U0", "U1", "U2", "U3", "U4", "U5_inf"])
 def test_reference_densities(point):
     """Full lists agree to rounding; spectra of 24 nodes to the interpolation error."""
-    d, exact = np.load(REFERENCE / "inputs.npz"), np.load(REFERENCE / "univariate.npz")[f"{point}_z1"]
-    p = json.loads((REFERENCE / "points.json").read_text())["univariate"][point]["params"]
+    kept, p = mixer.kept(), mixer.table()["points"][point]["params"]
+    exact, z, n = kept.exact[point, 1], kept.z[1], kept.n[1]
     rng = np.random.default_rng(2)
     some = np.unique(np.concatenate([rng.choice(len(exact), 15, replace=False), np.argsort(exact)[:12]]))
-    z, n = d["z1"].astype(float), d["n1"].astype(float)
     worst = np.zeros(2)
     for j in some:
-        r = slice(d["indptr"][j], d["indptr"][j + 1])
-        x = d["H"][d["indices"][r]].astype(float) * d["r2"][r]
+        x = kept.partners(j)
         spectrum = spectrum_from_pairs(np.array([0, len(x)]), x, 24)
         args = (p["pi"], p["sig2_beta"], p["sig2_zero"])
         full = log_density(z[j], n[j], x[None], x, *args)[0]
