@@ -24,11 +24,11 @@ demo:  ## run the main job on the embedded data set: posterior, table, report
 
 test:  ## run the tests
 	@$(SETUP) test,simulate "$(PYTHON)"
-	@$(RUN)/python -m pytest -n $(WORKERS)
+	@$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-hard:  ## run them five times: random order; 1, 2 and 4 threads; this processor and the plainest
 	@$(SETUP) test,simulate "$(PYTHON)"
-	@$(RUN)/python -m tests.hard -q -n $(WORKERS)
+	@$(RUN)/python -m tests.hard -q -n $(WORKERS) --dist loadfile
 
 lint:  ## ruff: style and formatting
 	@$(SETUP) dev "$(PYTHON)"

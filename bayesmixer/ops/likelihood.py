@@ -49,7 +49,8 @@ class MixtureLogLik(BlockLogLik):
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 1)."""
         data = self.data
         threads = 1 if data.z.size < 4000 else threads or nb.get_num_threads()  # threads would cost more than they save
-        loglik, jacobian = kernel.evaluate(data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads)
+        evaluate: Any = kernel.evaluate
+        loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads)
         return loglik, jacobian
 
 
