@@ -1,0 +1,106 @@
+"""Verbs that take saved fits: report, check, compare, and what they write for other programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+
+import bayesmixer as bm
+from bayesmixer.cli.main import main
+from tests.reporting.fabricate import make_data, make_fit
+
+pytestmark = pytest.mark.filterwarnings("ignore:k-hat")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Saved fits of one data set, and the data."""
+    folder = tmp_path_factory.mktemp("saved")
+    data = make_data(m=600, blocks=60)
+    bm.save(make_fit(data, draws=100), folder / "one.nc")
+    bm.save(make_fit(data, "infinitesimal", draws=100, spread=0.05), folder / "none.nc")
+    bm.save(make_fit(data, method="map"), folder / "map.nc")
+    bm.save(xr.DataTree(data), folder / "data.nc")
+    return folder
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in that folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def command(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([*words])
+        return (int(stop.value.code or 0), *capsys.readouterr())
+
+    return command
+
+
+def test_check_prints_a_row_a_check_and_writes_it_for_programs(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    code, out, err = run("check", "one.nc", "--data", "data.nc", "--json", "check.json", "--tsv", "check.tsv")
+    assert (code, err) == (0, "")
+    found = json.loads((folder / "check.json").read_text())
+    assert [row["check"] for row in found["table"]] == pd.read_csv(folder / "check.tsv", sep="\t")["check"].tolist()
+    assert {Path(i["file"]).name for i in found["inputs"]} == {"one.nc", "data.nc"}
+    assert all(len(i["sha256"]) == 64 for i in found["inputs"])
+    assert all(any(line.startswith(row["check"]) for line in out.splitlines()) for row in found["table"])
+    assert found["ok"] == (not any(row["flagged"] for row in found["table"] if row["check"] != "prior"))
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_compare_ranks_the_fits_as_the_function_does(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    code, out, _ = run("compare", "one.nc", "none.nc", "--json", "compare.json", "--tsv", "compare.tsv")
+    assert code == 0
+    table = bm.compare({name: bm.load(folder / f"{name}.nc") for name in ("one", "none")}, reloo=False)
+    found = json.loads((folder / "compare.json").read_text())
+    assert [row["fit"] for row in found["table"]] == table.index.tolist()
+    assert [row["elpd_loo"] for row in found["table"]] == table["elpd_loo"].tolist()
+    assert found["choice"] == table.attrs["choice"]
+    assert pd.read_csv(folder / "compare.tsv", sep="\t", float_precision="round_trip")["elpd_loo"].tolist() == table["elpd_loo"].tolist()
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_report_takes_a_fit_of_the_mode_alone(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    assert run("report", "map.nc", "--data", "data.nc", "--out", "map.html")[0] == 0
+    assert (folder / "map.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "one.nc", "--out", "taken.html"),
+        ("check", "one.nc", "--data", "data.nc", "--json", "taken.json"),
+        ("check", "one.nc", "--data", "data.nc", "--tsv", "taken.tsv"),
+        ("compare", "one.nc", "none.nc", "--json", "taken.json"),
+    ],
+)
+def test_nothing_is_overwritten_without_force_nor_what_is_not_ours_with_it(
+    words: tuple[str, ...], run: Callable[..., tuple[int, str, str]], folder: Path
+) -> None:
+    taken = folder / words[-1]
+    taken.write_text("somebody else's\n")
+    for more in ((), ("--force",)):
+        code, out, err = run(*words, *more)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{words[-2]}: '{taken.name}' is there already" in err
+        assert taken.read_text() == "somebody else's\n"
+
+
+def test_force_replaces_what_the_program_wrote(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    words = ("compare", "one.nc", "none.nc", "--json", "ours.json", "--tsv", "ours.tsv", "--quiet")
+    assert run(*words)[0] == 0
+    before = [(folder / f"ours.{end}").read_bytes() for end in ("json", "tsv")]
+    code, _, err = run(*words)
+    assert code == 2
+    assert "'ours.json' is there already" in err
+    assert "--force" in err
+    code, out, _ = run(*words, "--force")
+    assert (code, out) == (0, "")
+    assert [(folder / f"ours.{end}").read_bytes() for end in ("json", "tsv")] == before
