@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayesmixer.cli import check, compare, coverage, demo, fit, ld, munge, report, simulate
-from bayesmixer.cli.wording import message_of, on_command_line, options_of
+from bayesmixer.cli.wording import begin, message_of, options_of, spoken
 from bayesmixer.errors import DataWarning, InputError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -76,12 +76,12 @@ def _bayesmixer(
     """
 
 
-def _warnings_once(words: list[str]) -> Any:
+def _warnings_once() -> Any:
     """What shows a warning: one line in the words of the command line, the same one once."""
     seen: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        text = on_command_line(" ".join(str(message).split()), options_of(words))
+        text = spoken(" ".join(str(message).split()))
         if text not in seen:
             seen.add(text)
             print(f"warning: {text}", file=sys.stderr)
@@ -111,7 +111,8 @@ def main(args: list[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DataWarning)
     words = sys.argv[1:] if args is None else args
-    warnings.showwarning = _warnings_once(words)
+    begin(words)
+    warnings.showwarning = _warnings_once()
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows its code
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from bayesmixer.errors import InputError
+from bayesmixer.cli.wording import spoken
+from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.progress import is_quiet
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from bayesmixer.reporting.verdict import Verdict
 
 RESULTS = (".nc", ".zarr")
 HEADINGS = {"map": "mode", "eti90_lb": "5%", "eti90_ub": "95%"}
@@ -33,6 +37,14 @@ def say_wrapped(text: object) -> None:
     for line in str(text).splitlines():
         indent = " " * (len(line) - len(line.lstrip()) + 2)
         say(textwrap.fill(line, _width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+
+
+def say_verdict(verdict: Verdict) -> None:
+    """Print how far to trust a fit; what is grave is said with --quiet too, as warnings."""
+    say_wrapped(spoken(str(verdict)))
+    for finding in verdict.findings if is_quiet() else ():
+        if finding.severity == "stop":
+            warnings.warn(f"do not trust this estimate: {finding.sentence}", DataWarning, stacklevel=2)
 
 
 def _width() -> int:

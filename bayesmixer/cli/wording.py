@@ -40,6 +40,19 @@ _SAID_AGAIN = re.compile(r" of '(bayesmixer [a-z -]+)'(?=.* of '\1')")
 _MORE = re.compile(r",[a-z]\w*=")  # pi=0.003,n=100000 is one value
 
 
+_RUNNING: list[str] = []
+
+
+def begin(words: list[str]) -> None:
+    """Remember what was typed after `bayesmixer`, for messages from now on."""
+    _RUNNING[:] = words
+
+
+def spoken(text: str) -> str:
+    """A message in the words of the command that runs."""
+    return on_command_line(text, options_of(_RUNNING))
+
+
 class Option(NamedTuple):
     """An option of the command line: how it is written, how it is switched off, and whose it is where not the running verb's."""
 
