@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bayesmixer.cli.options import Fit, Force, Json, Quiet, Threads, Tsv
-from bayesmixer.cli.output import check_inputs, claim, export_table, print_table, say_wrapped
+from bayesmixer.cli.output import check_inputs, claim, export_table, print_table, say_verdict
 
 
 def command(
@@ -34,11 +34,15 @@ def command(
     check_inputs(results, data)
 
     import bayesmixer as bm
+    from bayesmixer.inference.identity import data_of_fit
     from bayesmixer.reporting.load import open_data, open_results
+    from bayesmixer.reporting.verdict import with_check
 
-    found = bm.check(open_results(results), open_data(data), level=level)
-    export_table(found.table, "check", json, tsv, inputs=[results, data], ok=found.ok, sentences=found.sentences)
+    fit, held = open_results(results), open_data(data)
+    found = bm.check(fit, held, level=level)
+    verdict = with_check(fit, data_of_fit(fit, held), found)
+    more = {"ok": found.ok, "sentences": found.sentences, "verdict": verdict.as_dict()}
+    export_table(found.table.reset_index(), "check", json, tsv, [results, data], more)
     shown = found.table.assign(flagged=["FLAGGED" if f else "" for f in found.table["flagged"]])
     print_table(shown.drop(columns="in_words"), f"check: {results.name}")
-    for sentence in found.sentences or ["Nothing speaks against the fit."]:
-        say_wrapped(sentence)
+    say_verdict(verdict)

@@ -57,7 +57,7 @@ def command(
                 models[name] = model(held, prior=fit.attrs["prior"], **options)
     table = bm.compare(fits, models=models, reloo=bool(models), draws=draws, seed=seed)
     inputs = [*results, *([] if data is None else [data])]
-    export_table(table, "compare", json, tsv, inputs=inputs, choice=table.attrs["choice"])
+    export_table(table.reset_index(), "compare", json, tsv, inputs, {"choice": table.attrs["choice"]})
     verdicts = table["verdict"]
     columns = [c for c in table.columns if c not in ("model", "prior", "method", "verdict")]
     print_table(table[columns], "compare: best first")

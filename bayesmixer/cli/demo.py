@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
-from bayesmixer.cli.output import RESULTS, check_folder, claim, export, print_table, say
+from bayesmixer.cli.output import RESULTS, check_folder, claim, export, print_table, say, say_verdict
 from bayesmixer.progress import is_quiet
 
 TRAIT = "polygenic"
@@ -56,11 +56,16 @@ def command(
     with _step("fitting univariate MiXeR"):
         results = bm.fit(bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads)
         save(results, posterior)
+    with _step("checking the fit against its data"):
+        verdict = bm.verdict(results, data)
+        verdict.store(results)
+        save(results, posterior)
         export(results, json, tsv)
     with _step("writing the report"):
-        report = bm.report(results, data, page)
+        report = bm.report(results, data, page, verdict=verdict)
 
     print_table(bm.summary(results), f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates", _true_values(truth))
+    say_verdict(verdict)
     say(f"posterior: {posterior}")
     say(f"done in {time.perf_counter() - start:.0f} s")
     say(f"report: {report}")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
-from bayesmixer.cli.output import RESULTS, check_inputs, claim, export, print_table, say
+from bayesmixer.cli.output import RESULTS, check_inputs, claim, export, print_table, say, say_verdict
 from bayesmixer.errors import InputError
 from bayesmixer.inference.limits import LEAST, Nuts
 
@@ -206,12 +206,16 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
             checkpoint=f"{out}.partial",
             bins=bins,
         )
+        bm.save(results, out)  # before anything else can go wrong
+        verdict = bm.verdict(results, data)
+        verdict.store(results)
         bm.save(results, out)
         export(results, json, tsv)
         print_table(bm.summary(results), f"{verb}: {sumstats.name}")
+        say_verdict(verdict)
         say(f"fit: {out}")
         if report is not None:
-            bm.report(results, data, report)
+            bm.report(results, data, report, verdict=verdict)
             say(f"report: {report}")
 
     signature = inspect.signature(command, eval_str=True)

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from bayesmixer.cli import check, compare, coverage, demo, fit, ld, munge, report, simulate
 from bayesmixer.cli.wording import begin, message_of, options_of, spoken
 from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.progress import be_quiet
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -128,6 +129,8 @@ def main(args: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         _stop(f"{error.filename}: {error.strerror or error}", BAD_INPUT)
+    finally:
+        be_quiet(False)  # the next command of this process is not this one
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
         _stop("interrupted; what was finished is kept, and the same command takes it up again", INTERRUPTED, "stopped")
     sys.exit(code if isinstance(code, int) else 0)

@@ -172,14 +172,16 @@ def export(results: xr.DataTree, json: Path | None, tsv: Path | None) -> None:
         write.to_tsv(results, tsv)
 
 
-def export_table(table: pd.DataFrame, kind: str, json: Path | None, tsv: Path | None, inputs: Sequence[Path] = (), **found: object) -> None:
+def export_table(
+    table: pd.DataFrame, kind: str, json: Path | None, tsv: Path | None, inputs: Sequence[Path] = (), found: Mapping[str, object] | None = None
+) -> None:
     """Write a table (and what else was found) for other programs, where that was asked for."""
     from bayesmixer.reporting import export as write
 
     if json is not None:
-        write.write_json({**write.heading(kind, inputs), **found, "table": write.rows(table)}, json)
+        write.write_json({**write.heading(kind, inputs), **(found or {}), "table": write.rows(table)}, json)
     if tsv is not None:
-        write.write_tsv(table.reset_index(), tsv)
+        write.write_tsv(table, tsv)
 
 
 def columns_as_lines(columns: Sequence[tuple[str, Sequence[str]]], width: int) -> list[str]:

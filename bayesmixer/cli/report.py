@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bayesmixer.cli.options import Data, Fit, Force, Quiet, Threads
-from bayesmixer.cli.output import check_inputs, claim, say
+from bayesmixer.cli.output import check_inputs, claim, say, say_verdict
 
 
 def command(
@@ -37,4 +37,8 @@ def command(
     from bayesmixer.reporting.load import open_data, open_results
 
     fit = open_results(results)
-    say(f"report: {bm.report(fit, None if data is None else open_data(data), target, title=title)}")
+    held = None if data is None else open_data(data)
+    verdict = bm.verdict(fit, held)
+    written = bm.report(fit, held, target, title=title, verdict=verdict)
+    say_verdict(verdict)
+    say(f"report: {written}")

@@ -189,8 +189,8 @@ def heading(kind: str, inputs: Iterable[Path] = ()) -> dict[str, Any]:
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table as records, its index as their first field."""
-    return [{str(k): v for k, v in row.items()} for row in table.reset_index().to_dict("records")]
+    """A table as records."""
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def strict(value: Any) -> Any:

@@ -287,7 +287,7 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
         )
     divergences = number_of_divergences(results)
     if divergences:
-        yield Finding("caution", f"NUTS met {as_count(divergences)} divergences.", "Raise target_accept (0.95), or tune longer.")
+        yield Finding("caution", f"NUTS met {as_count(divergences)} divergences.", "Fit with target_accept=0.95, or tune=1000.")
     r_hat, ess = mixing(results)
     if r_hat is not None and r_hat > HIGH_R_HAT:
         yield Finding("stop", f"The chains disagree (largest R-hat {r_hat:.3f}, above {HIGH_R_HAT}).", "Sample longer, and look at the rank plots.")

