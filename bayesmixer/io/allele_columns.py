@@ -164,7 +164,7 @@ def check_effect(table: Table, columns: Mapping[str, int], given: Given) -> None
             f"no column with an effect size or z-score (found: {found})",
             f"Name it with z= (--z), or beta= and se= (--beta, --se){more}.",
         )
-    elif "z" not in columns and "se" not in columns and not has_p and not {"ci_lower", "ci_upper"} <= set(columns):
+    elif "z" not in columns and "se" not in columns and not has_p and not ({"ci_lower", "ci_upper"} <= set(columns) or "ci" in columns):
         name = table.names[columns[signed[0]]]
         logs = [n for n in table.names if re.search(r"log.*p|p.*log", normalise(n))]
         hint = f" ({logs[0]}: log10p= (--log10p) or lnp= (--lnp), as its base is)" if logs else ""

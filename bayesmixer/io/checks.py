@@ -15,7 +15,7 @@ from bayesmixer.io.names import SIGNED, flag, normalise
 from bayesmixer.io.zscores import LN10, Floats, abs_z, is_missing, to_float
 
 _MUCH = 0.05  # of the P values above 1 or below 0: no accident but another scale
-_SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0)
+_SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0)  # codes of unknown values
 _COMMA = r"^\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*$"
 
 
@@ -78,6 +78,20 @@ def check_scale(path: Path, names: Mapping[str, str], value: Mapping[str, Floats
             )
 
 
+def not_a_frequency(path: Path, name: str, text: pl.Series) -> bool:
+    """Whether a column of frequencies holds per cent or counts; a word if so.
+
+    Taken value by value, 0.5% would pass for a frequency of a half.
+    """
+    x = to_float(text).to_numpy().astype(np.float64)
+    known = np.isfinite(x) & (x >= 0) & ~np.isin(x, np.abs(_SENTINELS))
+    if np.count_nonzero(x[known] > 1) <= 0.2 * float(np.count_nonzero(known)):
+        return False
+    found = f"'{name}' is above 1 in {np.mean(x[known] > 1):.0%} of rows: per cent or counts, not frequencies; not used"
+    warnings.warn(f"{path}: {found}", DataWarning, 5)
+    return True
+
+
 def check_p_scale(path: Path, name: str, text: pl.Series, by_effect: Floats | None) -> None:
     """Refuse a column of P values that holds a logarithm of P or a test statistic.
 
@@ -99,7 +113,7 @@ def check_p_scale(path: Path, name: str, text: pl.Series, by_effect: Floats | No
     x = np.where(np.isin(x, _SENTINELS), np.nan, x)
     known = np.isfinite(x)
     outside = known & ((x > 1.001) | (x < 0))
-    if outside.sum() <= _MUCH * max(1, known.sum()):
+    if np.count_nonzero(outside) <= _MUCH * float(np.count_nonzero(known)):
         return
     log_p = {"log10p": -LN10 * np.abs(x), "lnp": -np.abs(x)}
     fits = [role for role, v in log_p.items() if by_effect is not None and _agree(by_effect, abs_z(v))]
@@ -136,7 +150,8 @@ def interval_is_of_ratio(value: Mapping[str, Floats]) -> bool | None:
 
 def check_agreement(path: Path, first: pl.DataFrame, plan: Plan, value: Mapping[str, Floats]) -> None:
     """Two columns with a sign must agree, and so must beta / se and P."""
-    sign = {r: np.sign(np.log(np.where(x > 0, x, np.nan)) if r == "odds_ratio" else x) for r, x in value.items() if r in SIGNED}
+    finite = {r: np.where(np.isfinite(x), x, np.nan) for r, x in value.items() if r in SIGNED}
+    sign = {r: np.sign(np.log(np.where(x > 0, x, np.nan)) if r == "odds_ratio" else x) for r, x in finite.items()}
     roles = list(sign)
     for i, r in enumerate(roles):
         for other in roles[i + 1 :]:

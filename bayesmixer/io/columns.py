@@ -133,6 +133,8 @@ def _the_analysis(path: object, names: Sequence[str], analyses: Analyses, has_p:
         if not (poor and rich):
             return ""
         others = ["", *rich]
+    if "all_inv_var_meta" in others:  # FinnGen's meta-analysis, beside those that went into it
+        return "all_inv_var_meta"
     if len(others) <= 1:
         return others[0] if others else ""
     found = shown([names[effects[a][0]] for a in others])

@@ -97,7 +97,7 @@ FORMATS: tuple[Format, ...] = (
     # BOLT-LMM: BETA and SE belong to the infinitesimal model, so its P does too; GENPOS is in Morgans
     Format(
         "bolt-lmm",
-        _has("genpos", "allele1", "allele0", "a1freq"),
+        _has("bp", "genpos", "allele1", "allele0", "a1freq"),
         {"pos": ("bp",), "a1": ("allele1",), "a2": ("allele0",), "eaf": ("a1freq",), "p": ("p_bolt_lmm_inf", "p_linreg")},
     ),
     # The control frequency stands for the effect allele's, as in LDSC
@@ -153,6 +153,7 @@ FORMATS: tuple[Format, ...] = (
             "se": ("mtag_se",),
             "p": ("mtag_pval", "mtag_p"),
             "log10p": (),
+            "eaf": ("meta_freq", "frq", "freq", "eaf"),
         },
         note="N of the GWAS that MTAG was given; its results amount to N x (mean mtag_z^2 - 1) / (mean z^2 - 1)",
     ),

@@ -20,7 +20,7 @@ NUMERIC = (*_STATISTICS, *_SIZES, "eaf", "maf")
 ROUTES = ("z", "beta", "p")  # where z comes from: a z column; beta / se; P and a sign
 WIDTH_95 = 3.92  # of a 95% confidence interval, in standard errors, as programs print it
 _BOUND = r"^\s*(<|>|≤|≥|&lt;|&gt;)"  # P printed as "<1e-300" is a bound, not a value
-_PLACE = r"(?i)^(?:chr)?([0-9]{1,2}|X|Y|XY|MT?)[:_-](\d+)(?:\D.*)?$"
+_PLACE = r"(?i)^(?:chr)?([0-9]{1,2}|X|Y|XY|MT?)[:_-](?:g\.)?(\d+)(?:\D.*)?$"
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,8 @@ def _sample_size(v: dict[str, pl.Series], plan: Plan, rows: int) -> pl.Series:
         if f"{count}_alleles" in v:
             v[f"n_{count}"] = 0.5 * v[f"{count}_alleles"]
     if plan.n_rule == "total_less_cases":
-        v["n_control"] = v["n"] - v["n_case"]
+        known, other = ("n_case", "n_control") if "n_case" in v else ("n_control", "n_case")
+        v[other] = v["n"] - v[known]
     if plan.n_rule in {"case_control", "total_less_cases"}:
         case, control = v["n_case"], v["n_control"]
         n = 4.0 * case * control / (case + control)

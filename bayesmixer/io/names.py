@@ -12,13 +12,27 @@ def _counts(of: str, alone: str) -> tuple[str, ...]:
     after = ("n", "total", "count", "num", "ct", "number")
     stems = of.split()
     made = [f"{b}_{s}" for s in stems for b in before] + [f"{s}_{a}" for s in stems for a in after]
-    return (*made, *(f"n{s}" for s in stems), *alone.split())
+    made += [f"n{s}" for s in stems] + [f"n_{s}_total" for s in stems] + [f"n_total_{s}" for s in stems]
+    return (*made, *alone.split())
 
 
 def _limits(side: str) -> tuple[str, ...]:
     """Spellings of one end of a 95% confidence interval: L95, ci_lower, OR_95L, lower95, ..."""
     word = {"l": ("lower", "low", "lo"), "u": ("upper", "up", "high", "hi")}[side]
-    plain = [f"{side}95", f"95{side}", f"{side}ci", f"{side}cl", f"ci_{side}", f"ci95_{side}", f"{side}_95", f"95_{side}"]
+    plain = [
+        f"{side}95ci",
+        f"ci{side}",
+        {"l": "ll", "u": "ul"}[side],
+        {"l": "2_5", "u": "97_5"}[side],
+        f"{side}95",
+        f"95{side}",
+        f"{side}ci",
+        f"{side}cl",
+        f"ci_{side}",
+        f"ci95_{side}",
+        f"{side}_95",
+        f"95_{side}",
+    ]
     for w in word:
         plain += [w, f"{w}95", f"{w}_95", f"95{w}", f"{w}_ci", f"ci_{w}", f"95ci_{w}", f"ci95_{w}", f"ci_95_{w}", f"95_ci_{w}"]
         plain += [f"{w}_95_ci", f"{w}_ci_95", f"{w}_95ci", f"{w}_95pct_ci", f"ci_{w}_95", f"conf_{w}", f"{w}_limit", f"{w}_cl", f"{w}_bound"]
@@ -62,10 +76,10 @@ _WRITTEN: dict[str, str | tuple[str, ...]] = {
     " eff_sample_size effective_samplesize total_neff neffective n_effective_samples sample_size_effective effectivesamplesize",
     "n_eff_half": "neff_half neffdiv2 n_eff_half neffhalf half_neff neff_div2 neff_div_2 n_eff_div2 n_eff_div_2 neff_2 half_n_eff"
     " neff_by2 neff_by_2 neff_over_2 neff_halved",
-    "n_case": _counts("case cases cas affected", "cases nca case ncas n_aff naff number_cases ncas_total"),
+    "n_case": _counts("case cases cas affected", "cases nca n_ca case n_aff naff number_cases"),
     "n_control": _counts(
         "control controls con ctrl ctrls ctl ctls cont unaffected",
-        "controls nco control ctrls n_unaff nunaff number_controls",
+        "controls nco n_co control ctrls n_unaff nunaff number_controls",
     ),
     "case_alleles": "case_allele_ct cases_allele_ct case_allele_count case_alleles",
     "control_alleles": "ctrl_allele_ct control_allele_ct controls_allele_ct ctrl_allele_count control_allele_count ctrl_alleles",
@@ -86,7 +100,7 @@ _WRITTEN: dict[str, str | tuple[str, ...]] = {
 NAMES = {role: tuple(names.split()) if isinstance(names, str) else names for role, names in _WRITTEN.items()}
 SIGNED = ("z", "beta", "odds_ratio")
 COUNTS = ("n", "n_eff", "n_eff_half", "n_case", "n_control", "case_alleles", "control_alleles")
-_BUILD = re.compile(r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)")
+_BUILD = re.compile(r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)|(?:hg|grch|build|ncbi|b)_?(?:18|19|36|37|38)_?(.*)")
 _SQUEEZED = {role: {name.replace("_", ""): name for name in reversed(names)} for role, names in NAMES.items()}
 
 
@@ -105,8 +119,8 @@ def spellings(name: str) -> set[str]:
     if all(len(word) > 1 for word in name.split("_")):
         squeezed = name.replace("_", "")
         found |= {table[squeezed] for table in _SQUEEZED.values() if squeezed in table}
-    if (m := _BUILD.fullmatch(name)) and m[1] in (*NAMES["chrom"], *NAMES["pos"], *NAMES["snp"]):
-        found.add(m[1])
+    if (m := _BUILD.fullmatch(name)) and (plain := m[1] or m[2]) in (*NAMES["chrom"], *NAMES["pos"], *NAMES["snp"]):
+        found.add(plain)
     return found
 
 

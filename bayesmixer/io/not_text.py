@@ -13,6 +13,8 @@ _BINARY = {
     b"RDX": ("is an R data file", "Write it as text in R: write.table(x, quote = FALSE, row.names = FALSE)."),
     b"X\n\0\0": ("is an R data file", "Write it as text in R: write.table(x, quote = FALSE, row.names = FALSE)."),
     b"\x89HDF": ("is an HDF5 file", "Write its table as text or Parquet."),
+    b"\x1f\x9d": ("is compressed by compress (.Z)", "Decompress it: gzip -d."),
+    b"\x04\x22\x4d\x18": ("is compressed by lz4", "Decompress it: lz4 -d."),
     b"\x1f\x8b": ("is compressed twice", "Decompress it once: gzip -d."),
     b"SQLite format 3": ("is a database", "Export its table as text or Parquet."),
 }

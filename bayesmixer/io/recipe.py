@@ -13,7 +13,16 @@ import polars as pl
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import gwas_vcf
 from bayesmixer.io.allele_columns import AlleleParts, check_effect, parts_given, settle_alleles
-from bayesmixer.io.checks import check_agreement, check_decimals, check_p_scale, check_scale, interval_is_of_ratio, looks_numeric, z_by
+from bayesmixer.io.checks import (
+    check_agreement,
+    check_decimals,
+    check_p_scale,
+    check_scale,
+    interval_is_of_ratio,
+    looks_numeric,
+    not_a_frequency,
+    z_by,
+)
 from bayesmixer.io.columns import assign
 from bayesmixer.io.formats import SAIGE_CUT, Format, daner_counts, recognise, table_format
 from bayesmixer.io.given import Given
@@ -75,8 +84,7 @@ class Recipe:
         for role in self.thousands:
             text = text.with_columns(pl.when(pl.col(role).str.contains(_THOUSANDS)).then(pl.col(role).str.replace_all(r"[,' ]", "")).otherwise(role))
         if self.decimal_comma:
-            written = [pl.col(r) for r in text.columns if r in {*NUMERIC, "p", "info", "pos"}]
-            text = text.with_columns(c.str.replace_all(r"\.(\d{3})", "$1").str.replace(",", ".", literal=True) for c in written)
+            text = text.with_columns(_points(r) for r in text.columns if r in {*NUMERIC, "p", "info", "pos"})
         if "ci" in text.columns:
             ends = pl.col("ci").str.extract_groups(_INTERVAL)
             text = text.with_columns(ci_lower=ends.struct.field("1"), ci_upper=ends.struct.field("2")).drop("ci")
@@ -92,6 +100,14 @@ class Recipe:
             number = pl.col("eaf").cast(pl.Float64, strict=False)
             text = text.with_columns(eaf=pl.when(same).then(number).otherwise(1 - number).cast(pl.String)).drop("minor")
         return text
+
+
+def _points(role: str) -> pl.Expr:
+    """Numbers written 1.234,5 as 1234.5; a program's 1.5e-300 among them stays, while 97.074 people are thousands."""
+    x = pl.col(role)
+    whole = x.str.contains(r"^\s*\d{1,3}(\.\d{3})+\s*$") if role in {*COUNTS, "pos"} else pl.lit(False)
+    plain = x.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    return pl.when(x.str.contains(",", literal=True) | whole).then(plain).otherwise(x).alias(role)
 
 
 def write_recipe(table: Table, given: Given) -> Recipe:
@@ -232,6 +248,10 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
     first, columns, interval = _with_interval(first, dict(columns))
     wanted = (*SIGNED, "se", "log10p", "lnp", "ci_lower", "ci_upper")
     value = {role: to_float(first[role]).to_numpy().astype(np.float64) for role in wanted if role in first.columns}
+    for role in ("eaf", "maf"):
+        if role in columns and not_a_frequency(table.path, name(role), first[role]):
+            del columns[role]
+            first = first.drop(role)
     check_scale(table.path, {r: table.names[i] for r, i in columns.items() if i >= 0} if vcf is None else {}, value)
     lp = value.get("log10p", np.zeros(0))
     lp = lp[np.isfinite(lp)]
@@ -263,7 +283,10 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
 
 
 def _can(route: str, value: Mapping[str, Floats], interval: str) -> bool:
-    return "z" in value if route == "z" else bool({"beta", "odds_ratio"} & set(value)) and ("se" in value or interval != "")
+    if route == "z":
+        return "z" in value
+    has_se = interval != "" or ("se" in value and not np.isnan(value["se"]).all())
+    return has_se and bool({"beta", "odds_ratio"} & set(value))
 
 
 def _with_interval(first: pl.DataFrame, columns: dict[str, int]) -> tuple[pl.DataFrame, dict[str, int], str]:

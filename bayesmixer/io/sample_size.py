@@ -19,6 +19,7 @@ _CONTROLS = r"(?im)^##\s*n[_ ]?(?:controls?|con|co)\s*[=:]\s*\"?([\d,]+)"
 # Neff never exceeds what the counts give, so that a column above half of it cannot be half of it
 _HALF = 0.51
 _ABOUT_HALF = 0.4
+_OF_CASES = {"case", "cases", "control", "controls", "ctrl", "ctrls", "fcas", "fcon", "affected", "unaffected"}
 _SMALLEST, _SMALLEST_CONSTANT, _FEW_ROWS = 100, 200, 20
 
 
@@ -169,6 +170,8 @@ def choose_sample_size(
         return by_count
     if {"n", "n_case"} <= roles:
         return Size("total_less_cases", f"effective, of {named('n_case')} cases out of {named('n')} by row", of("n", "n_case"))
+    if {"n", "n_control"} <= roles:
+        return Size("total_less_cases", f"effective, of {named('n_control')} controls out of {named('n')} by row", of("n", "n_control"))
     if two and "n" in roles:
         share = stated.n_case / (stated.n_case + stated.n_control)
         constant = 4.0 * share * (1.0 - share)
@@ -227,7 +230,11 @@ def _total(columns: Mapping[str, int], names: Sequence[str], n: str) -> str:
     """A word where odds ratios say cases and controls while N counts everybody."""
     effect = next((names[columns[r]] for r in ("odds_ratio", "beta") if columns.get(r, -1) >= 0), "")
     plain = normalise(effect).replace("_", "")
-    if not ("odds_ratio" in columns or "odds" in plain or plain in {"logor", "lnor"}) or plain.startswith(("hr", "hazard")):
+    if plain.startswith(("hr", "hazard")):
+        return ""
+    if not ("odds_ratio" in columns or "odds" in plain or plain in {"logor", "lnor"}):
+        effect = next((name for name in names if set(normalise(name).split("_")) & _OF_CASES), "")
+    if not effect:
         return ""
     return (
         f"{effect} says cases and controls, and column {n} is the total of both: too large unless they are equally many. "
