@@ -64,8 +64,8 @@ def test_values_and_log_likelihoods_of_ld_blocks_agree(small):
     density = LogDensity(univariate_mixer(small, prior="flat"))
     x = np.array([-1.0, -4.0, 0.1])
     value, blocks = density.value_and_blocks(x)
-    assert value == pytest.approx(density.value_and_gradient(x)[0], rel=1e-12)
-    assert value == pytest.approx(sum(blocks["z"]), rel=1e-12)
+    assert value == pytest.approx(density.value_and_gradient(x)[0], rel=1e-10)
+    assert value == pytest.approx(sum(blocks["z"]), rel=1e-10)
 
 
 def test_flat_vector_and_point_are_inverse_to_each_other():

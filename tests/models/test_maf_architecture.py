@@ -46,7 +46,7 @@ def test_free_s_adds_one_parameter_and_h2_is_pi_sigma2_beta_times_the_sum_of_h_t
 def test_h_total_is_exact_at_the_exponents_held_and_close_between(data):
     h = heterozygosity()
     for s in (*HELD, -0.9, -0.6, 0.1):
-        assert h_total_at(data, s) == pytest.approx((h ** (1 + s)).sum(), rel=1e-12 if s in HELD else 1e-6)
+        assert h_total_at(data, s) == pytest.approx((h ** (1 + s)).sum(), rel=1e-10 if s in HELD else 1e-6)  # a sum of thousands of positive terms
 
 
 def test_with_s_of_minus_one_all_variants_explain_alike_so_that_n90_is_a_quantile_of_chi_squared(data):
@@ -74,7 +74,8 @@ def test_a_number_between_is_the_free_model_there_and_the_model_of_the_interpola
     s = float(maf_s_at(POINT[3]))
     fixed = LogDensity(univariate_mixer(data, prior="flat", maf_s=s))
     free = density.value_and_blocks(POINT)[1]["z"]
-    np.testing.assert_allclose(fixed.value_and_blocks(POINT[:3])[1]["z"], free, rtol=1e-9)
+    # two kernels: each right to 1e-8 (likelihood_cases.assert_same_to_rounding)
+    np.testing.assert_allclose(fixed.value_and_blocks(POINT[:3])[1]["z"], free, rtol=1e-9, atol=2e-8)
     one = at_exponent(data, s)
     assert exponents(one) == pytest.approx([s])
     np.testing.assert_allclose(LogDensity(univariate_mixer(one, prior="flat")).value_and_blocks(POINT[:3])[1]["z"], free, atol=2e-3)

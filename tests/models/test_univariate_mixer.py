@@ -66,7 +66,7 @@ def test_censoring_beyond_every_z_changes_nothing_and_censoring_all_leaves_tail_
     largest = float(np.abs(data["z"]).max())
     free = LogDensity(univariate_mixer(data, prior="flat")).value_and_blocks(POINT)[1]["z"]
     beyond = LogDensity(univariate_mixer(data, prior="flat", censor=largest + 1)).value_and_blocks(POINT)[1]["z"]
-    np.testing.assert_allclose(beyond, free, rtol=1e-12)
+    np.testing.assert_allclose(beyond, free, rtol=1e-9, atol=1e-8)  # to rounding (likelihood_cases.assert_same_to_rounding)
     # pi = 1 is Gaussian, so that P(|Z| > c) is known
     large = data.isel(variant=np.abs(data["z"].values[:, 0]) > 2.0)
     h2, zero = np.exp(POINT[[0, 2]])

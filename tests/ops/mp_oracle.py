@@ -27,23 +27,25 @@ def spectrum_log_density(z, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, c
     end = mp.sqrt(2 * mp.mp.dps * mp.log(10) / sigma2_zero)
     tail = censor is not None and abs(z) > censor
 
-    def total(points: int, previous: Callable | None = None):
-        h, out = end / points, mp.mpf(0)
-        for i in range(points + 1):
-            s = i * h
+    def ordinates(points: int, which: range):
+        out = mp.mpf(0)
+        for i in which:
+            s = end * i / points
             phi = mp.exp(log_phi(s, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero))
             wave = (censor if s == 0 else mp.sin(s * censor) / s) if tail else mp.cos(s * z)
             out += phi * wave / (2 if i == 0 else 1)
-        return out * h
+        return out
 
     points, last = 64, None
+    total = ordinates(points, range(points + 1))
     while True:
-        now = total(points)
+        now = total * end / points
         # P(|Z| > c) = 1 - (2 / pi) int phi sin(s c) / s; density = (1 / pi) int phi cos(s z)
         value = 1 - 2 * now / mp.pi if tail else now / mp.pi
         if last is not None and abs(value - last) < abs(value) * mp.mpf(10) ** -16:
             return mp.log(value)
         points, last = points * 2, value
+        total += ordinates(points, range(1, points, 2))  # those between
 
 
 def configurations(x: Sequence[float], n, pi, sigma2_beta, sigma2_zero):

