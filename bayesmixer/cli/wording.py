@@ -29,7 +29,9 @@ PHRASES = (
     (r"\(method 'map'\)", "(--method map)"),
     (r"\bmethod '(\w+)'( or) '(\w+)'", r"--method \1\2 \3"),
     (r"\bmethod '(\w+)'(?! )", r"--method \1"),
-    (r"\btwo_component_mixer\b", "'bayesmixer fit two-component'"),
+    (r"\btry two_component_mixer\b", "try 'bayesmixer fit two-component'"),
+    (r"\bFit univariate_mixer\b", "Run 'bayesmixer fit univariate'"),
+    (r"\bbm\.(check|compare|coverage|munge|report|simulate)\b", r"'bayesmixer \1'"),
 )  # fmt: skip
 _FLAG = r"--[a-z0-9][a-z0-9-]*(?: [^,()\s]+)?"
 _FLAGS = re.compile(rf" \(({_FLAG}(?:, (?:{_FLAG}|\.\.\.))*)\)")

@@ -176,7 +176,7 @@ def _concerns(density: LogDensity, draws: Array, stats: xr.Dataset) -> tuple[flo
         r_hat = az.rhat(density.unconstrained(draws))
         worst = max(float(v.max()) for v in r_hat.data_vars.values())
         if worst > 1.01:
-            said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws.")
+            said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws (draws=).")
     if "diverging" in stats and int(stats["diverging"].sum()):
         said.append(f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a corner that the sampler misses.")
     return worst, said

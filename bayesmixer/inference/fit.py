@@ -250,7 +250,7 @@ def _judge(modes: Modes, said: list[str]) -> None:
     """Say what is wrong with the mode, if anything."""
     best = modes.best
     if not best.converged:
-        said.append(f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units to gain): give other starts.")
+        said.append(f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units to gain): give more starts (starts=20).")
     if best.at_bound:
         said.append(
             f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the data do not determine it; read the other parameters only."

@@ -255,7 +255,7 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
         yield Finding(
             "stop",
             "The optimiser did not converge: the estimate is no mode.",
-            "Fit again with more starts, and look at the profile of the likelihood.",
+            "Fit again with more starts (starts=20), and look at the profile of the likelihood.",
         )
     at_bound = read_json(results["estimate"].attrs.get("at_bound"), [])
     if at_bound:
@@ -290,12 +290,16 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
         yield Finding("caution", f"NUTS met {as_count(divergences)} divergences.", "Fit with target_accept=0.95, or tune=1000.")
     r_hat, ess = mixing(results)
     if r_hat is not None and r_hat > HIGH_R_HAT:
-        yield Finding("stop", f"The chains disagree (largest R-hat {r_hat:.3f}, above {HIGH_R_HAT}).", "Sample longer, and look at the rank plots.")
+        yield Finding(
+            "stop",
+            f"The chains disagree (largest R-hat {r_hat:.3f}, above {HIGH_R_HAT}).",
+            "Fit with more draws (draws=), and look at the rank plots.",
+        )
     if ess is not None and ess < LOW_ESS:
         yield Finding(
             "caution",
             f"The smallest effective sample size is {as_count(ess)}, below {LOW_ESS}: the ends of the intervals are rough.",
-            "Take more draws.",
+            "Fit with more draws (draws=).",
         )
     posterior = results["posterior"]
     if posterior.sizes["chain"] * posterior.sizes["draw"] == 1:

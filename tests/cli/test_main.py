@@ -191,6 +191,23 @@ def test_completion_of_a_shell_knows_the_verbs(tmp_path: Path) -> None:
     assert "--show-completion" in bayesmixer("--help", cwd=tmp_path).stdout
 
 
+def test_threads_bound_numba_and_what_reads_its_number_from_the_environment(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from bayesmixer.cli.main import app, main
+from bayesmixer.cli.options import Threads
+@app.command("trial")
+def trial(threads: Threads = None) -> None:
+    import numba
+    import threadpoolctl
+    import numpy
+    print(numba.config.NUMBA_NUM_THREADS, os.environ["OMP_NUM_THREADS"], max(p["num_threads"] for p in threadpoolctl.threadpool_info()))
+main(["trial", "--threads", "1"])
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert out.stdout == "1 1 1\n", out.stderr
+
+
 def test_a_data_warning_is_one_line_and_others_are_silent(tmp_path: Path) -> None:
     out = _main_with("warnings.warn('two\\nlines', DataWarning); warnings.warn('old', FutureWarning); print('done')", tmp_path)
     assert (out.returncode, out.stdout, out.stderr) == (0, "done\n", "warning: two lines\n")

@@ -96,3 +96,24 @@ def test_a_table_cuts_no_cell_and_keeps_to_the_width(width: int) -> None:
 
 def test_columns_of_unequal_width_are_right_aligned_under_their_headings() -> None:
     assert columns_as_lines([("", ["a", "bb"]), ("x", ["1", "22"]), ("long", ["3", ""])], 80) == ["     x  long", "a    1     3", "bb  22"]
+
+
+def test_no_progress_is_shown_on_a_terminal_that_was_asked_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import sys
+
+    from bayesmixer.progress import bar, be_quiet
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for quiet in (False, True):
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        be_quiet(quiet)
+        try:
+            with bar("working", 2) as b:
+                b.advance()
+        finally:
+            be_quiet(False)
+        assert (sys.stderr.getvalue() == "") == quiet  # type: ignore[attr-defined]
