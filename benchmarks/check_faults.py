@@ -5,7 +5,7 @@
 
 PANEL is the panel's prefix with {chrom} in place of the chromosome; ZARR its LD reference, built with the same LD blocks as windows and plain r^2. Every
 replicate is simulated, fitted by MAP with Gaussian draws around it, and checked; its row is kept in DIR/check_faults.csv, so that the same call goes on where
-it was stopped. Faults (the data that the fit sees; all are of the same z-scores unless said):
+it was stopped; `cautions` are the beginnings of what the verdict says besides notes. Faults (the data that the fit sees; all are of the same z-scores unless said):
   clean       nothing wrong
   clean_n     nothing wrong, N varies between half and all of --n from variant to variant (other z-scores)
   n_half      recorded N of a random half of the variants is half the true one
@@ -17,6 +17,7 @@ it was stopped. Faults (the data that the fit sees; all are of the same z-scores
   ld_local    strengths r^2 H multiplied by a factor drawn per run of 50 variants, uniform in [0.3, 1] (another ancestry's LD)
   ld_drift    reference of a population that went through a bottleneck of 40 people
   maf_s       effects with S = -0.75 (other z-scores)
+  no_hits     variants beyond |z| 5.45 are missing from the file
   two_scales  a tenth of the causal variants has effects ten times larger in variance (other z-scores)
 """
 
@@ -39,6 +40,7 @@ from bayesmixer.inference.density import LogDensity
 from bayesmixer.ops.predict import _rescale
 from bayesmixer.progress import track
 from bayesmixer.reporting.check import check
+from bayesmixer.reporting.verdict import with_check
 from bayesmixer.simulation_effects import architecture
 from bayesmixer.simulation_panel import panel_blocks, simulate_z
 
@@ -159,10 +161,25 @@ class Study:
         if fault == "n_all":
             n /= 2
         scale = 1 / np.sqrt(1.2) if fault == "corrected" else 1.0
-        return data.assign(z=(("variant", "trait"), (z[row] * scale)[:, None]), n=(("variant", "trait"), n[:, None]))
+        seen = data.assign(z=(("variant", "trait"), (z[row] * scale)[:, None]), n=(("variant", "trait"), n[:, None]))
+        return seen.isel(variant=np.abs(z[row]) < 5.45) if fault == "no_hits" else seen
 
 
-FAULTS = ("clean", "clean_n", "n_half", "n_all", "inflation", "corrected", "ld_third", "ld_tags", "ld_local", "ld_drift", "maf_s", "two_scales")
+FAULTS = (
+    "clean",
+    "clean_n",
+    "n_half",
+    "n_all",
+    "inflation",
+    "corrected",
+    "ld_third",
+    "ld_tags",
+    "ld_local",
+    "ld_drift",
+    "maf_s",
+    "no_hits",
+    "two_scales",
+)
 
 
 def write_bed(prefix: Path, variants: pd.DataFrame, dosage: np.ndarray) -> None:
@@ -189,7 +206,7 @@ def gaussian_fit(data: xr.Dataset, draws: int, seed: int) -> xr.DataTree:
     model = bm.models.univariate_mixer(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        results = bm.fit(model, "map", calibrate=False, progress=False)
+        results = bm.fit(model, "map", progress=False)
     estimate = results["estimate"]
     normal = np.random.default_rng(seed).standard_normal((draws, estimate.sizes["parameter"]))
     x = estimate["mode"].values + normal @ np.linalg.cholesky(estimate["covariance"].values).T
@@ -205,11 +222,13 @@ def one(study: Study, fault: str, replicate: int) -> dict[str, object]:
     results = gaussian_fit(data, study.a.draws, replicate)
     fitted = time.perf_counter()
     c = check(results, data, draws=study.a.check_draws, progress=False)
+    verdict = with_check(results, data, c)
     row: dict[str, object] = {
         **settings(study.a),
         "fault": fault,
         "replicate": replicate,
         "flagged": not c.ok,
+        "cautions": " | ".join(f.sentence.split(":")[0][:60] for f in verdict.findings if f.severity != "note"),
         "fit_s": round(fitted - began, 2),
         "check_s": round(time.perf_counter() - fitted, 2),
     }

@@ -1,4 +1,4 @@
-"""Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the error variance (DESIGN 3.3).
+"""Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the error variance (docs/likelihood.md).
 
 A trapezoid of step ds adds p(z + 2 pi m / ds), m != 0, to p(z). With the cumulant K(h) = log phi(-ih) bounded above by K_up(h) over a band,
 p(-d) <= exp(K_up(h) - h d) for every h, so the period 2 pi / ds = z_max + min_h (K_up(h) - log tol) / h keeps aliasing below tol.

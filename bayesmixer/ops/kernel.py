@@ -1,4 +1,4 @@
-"""The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian per LD block (DESIGN 3.3, 3.4).
+"""The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian per LD block (docs/likelihood.md).
 
 For a chunk of variants E = g(nodes, frequencies)' S is one matrix product, phi = exp(E + damping), p = sum of phi cos; backward, one more product
 S (d log p / dE)' gives a small table from which the derivative in any parameter is a contraction with d g / d theta: the cost does

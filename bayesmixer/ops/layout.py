@@ -1,4 +1,4 @@
-"""How the data of a likelihood lie in memory: variants sorted by |z| band, LD-score band and LD block, in chunks (DESIGN 3.4).
+"""How the data of a likelihood lie in memory: variants sorted by |z| band, LD-score band and LD block, in chunks (docs/likelihood.md).
 
 Standardisation: with nu_j = N_j / N_ref, z~_j = |z_j| / sqrt(nu_j) has error variance sigma2_0 / nu_j and genetic variance that
 depends on N_ref alone, so one table of g(x_k; s) serves every variant. N_ref is the largest N, hence 1 / nu_j >= 1.

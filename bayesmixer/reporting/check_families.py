@@ -22,6 +22,7 @@ from bayesmixer.reporting.style import as_number
 FEWEST_BLOCKS = 20
 ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
 FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count
+NOTABLE, LOCUS = 4.0, 500_000  # |z| and distance by which variants are counted to one locus
 FEWEST_FREQUENCIES = 1000
 DIFFERING, ALIKE = 0.01, 0.95  # allele frequencies: share that differs by 0.2, and their correlation; continents differ by far more, cohorts by less
 MISSING = 0.5  # share of the GWAS's variants that the reference lacks
@@ -314,6 +315,30 @@ def tail(c: Context) -> Iterator[Row]:
     yield Row("QQ, tail", *sums.test(), words)
 
 
+def largest(c: Context) -> Iterator[Row]:
+    """QQ: may the largest |z| be as small as it is? The number of loci beyond it is Poisson; a locus holds as much weight as those seen do."""
+    expected = c.moments.expected_beyond_largest
+    if not np.isfinite(expected):
+        return
+    loci = expected / _weight_of_locus(c.data)
+    words = (
+        f"No |z| lies beyond {c.moments.largest:.3g}, where the fit expects {as_number(expected)} variants: strong associations are missing from the "
+        "file, or |z| was capped, so that h2 is too small; check the file's filters, and use one with all variants."
+    )
+    yield Row("QQ, largest |z|", expected, 1, float(np.exp(-loci)), words)
+
+
+def _weight_of_locus(data: xr.Dataset) -> float:
+    """Mean summed weight of the variants beyond |z| 4 that lie within 500 kb of each other; 1 at least."""
+    weight = np.asarray(data["weight"], float)
+    rows = np.flatnonzero((weight > 0) & (np.abs(np.asarray(data["z"], float)[:, 0]) > NOTABLE))
+    if not len(rows):
+        return 1.0
+    pos, block = np.asarray(data["pos"], float)[rows], np.asarray(data["ld_block"])[rows]
+    loci = 1 + int(np.sum((np.abs(np.diff(pos)) > LOCUS) | (np.diff(block) > 0)))
+    return max(1.0, float(weight[rows].sum()) / loci)
+
+
 def inflation(c: Context) -> Iterator[Row]:
     """sigma2_0: does its error by LD blocks exclude what sampling explains?"""
     from scipy.stats import t
@@ -379,4 +404,4 @@ def ancestry(c: Context) -> Iterator[Row]:
 
 Family = Callable[[Context], Iterator[Row]]
 # checks of two traits (sign concordance of z1 z2 for flipped alleles, overlap of samples) join here
-FAMILIES: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, inflation, reference, ancestry)
+FAMILIES: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, largest, inflation, reference, ancestry)

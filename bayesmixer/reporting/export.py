@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmixer.errors import InputError
+from bayesmixer.inference.identity import check_fit
 from bayesmixer.reporting import facts
 from bayesmixer.reporting.prediction import data_attributes, read_json
 from bayesmixer.reporting.tables import input_table
@@ -45,7 +45,7 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     InputError
         Not a fit, or the file cannot be written.
     """
-    _check(results)
+    check_fit(results)
     attrs = results.attrs
     k, (r_hat, ess) = facts.pareto_k(results), facts.mixing(results) if "posterior" in results.children else (None, None)
     estimate = results["estimate"].attrs if "estimate" in results.children else {}
@@ -101,7 +101,7 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
     InputError
         Not a fit, or the file cannot be written.
     """
-    _check(results)
+    check_fit(results)
     shared = {"trait": _trait(results), **{name: str(results.attrs.get(name, "")) for name in ("model", "prior", "method")}}
     rows = []
     for one in estimates(results):
@@ -155,11 +155,6 @@ def _spread(draws: xr.DataArray) -> dict[str, Any]:
     intervals = {f"{p:g}": np.quantile(x, [(1 - p) / 2, (1 + p) / 2]).tolist() for p in INTERVALS}
     sd = float(x.std(ddof=1)) if x.size > 1 else math.nan
     return {"mean": float(x.mean()), "median": float(np.median(x)), "sd": sd, "intervals": intervals}
-
-
-def _check(results: Any) -> None:
-    if not isinstance(results, xr.DataTree) or results.attrs.get("kind") != "fit":
-        raise InputError("results", f"a {type(results).__name__} that is no fit", "Give what bayesmixer.fit returned.")
 
 
 def _trait(results: xr.DataTree) -> str:

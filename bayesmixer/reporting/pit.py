@@ -127,6 +127,8 @@ class Moments:
         (P, P) curvature of all variants, with a ridge.
     pit
         (J,) u of every variant, averaged over posterior draws.
+    largest, expected_beyond_largest
+        The largest |z|, and the sum of w_j P(|Z_j| > largest); nan where it is beyond what is computed.
     """
 
     weight: Floats
@@ -141,6 +143,8 @@ class Moments:
     cell_hessian: Floats
     hessian: Floats
     pit: Floats
+    largest: float
+    expected_beyond_largest: float
 
     @property
     def scores(self) -> Floats:
@@ -260,7 +264,7 @@ def moments(
     cell_hessian = (cell_hessian + np.swapaxes(cell_hessian, 1, 2)) / 2
     if not np.abs(cell_hessian).max() < 1e30:
         raise InputError("results", "the likelihood cannot be evaluated around the mode: effects are too large for it", "Look at the QQ plot.")
-    u, tail = at_mode[:, 0], 1 - at_mode[:, 1:]
+    u, tail, largest = at_mode[:, 0], 1 - at_mode[:, 1:], float(v.z.max())
     which = np.minimum((mean * BINS).astype(np.int64), BINS - 1)
     return Moments(
         weight=by_block(np.ones(len(v))),
@@ -275,6 +279,8 @@ def moments(
         cell_hessian=cell_hessian,
         hessian=_positive(cell_hessian.sum(axis=0)),
         pit=mean,
+        largest=largest,
+        expected_beyond_largest=float(v.weight @ (1 - cumulative(v, point, np.full((len(v), 1), largest))[:, 0])) if largest < Z_MAX else np.nan,
     )
 
 

@@ -1,6 +1,7 @@
 """`check`: the transform is uniform under the truth, bands cover, faults are flagged and clean data are not."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ops.predict import survival
 from bayesmixer.reporting.check import _table, check
-from bayesmixer.reporting.check_families import Row, effective_blocks, levels, moment_test, stratum_scores
+from bayesmixer.reporting.check_families import Row, _weight_of_locus, effective_blocks, levels, moment_test, stratum_scores
 from bayesmixer.reporting.pit import block_scores, cumulative, draw_of, free_of, legendre, moments, spread
 from bayesmixer.reporting.prediction import Parameters, variants
 from bayesmixer.reporting.prior_sensitivity import log_prior, prior_sensitivity
@@ -296,6 +297,59 @@ def test_inflation_that_was_not_removed_is_flagged():
 def test_z_scores_that_were_over_corrected_are_flagged():
     data = drawn(seed=1, n=3e5, truth={**POLYGENIC, "sigma2_0": 0.7})
     assert "over-corrected" in " ".join(check(fitted(data), data, draws=4, progress=False).sentences)
+
+
+def test_a_file_without_its_hits_is_flagged_by_what_the_fit_expects_beyond_them():
+    data = drawn(seed=1, m=6000)
+    z = np.abs(data["z"].values[:, 0])
+    kept = data.isel(variant=z < 5.45)
+    fit = fitted(kept)
+    row = check(fit, kept, draws=2, progress=False).table.loc["QQ, largest |z|"]
+    v = variants(kept)
+    draw = (*(np.atleast_1d(fit["estimate"][name].values) for name in ("pi", "sigma2_beta")), float(fit["estimate"]["sigma2_0"]))
+    expected = survival(np.array([v.z.max()]), v.n, v.spectrum, v.node_x, *draw, weight=v.weight, clusters=None)[0] * v.weight.sum()
+    assert row["statistic"] == pytest.approx(expected, rel=1e-3)
+    assert row["flagged"] and "strong associations are missing from the file" in row["in_words"]
+
+
+def test_a_locus_counts_once_however_many_variants_it_has():
+    """20 loci of 5 variants beyond 4: weight 5 a locus; neighbours 600 kb away or in another LD block are another locus."""
+    data = make_data(m=400, blocks=4, chromosomes=2, weight=np.ones(400), pos=1 + 200_000 * np.arange(400))
+    z = np.zeros((400, 1))
+    z[(np.arange(400) % 20) < 5] = 6.0
+    blocks = np.repeat([0, 1, 2, 3], 100)
+    assert _weight_of_locus(data.assign(z=(data["z"].dims, z), ld_block=("variant", blocks))) == 5
+    apart = data.assign(z=(data["z"].dims, z), pos=("variant", 1 + 600_000 * np.arange(400)))
+    assert _weight_of_locus(apart) == _weight_of_locus(data.assign(z=data["z"] * 0)) == 1
+
+
+def test_words_tell_the_excess_at_both_ends_from_the_counts():
+    """An infinitesimal fit of a trait with few causal variants: too many small and too many large |z|."""
+    data = drawn(seed=5)
+    fit = _infinitesimal_fit(data, 0.3, 1.05)
+    words = check(fit, data, draws=1, progress=False).table.loc["PIT, all variants", "in_words"]
+    small, large, at = (
+        float(x) for x in re.match(r".*data's: (\S+) times .* 10% quantile, (\S+) times .* beyond \|z\| (\S+): effects of more", words).groups()
+    )
+    v = variants(data)
+    h2, zero = (float(fit["posterior"][name][0, 0]) for name in ("h2", "sigma2_0"))
+    sd = np.sqrt(zero + h2 * v.n * v.spectrum.sum(1, dtype=float) / H_TOTAL)
+    w = v.weight / v.weight.sum()
+    assert small == pytest.approx(10 * w[2 * stats.norm.cdf(v.z / sd) - 1 < 0.1].sum(), rel=0.02) and small > 1.05
+    assert large == pytest.approx(w[v.z > at].sum() / (w @ (2 * stats.norm.sf(at / sd))), rel=0.02) and large > 1.5
+
+
+def test_mode_alone_can_be_checked(data):
+    assert {"QQ, tail", "inflation"} <= set(check(make_fit(data, method="map"), data, progress=False).table.index)
+
+
+def test_transform_of_strong_infinitesimal_effects_is_the_normal_s_too(data):
+    """Where partners' factors exp(-x q) vanish, and log(1 + pi (exp(-x q) - 1)) with them."""
+    v = variants(data)
+    v = v[v.spectrum.sum(axis=1) < 10]
+    sd = np.sqrt(1.1 + v.n * 6e-5 * v.spectrum.sum(axis=1, dtype=float))
+    ours = cumulative(v, (np.ones(1), np.array([6e-5]), 1.1), np.full((len(v), 1), 3.0))[:, 0]
+    np.testing.assert_allclose(ours, 2 * stats.norm.cdf(3 / sd) - 1, atol=1e-5)
 
 
 def test_ld_of_another_population_is_flagged():

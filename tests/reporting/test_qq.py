@@ -10,6 +10,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.reporting.prediction import Parameters, parameters, predicted_survival, variants
 from bayesmixer.reporting.qq import block_bootstrap, log10_p, observed_survival, plot_qq, plot_qq_strata
+from bayesmixer.reporting.strata import strata
 from tests.reporting.fabricate import N_GWAS, TRUTH, deposit, make_data, make_fit, nodes
 
 
@@ -27,6 +28,16 @@ def test_observed_curve_is_the_weighted_share_of_variants_at_or_beyond_each_thre
     for c, s in zip(threshold[::20], share[::20], strict=True):
         assert s == pytest.approx(w[z >= c].sum() / w.sum(), rel=1e-9)
     assert threshold[-1] == z[w > 0].max()
+
+
+def test_strata_are_those_of_check_by_weight(data):
+    """Where common variants weigh most, tertiles lie among them."""
+    maf = np.minimum(data["freq"], 1 - data["freq"]).values
+    heavy = data.assign(weight=("variant", np.where(maf > 0.3, 10.0, 0.1)))
+    first, last = (plot_qq_strata(heavy)[i, 0].get_title() for i in (0, 2))
+    labels = strata(variants(heavy)).labels["maf"]
+    assert float(first.split()[2].rstrip(",")) == float(labels[0].split()[-1]) > 0.3
+    assert float(last.split()[2].rstrip(",")) == float(labels[2].split()[-1])
 
 
 def test_variants_of_weight_zero_change_nothing(data):
