@@ -60,7 +60,11 @@ class Study:
         """Summary statistics of the panel's variants without z-scores yet."""
         v = self.panel.variants if rows is None else self.panel.variants.iloc[rows]
         data = {k: ("variant", v[k].to_numpy(object)) for k in ("snp", "chrom", "a1", "a2")}
-        data |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.zeros(len(v))), "n": ("variant", np.full(len(v), float(self.a.n)))}
+        data |= {
+            "pos": ("variant", v["pos"].to_numpy()),
+            "z": ("variant", np.random.default_rng(0).standard_normal(len(v))),
+            "n": ("variant", np.full(len(v), float(self.a.n))),
+        }
         data["eaf"] = ("variant", v["freq"].to_numpy())
         attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "GRCh37", "sha256": "", "filters": "{}"}
         return xr.Dataset(data, attrs=attrs)

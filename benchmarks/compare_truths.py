@@ -64,7 +64,11 @@ def aligned(panel: PanelBlocks, reference: str, ld_blocks: str) -> tuple[xr.Data
     """GwasData of the panel's variants, z to be replaced, and the panel's row of each."""
     v = panel.variants
     columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
-    columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.ones(len(v))), "n": ("variant", np.full(len(v), 1e5))}
+    columns |= {
+        "pos": ("variant", v["pos"].to_numpy()),
+        "z": ("variant", np.random.default_rng(0).standard_normal(len(v))),
+        "n": ("variant", np.full(len(v), 1e5)),
+    }
     attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
     data = bm.align(xr.Dataset(columns, attrs=attrs), reference, blocks=ld_blocks, by="id", ambiguous="keep", exclude_regions=())
     return data, pd.Index(v["snp"]).get_indexer(data["snp"].values)

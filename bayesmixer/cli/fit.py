@@ -93,6 +93,10 @@ Blocks = Annotated[
     ),
 ]
 Match = Annotated[Literal["auto", "id", "position"], typer.Option(help="Match variants by identifier or position; auto: what matches more.")]
+Dominant = Annotated[
+    Literal["exclude", "keep"],
+    typer.Option(help="Loci so strong that they decide the estimates: weight 0 and a word on what they explain, or kept."),
+]
 Strand = Annotated[
     Literal["drop", "frequency", "keep"],
     typer.Option(help="A/T and C/G variants: drop, tell the strand by the frequency, or keep."),
@@ -146,6 +150,7 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         blocks: Blocks = None,
         by: Match = "auto",
         ambiguous: Strand = "drop",
+        dominant: Dominant = "exclude",
         sample_size: SampleSize = None,
         trait: Trait = "",
         calibrate: Calibrate = True,
@@ -186,6 +191,7 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
             weights=weights,
             by=by,
             ambiguous=ambiguous,
+            dominant=dominant,
             seed=seed,
         )
         if save_data is not None:

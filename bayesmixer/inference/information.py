@@ -16,7 +16,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference.density import Array, LogDensity
 
 STEP = 0.1  # of a posterior sd: errors of the central differences are then below 1e-4 of H
-LINEAR = 0.3  # share of H that must be left without a block for one Newton step to say where the mode goes
+LINEAR = 0.5  # share of H that must be left without a block for one Newton step to say where the mode goes
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer import progress as progress_bars
-from bayesmixer.errors import InputError
-from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
+from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.regions import Regions
+from bayesmixer.ld.align_inputs import check_choice, chromosomes_of, exponents_of, regions_of, source_of, traits_of
 from bayesmixer.ld.blocks import blocks_from_gaps, label_blocks, read_blocks
+from bayesmixer.ld.dominant import as_records, find_dominant, sentence
+from bayesmixer.ld.doubts import check_scores, doubts
 from bayesmixer.ld.gwas_data import contiguous_labels
 from bayesmixer.ld.matching import Matched, Panel, match
 from bayesmixer.ld.weights import RULES, inverse_ld_weights, pruning_weights
@@ -26,6 +29,7 @@ from bayesmixer.variables import validate
 FEW_BLOCKS = 200
 """Below this many LD blocks, or with one chromosome, a fit says little about the genome; the report says so."""
 
+DOMINANT = ("exclude", "keep")
 _Graph = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 _PANEL_FLOATS = ("freq", "heterozygosity", "ld_score")
 
@@ -42,6 +46,7 @@ def align(
     blocks: str | Path | pd.DataFrame | None = None,
     exclude_regions: str | Path | Iterable[str | Path] = ("MHC",),
     maf_s: float | Sequence[float] | str | None = None,
+    dominant: str = "exclude",
     seed: int = 0,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -74,6 +79,9 @@ def align(
         effects so large that no model here describes it); () for none.
     maf_s
         Exponent S of the spectrum to take, or several; None or "all" takes all that the reference holds. One alone drops the dimension.
+    dominant
+        What becomes of loci so strong that they decide the estimates of the whole trait (`bayesmixer.ld.dominant`): "exclude" gives their LD block,
+        and what lies within 500 kb of their strongest variant, weight 0 and says what they explain; "keep" only names them.
     seed
         Seed of the pruning.
     progress
@@ -89,24 +97,28 @@ def align(
     Raises
     ------
     InputError
-        An unknown option, no overlap, positions of another genome build where positions are needed, no z or N, or a damaged reference.
+        An unknown option, z-scores that are all the same or were chosen by their P value, an N that is none, no overlap, positions of another genome build where positions are needed, no z or N, or a damaged reference.
 
     Warns
     -----
     DataWarning
-        Positions of another genome build (matched by identifier); allele frequencies that disagree with the panel's.
+        Positions of another genome build (matched by identifier); allele frequencies that disagree with the panel's; dominant loci; few variants left, with the
+        reasons; z-scores of no more variance than chance has.
 
     References
     ----------
     Frei et al. 2019, Nature Communications 10:2417 (random pruning).
     """
-    _check_choice("by", by, ("auto", "id", "position"))
-    _check_choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
-    _check_choice("weights", weights, RULES)
-    traits = _traits(sumstats)
-    regions = _regions(exclude_regions)
-    tree, chromosomes = _chromosomes(reference)
-    exponents = _exponents(chromosomes, maf_s)
+    check_choice("by", by, ("auto", "id", "position"))
+    check_choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
+    check_choice("weights", weights, RULES)
+    check_choice("dominant", dominant, DOMINANT)
+    traits = traits_of(sumstats)
+    regions = regions_of(exclude_regions)
+    for trait, ds in traits.items():
+        check_scores(ds, source_of(trait, ds))
+    tree, chromosomes = chromosomes_of(reference)
+    exponents = exponents_of(chromosomes, maf_s)
     cut = read_blocks(blocks) if blocks is not None and not (isinstance(blocks, str) and blocks == "gaps") else None
     with progress_bars.bar("Aligning", len(traits) + len(chromosomes) + 1, progress) as bar:
         panel = Panel.read(chromosomes, str(tree.attrs.get("build", "")))
@@ -114,7 +126,7 @@ def align(
         matched: dict[str, Matched] = {}
         for trait, ds in traits.items():
             bar.describe(f"Matching {trait}")
-            matched[trait] = match(ds, panel, by=by, ambiguous=ambiguous, name=_source(trait, ds))
+            matched[trait] = match(ds, panel, by=by, ambiguous=ambiguous, name=source_of(trait, ds))
             bar.advance()
         row, filters = _common_rows(matched, panel, regions)
         data = _Collected(row, panel, chromosomes, exponents, weights, prune_r2, prune_iterations, seed, cut, blocks)
@@ -125,6 +137,16 @@ def align(
     variables = data.variables()
     for v in ("z", "n"):
         variables[v] = (("variant", "trait"), np.stack([getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1))
+    loci, inside = find_dominant(*(variables[v][1] for v in ("z", "n", "weight", "ld_block", "snp", "chrom", "pos")), list(traits))
+    possible = {t: min(m.overlap["on_reference_chromosomes"] or m.overlap["sumstats_variants"], len(panel)) for t, m in matched.items()}
+    new = doubts(variables["z"][1], variables["weight"][1], possible, filters, list(traits))
+    if loci:
+        if dominant == "exclude":
+            variables["weight"] = (("variant",), np.where(inside, 0.0, variables["weight"][1]))
+        new.append(sentence(loci, dominant == "exclude"))
+    for text in new:
+        warnings.warn(text, DataWarning, stacklevel=2)
+    said = [w for m in matched.values() for w in m.overlap["warnings"]] + new
     n_blocks = int(variables["ld_block"][1][-1]) + 1
     overlap = {
         "reference_variants": len(panel),
@@ -134,7 +156,7 @@ def align(
         "few_ld_blocks": n_blocks < FEW_BLOCKS,
         "one_chromosome": len(data.used) == 1,
         "traits": [{"trait": t, **m.overlap} for t, m in matched.items()],
-        "warnings": [w for m in matched.values() for w in m.overlap["warnings"]],
+        "warnings": said,
     }
     attrs = {
         "kind": "gwas_data",
@@ -145,6 +167,8 @@ def align(
         "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)" if weights == "pruning" else weights,
         "seed": seed,
         "filters": json.dumps(filters),
+        "dominant": dominant,
+        "dominant_loci": json.dumps(as_records(loci)),
         "sumstats": _json([{**ds.attrs, "trait": t} for t, ds in traits.items()]),
         "reference": _json(dict(tree.attrs)),
         "overlap": _json(overlap),
@@ -283,86 +307,6 @@ def _common_rows(matched: dict[str, Matched], panel: Panel, regions: dict[str, R
     if not len(row):
         raise InputError("sumstats", "no variant is left after dropping monomorphic variants and excluded regions", "Check exclude_regions.")
     return row, filters
-
-
-def _check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(argument, f"'{value}', expected one of: {', '.join(choices)}")
-
-
-def _traits(sumstats: object) -> dict[str, xr.Dataset]:
-    """Trait name -> Sumstats."""
-    if isinstance(sumstats, xr.Dataset):
-        sumstats = [sumstats]
-    if isinstance(sumstats, Mapping):
-        named = {str(k): v for k, v in sumstats.items()}
-    elif isinstance(sumstats, Sequence) and not isinstance(sumstats, str):
-        named = {}
-        for i, ds in enumerate(sumstats, start=1):
-            trait = str(ds.attrs.get("trait") or "") if isinstance(ds, xr.Dataset) else ""
-            named[trait if trait and trait not in named else f"trait{i}"] = ds
-    else:
-        raise InputError(
-            "sumstats", f"{type(sumstats).__name__}, expected a Sumstats dataset, a list or a dict of them", "Read the file with read_sumstats."
-        )
-    if not named:
-        raise InputError("sumstats", "empty, expected at least one Sumstats dataset")
-    for trait, ds in named.items():
-        if not isinstance(ds, xr.Dataset):
-            raise InputError(f"sumstats, trait {trait}", f"{type(ds).__name__}, expected a Sumstats dataset", "Read the file with read_sumstats.")
-        validate(ds, "sumstats", f"sumstats, trait {trait}")
-        if ds.sizes["variant"] == 0:
-            raise InputError(_source(trait, ds), "no variant in it")
-    return named
-
-
-def _source(trait: str, ds: xr.Dataset) -> str:
-    return str(ds.attrs.get("source") or f"sumstats, trait {trait}")
-
-
-def _regions(items: str | Path | Iterable[str | Path]) -> dict[str, Regions]:
-    try:
-        return {str(r): Regions([r]) for r in ([items] if isinstance(items, str | Path) else items)}
-    except InputError as error:
-        if error.where != "exclude":
-            raise
-        raise InputError("exclude_regions", str(error).removeprefix("exclude: ")) from None
-
-
-def _chromosomes(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset]]:
-    """The reference and its chromosomes in genome order."""
-    if isinstance(reference, str | Path):
-        from bayesmixer.ld.reference import open_reference
-
-        reference = open_reference(reference)
-    if not isinstance(reference, xr.DataTree):
-        raise InputError("reference", f"{type(reference).__name__}, expected an LD reference", "Open it with open_reference.")
-    found = {chromosome_name(k): child.to_dataset() for k, child in reference.children.items()}
-    if not found:
-        raise InputError("reference", "no chromosome in it", "Build it with build_reference.")
-    for name, ds in found.items():
-        validate(ds, "reference", f"reference, chromosome {name}")
-        for a in ("h_total", "n_reference"):
-            if a not in ds.attrs:
-                raise InputError(f"reference, chromosome {name}", f"no attribute '{a}'", "Build it with build_reference.")
-    return reference, {c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]}
-
-
-def _exponents(chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | str | None) -> dict[float, int]:
-    """Exponent S -> its place in the reference."""
-    if not chromosomes:
-        raise InputError("reference", "no variant in any chromosome", "Build it with build_reference.")
-    first = next(iter(chromosomes.values()))
-    held = np.asarray(first["maf_s"].values, np.float64).tolist() if "maf_s" in first.variables else [0.0]
-    if isinstance(wanted, str) and wanted != "all":
-        raise InputError("maf_s", f"'{wanted}', expected numbers or 'all'")
-    chosen = held if wanted is None or isinstance(wanted, str) else [float(v) for v in np.atleast_1d(wanted)]
-    for s in chosen:
-        if s not in held:
-            raise InputError(
-                "maf_s", f"{s:g}, but the reference holds {', '.join(f'{v:g}' for v in held)}", "Build the reference with this exponent."
-            )
-    return {s: held.index(s) for s in chosen}
 
 
 def _of_s(variable: xr.DataArray, s: int) -> NDArray[Any]:

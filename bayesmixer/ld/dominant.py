@@ -1,0 +1,140 @@
+"""Dominant loci: few loci so strong that they, and not the trait's other variants, decide the estimates of any model of one scale of effects.
+
+APOE, LPA or UGT1A1 have effects that no distribution of the other effects would yield. A locus is dominant when both hold:
+
+- it is no tail of the others: under z^2 ~ s chi^2_1 beyond the genome-wide threshold, with s from the median of the loci's strongest variants (the
+  strongest left out, two weak ones added where there are few), less than 1e-6 loci as strong are expected;
+- it outweighs them: the square of its LD block's summed weight (z^2 - 1) exceeds half of what all LD blocks without such loci have together.
+
+Highly powered polygenic traits and sparse ones lose nothing (docs/align.md has the counts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIGNIFICANT = 29.7  # z^2 at P = 5e-8
+EXPECTED = np.log(1e-6)
+OUTWEIGHS = 0.5
+REACH = 500_000  # bp on either side of the strongest variant that go with its LD block
+
+
+@dataclass(frozen=True)
+class Locus:
+    """One dominant locus: its strongest variant, where it lies, what it explains, and how much was left out with it."""
+
+    trait: str
+    snp: str
+    chrom: str
+    pos: int
+    z: float
+    h2: float
+    """About (z^2 - 1) / N of the strongest variant, on the scale of h2."""
+    ld_block: int
+    outweighs: float
+    """Square of the LD block's summed excess over that of all LD blocks without dominant loci."""
+    variants: int
+
+    def __str__(self) -> str:
+        return f"{self.chrom}:{self.pos} ({self.snp}, |z| {abs(self.z):.1f}, LD block {self.ld_block}, h2 about {self.h2:.2g})"
+
+
+def dominant_blocks(z: NDArray[np.float64], weight: NDArray[np.float64], ld_block: NDArray[Any]) -> dict[int, float]:
+    """LD blocks with a dominant locus, and by how much each outweighs all ordinary ones, strongest first.
+
+    Parameters
+    ----------
+    z, weight
+        (variant,) z-scores and weights, finite.
+    ld_block
+        (variant,) LD block 0, 1, ..., non-decreasing.
+    """
+    first = np.flatnonzero(np.r_[True, np.diff(ld_block) > 0])
+    lead = np.maximum.reduceat(z**2, first)
+    excess = np.add.reduceat(weight * (z**2 - 1), first) ** 2
+    strange = _log_expected(lead) < EXPECTED
+    ordinary = max(float(excess[~strange].sum()), 1e-300)
+    found = np.flatnonzero(strange & (excess > OUTWEIGHS * ordinary))
+    return {int(ld_block[first[i]]): float(excess[i] / ordinary) for i in found[np.argsort(-lead[found])]}
+
+
+def _log_expected(lead: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants), 0 where not significant."""
+    from scipy.stats import chi2
+
+    hits = np.sort(lead[lead > SIGNIFICANT])
+    out = np.zeros(lead.size)
+    if not hits.size:
+        return out
+    # the lower median: of one to three strong loci and nothing else it is a weak one
+    middle = float(np.quantile(np.r_[hits[:-1], 2 * SIGNIFICANT, 2 * SIGNIFICANT], 0.5, method="lower"))
+    low, high = 2.0, 1e7
+    for _ in range(60):
+        scale = np.sqrt(low * high)
+        above = chi2.logsf(middle / scale, 1) - chi2.logsf(SIGNIFICANT / scale, 1) > np.log(0.5)
+        low, high = (low, scale) if above else (scale, high)
+    at = lead > SIGNIFICANT
+    out[at] = chi2.logsf(lead[at] / high, 1) - chi2.logsf(SIGNIFICANT / high, 1) + np.log(hits.size)
+    return out
+
+
+def find_dominant(
+    z: NDArray[np.float64],
+    n: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    ld_block: NDArray[Any],
+    snp: NDArray[Any],
+    chrom: NDArray[Any],
+    pos: NDArray[np.int64],
+    traits: list[str],
+) -> tuple[list[Locus], NDArray[np.bool_]]:
+    """Dominant loci of one or several traits, and the variants that go with them.
+
+    Parameters
+    ----------
+    z, n
+        (variant, trait).
+    weight, ld_block, snp, chrom, pos
+        (variant,) in genome order.
+    traits
+        Names.
+
+    Returns
+    -------
+    list of Locus, numpy.ndarray
+        The loci, strongest first within each trait; (variant,) whether a variant lies in the LD block of one, or within 500 kb of its strongest variant.
+    """
+    loci, inside = [], np.zeros(len(weight), bool)
+    for t, trait in enumerate(traits):
+        for block, outweighs in dominant_blocks(z[:, t], weight, ld_block).items():
+            here = np.flatnonzero(ld_block == block)
+            lead = here[np.argmax(np.abs(z[here, t]))]
+            near = (chrom == chrom[lead]) & (np.abs(pos - pos[lead]) <= REACH)
+            near[here] = True
+            inside |= near
+            zz, size = float(z[lead, t]), float(n[lead, t])
+            h2 = (zz**2 - 1) / size
+            loci.append(Locus(trait, str(snp[lead]), str(chrom[lead]), int(pos[lead]), round(zz, 3), h2, block, round(outweighs, 2), int(near.sum())))
+    return loci, inside
+
+
+def sentence(loci: list[Locus], excluded: bool) -> str:
+    """What was found, in one line."""
+    names = "; ".join(map(str, loci[:5])) + (f"; {len(loci) - 5} more" if len(loci) > 5 else "")
+    many = "loci dominate" if len(loci) > 1 else "locus dominates"
+    if excluded:
+        total = sum(locus.h2 for locus in loci)
+        return (
+            f"{len(loci)} {many} the data and got weight 0, {sum(locus.variants for locus in loci):,} variants in all: {names}. "
+            f"Add about {total:.2g} to h2 for what they explain; dominant='keep' (--dominant keep) leaves them in."
+        )
+    return f"{len(loci)} {many} the data: {names}. Kept as asked; estimates hang on them, dominant='exclude' gives them weight 0."
+
+
+def as_records(loci: list[Locus]) -> list[dict[str, Any]]:
+    """The loci as plain values, for JSON."""
+    return [asdict(locus) for locus in loci]
