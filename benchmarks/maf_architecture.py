@@ -55,7 +55,11 @@ def aligned(prefix: str, a: argparse.Namespace, panel: PanelBlocks) -> tuple[xr.
     reference = built(prefix, a)
     v = panel.variants
     columns = {c: ("variant", v[c].to_numpy(object)) for c in ("snp", "chrom", "a1", "a2")}
-    columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.zeros(len(v))), "n": ("variant", np.full(len(v), float(a.n)))}
+    columns |= {
+        "pos": ("variant", v["pos"].to_numpy()),
+        "z": ("variant", np.random.default_rng(0).standard_normal(len(v))),
+        "n": ("variant", np.full(len(v), float(a.n))),
+    }
     attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "GRCh37", "sha256": "", "filters": "{}"}
     data = bm.align(xr.Dataset(columns, attrs=attrs), reference, blocks=a.blocks, ambiguous="keep", exclude_regions=())
     place = pd.Series(np.arange(len(v)), index=pd.MultiIndex.from_frame(v[["chrom", "pos", "a1", "a2"]]))

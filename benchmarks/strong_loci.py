@@ -5,7 +5,9 @@
 PANEL is the panel's prefix with {chrom} in place of the chromosome; REF.zarr its LD reference, built with the same LD blocks as windows and plain r^2. z-scores are
 simulated through the panel's LD; 1, 3 or 10 loci are added in LD blocks drawn at random: a variant of minor allele frequency 0.3 to 0.5 gets |z| more,
 its neighbours that times r. What is to be recovered are the parameters of the trait without these loci. Rows without loci count what is excluded of
-clean traits, sparse and highly powered ones among them. For speed variants of weight below 1/2 are thinned at random and their weight raised to 1/2. Every row is written at once, so that the same command goes on where it was stopped, and prints the table.
+clean traits, sparse and highly powered ones among them.
+For speed variants of weight below 1/2 are thinned at random and their weight raised to 1/2.
+Every row is written at once, so that the same command goes on where it was stopped, and prints the table.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOW = 0.02  # the smallest |z| of a file: this share of it
-IMPROBABLE = 1e-6
+IMPROBABLE = 1e-4
 FEW_TO_JUDGE = 10
 HARDLY = 1.02  # LDSC's own warning level
 

@@ -20,6 +20,7 @@ from bayesmixer.io.given import Given, given_columns, known_build, numeric_or_na
 from bayesmixer.io.harmonise import Seen, numbers
 from bayesmixer.io.loss import check_loss, check_max_loss, refuse_empty
 from bayesmixer.io.munged import check_destination, write_munged
+from bayesmixer.io.plausible import cut_off
 from bayesmixer.io.recipe import Recipe, write_recipe
 from bayesmixer.io.text import Table, open_table
 from bayesmixer.progress import bar
@@ -293,6 +294,9 @@ def _check_z(path: Path, frame: pl.DataFrame, recipe: Recipe) -> None:
     z = frame["z"].to_numpy()
     if len(z) >= 20 and not z.any():
         raise InputError(path, f"every z-score is 0 (z from {recipe.z_definition})", "Name the right columns, e.g. z=, beta=, se= (--z, ...).")
+    chosen = cut_off(z[np.isfinite(z)])
+    if chosen is not None:
+        warnings.warn(f"{path}: {chosen}", DataWarning, 4)
     median = float(np.median(z))
     if frame.height >= 1000 and abs(median) > 0.5 and not recipe.plan.a1_increasing:
         warnings.warn(f"{path}: the median z-score is {median:.2f}, expected near 0; check which column holds the effect", DataWarning, 3)

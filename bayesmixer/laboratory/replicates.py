@@ -49,7 +49,11 @@ class Bench:
         v = self.panel.variants
         columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
         size = len(v)
-        columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.ones(size)), "n": ("variant", np.full(size, 1e5))}
+        columns |= {
+            "pos": ("variant", v["pos"].to_numpy()),
+            "z": ("variant", np.random.default_rng(0).standard_normal(size)),
+            "n": ("variant", np.full(size, 1e5)),
+        }
         attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
         sumstats = xr.Dataset(columns, attrs=attrs)
         with warnings.catch_warnings():

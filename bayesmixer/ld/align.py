@@ -97,7 +97,8 @@ def align(
     Raises
     ------
     InputError
-        An unknown option, z-scores that are all the same or were chosen by their P value, an N that is none, no overlap, positions of another genome build where positions are needed, no z or N, or a damaged reference.
+        An unknown option, z-scores that are all the same or were chosen by their P value, an N that is none, no overlap,
+        positions of another genome build where positions are needed, no z or N, or a damaged reference.
 
     Warns
     -----

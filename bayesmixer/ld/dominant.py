@@ -3,7 +3,7 @@
 APOE, LPA or UGT1A1 have effects that no distribution of the other effects would yield. A locus is dominant when both hold:
 
 - it is no tail of the others: under z^2 ~ s chi^2_1 beyond the genome-wide threshold, with s from the median of the loci's strongest variants (the
-  strongest left out, two weak ones added where there are few), less than 1e-6 loci as strong are expected;
+  strongest left out, three weak ones added, its standard error on top), less than 1e-7 loci as strong are expected;
 - it outweighs them: the square of its LD block's summed weight (z^2 - 1) exceeds half of what all LD blocks without such loci have together.
 
 Highly powered polygenic traits and sparse ones lose nothing (docs/align.md has the counts).
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNIFICANT = 29.7  # z^2 at P = 5e-8
-EXPECTED = np.log(1e-6)
+EXPECTED = np.log(1e-7)
 OUTWEIGHS = 0.5
+WEAK = 3  # weak loci that are added to those found
 REACH = 500_000  # bp on either side of the strongest variant that go with its LD block
 
 
@@ -70,8 +71,9 @@ def _log_expected(lead: NDArray[np.float64]) -> NDArray[np.float64]:
     out = np.zeros(lead.size)
     if not hits.size:
         return out
-    # the lower median: of one to three strong loci and nothing else it is a weak one
-    middle = float(np.quantile(np.r_[hits[:-1], 2 * SIGNIFICANT, 2 * SIGNIFICANT], 0.5, method="lower"))
+    known = np.sort(np.r_[hits[:-1], np.full(WEAK, 2 * SIGNIFICANT)])
+    # the median, and its standard error more: of few loci it is uncertain, and a sparse trait must lose nothing
+    middle = float(known[int((0.5 + 0.5 / np.sqrt(known.size)) * (known.size - 1))])
     low, high = 2.0, 1e7
     for _ in range(60):
         scale = np.sqrt(low * high)

@@ -10,7 +10,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.io.plausible import all_equal, cut_off, low_variance
 
 FEWEST_N = 50
-FEWEST_VARIANTS = 1_000
+FEWEST_VARIANTS = 200
 SMALL_SHARE = 0.5
 
 
@@ -53,7 +53,7 @@ def doubts(z: NDArray[np.float64], weight: NDArray[np.float64], possible: dict[s
     left = len(weight)
     reasons = ", ".join(f"{name} {count:,}" for name, count in sorted(filters.items(), key=lambda x: -x[1])[:4] if count)
     most = min(possible.values())
-    if left < SMALL_SHARE * most and most >= FEWEST_VARIANTS:
+    if left < SMALL_SHARE * most and most >= 1_000:
         said.append(
             f"Only {left:,} of {most:,} variants that could be shared are left ({reasons}): compare identifiers, positions (genome build) and alleles "
             "of the GWAS with the reference's."

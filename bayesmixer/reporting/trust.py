@@ -32,6 +32,7 @@ from bayesmixer.reporting.facts import (
 from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.prediction import read_json
 from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
+from bayesmixer.reporting.trust_data import dominant_loci, impossible_heritability, warnings_of_alignment
 
 Severity = Literal["stop", "caution", "note"]
 SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")
@@ -45,7 +46,7 @@ class Finding(NamedTuple):
     remedy: str
 
 
-Rule = Callable[[xr.DataTree, xr.Dataset | None], Iterator[Finding]]
+Rule = Callable[[xr.DataTree, xr.Dataset | None], Iterator[tuple[Severity, str, str]]]
 
 FEW_BLOCKS = 200  # the European genome has about 1,700 (Berisa and Pickrell 2016)
 FEW_CHROMOSOMES = 5
@@ -53,6 +54,7 @@ FEW_EFFECTIVE_VARIANTS = 10_000  # sum of weights; a genome of HapMap3 variants 
 TOO_FEW_EFFECTIVE_VARIANTS = 1_000
 HIGH_PARETO_K = 0.7  # Vehtari et al. 2024
 HIGH_R_HAT, LOW_ESS = 1.01, 400  # Vehtari et al. 2021
+VERY_INFLATED = 1.6  # sigma2_0
 LOW_CHI2 = 1.02  # LDSC's own warning level
 FEW_SD = 2.0
 WIDE_PI = 100.0  # ratio of the ends of the interval
@@ -88,7 +90,7 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
 
 def rules(results: xr.DataTree, data: xr.Dataset | None, checked: bool = False) -> list[Finding]:
     """What each rule says, in their order; `data` of the fitted trait, known to be the fit's; `checked`: without what `check` tests itself."""
-    return [finding for rule in RULES if not (checked and rule in CHECKED) for finding in rule(results, data)]
+    return [Finding(*finding) for rule in RULES if not (checked and rule in CHECKED) for finding in rule(results, data)]
 
 
 def in_two(words: str) -> tuple[str, str]:
@@ -185,7 +187,7 @@ def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Ite
     shown = f"sigma2_0 is {value:.3f} (95% interval {as_interval(*ends)})"
     if ends[0] > most:
         yield Finding(
-            "caution",
+            "caution" if value <= VERY_INFLATED else "stop",
             f"{shown}, above {most}: variance that no causal variant explains (stratification, relatedness, or LD missing from the panel).",
             "Check the study's covariates and that panel and study have the same ancestry; do not drop weak LD when building the reference.",
         )
@@ -335,6 +337,9 @@ RULES: tuple[Rule, ...] = (
     few_chromosomes,
     few_blocks,
     few_variants,
+    warnings_of_alignment,
+    dominant_loci,
+    impossible_heritability,
     low_power,
     heritability_near_zero,
     polygenicity_not_identified,

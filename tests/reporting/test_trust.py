@@ -24,6 +24,8 @@ def sound(large, **kwargs):
     """A fit that no rule objects to."""
     fit = make_fit(large, **kwargs)
     fit["estimate"].attrs["effective_variants"] = 80_000.0
+    attrs = json.loads(fit.attrs["data"])
+    fit.attrs["data"] = json.dumps({**attrs, "overlap": json.dumps({**json.loads(attrs["overlap"]), "warnings": []})})
     estimate = fit["estimate"].to_dataset()
     if "optimum_log_posterior" in estimate:
         estimate["optimum_log_posterior"][:] = -5000.0
@@ -269,3 +271,35 @@ def test_chromosomes_are_read_from_the_fit_when_there_are_no_data(large):
     fit = sound(large)
     fit.attrs["data"] = json.dumps({**json.loads(fit.attrs["data"]), "chromosomes": json.dumps(["22"])})
     assert about(trust(fit), "Only chromosome 22")
+
+
+def with_data(large, **attrs):
+    fit = sound(large)
+    fit.attrs["data"] = json.dumps({**json.loads(fit.attrs.get("data") or "{}"), **attrs})
+    return fit
+
+
+@pytest.mark.parametrize(("dominant", "severity", "words"), [("exclude", "note", "Add about 0.036 to h2"), ("keep", "caution", "dominant='exclude'")])
+def test_dominant_loci_left_out_or_kept_are_named_with_their_h2(large, dominant, severity, words):
+    locus = {"chrom": "19", "pos": 45411941, "snp": "rs429358", "z": -60.0, "h2": 0.036}
+    (found,) = trust(with_data(large, dominant=dominant, dominant_loci=json.dumps([locus])))
+    assert found.severity == severity
+    assert "19:45411941 (rs429358, |z| 60.0)" in found.sentence
+    assert words in found.remedy
+
+
+def test_what_alignment_warned_of_is_still_said_of_the_fit(large):
+    (found,) = trust(
+        with_data(
+            large, overlap=json.dumps({"one_chromosome": False, "warnings": ["Only 40 variants are left (ambiguous 60), too few for a statement."]})
+        )
+    )
+    assert (found.severity, found.sentence[:26]) == ("caution", "Only 40 variants are left ")
+
+
+def test_heritabilities_above_one_and_very_high_sigma2_0_stop(large):
+    fit = sound(large)
+    impossible = alter(fit, "posterior", h2=fit["posterior"]["h2"] * 0 + 2.3)
+    assert about(trust(impossible), "h2 is 2.30, above 1")[0].severity == "stop"
+    fit = sound(large)
+    assert about(trust(alter(fit, "posterior", sigma2_0=fit["posterior"]["sigma2_0"] * 0 + 1.9)), "sigma2_0 is 1.90")[0].severity == "stop"

@@ -1,0 +1,61 @@
+"""What alignment had to say of the data of a fit, and estimates that no data of a real trait give: rules of `trust`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import xarray as xr
+
+from bayesmixer.reporting.prediction import read_json
+
+Said = tuple[Literal["stop", "caution", "note"], str, str]
+
+HIGHEST_H2 = 1.0
+REMEDY = "Look at the counts of `align` (overlap and filters in the fitted data), mend the cause, and fit again."
+
+
+def aligned(results: xr.DataTree) -> dict[str, object]:
+    """Attributes of the data that were fitted."""
+    found = read_json(results.attrs.get("data"), {})
+    return found if isinstance(found, dict) else {}
+
+
+def warnings_of_alignment(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
+    """Warnings given when the data were aligned are still true when they are fitted."""
+    attrs = aligned(results)
+    overlap = read_json(attrs.get("overlap"), {})
+    said = overlap.get("warnings", []) if isinstance(overlap, dict) else []
+    for text in said:
+        if "dominate" not in text:  # dominant loci have a rule of their own
+            yield "caution", str(text).rstrip(".") + ".", REMEDY
+
+
+def dominant_loci(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
+    """Loci that were left out must be added to h2; loci that dominate and were kept decide the estimate."""
+    attrs = aligned(results)
+    loci = read_json(attrs.get("dominant_loci"), [])
+    if not loci:
+        return
+    names = "; ".join(f"{x['chrom']}:{x['pos']} ({x['snp']}, |z| {abs(x['z']):.1f})" for x in loci[:5]) + ("; ..." if len(loci) > 5 else "")
+    total = sum(float(x["h2"]) for x in loci)
+    if attrs.get("dominant") == "exclude":
+        sentence = f"The estimates are those without {len(loci)} dominant {'locus' if len(loci) == 1 else 'loci'}: {names}."
+        yield "note", sentence, f"Add about {total:.2g} to h2 for what they explain; dominant='keep' in align (--dominant keep) leaves them in."
+    else:
+        sentence = f"{len(loci)} dominant {'locus' if len(loci) == 1 else 'loci'} kept among the data: {names}; estimates hang on them."
+        yield "caution", sentence, "Align with dominant='exclude' (--dominant exclude), which gives them weight 0, and compare."
+
+
+def impossible_heritability(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
+    """A heritability above 1 is none."""
+    posterior = results["posterior"] if "posterior" in results.children else {}
+    if "h2" not in posterior:
+        return
+    h2 = float(posterior["h2"].median())
+    if h2 > HIGHEST_H2:
+        yield (
+            "stop",
+            f"h2 is {h2:.2f}, above {HIGHEST_H2:g}: no trait has that heritability.",
+            "Check N (too small an N makes h2 too large), and whether the file holds all variants.",
+        )
