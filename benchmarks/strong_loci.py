@@ -24,7 +24,7 @@ import xarray as xr
 from compare_truths import aligned
 
 import bayesmixer as bm
-from bayesmixer.ld.dominant import find_dominant
+from bayesmixer.ld.dominant import LOOKED_AT, find_dominant
 from bayesmixer.progress import track
 from bayesmixer.simulation_effects import Architecture, architecture
 from bayesmixer.simulation_panel import PanelBlocks, panel_blocks, simulate_z
@@ -75,7 +75,7 @@ def fitted(data: xr.Dataset, truth: dict[str, float]) -> dict[str, float]:
 def replicate(z: np.ndarray, data: xr.Dataset, n: float, keys: dict[str, object], fit: bool, truth: dict[str, float]) -> list[dict[str, object]]:
     """Rows of one data set: kept as it is, and without what is dominant."""
     data = data.assign(z=(("variant", "trait"), z[:, None]), n=(("variant", "trait"), np.full((z.size, 1), n)))
-    loci, inside = find_dominant(*(data[v].values for v in ("z", "n", "weight", "ld_block", "snp", "chrom", "pos")), ["trait"])
+    loci, inside = find_dominant({v: data[v].values for v in LOOKED_AT}, ["trait"])
     rows: list[dict[str, object]] = []
     for treatment in ("keep", "exclude") if fit else ("exclude",):
         began = time.process_time()

@@ -22,7 +22,7 @@ from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
-from bayesmixer.inference.find_map import climb
+from bayesmixer.inference.find_map import find_modes
 from bayesmixer.inference.identity import check_fit, check_model, judge
 from bayesmixer.inference.information import (
     LINEAR,
@@ -94,9 +94,11 @@ def refitted(record: Record, info: Information, mode: Array) -> dict[int, Array]
     moves = {}
     for row in far[np.argsort(-weight)[:REFITS]].tolist():
         data = record.data
-        rest = LogDensity(record.build(data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0))))
+        model = record.build(data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0)))
+        rest, left = LogDensity(model), record_of(model)
+        proposed = left.starts(left) if left is not None and left.starts is not None else []
         bounds = np.array([BOUNDS[name] for name in rest.names])
-        moves[row] = climb(rest, mode, bounds).x - mode
+        moves[row] = find_modes(rest, [mode, *map(rest.flatten, proposed)], bounds).best.x - mode
     return moves
 
 

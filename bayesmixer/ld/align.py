@@ -19,7 +19,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.regions import Regions
 from bayesmixer.ld.align_inputs import check_choice, chromosomes_of, exponents_of, regions_of, source_of, traits_of
 from bayesmixer.ld.blocks import blocks_from_gaps, label_blocks, read_blocks
-from bayesmixer.ld.dominant import as_records, find_dominant, sentence
+from bayesmixer.ld.dominant import LOOKED_AT, as_records, find_dominant, sentence
 from bayesmixer.ld.doubts import check_scores, doubts
 from bayesmixer.ld.gwas_data import contiguous_labels
 from bayesmixer.ld.matching import Matched, Panel, match
@@ -138,7 +138,7 @@ def align(
     variables = data.variables()
     for v in ("z", "n"):
         variables[v] = (("variant", "trait"), np.stack([getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1))
-    loci, inside = find_dominant(*(variables[v][1] for v in ("z", "n", "weight", "ld_block", "snp", "chrom", "pos")), list(traits))
+    loci, inside = find_dominant({v: variables[v][1] for v in LOOKED_AT}, list(traits))
     possible = {t: min(m.overlap["on_reference_chromosomes"] or m.overlap["sumstats_variants"], len(panel)) for t, m in matched.items()}
     new = doubts(variables["z"][1], variables["weight"][1], possible, filters, list(traits))
     if loci:

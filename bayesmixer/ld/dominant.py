@@ -24,6 +24,9 @@ WEAK = 3  # weak loci that are added to those found
 REACH = 500_000  # bp on either side of the strongest variant that go with its LD block
 
 
+LOOKED_AT = ("z", "n", "weight", "ld_block", "snp", "chrom", "pos")
+
+
 @dataclass(frozen=True)
 class Locus:
     """One dominant locus: its strongest variant, where it lies, what it explains, and how much was left out with it."""
@@ -84,24 +87,13 @@ def _log_expected(lead: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def find_dominant(
-    z: NDArray[np.float64],
-    n: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    ld_block: NDArray[Any],
-    snp: NDArray[Any],
-    chrom: NDArray[Any],
-    pos: NDArray[np.int64],
-    traits: list[str],
-) -> tuple[list[Locus], NDArray[np.bool_]]:
+def find_dominant(columns: dict[str, NDArray[Any]], traits: list[str]) -> tuple[list[Locus], NDArray[np.bool_]]:
     """Dominant loci of one or several traits, and the variants that go with them.
 
     Parameters
     ----------
-    z, n
-        (variant, trait).
-    weight, ld_block, snp, chrom, pos
-        (variant,) in genome order.
+    columns
+        z and n (variant, trait), weight, ld_block, snp, chrom and pos (variant,), in genome order.
     traits
         Names.
 
@@ -110,6 +102,7 @@ def find_dominant(
     list of Locus, numpy.ndarray
         The loci, strongest first within each trait; (variant,) whether a variant lies in the LD block of one, or within 500 kb of its strongest variant.
     """
+    z, n, weight, ld_block, snp, chrom, pos = (columns[v] for v in LOOKED_AT)
     loci, inside = [], np.zeros(len(weight), bool)
     for t, trait in enumerate(traits):
         for block, outweighs in dominant_blocks(z[:, t], weight, ld_block).items():

@@ -49,10 +49,9 @@ def dominant_loci(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Sai
 
 def impossible_heritability(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
     """A heritability above 1 is none."""
-    posterior = results["posterior"] if "posterior" in results.children else {}
-    if "h2" not in posterior:
+    if "posterior" not in results.children or "h2" not in results["posterior"]:
         return
-    h2 = float(posterior["h2"].median())
+    h2 = float(results["posterior"]["h2"].median())
     if h2 > HIGHEST_H2:
         yield (
             "stop",
