@@ -24,8 +24,6 @@ def sound(large, **kwargs):
     """A fit that no rule objects to."""
     fit = make_fit(large, **kwargs)
     fit["estimate"].attrs["effective_variants"] = 80_000.0
-    attrs = json.loads(fit.attrs["data"])
-    fit.attrs["data"] = json.dumps({**attrs, "overlap": json.dumps({**json.loads(attrs["overlap"]), "warnings": []})})
     estimate = fit["estimate"].to_dataset()
     if "optimum_log_posterior" in estimate:
         estimate["optimum_log_posterior"][:] = -5000.0
