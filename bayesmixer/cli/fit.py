@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from bayesmixer.cli.munge import how_read
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
 from bayesmixer.cli.output import RESULTS, check_inputs, claim, export, print_table, say, say_verdict
 from bayesmixer.errors import InputError
@@ -184,8 +185,10 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         import bayesmixer as bm
 
         panel = bm.open_reference(reference)
+        gwas = bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait)
+        say(how_read(sumstats, gwas.attrs))
         data = bm.align(
-            bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait),
+            gwas,
             panel,
             blocks=blocks,
             weights=weights,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,12 @@ class ZFrom(StrEnum):
 
 def _column(what: str) -> Any:
     return typer.Option(help=f"Column with {what}.", show_default=False, rich_help_panel="Columns")
+
+
+def how_read(path: Path, attributes: Mapping[str, Any]) -> str:
+    """One line: the format recognised, the column taken as effect allele, and where z and N come from."""
+    how = {name: attributes[name] for name in ("format", "effect_allele", "z_definition", "n_definition")}
+    return f"{path.name}: {how['format']}, effect allele {how['effect_allele']}, z from {how['z_definition']}, N: {how['n_definition']}"
 
 
 def command(
@@ -131,10 +138,7 @@ def command(
         exclude=exclude or (),
         max_loss=max_loss,
     )
-    say(
-        f"{sumstats.name}: {ds.attrs['format']}, effect allele {ds.attrs['effect_allele']}, "
-        f"z from {ds.attrs['z_definition']}, N: {ds.attrs['n_definition']}"
-    )
+    say(how_read(sumstats, ds.attrs))
     for role, count in json.loads(ds.attrs["taken_as_unknown"]).items():
         say(f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay where another column serves")
     for name, count in json.loads(ds.attrs["filters"]).items():

@@ -9,11 +9,14 @@ from pathlib import Path
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.filters import ORDER
 from bayesmixer.io.harmonise import Seen
+from bayesmixer.io.names import flag
 
 # Filters that do what the user or a usual limit asks, or what the kind of file brings with it, are no loss.
 _EXPECTED = {"test_not_additive", "vcf_filter", "indel", "ambiguous", "info", "maf", "mhc", "region", "n_low"}
+# ... but these take much only where something is odd: N of many kinds, alleles in the wrong column
+_ODD_IF_MUCH = {"vcf_filter", "indel", "n_low"}
 LOSSES = tuple(name for name in ORDER if name not in _EXPECTED)
-_TRACE, _FEW, _SMALL_FILE = 0.01, 4, 20
+_TRACE, _MUCH, _FEW, _SMALL_FILE = 0.01, 0.2, 4, 20
 
 
 def check_max_loss(max_loss: float) -> None:
@@ -58,6 +61,14 @@ def check_loss(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, max
         if much > max_loss and tests >= _SMALL_FILE:
             raise InputError(path, found, f"{remedy(reason)} Or accept the loss with max_loss=1 (--max-loss 1).")
         warnings.warn(f"{path}: {found}", DataWarning, 4)
+    for reason in sorted(_ODD_IF_MUCH):
+        if (lost := counts.get(reason, 0)) > _MUCH * tests and tests >= _SMALL_FILE:
+            found = f"{reason} takes {lost:,} of {tests:,} rows, {lost / tests:.1%} ({ORDER[reason]})"
+            warnings.warn(f"{path}: {found}. {remedy(reason)}", DataWarning, 4)
+    for role, values in seen.aside.items():
+        if values > _MUCH * rows and role in {"p", "se", "odds_ratio"} and rows >= _SMALL_FILE:
+            found = f"{values:,} of {rows:,} values of column {name.get(role, role)} cannot be ({values / rows:.1%})"
+            warnings.warn(f"{path}: {found}; taken as unknown. Check that it is the right one, {role}= (--{flag(role)})", DataWarning, 4)
 
 
 def refuse_empty(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, name: Mapping[str, str]) -> None:

@@ -350,6 +350,14 @@ def test_rows_without_any_statistic_and_repeated_lines_are_no_error_but_contradi
         read(tmp_path, twice)
 
 
+def test_much_lost_to_a_limit_that_nobody_gave_and_many_impossible_values_are_warned_of(tmp_path: Path) -> None:
+    n = [1_000 if i % 3 == 0 else 100_000 for i in range(80)]
+    with pytest.warns(bm.DataWarning, match="n_low takes 27 of 80 rows"):
+        bm.read_sumstats(write(tmp_path / "a.txt", but(N=n)))
+    with pytest.warns(bm.DataWarning, match="30 of 80 values of column SE cannot be"):
+        check(read(tmp_path, but(SE=with_rows(G.se, {i: "0" for i in range(30)}))))
+
+
 def test_z_of_0_in_every_row_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(bm.InputError, match="every z-score is 0"):
         read(tmp_path, but(BETA=0.0, P=1.0))
