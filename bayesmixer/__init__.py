@@ -10,6 +10,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from bayesmixer import interrupts as _interrupts
+
 if TYPE_CHECKING:
     from bayesmixer import models as models
     from bayesmixer.errors import DataWarning as DataWarning
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from bayesmixer.inference.calibration import calibrate as calibrate
     from bayesmixer.inference.compare import compare as compare
     from bayesmixer.inference.fit import fit as fit
-    from bayesmixer.inference.results import load as load
-    from bayesmixer.inference.results import save as save
     from bayesmixer.inference.results import summary as summary
+    from bayesmixer.io.saved import load as load
+    from bayesmixer.io.saved import save as save
     from bayesmixer.io.sumstats import munge as munge
     from bayesmixer.io.sumstats import read_sumstats as read_sumstats
     from bayesmixer.laboratory.coverage import coverage as coverage
@@ -52,12 +54,12 @@ _HOME = {
     "example_data": "example",
     "fit": "inference.fit",
     "gwas_data_from_arrays": "ld.gwas_data",
-    "load": "inference.results",
+    "load": "io.saved",
     "munge": "io.sumstats",
     "open_reference": "ld.reference",
     "read_sumstats": "io.sumstats",
     "report": "reporting.html",
-    "save": "inference.results",
+    "save": "io.saved",
     "simulate": "simulation",
     "summary": "inference.results",
     "to_json": "reporting.export",
@@ -75,6 +77,7 @@ def __getattr__(name: str) -> Any:
         import_module("bayesmixer.reporting.verdict")  # judges every fit that these make
     if name in _HOME:
         value = getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
+        _interrupts.check()  # a Ctrl-C that fell into a callback of what was imported
         globals()[name] = value
         return value
     raise AttributeError(f"module 'bayesmixer' has no attribute {name!r}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
+from bayesmixer import aside
 from bayesmixer.errors import InputError
 
 ARCHIVE = "example.zip"
 TRAITS = ("polygenic", "infinitesimal")
+UNPACKED = aside.Kind("a file of the embedded data set", lambda path: False)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ExampleData:
 def example_data(directory: str | Path | None = None) -> ExampleData:
     """Unpack the embedded data set and say where its files are.
 
-    Files that are already there and whole are left alone; each other one is written aside and renamed.
+    Files that are already there and whole are left alone; others of their names stop it. Each is written aside and renamed.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def example_data(directory: str | Path | None = None) -> ExampleData:
     Raises
     ------
     InputError
-        The directory cannot be written to.
+        The directory cannot be written to, or holds other files of these names.
 
     Examples
     --------
@@ -85,14 +86,13 @@ def example_data(directory: str | Path | None = None) -> ExampleData:
     """
     with (files("bayesmixer.data") / ARCHIVE).open("rb") as packed:
         place = Path(directory) if directory is not None else _cache() / f"example-{_digest(packed)}"
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(packed) as archive:
-                for member in archive.infolist():
-                    if not _whole(place / member.filename, member):
-                        _write_aside(place / member.filename, archive.read(member))
-        except OSError as error:
-            raise InputError(place, f"the example cannot be unpacked here ({error.strerror})", "Give another directory.") from None
+        aside.make_folder(place)
+        with zipfile.ZipFile(packed) as archive:
+            whole = {member.filename: _whole(place / member.filename, member) for member in archive.infolist()}
+            # in a folder where one of them is whole, or in our own, another was damaged; elsewhere it is someone's own file
+            kind = aside.OWN if directory is None or any(whole.values()) else UNPACKED
+            for name in (name for name, there in whole.items() if not there):
+                aside.write(place / name, archive.read(name), kind)
     sumstats = {trait: place / f"{trait}.txt.gz" for trait in TRAITS}
     return ExampleData(place, place / "genotypes", place / "ld_blocks.bed", sumstats, place / "truth.json")
 
@@ -111,15 +111,3 @@ def _digest(file: IO[bytes]) -> str:
 def _whole(path: Path, member: zipfile.ZipInfo) -> bool:
     """Whether a file is there with the size and checksum of the archive's."""
     return path.is_file() and path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC
-
-
-def _write_aside(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

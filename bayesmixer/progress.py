@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from bayesmixer.interrupts import check
+
 _QUIET = False
 
 
@@ -29,6 +31,7 @@ class Bar:
 
     def advance(self, step: float = 1) -> None:
         """Move the bar by `step` units."""
+        check()
         if self._progress is not None:
             self._progress.advance(self._task, step)
 
@@ -47,13 +50,13 @@ def bar(description: str, total: float | None, show: bool | None = None) -> Iter
     description
         What is being done, a few words.
     total
-        Units of work, or None when unknown (the bar pulses).
+        Units of work, or None when unknown (the bar pulses); nothing is shown for 0.
     show
         True or False to force; None shows it when standard error is a terminal and nobody asked for quiet.
     """
     if show is None:
         show = not _QUIET and sys.stderr.isatty()
-    if not show:
+    if not show or total == 0:
         yield Bar()
         return
     from rich.console import Console

@@ -7,7 +7,6 @@ Genotypes are simulated (`bayesmixer.simulation_genotypes`) or an existing panel
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmixer import aside
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.simulation_effects import Architecture, architecture
 
@@ -140,7 +140,7 @@ def simulate(
     InputError
         An argument is out of range or does not fit the others; a file cannot be used; msprime is missing.
     """
-    from bayesmixer.simulation_files import make_directory, sumstats_bytes, write_aside, write_genotypes
+    from bayesmixer.simulation_files import begin, check_files, file_names, finish, sumstats_bytes, write_genotypes
     from bayesmixer.simulation_panel import panel_blocks, simulate_z
 
     out = Path(out)
@@ -157,8 +157,8 @@ def simulate(
     names = _trait_names(traits, d)
     seed = _integer("seed", seed, 0, 2**63 - 1)
     digits = _integer("digits", digits, 3, 17)
-    if (out / "truth.json").exists() and not overwrite:
-        raise InputError(out, "already holds a simulation (truth.json)", "Give another directory, or overwrite=True (--force).")
+    writes = file_names(names, genotypes is None)
+    check_files(out, writes, overwrite)
     if (genotypes is None) != (ld_blocks is None):
         raise InputError("genotypes" if genotypes is None else "ld_blocks", "missing; a panel needs both genotypes and ld_blocks")
     streams = np.random.SeedSequence(seed).spawn(2)
@@ -177,43 +177,43 @@ def simulate(
             "block_length": _number("block_length", block_length, lambda v: v >= 1_000, "at least 1,000 bp"),
         }
         prefix, blocks = out / "genotypes", out / "ld_blocks.bed"
-        make_directory(out)
-        (out / "truth.json").unlink(missing_ok=True)  # it says that a simulation is complete
-        write_genotypes(prefix, blocks, made, seed, streams[0], show)
-        panel = panel_blocks(prefix, blocks)
     else:
         if isinstance(chromosomes, (int, np.integer)):
             chromosomes = [int(chromosomes)]
         prefix, blocks = Path(genotypes), Path(ld_blocks)
         panel = panel_blocks(prefix, blocks, chromosomes)
-        make_directory(out)
-        (out / "truth.json").unlink(missing_ok=True)
-
-    rng = np.random.default_rng(streams[1])
-    simulated = simulate_z(panel, effects, sizes, noise, correlation, rng=rng, n_spread=spread, show=show).isel(replicate=0)
-    if int(simulated["n_causal"].sum()) == 0:
-        warnings.warn("simulate: no causal variant was drawn; the traits are noise only. Raise pi.", DataWarning, stacklevel=2)
-    files = {}
-    for t, name in enumerate(names):
-        files[name] = out / f"{name}.txt.gz"
-        write_aside(files[name], sumstats_bytes(panel, simulated["z"].to_numpy()[:, t], simulated["n"].to_numpy()[:, t], digits))
-    given = {
-        "seed": seed,
-        "model": model,
-        "traits": names,
-        "h2": effects.genetic_covariance().diagonal(),
-        "pi": effects.pi,
-        "maf_s": effects.maf_s,
-        "n": sizes,
-        "n_spread": spread,
-        "sigma2_0": noise,
-        "rho_0": correlation,
-        "genotypes": made or {"genotypes": prefix.name, "ld_blocks": blocks.name},
-    }
-    truth = {**given, **realised(panel, effects, simulated)}
-    # last: its presence says that the simulation is complete
-    write_aside(out / "truth.json", (json.dumps(truth, indent=1, default=_plain) + "\n").encode())
-    shutil.rmtree(out / ".partial", ignore_errors=True)
+    aside.make_folder(out)
+    aside.check(out / "truth.json", aside.OWN, where=str(out))
+    with aside.claimed(out):
+        if made:
+            write_genotypes(prefix, blocks, made, seed, streams[0], show, lambda: begin(out, writes))
+            panel = panel_blocks(prefix, blocks)
+        rng = np.random.default_rng(streams[1])
+        simulated = simulate_z(panel, effects, sizes, noise, correlation, rng=rng, n_spread=spread, show=show).isel(replicate=0)
+        if int(simulated["n_causal"].sum()) == 0:
+            warnings.warn("simulate: no causal variant was drawn; the traits are noise only. Raise pi.", DataWarning, stacklevel=2)
+        begin(out, writes)
+        files = {}
+        for t, name in enumerate(names):
+            files[name] = out / f"{name}.txt.gz"
+            aside.write(files[name], sumstats_bytes(panel, simulated["z"].to_numpy()[:, t], simulated["n"].to_numpy()[:, t], digits))
+        given = {
+            "seed": seed,
+            "model": model,
+            "traits": names,
+            "h2": effects.genetic_covariance().diagonal(),
+            "pi": effects.pi,
+            "maf_s": effects.maf_s,
+            "n": sizes,
+            "n_spread": spread,
+            "sigma2_0": noise,
+            "rho_0": correlation,
+            "genotypes": made or {"genotypes": prefix.name, "ld_blocks": blocks.name},
+        }
+        truth = {**given, **realised(panel, effects, simulated)}
+        # last: its presence says that the simulation is complete
+        aside.write(out / "truth.json", (json.dumps(truth, indent=1, default=_plain) + "\n").encode())
+        finish(out)
     return SimulatedData(out, prefix, blocks, files, out / "truth.json")
 
 

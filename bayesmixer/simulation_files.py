@@ -7,7 +7,9 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import re
+import shutil
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer import aside
 from bayesmixer.errors import InputError
+from bayesmixer.kinds import json_object
 from bayesmixer.progress import bar
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
     from bayesmixer.simulation_genotypes import Chromosome
     from bayesmixer.simulation_panel import PanelBlocks
+
+PARTIAL = ".partial"
 
 
 def sumstats_bytes(panel: PanelBlocks, z: NDArray[np.float64], n: NDArray[np.float64], digits: int = 6) -> bytes:
@@ -69,7 +75,15 @@ def sumstats_bytes(panel: PanelBlocks, z: NDArray[np.float64], n: NDArray[np.flo
     return buffer.getvalue()
 
 
-def write_genotypes(prefix: Path, blocks: Path, made: dict[str, Any], seed: int, stream: np.random.SeedSequence, show: bool | None) -> None:
+def write_genotypes(
+    prefix: Path,
+    blocks: Path,
+    made: dict[str, Any],
+    seed: int,
+    stream: np.random.SeedSequence,
+    show: bool | None,
+    begin_writing: Callable[[], None],
+) -> None:
     """Simulate chromosomes, keeping each finished one under .partial, and write the PLINK fileset and the LD blocks."""
     from bed_reader import to_bed
 
@@ -78,7 +92,7 @@ def write_genotypes(prefix: Path, blocks: Path, made: dict[str, Any], seed: int,
     require_msprime()
     arguments = {k: made[k] for k in ("samples", "density", "min_maf", "block_length")}
     key = hashlib.sha256(json.dumps([made, seed]).encode()).hexdigest()[:12]
-    kept = prefix.parent / ".partial" / key
+    kept = prefix.parent / PARTIAL / key
     parts: list[Chromosome] = []
     with bar("genotypes by chromosome", made["chromosomes"], show) as progress:
         for c, child in enumerate(stream.spawn(made["chromosomes"]), 1):
@@ -98,15 +112,15 @@ def write_genotypes(prefix: Path, blocks: Path, made: dict[str, Any], seed: int,
         "allele_2": np.concatenate([p.a2 for p in parts]),
     }
     dosage = np.concatenate([p.dosage for p in parts])
-    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".genotypes-") as aside:
-        to_bed(Path(aside) / "genotypes.bed", dosage.T, properties=properties)
-        for suffix in (".fam", ".bim", ".bed"):
-            os.replace(Path(aside) / f"genotypes{suffix}", f"{prefix}{suffix}")
+    begin_writing()
+    with ExitStack() as stack:
+        beside = {suffix: stack.enter_context(aside.writing(f"{prefix}{suffix}")) for suffix in (".fam", ".bim", ".bed")}
+        to_bed(beside[".bed"], dosage.T, properties=properties, fam_filepath=beside[".fam"], bim_filepath=beside[".bim"])
     lines = ["chr\tstart\tstop"]
     for c, part in enumerate(parts, 1):
         ends = part.block_ends.tolist()
         lines += [f"chr{c}\t{start}\t{end}" for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-    write_aside(blocks, ("\n".join(lines) + "\n").encode())
+    aside.write(blocks, "\n".join(lines) + "\n")
 
 
 def _resume(path: Path, make: Callable[[], Chromosome]) -> Chromosome:
@@ -117,29 +131,56 @@ def _resume(path: Path, make: Callable[[], Chromosome]) -> Chromosome:
         with np.load(path) as kept:
             return Chromosome(**dict(kept))
     part = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    aside.make_folder(path.parent)
     buffer = io.BytesIO()
     np.savez(buffer, **{k: getattr(part, k) for k in Chromosome.__dataclass_fields__})
-    write_aside(path, buffer.getvalue())
+    aside.write(path, buffer.getvalue())
     return part
 
 
-def write_aside(path: Path, content: bytes) -> None:
-    """Write a file under another name in its directory, then rename it: it is never half-written."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
+def file_names(traits: list[str], with_genotypes: bool) -> list[str]:
+    """Names of the files of a simulation, truth.json last."""
+    panel = [*(f"genotypes{suffix}" for suffix in (".fam", ".bim", ".bed")), "ld_blocks.bed"] if with_genotypes else []
+    return [*panel, *(f"{trait}.txt.gz" for trait in traits), "truth.json"]
+
+
+def check_files(out: Path, names: list[str], overwrite: bool) -> None:
+    """Refuse a folder that holds files of these names which no simulation wrote, or a simulation that is to stay.
+
+    Raises
+    ------
+    InputError
+        There is one.
+    """
+    truth = json_object(out / "truth.json")
+    ours = set(json_object(out / PARTIAL / "files.json").get("files", []))
+    if {"seed", "model", "traits", "h2"} <= truth.keys():
+        ours |= set(file_names(truth["traits"], "chromosomes" in truth["genotypes"]))
+        if not overwrite:
+            raise InputError(out, "already holds a simulation (truth.json)", "Give another directory, or overwrite=True.")
+    foreign = [name for name in names if name not in ours and os.path.lexists(out / name)]
+    if foreign:
+        raise InputError(out / foreign[0], "is there already and no simulation wrote it: it stays", "Give another directory.")
+
+
+def begin(out: Path, names: list[str]) -> None:
+    """Note which files are being written, so that the next simulation knows them again if this one is stopped; the earlier truth.json goes."""
+    note = out / PARTIAL / "files.json"
+    aside.make_folder(note.parent)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        aside.write(note, json.dumps({"files": sorted({*names, *json_object(note).get("files", [])})}))
+    except InputError:
+        with suppress(OSError):
+            note.parent.rmdir()
         raise
+    (out / "truth.json").unlink(missing_ok=True)  # it says that a simulation is complete
 
 
-def make_directory(path: Path) -> None:
-    """Make a directory and its parents, or say in one line why not."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(path, f"cannot be made a directory ({error.strerror})", "Give another one.") from None
+def finish(out: Path) -> None:
+    """Remove the finished chromosomes and the note of a simulation that is complete."""
+    for part in (out / PARTIAL).glob("*"):
+        if part.is_dir() and re.fullmatch("[0-9a-f]{12}", part.name):
+            shutil.rmtree(part, ignore_errors=True)
+    (out / PARTIAL / "files.json").unlink(missing_ok=True)
+    with suppress(OSError):  # somebody else's files are in it
+        (out / PARTIAL).rmdir()

@@ -113,6 +113,14 @@ def test_whole_files_are_left_alone_and_a_damaged_one_is_mended(tmp_path):
     assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir() if p != bed} == {p: t for p, t in before.items() if p != bed}
 
 
+def test_somebodys_own_file_of_the_same_name_stays(tmp_path):
+    own = tmp_path / "polygenic.txt.gz"
+    own.write_text("my GWAS")
+    with pytest.raises(InputError, match=r"is there already and is not .* that bayesmixer wrote: it stays"):
+        example_data(tmp_path)
+    assert own.read_text() == "my GWAS"
+
+
 def test_by_default_the_files_lie_in_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert example_data().directory.parent == tmp_path / "bayesmixer"
@@ -120,7 +128,7 @@ def test_by_default_the_files_lie_in_the_users_cache(tmp_path, monkeypatch):
 
 def test_a_place_that_is_no_directory_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot be unpacked here .*Give another directory"):
+    with pytest.raises(InputError, match=r"cannot be made .*Choose another folder"):
         example_data(tmp_path / "file")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # io -> ld -> ops -> models -> inference -> reporting -> cli; what lies beside them at the top of the package has its place too
-LAYERS = ["errors progress variables data", "io", "ld", "ops", "models", "inference", "simulation", "example", "reporting", "cli laboratory __main__"]
+LAYERS = [
+    "errors interrupts progress aside kinds variables data",
+    "io",
+    "ld",
+    "ops",
+    "models",
+    "inference",
+    "simulation",
+    "example",
+    "reporting",
+    "cli laboratory __main__",
+]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
 
 
@@ -196,6 +208,14 @@ def test_registry_and_page_of_data_structures_list_the_same_variables(root: Path
         assert named == set(registry), title
 
 
+def test_warnings_that_the_page_of_errors_names_are_in_the_code(root: Path) -> None:
+    table = (root / "docs/errors.md").read_text().split("in the words of the warning |")[1].split("\n\n")[0]
+    code = " ".join(path.read_text() for path in sources(root))
+    promised = [part.strip() for quoted in re.findall(r'"([^"]+)"', table.replace('`overlap["warnings"]`', "")) for part in quoted.split("...")]
+    assert len(promised) > 15
+    assert [words for words in promised if words not in code] == []
+
+
 def test_readme_has_the_two_commands_and_make_knows_them(root: Path) -> None:
     readme, makefile = (root / "README.md").read_text(), (root / "Makefile").read_text()
     for target in ("demo", "test"):
@@ -234,6 +254,11 @@ MISSING = {
     "no venv module": ({"python3": NO_VENV}, [], r"python3 has no venv module; install it .*apt-get install python3-venv"),
     "PYTHON is too old": ({"mine": OLD}, ["mine"], r"PYTHON=mine: found Python 3\.10\.4, expected 3\.12 or newer"),
     "PYTHON is not there": ({}, ["mine"], r"PYTHON=mine: no such program"),
+    "PYTHON is a shim that fails": ({"mine": SHIM}, ["mine"], r"PYTHON=mine: found one that does not run \(no such version\), expected 3\.12"),
+    "nothing but a shim that fails": ({"python3": SHIM}, [], r"no Python 3\.12 or newer \(python3 is one that does not run \(no such version\)\)"),
+    "PYTHON is a silent failure": ({"mine": "exit 3"}, ["mine"], r"PYTHON=mine: found one that does not run \(it says nothing\)"),
+    "PYTHON is empty": ({"python3": OLD}, [""], r"PYTHON= is empty; give the path of a Python 3\.12 or newer, or leave PYTHON out"),
+    "PYTHON is a blank": ({"python3": OLD}, [" "], r"PYTHON= is empty"),
 }
 
 
@@ -244,6 +269,30 @@ def test_setup_says_in_one_line_what_is_missing(pythons: dict[str, str], words: 
     assert out.stderr.count("\n") == 1, out.stderr
     assert re.match("setup: " + message, out.stderr), out.stderr
     assert not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "last"),
+    [
+        ([], {}, "none"),
+        (["PYTHON="], {}, "none,"),
+        ([], {"PYTHON": ""}, "none,"),
+        (["PYTHON=mine"], {}, "none,mine"),
+        ([], {"PYTHON": "mine"}, "none,mine"),
+    ],
+)
+def test_make_tells_setup_which_python_was_named_also_where_that_is_empty(
+    words: list[str], environment: dict[str, str], last: str, root: Path, tmp_path: Path
+) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("no make")
+    told = tmp_path / "told"
+    told.write_text('#!/bin/sh\nshift\nIFS=,\nprintf "%s" "$*" >&2\nexit 9\n')
+    told.chmod(0o755)
+    plain = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL")}
+    command = ["make", "-s", "demo", f"SETUP={told} venv", *words]
+    out = subprocess.run(command, cwd=root, env=plain | environment, capture_output=True, text=True, timeout=60, check=False)
+    assert out.stderr.splitlines()[0].split("make:")[0] == last
 
 
 def test_setup_passes_over_a_failing_shim_and_says_when_it_is_offline(root: Path, tmp_path: Path) -> None:

@@ -310,9 +310,18 @@ def test_nothing_is_left_half_written_when_writing_fails(tmp_path, files, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(simulation_files.os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(InputError, match="No space"):
         simulate(tmp_path, pi=0.2, genotypes=files.genotypes, ld_blocks=files.ld_blocks)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["truth.json", "trait1.txt.gz", "genotypes.bed", "ld_blocks.bed"])
+def test_files_that_no_simulation_wrote_stay(tmp_path, name):
+    (tmp_path / name).write_text('{"somebody": "else"}')
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=f"{name}: is there already and no simulation wrote it: it stays"):
+            simulate(tmp_path, overwrite=overwrite, **SMALL)
+    assert contents(tmp_path) == {name: b'{"somebody": "else"}'}
 
 
 # genotypes

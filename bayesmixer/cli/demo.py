@@ -42,7 +42,7 @@ def command(
     start = time.perf_counter()
     with _step("unpacking the embedded data set"):
         import bayesmixer as bm
-        from bayesmixer.inference.results import save
+        from bayesmixer.io.saved import save_finished
 
         example = bm.example_data(out / "data")
         truth = example.read_truth(TRAIT)
@@ -55,14 +55,14 @@ def command(
         data = bm.align(sumstats, reference, blocks=example.ld_blocks, seed=seed)
     with _step("fitting univariate MiXeR"):
         results = bm.fit(bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads)
-        save(results, posterior)
+        save_finished(results, posterior, replace=force)
     with _step("checking the fit against its data"):
         verdict = bm.verdict(results, data)
         verdict.store(results)
-        save(results, posterior)
+        bm.save(results, posterior)
         export(results, json, tsv)
     with _step("writing the report"):
-        report = bm.report(results, data, page, verdict=verdict)
+        report = bm.report(results, data, page, verdict=verdict, replace=force)
 
     print_table(bm.summary(results), f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates", _true_values(truth))
     say_verdict(verdict)

@@ -183,6 +183,8 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         import xarray as xr
 
         import bayesmixer as bm
+        from bayesmixer.inference.checkpoint import Checkpoint
+        from bayesmixer.io.saved import save_finished
 
         panel = bm.open_reference(reference)
         gwas = bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait)
@@ -198,8 +200,9 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
             seed=seed,
         )
         if save_data is not None:
-            bm.save(xr.DataTree(data), save_data)
+            bm.save(xr.DataTree(data), save_data, replace=force)
         own = {name: own[name] for name in model.options}
+        parts = Checkpoint(f"{out}.partial")  # kept until the fit is saved
         results = bm.fit(
             getattr(bm.models, model.name)(data, prior=prior, **own),
             method=method,
@@ -212,10 +215,11 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
             target_accept=target_accept,
             sampler=sampler,
             calibrate=calibrate,
-            checkpoint=f"{out}.partial",
+            checkpoint=parts,
             bins=bins,
         )
-        bm.save(results, out)  # before anything else can go wrong
+        save_finished(results, out, replace=force)
+        parts.clear()
         verdict = bm.verdict(results, data)
         verdict.store(results)
         bm.save(results, out)
@@ -224,7 +228,7 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         say_verdict(verdict)
         say(f"fit: {out}")
         if report is not None:
-            bm.report(results, data, report, verdict=verdict)
+            bm.report(results, data, report, verdict=verdict, replace=force)
             say(f"report: {report}")
 
     signature = inspect.signature(command, eval_str=True)

@@ -100,7 +100,7 @@ def scores(
     from bayesmixer.ld.ldsc_files import write_ldsc_scores
     from bayesmixer.ld.reference import open_reference
 
-    written = write_ldsc_scores(open_reference(reference), out, prefix=prefix)
+    written = write_ldsc_scores(open_reference(reference), out, prefix=prefix, replace=force)
     say(f"{out}: {len(written)} files of {len(written) // 3} chromosome(s)")
 
 

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import inspect
 import io
+import signal
 import sys
 import warnings
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from bayesmixer.cli import check, compare, coverage, demo, fit, ld, munge, report, simulate
+from bayesmixer.cli.output import claiming
 from bayesmixer.cli.wording import begin, message_of, options_of, spoken
-from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.errors import DataWarning, InputError, reason
+from bayesmixer.interrupts import remembered
 from bayesmixer.progress import be_quiet
 
 BAD_INPUT, INTERRUPTED = 2, 130
+_WHOLE_PROCESS = False  # or called from a program that goes on
 
 
 class Verbs(TyperGroup):
@@ -111,6 +116,8 @@ def main(args: list[str] | None = None) -> None:
     if not sys.warnoptions:  # python -W ... still shows everything
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DataWarning)
+    global _WHOLE_PROCESS
+    _WHOLE_PROCESS = args is None
     words = sys.argv[1:] if args is None else args
     begin(words)
     warnings.showwarning = _warnings_once()
@@ -118,24 +125,40 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(words or ["--help"], prog_name="bayesmixer", standalone_mode=False)
+        with remembered(), claiming():
+            code = app(words or ["--help"], prog_name="bayesmixer", standalone_mode=False)
+        sys.stdout.flush()  # a full disk or a closed pipe is met here, not as the process ends
     except InputError as error:
         _stop(message_of(error, options_of(words)), BAD_INPUT)
     except typer.TyperException as error:
         _stop(_usage(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except OSError as error:
-        if error.filename is None:
+    except Exception as error:
+        because = reason(error)
+        if not because:
             raise
-        _stop(f"{error.filename}: {error.strerror or error}", BAD_INPUT)
+        place = getattr(error, "filename", None)
+        _stop(f"{place if isinstance(place, str) else 'cannot go on'}: {because}", BAD_INPUT)
     finally:
         be_quiet(False)  # the next command of this process is not this one
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
         _stop("interrupted; what was finished is kept, and the same command takes it up again", INTERRUPTED, "stopped")
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
 
 
 def _stop(message: str, code: int, word: str = "error") -> NoReturn:
-    print(f"{word}: {message}", file=sys.stderr)
+    with suppress(OSError):  # nobody reads it
+        print(f"{word}: {message}", file=sys.stderr)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; all is done, so that a Ctrl-C has nothing left to interrupt but the ending itself."""
+    if _WHOLE_PROCESS:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        sys.stdout = None  # type: ignore[assignment]  # flushed again otherwise as the process ends, with a traceback
     sys.exit(code)

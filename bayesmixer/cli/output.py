@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from bayesmixer import aside, kinds
 from bayesmixer.cli.wording import spoken
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.progress import is_quiet
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bayesmixer.reporting.verdict import Verdict
 
 RESULTS = (".nc", ".zarr")
+_CLAIMS: ExitStack | None = None
 HEADINGS = {"map": "mode", "eti90_lb": "5%", "eti90_ub": "95%"}
 
 
@@ -85,18 +87,33 @@ def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool
             continue
         if endings and path.suffix not in endings:
             raise InputError(option, f"'{path}' ends in '{path.suffix}', expected {' or '.join(endings)}", "Change the name.")
-        folder = path.parent
-        if not folder.is_dir():
-            raise InputError(option, f"the folder '{folder}' of '{path}' does not exist", "Make it first.")
-        if not os.access(folder, os.W_OK):
-            raise InputError(option, f"the folder '{folder}' cannot be written to", "Choose another.")
-        if path.is_dir() and path.suffix != ".zarr":
-            raise InputError(option, f"'{path}' is a folder, expected a file", "Change the name.")
-        if path.exists() and not force:
-            raise InputError(option, f"'{path}' is there already", "Choose another name, or give --force.")
+        kind = _kind(option, path, endings)
+        aside.place(path, kind, replace=force, where=option, argument="--force")
+        if _CLAIMS is not None:
+            _CLAIMS.enter_context(aside.claimed(path, where=option))
+        aside.check(path, kind, replace=force, where=option, argument="--force")
         if path.resolve() in taken:
             raise InputError(option, f"'{path}' is also what {taken[path.resolve()]} writes", "Choose another name.")
         taken[path.resolve()] = option
+
+
+@contextmanager
+def claiming() -> Iterator[None]:
+    """Context manager within which what `claim` claims is this process's alone: the second of two of one command at once is refused."""
+    global _CLAIMS
+    with ExitStack() as stack:
+        _CLAIMS = stack
+        try:
+            yield
+        finally:
+            _CLAIMS = None
+
+
+def _kind(option: str, path: Path, endings: tuple[str, ...]) -> aside.Kind:
+    """What an option writes."""
+    if endings == RESULTS:
+        return kinds.stored("gwas_data" if option == "--save-data" else "fit", path)
+    return {"--json": kinds.JSON, "--tsv": kinds.TABLE}.get(option, kinds.REPORT)
 
 
 def check_folder(path: Path, argument: str) -> Path:
@@ -119,12 +136,8 @@ def check_folder(path: Path, argument: str) -> Path:
     InputError
         A file of that name, or a folder that cannot be made or written to.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(argument, f"the folder '{path}' cannot be made ({error.strerror})", "Choose another.") from None
-    if not os.access(path, os.W_OK):
-        raise InputError(argument, f"the folder '{path}' cannot be written to", "Choose another.")
+    aside.make_folder(path, argument)
+    aside.check(path / ".bayesmixer", aside.OWN, where=argument)
     return path
 
 

@@ -39,6 +39,6 @@ def command(
     fit = open_results(results)
     held = None if data is None else open_data(data)
     verdict = bm.verdict(fit, held)
-    written = bm.report(fit, held, target, title=title, verdict=verdict)
+    written = bm.report(fit, held, target, title=title, verdict=verdict, replace=force)
     say_verdict(verdict)
     say(f"report: {written}")

@@ -21,6 +21,7 @@ from pytensor.gradient import pushforward
 from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
 from bayesmixer.errors import InputError
+from bayesmixer.interrupts import check
 from bayesmixer.models.common import record_of
 
 Array = NDArray[np.float64]
@@ -111,6 +112,7 @@ class LogDensity:
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Log density and its gradient (P,)."""
         self.evaluations += 1
+        check()
         value, gradient = self._value_and_gradient(np.asarray(x, float))
         return float(value), np.asarray(gradient, float)
 
@@ -127,6 +129,7 @@ class LogDensity:
 
     def value_and_blocks(self, x: Array) -> tuple[float, dict[str, Array]]:
         """Log density, and by potential the log-likelihood per LD block (L,)."""
+        check()
         value, *blocks = self._blocks(np.asarray(x, float))
         return float(value), dict(zip(self.block_names, blocks, strict=True))
 
@@ -140,6 +143,7 @@ class LogDensity:
     def scores(self, x: Array) -> tuple[Array, Array]:
         """Gradient of the log-likelihood of each LD block, (L, P) summed over the potentials, and of the log prior, (P,)."""
         self.evaluations += 1
+        check()
         scores, prior = self._scores(np.asarray(x, float))
         return np.asarray(scores), np.asarray(prior)
 

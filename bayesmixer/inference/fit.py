@@ -25,6 +25,7 @@ from bayesmixer.inference.identity import judge, trait_names
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.inference.rivals import add_one_component
+from bayesmixer.interrupts import remembered
 from bayesmixer.models.common import Record, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
@@ -39,6 +40,7 @@ SCATTER = {
 }
 
 
+@remembered()
 def fit(
     model: pm.Model,
     method: str = "laplace",
@@ -54,7 +56,7 @@ def fit(
     target_accept: float | None = None,
     profile: bool | None = None,
     calibrate: bool = True,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     progress: bool | None = None,
 ) -> xr.DataTree:
     """Fit a model: its mode, and by default a posterior.
@@ -90,7 +92,8 @@ def fit(
         has other adjustments); False leaves them as the composite likelihood states them.
     checkpoint
         Folder for finished parts ("laplace": every 100 draws; "nuts", "binned" by nutpie: every `cores` chains): the same call after an interruption
-        goes on from them. Removed when the fit is done. None keeps nothing.
+        goes on from them. Its own parts are removed when the fit is done, and the folder where it was made for them; those of other fits stay.
+        A `Checkpoint` is left for the caller to clear, such as after the results were saved. None keeps nothing.
     progress
         Progress bars; None shows them on a terminal.
 
@@ -119,6 +122,7 @@ def fit(
     began = time.perf_counter()
     _check(method, draws, tune, chains, cores, seed, bins, starts)
     _check_acceptance(target_accept, sampler)
+    kept = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     density = LogDensity(model)
     record = record_of(model)
     said: list[str] = []
@@ -136,9 +140,8 @@ def fit(
     bounds = _bounds(density, record)
     attempted = method
     settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress, target_accept)
-    kept = Checkpoint(
-        checkpoint,
-        (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins, target_accept),
+    kept.identify(
+        (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins, target_accept)
     )
     if method != "map":
         drawn = draw(method, density, modes.best.x, covariance, bounds, settings, kept)
@@ -178,10 +181,11 @@ def fit(
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)
     for sentence in said:
-        warnings.warn(sentence, DataWarning, stacklevel=2)
+        warnings.warn(sentence, DataWarning, stacklevel=3)
     results = assemble(groups, attrs)
     judge(results, None if record is None else record.data)
-    kept.clear()
+    if kept is not checkpoint:
+        kept.clear()
     forget_ops()
     return results
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,8 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of
 from bayesmixer.inference.identity import check_fit
+from bayesmixer.io.saved import load as load
+from bayesmixer.io.saved import save as save
 
 PACKAGES = ("bayesmixer", "pymc", "pytensor", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
 
@@ -94,68 +94,6 @@ def assemble(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTre
         **attrs,
     }
     return tree
-
-
-def save(results: xr.DataTree, path: str | os.PathLike[str]) -> Path:
-    """Save a fit as netCDF (.nc) or Zarr (.zarr): written aside, then renamed.
-
-    Parameters
-    ----------
-    results
-        What `fit` returned.
-    path
-        File ending in .nc, or folder ending in .zarr.
-
-    Returns
-    -------
-    pathlib.Path
-        The path.
-
-    Raises
-    ------
-    InputError
-        The ending is another, or the folder does not exist.
-    """
-    path = Path(path)
-    if path.suffix not in (".nc", ".zarr"):
-        raise InputError(path, f"ending '{path.suffix}', expected .nc (netCDF) or .zarr")
-    if not path.parent.is_dir():
-        raise InputError(path, f"no folder {path.parent}", "Make it first.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        if path.suffix == ".nc":
-            results.to_netcdf(aside, engine="h5netcdf")
-            os.replace(aside, path)
-        else:
-            results.to_zarr(aside, mode="w")
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(aside, path)
-    except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
-    finally:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            aside.unlink(missing_ok=True)
-    return path
-
-
-def load(path: str | os.PathLike[str]) -> xr.DataTree:
-    """Open a saved fit.
-
-    Raises
-    ------
-    InputError
-        There is no such file, or it is not a saved fit.
-    """
-    if not Path(path).exists():
-        raise InputError(path, "no such file")
-    try:
-        tree = xr.open_datatree(path, engine="zarr" if Path(path).is_dir() else "h5netcdf").load()
-    except Exception as error:
-        raise InputError(path, f"not a saved fit ({type(error).__name__})", "Give the .nc or .zarr that fit wrote.") from None
-    return check_fit(tree, str(path))
 
 
 def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:

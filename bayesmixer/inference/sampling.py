@@ -19,6 +19,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.limits import NUTS_SAMPLERS
+from bayesmixer.interrupts import check
 
 
 def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
@@ -71,6 +72,7 @@ def run(
         import nutpie
 
         compiled = nutpie.compile_pymc_model(model, backend=backend)
+        check()
         kept = kept or Checkpoint(None)
         batches = []
         for first in range(0, chains, cores):  # as many chains as run at once: what a restart need not do again
@@ -87,6 +89,7 @@ def run(
                     f"stat_{v}": stats[v].values for v in stats.data_vars if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fiub"
                 }
                 kept.put(name, **done)
+                check()
             batches.append(done)
         joined = {v: np.concatenate([b[v] for b in batches]) for v in batches[0]}
         coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -116,6 +119,7 @@ def run(
             raise InputError(
                 "sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'."
             ) from None
+    check()  # after Ctrl-C PyMC returns what it has
     white = trace["posterior"]["white"].values
     return mode + white @ np.linalg.cholesky(covariance).T, trace["sample_stats"].to_dataset()
 
@@ -135,6 +139,7 @@ def run_smc(density: LogDensity, *, draws: int, chains: int, cores: int | None, 
         trace = pm.sample_smc(
             draws=draws, chains=chains, cores=cores or 1, random_seed=seed, progressbar=bool(show), compute_convergence_checks=False
         )
+    check()
     posterior = trace["posterior"]
     columns = [posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables]
     stats = trace["sample_stats"].to_dataset() if "sample_stats" in trace.children else xr.Dataset()

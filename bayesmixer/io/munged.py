@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +12,9 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
+from bayesmixer import aside
 from bayesmixer.errors import InputError
+from bayesmixer.kinds import json_object
 from bayesmixer.progress import bar
 
 _TEXT = (".sumstats", ".tsv", ".txt")
@@ -26,29 +26,30 @@ def provenance_path(out: Path) -> Path:
     return out.with_name(out.name + ".json")
 
 
+def _ours(out: Path) -> bool:
+    note = json_object(provenance_path(out))
+    return "bayesmixer" in note and note.get("output") == out.name
+
+
+MUNGED = aside.Kind("munged summary statistics", _ours)
+PROVENANCE = aside.Kind("the provenance of munged summary statistics", lambda path: "bayesmixer" in json_object(path))
+
+
 def check_destination(out: Path, source: Path, overwrite: bool) -> None:
     """Refuse, before any work, an output that cannot be written.
 
     Raises
     ------
     InputError
-        Unknown suffix, no such folder, the input itself, or a file in the way.
+        Unknown suffix, no such folder, the input itself, or a file in the way that munge did not write or that is not to be overwritten.
     """
     plain = out.with_suffix("") if out.suffix == ".gz" else out
     if not (out.suffix == ".parquet" or plain.suffix in _TEXT):
         raise InputError(out, "unknown kind of output", "End its name with .sumstats.gz, .tsv.gz, .sumstats, .tsv, .txt or .parquet.")
-    if out.is_dir():
-        raise InputError(out, "is a directory", "Name a file in it.")
-    folder = out.parent
-    if not folder.is_dir():
-        raise InputError(folder, "no such folder", "Make it first.")
-    if not os.access(folder, os.W_OK):
-        raise InputError(folder, "the folder cannot be written to", "Choose another.")
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(out, "is the input itself", "Give another name for the output.")
-    for path in (out, provenance_path(out)):
-        if path.exists() and not overwrite:
-            raise InputError(path, "is there already", "Choose another name, or overwrite=True (--force).")
+    aside.check(out, MUNGED, replace=overwrite, argument="overwrite=True")
+    aside.place(provenance_path(out), PROVENANCE, replace=overwrite, argument="overwrite=True")
 
 
 def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress: bool | None = None) -> None:
@@ -74,26 +75,11 @@ def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress
     note |= {"mean_chi2": float(z2.mean()), "lambda_gc": float(np.median(z2) / 0.4549), "max_chi2": float(z2.max())}
     note |= {"options": dict(options), "output": out.name, "bayesmixer": __version__}
     text = json.dumps(note, indent=2, default=str) + "\n"
-    temporary: list[Path] = []
-    try:
-        for target in (out, provenance_path(out)):
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=out.parent)
-            temporary.append(Path(name))
-            with os.fdopen(handle, "wb") as f:
-                if target is out:
-                    _write(ds, out, f, progress)
-                else:
-                    f.write(text.encode())
-        mask = os.umask(0)
-        os.umask(mask)
-        for path, target in zip(temporary, (out, provenance_path(out)), strict=True):
-            path.chmod(0o666 & ~mask)
-            path.replace(target)
-    except OSError as error:
-        raise InputError(out, f"cannot be written ({error.strerror or error})", "Free some space or choose another place.") from error
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+    # the provenance is renamed first: it is what says that the other is munge's own
+    with aside.writing(out, MUNGED) as beside, aside.writing(provenance_path(out), PROVENANCE) as note_beside:
+        with beside.open("wb") as f:
+            _write(ds, out, f, progress)
+        note_beside.write_text(text, encoding="utf-8")
 
 
 def _write(ds: xr.Dataset, out: Path, f: BinaryIO, progress: bool | None) -> None:

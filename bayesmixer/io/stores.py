@@ -5,33 +5,24 @@ Nothing in a store depends on when, where or in which order it was written: the 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayesmixer.errors import InputError
+from bayesmixer import aside
+from bayesmixer.errors import InputError, reason
+from bayesmixer.kinds import NAMES
+from bayesmixer.kinds import root_attributes as root_attributes
 
 _PARTIAL = ".partial-"
 CHUNK_ROWS = 16384
-
-
-def root_attributes(path: str | Path) -> dict[str, Any] | None:
-    """Attributes of the group at `path`, or None where there is no Zarr group (version 3)."""
-    meta = Path(path) / "zarr.json"
-    if not meta.is_file():
-        return None
-    try:
-        found = json.loads(meta.read_text())
-    except (OSError, ValueError):
-        return None
-    return dict(found.get("attributes", {})) if isinstance(found, dict) and found.get("node_type") == "group" else None
 
 
 def group_names(path: str | Path) -> list[str]:
@@ -40,7 +31,7 @@ def group_names(path: str | Path) -> list[str]:
 
 
 def prepare(path: str | Path, kind: str) -> None:
-    """Make the folder of a store, or check that one can be written to, and clear what a killed run left unfinished.
+    """Make the folder of a store, or check that one can be written to; nothing in it is touched.
 
     Raises
     ------
@@ -52,20 +43,41 @@ def prepare(path: str | Path, kind: str) -> None:
         raise InputError(out, "exists and is a file", "Choose another path for the store.")
     if out.is_dir() and any(out.iterdir()):
         attributes = root_attributes(out)
-        unfinished = all(p.name.startswith(_PARTIAL) for p in out.iterdir())
+        unfinished = all(p.name.startswith(_PARTIAL) or p.name == ".lock" for p in out.iterdir())
         if not unfinished and (attributes is None or attributes.get("kind") != kind):
-            raise InputError(out, f"exists and is not a {kind}", "Choose another path, or remove it.")
+            raise InputError(out, f"exists and is not {NAMES[kind]}", "Choose another path, or remove it.")
+    if not out.parent.is_dir():
+        raise InputError(out, f"the folder {out.parent} does not exist", "Make it first.")
+    made = not out.exists()
+    aside.make_folder(out)
     try:
-        out.mkdir(parents=False, exist_ok=True)
-        for left in out.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(left)
-        probe = out / f"{_PARTIAL}probe"
-        probe.mkdir()
-        probe.rmdir()
-    except FileNotFoundError:
-        raise InputError(out, f"the folder {out.parent} does not exist", "Make it first.") from None
-    except OSError as error:
-        raise InputError(out, f"cannot be written to ({error.strerror})", "Choose another path.") from None
+        aside.check(out / f"{_PARTIAL}probe", aside.OWN, where=str(out))
+    except InputError:
+        if made:
+            out.rmdir()
+        raise
+
+
+def clear_up(path: str | Path) -> None:
+    """Remove what a killed run left unfinished: only for whoever has claimed the store."""
+    for left in Path(path).glob(f"{_PARTIAL}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _writing(out: Path, name: str) -> Iterator[Path]:
+    """A folder to write a part of a store to, removed whether or not that went well; what the disk refuses is one line."""
+    partial = out / f"{_PARTIAL}{name}"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        yield partial
+    except Exception as error:
+        because = reason(error)
+        if not because:
+            raise
+        raise InputError(out, f"cannot be written ({because})", f"{aside.SPACE} Finished chromosomes are kept.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_root(path: str | Path, attributes: Mapping[str, Any]) -> None:
@@ -73,29 +85,27 @@ def write_root(path: str | Path, attributes: Mapping[str, Any]) -> None:
     import zarr
 
     out = Path(path)
-    aside = out / f"{_PARTIAL}root"
-    zarr.create_group(store=str(aside), zarr_format=3, attributes=dict(attributes), overwrite=True)
-    os.replace(aside / "zarr.json", out / "zarr.json")
-    shutil.rmtree(aside)
+    with _writing(out, "root") as partial:
+        zarr.create_group(store=str(partial), zarr_format=3, attributes=dict(attributes), overwrite=True)
+        os.replace(partial / "zarr.json", out / "zarr.json")
 
 
 def write_group(path: str | Path, name: str, ds: xr.Dataset) -> None:
     """Write a dataset as the group `name`, replacing what is there."""
     import zarr.codecs
 
-    out, aside = Path(path), Path(path) / f"{_PARTIAL}{name}"
+    out = Path(path)
     encoding: dict[str, Any] = {}
     for variable, values in ds.variables.items():
         chunks = tuple(max(1, min(n, CHUNK_ROWS if n > 1024 else n)) for n in values.shape)
         # blosc would pack a little better, but its threads may order a chunk's blocks differently from run to run
         encoding[str(variable)] = {"chunks": chunks, "compressors": [zarr.codecs.ZstdCodec(level=3)]}
-    shutil.rmtree(aside, ignore_errors=True)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _writing(out, name) as partial:
         # text of fixed width has no entry in the specification yet; zarr reads it back all the same
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
-        ds.to_zarr(aside, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-    remove_group(out, name)
-    os.replace(aside, out / name)
+        ds.to_zarr(partial, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+        remove_group(out, name)
+        os.replace(partial, out / name)
 
 
 def remove_group(path: str | Path, name: str) -> None:

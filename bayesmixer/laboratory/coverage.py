@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bayesmixer import aside
 from bayesmixer.errors import InputError
+from bayesmixer.kinds import json_object
+from bayesmixer.laboratory import workers
 from bayesmixer.laboratory.cells import Cell, read_cells
-from bayesmixer.laboratory.replicates import Settings, recalibrated, work
+from bayesmixer.laboratory.replicates import BATCH, Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
 
-BATCH = 5
+OWN_NAMES = ("batches", "panel", "reference.zarr", "replicates.parquet", "table.csv", "table.md", "index.html")
 MODELS = ("univariate_mixer", "infinitesimal")
 METHODS = ("map", "laplace", "nuts")
 
@@ -45,8 +46,8 @@ def coverage(
 ) -> pd.DataFrame:
     """Coverage study: simulate many GWAS through a panel's LD, fit each, and count how often its intervals hold the truth.
 
-    Every finished batch of five replicates is kept in `out`; the same call goes on from there, also with more replicates or other cells, and
-    tabulates all that are there. Results do not depend on
+    Every finished batch of five replicates is kept in `out`; the same call goes on from there, also with more replicates or other cells.
+    The table holds the `replicates` asked of each cell asked, and all that are there of other cells. Results do not depend on
     how many processes ran, nor in which order.
 
     Parameters
@@ -62,7 +63,7 @@ def coverage(
     cells
         Truths to simulate: `Cell`s, or texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05"; None for `standard_cells`.
     replicates
-        A cell; rounded up to a multiple of 5.
+        A cell.
     model, prior
         Model of bayesmixer.models that is fitted, and its prior.
     method
@@ -94,19 +95,45 @@ def coverage(
     chosen = read_cells(cells)
     _check(model, method, replicates, draws, bootstrap, seed, processes)
     folder = Path(out)
-    settings = _prepare(folder, genotypes, ld_blocks, reference, chromosomes, model, method, prior, draws, bootstrap, seed, progress)
+    settings = _settings(folder, genotypes, ld_blocks, reference, chromosomes, model, method, prior, draws, bootstrap, seed)
     _same_study(folder, settings)
-    (folder / "batches").mkdir(exist_ok=True)
-    jobs = [(cell, b, folder / "batches" / f"{cell.name}-{b:04d}.parquet") for b in range(-(-replicates // BATCH)) for cell in chosen]
-    todo = [(cell, b, path) for cell, b, path in jobs if not path.exists()]
-    with bar("replicates", len(jobs) * BATCH, progress) as show:
-        show.advance((len(jobs) - len(todo)) * BATCH)
-        for _ in run([(settings, cell, b, BATCH, str(path)) for cell, b, path in todo], processes, client):
-            show.advance(BATCH)
-    parts = [(pd.read_parquet(path), path.with_suffix(".npz")) for path in sorted((folder / "batches").glob("*.parquet"))]
-    table = pd.concat([recalibrated(rows, path) if method == "map" and path.exists() else rows for rows, path in parts], ignore_index=True)
-    table = table.sort_values(["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True)
-    return _write(folder, table, settings)
+    aside.make_folder(folder / "batches")
+    aside.check(folder / "settings.json", aside.OWN, where=str(folder))
+    with aside.claimed(folder):
+        aside.write(folder / "settings.json", json.dumps(asdict(settings), indent=1) + "\n")
+        _prepare(folder, settings, genotypes is None, reference is None, progress)
+        _run_batches(folder, settings, chosen, replicates, processes, client, progress)
+        parts = [(pd.read_parquet(path), path.with_suffix(".npz")) for path in sorted((folder / "batches").glob("*.parquet"))]
+        table = pd.concat([recalibrated(rows, path) if method == "map" and path.exists() else rows for rows, path in parts], ignore_index=True)
+        more = table["cell"].isin([cell.name for cell in chosen]) & (table["replicate"] >= replicates)
+        table = table[~more].sort_values(["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True)
+        return _write(folder, table, settings)
+
+
+def _run_batches(
+    folder: Path, settings: Settings, cells: list[Cell], replicates: int, processes: int | None, client: Any, progress: bool | None
+) -> None:
+    """Run the batches that are not there; the last of a cell holds fewer replicates where that is what was asked."""
+    jobs = []
+    for first in range(0, replicates, BATCH):
+        size = min(BATCH, replicates - first)
+        jobs += [(cell, first // BATCH, size, folder / "batches" / f"{cell.name}-{first // BATCH:04d}.parquet") for cell in cells]
+    todo = [job for job in jobs if _replicates_in(job[3]) < job[2]]
+    sizes = {str(path): size for _, _, size, path in jobs}
+    with bar("replicates", sum(sizes.values()), progress) as show:
+        show.advance(sum(sizes.values()) - sum(size for _, _, size, _ in todo))
+        for path in run([(settings, cell, b, size, str(path)) for cell, b, size, path in todo], processes, client):
+            show.advance(sizes[path])
+
+
+def _replicates_in(path: Path) -> int:
+    """Replicates of a finished batch; 0 where it is not there or damaged."""
+    if not path.exists():
+        return 0
+    try:
+        return int(pd.read_parquet(path, columns=["replicate"])["replicate"].nunique())
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def run(arguments: list[tuple[Settings, Cell, int, int, str]], processes: int | None = None, client: Any = None) -> Iterator[str]:
@@ -137,73 +164,43 @@ def run(arguments: list[tuple[Settings, Cell, int, int, str]], processes: int | 
         for a in arguments:
             yield work(*a)
         return
-    # one thread a process: the parallelism is over replicates
-    before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    os.environ.update(dict.fromkeys(before, "1"))
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
-    try:
-        for future in as_completed([pool.submit(work, *a) for a in arguments]):
-            yield future.result()
-    except BrokenExecutor:
-        raise InputError(
-            "processes", f"one of {processes} workers was killed, perhaps for want of memory", "Run again with fewer; what was finished is kept."
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    yield from workers.run(work, arguments, processes)
 
 
-def _prepare(
-    folder: Path,
-    genotypes: Any,
-    ld_blocks: Any,
-    reference: Any,
-    chromosomes: Any,
-    model: str,
-    method: str,
-    prior: str,
-    draws: int,
-    bootstrap: int,
-    seed: int,
-    progress: bool | None,
-) -> Settings:
+def _settings(folder: Path, genotypes: Any, ld_blocks: Any, reference: Any, chromosomes: Any, *rest: Any) -> Settings:
+    """What every replicate shares; panel and reference lie in the study's folder where none are given."""
+    if (genotypes is None) != (ld_blocks is None):
+        raise InputError("genotypes" if genotypes is None else "ld_blocks", "missing; a panel needs both genotypes and ld_blocks")
+    if genotypes is None:
+        genotypes, ld_blocks = folder / "panel" / "genotypes", folder / "panel" / "ld_blocks.bed"
+    named = None if chromosomes is None else tuple(str(c) for c in chromosomes)
+    return Settings(str(genotypes), str(ld_blocks), str(folder / "reference.zarr" if reference is None else reference), named, *rest)
+
+
+def _prepare(folder: Path, settings: Settings, simulated: bool, built: bool, progress: bool | None) -> None:
     """Panel and reference, simulated and built where not given."""
     import bayesmixer as bm
 
-    if (genotypes is None) != (ld_blocks is None):
-        raise InputError("genotypes" if genotypes is None else "ld_blocks", "missing; a panel needs both genotypes and ld_blocks")
-    folder.mkdir(parents=True, exist_ok=True)
-    if genotypes is None:
-        panel = folder / "panel"
-        if not (panel / "truth.json").exists():
-            bm.simulate(panel, seed=seed, show=progress)
-        genotypes, ld_blocks = panel / "genotypes", panel / "ld_blocks.bed"
-    named = None if chromosomes is None else tuple(str(c) for c in chromosomes)
-    if reference is None:
-        reference = folder / "reference.zarr"
+    if simulated and not (folder / "panel" / "truth.json").exists():
+        bm.simulate(folder / "panel", seed=settings.seed, show=progress)
+    if built:
+        chromosomes = None if settings.chromosomes is None else list(settings.chromosomes)
         bm.build_reference(
-            genotypes, reference, window=ld_blocks, r2_rule="plain", chromosomes=None if named is None else list(named), progress=progress
+            settings.genotypes, settings.reference, window=settings.ld_blocks, r2_rule="plain", chromosomes=chromosomes, progress=progress
         )
-    return Settings(str(genotypes), str(ld_blocks), str(reference), named, model, method, prior, draws, bootstrap, seed)
 
 
 def _same_study(folder: Path, settings: Settings) -> None:
-    """Refuse to mix replicates of other settings."""
+    """Refuse to mix replicates of other settings, and a folder that holds files of a study's names which no study wrote."""
     path, here = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
-    if path.exists():
-        there = json.loads(path.read_text())
-        differ = [k for k in here if there.get(k) != here[k]]
-        if differ:
-            k = differ[0]
-            raise InputError(folder, f"holds a study with {k} = {there.get(k)!r}, asked is {here[k]!r}", "Give another directory.")
-        return
-    aside = path.with_suffix(".tmp")
-    aside.write_text(json.dumps(here, indent=1) + "\n")
-    aside.replace(path)
+    there = json_object(path)
+    if not there:
+        foreign = [name for name in (*OWN_NAMES, path.name) if os.path.lexists(folder / name)]
+        if foreign:
+            raise InputError(folder / foreign[0], "is there already and no study wrote it: it stays", "Give another directory.")
+    elif differ := [k for k in here if there.get(k) != here[k]]:
+        k = differ[0]
+        raise InputError(folder, f"holds a study with {k} = {there.get(k)!r}, asked is {here[k]!r}", "Give another directory.")
 
 
 def _write(folder: Path, replicates: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -211,15 +208,11 @@ def _write(folder: Path, replicates: pd.DataFrame, settings: Settings) -> pd.Dat
     from bayesmixer.laboratory.page import page
 
     table = coverage_table(replicates)
-    for name, write in (
-        ("replicates.parquet", lambda p: replicates.to_parquet(p, index=False)),
-        ("table.csv", lambda p: table.to_csv(p, index=False, float_format="%.5g")),
-        ("table.md", lambda p: p.write_text(markdown(table))),
-        ("index.html", lambda p: p.write_text(page(replicates, table, asdict(settings)), encoding="utf-8")),
-    ):
-        aside = folder / f".{name}.tmp"
-        write(aside)
-        aside.replace(folder / name)
+    with aside.writing(folder / "replicates.parquet") as beside:
+        replicates.to_parquet(beside, index=False)
+    aside.write(folder / "table.csv", table.to_csv(index=False, float_format="%.5g"))
+    aside.write(folder / "table.md", markdown(table))
+    aside.write(folder / "index.html", page(replicates, table, asdict(settings)))
     return table
 
 

@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer import aside
 from bayesmixer.laboratory.cells import Cell
 
 LEVELS = (50, 80, 90, 95)
+BATCH = 5  # replicates that are simulated together
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,11 @@ class Bench:
         self.rows = pd.Index(v["snp"]).get_indexer(self.data["snp"].values)
 
     def batch(self, cell: Cell, number: int, size: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Replicates number * size .. of a cell, one row a parameter; the same whatever ran before. And their scores by LD block."""
+        """The first `size` of a batch of replicates of a cell, one row a parameter; the same whatever ran before. And their scores by LD block."""
         from bayesmixer.simulation_panel import simulate_z
 
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(cell.name.encode()), number])
-        simulated = simulate_z(self.panel, cell.effects, [cell.n], [cell.sigma2_0], rng=rng, replicates=size, show=False)
+        simulated = simulate_z(self.panel, cell.effects, [cell.n], [cell.sigma2_0], rng=rng, replicates=BATCH, show=False)
         rows: list[dict[str, Any]] = []
         blocks: dict[str, Any] = {}
         for r in range(size):
@@ -78,7 +80,7 @@ class Bench:
             common = {
                 "cell": cell.name,
                 **cell.as_dict(),
-                "replicate": number * size + r,
+                "replicate": number * BATCH + r,
                 "h2_realised": float(one["h2_realised"][0]),
                 "n_causal": int(one["n_causal"].sum()),
                 "mean_chi2": float((z**2).mean()),
@@ -206,10 +208,8 @@ def work(settings: Settings, cell: Cell, number: int, size: int, path: str) -> s
     assert _bench is not None
     table, blocks = _bench.batch(cell, number, size)
     # for other estimators of the calibrated covariance, without fitting again
-    aside = Path(path).with_suffix(".tmp.npz")
-    np.savez_compressed(aside, **blocks)
-    aside.replace(Path(path).with_suffix(".npz"))
-    aside = Path(path).with_suffix(".tmp")
-    table.to_parquet(aside, index=False)
-    aside.replace(path)
+    with aside.writing(Path(path).with_suffix(".npz")) as beside:
+        np.savez_compressed(beside, **blocks)
+    with aside.writing(path) as beside:
+        table.to_parquet(beside, index=False)
     return path

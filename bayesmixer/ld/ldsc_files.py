@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import os
+import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
-from bayesmixer.errors import InputError
+from bayesmixer import aside
+from bayesmixer.kinds import json_object
+
+LIST = aside.Kind("the list of files of LD scores", lambda path: "bayesmixer" in json_object(path))
 
 
-def write_ldsc_scores(reference: xr.DataTree, folder: str | Path, *, prefix: str = "") -> list[Path]:
+def write_ldsc_scores(reference: xr.DataTree, folder: str | Path, *, prefix: str = "", replace: bool = True) -> list[Path]:
     """Write `CHROM.l2.ldscore.gz`, `CHROM.l2.M` and `CHROM.l2.M_5_50` of every chromosome.
 
     Parameters
@@ -23,6 +27,8 @@ def write_ldsc_scores(reference: xr.DataTree, folder: str | Path, *, prefix: str
         Where to write; made if its parent exists.
     prefix
         Put before each name, such as "eur." for eur.22.l2.ldscore.gz.
+    replace
+        Whether files that were written here before are replaced; they are known by their checksums in `l2.json`, any others stay.
 
     Returns
     -------
@@ -33,15 +39,17 @@ def write_ldsc_scores(reference: xr.DataTree, folder: str | Path, *, prefix: str
     Raises
     ------
     InputError
-        The folder cannot be made or written to.
+        The folder cannot be made or written to, or holds files of these names that stay.
     """
-    out = Path(folder)
-    try:
-        out.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(out, f"cannot be made ({error.strerror})", "Name a folder to write to, in one that exists.") from None
-    if not os.access(out, os.W_OK):
-        raise InputError(out, "cannot be written to", "Choose another folder.")
+    out = aside.make_folder(folder)
+    from bayesmixer import __version__
+
+    list_of_files = out / f"{prefix}l2.json"
+    noted = json_object(list_of_files).get("files", {})
+    ours = aside.Kind("LD scores", lambda path: noted.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest())
+    for chrom in reference.children:
+        for ending in ("ldscore.gz", "M", "M_5_50"):
+            aside.place(out / f"{prefix}{chrom}.l2.{ending}", ours, replace=replace)
     written: list[Path] = []
     for chrom, group in reference.children.items():
         ds = group.to_dataset()
@@ -53,9 +61,7 @@ def write_ldsc_scores(reference: xr.DataTree, folder: str | Path, *, prefix: str
             f"{stem}.M": f"{group.attrs['n_reference']}\n".encode(),
             f"{stem}.M_5_50": f"{group.attrs['m_5_50']}\n".encode(),
         }
-        for name, data in contents.items():
-            aside = out / f".{name}.tmp"
-            aside.write_bytes(data)
-            os.replace(aside, out / name)
-            written.append(out / name)
+        noted |= {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+        aside.write(list_of_files, json.dumps({"bayesmixer": __version__, "files": noted}, indent=1) + "\n", LIST)
+        written += [aside.write(out / name, data, ours) for name, data in contents.items()]
     return written

@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer import aside
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import stores
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
@@ -137,9 +138,11 @@ def build_reference(
     rule = Rule(int(k), tuple(float(s) for s in maf_s), r2_rule, cutoff)
     job = _Job(Path(out), chosen, rule, tag_ids, float(min_maf or 0.0))
     stores.prepare(job.out, "reference")
-    todo = _begin(job, panels, keep, resume)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    _run(job, panels, todo, workers or cores, progress)
+    with aside.claimed(job.out):
+        stores.clear_up(job.out)
+        todo = _begin(job, panels, keep, resume)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        _run(job, panels, todo, workers or cores, progress)
     return open_reference(job.out, [p.chrom for p in panels])
 
 
@@ -268,8 +271,8 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str,
     planned |= {p.chrom: {f.name: sums[f] for f in p.files} for p in panels}
     names = sorted(planned, key=chromosome_rank)
     if earlier is None:
-        for name in stores.group_names(job.out):
-            stores.remove_group(job.out, name)
+        for name in (stores.root_attributes(job.out) or {}).get("chromosomes", []):
+            stores.remove_group(job.out, str(name))
     stores.write_root(
         job.out,
         {"kind": "reference", **arguments, "chromosomes": names, "sources": json.dumps({c: planned[c] for c in names}), "version": __version__},

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer import aside
 from bayesmixer.inference.identity import check_fit
+from bayesmixer.kinds import JSON, TABLE
 from bayesmixer.reporting import facts
 from bayesmixer.reporting.prediction import data_attributes, read_json
 from bayesmixer.reporting.tables import input_table
@@ -203,18 +205,9 @@ def strict(value: Any) -> Any:
 
 def write_json(found: Mapping[str, Any], path: str | Path) -> None:
     """Write strict JSON: no NaN, numbers in full precision."""
-    _write(json.dumps(strict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n", Path(path))
+    aside.write(path, json.dumps(strict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n", JSON)
 
 
 def write_tsv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table, tab-separated, numbers in full precision, nothing where there is no value."""
-    _write(table.to_csv(sep="\t", index=False, lineterminator="\n"), Path(path))
-
-
-def _write(text: str, path: Path) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    aside.write(path, table.to_csv(sep="\t", index=False, lineterminator="\n"), TABLE)

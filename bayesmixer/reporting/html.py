@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from bayesmixer import aside
 from bayesmixer.errors import InputError
+from bayesmixer.kinds import POORER_REPORT, REPORT, is_report_with_data
 
 if TYPE_CHECKING:
     from bayesmixer.reporting.verdict import Verdict
@@ -31,6 +32,7 @@ def report(
     title: str | None = None,
     progress: bool | None = None,
     verdict: Verdict | None = None,
+    replace: bool | None = None,
 ) -> Path:
     """Write a fit as one HTML file that works offline and prints well.
 
@@ -41,13 +43,16 @@ def report(
     data
         The GwasData that the fit was made with, against which `check` holds it; without it there are no QQ plots, power curve and LD plots.
     path
-        The file to write; an existing one is replaced when the new one is complete.
+        The file to write.
     title
         Heading; names the trait and the model where left out.
     progress
         Show a progress bar; None shows it on a terminal.
     verdict
         What `bayesmixer.verdict(results, data)` returned, so as not to run `check` again.
+    replace
+        Whether a report that is there already is replaced when the new one is complete; None: unless it was made with the data of its fit and this
+        one is not. What is no report always stays.
 
     Returns
     -------
@@ -65,7 +70,9 @@ def report(
     from bayesmixer.reporting.load import check_results
     from bayesmixer.reporting.verdict import verdict as judged
 
-    path = check_path(path)
+    kind = REPORT if replace is not None or data is not None else POORER_REPORT
+    replace = replace is not False
+    path = check_path(path, kind, replace)
     results = check_results(results)
     if data is not None:
         data = data_of_fit(results, data)
@@ -77,30 +84,24 @@ def report(
         except InputError as error:
             skipped.append(f"No figure '{one.title}': {error}")
     text = page(results, data, title, images, skipped, verdict or judged(results, data, progress=progress))
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    return path
+    return aside.write(path, text, kind, replace=replace)
 
 
-def check_path(path: str | Path) -> Path:
-    """Check, before anything is drawn, that the report can be written.
+def check_path(path: str | Path, kind: aside.Kind = REPORT, replace: bool = True) -> Path:
+    """Check, before anything is drawn, that the report can be written (see `bayesmixer.aside.check`).
 
     Raises
     ------
     InputError
-        The folder does not exist or cannot be written to, or the path is a folder.
+        The folder does not exist or cannot be written to, the path is a folder, or what lies there stays.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError("path", f"'{path}' is a folder, expected a file name", f"For example '{path / 'report.html'}'.")
-    if not path.parent.is_dir():
-        raise InputError("path", f"the folder '{path.parent}' of '{path}' does not exist", "Make it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError("path", f"the folder '{path.parent}' cannot be written to", "Choose another.")
+    if kind is POORER_REPORT and path.is_file() and is_report_with_data(path):
+        poorer = f"'{path}' is a report made with the data of its fit, this one would be poorer"
+        raise InputError("path", poorer, "Give the data, or replace=True.")
+    aside.check(path, kind, replace=replace, where="path")
     return path
 
 
@@ -124,6 +125,7 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
     estimates = [tables.parameter_table(results), tables.comparison_table(results)]
     provenance = [tables.input_table(results), tables.filter_table(results), tables.settings_table(results), tables.version_table(results)]
     return template.render(
+        with_data=data is not None,
         css=Markup(css),
         version=__version__,
         title=title or f"{_trait(results, data)}: {model} fit",

@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.identity import check_fit
-from bayesmixer.variables import validate
+from bayesmixer.kinds import NAMES
 
 
 def open_results(path: str | Path) -> xr.DataTree:
@@ -32,15 +32,12 @@ def open_data(path: str | Path) -> xr.Dataset:
     InputError
         No such file, not readable, or not a GwasData.
     """
-    path = _existing(path)
-    try:
-        with xr.open_dataset(path, engine=_engine(path)) as dataset:
-            loaded = dataset.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            path, f"cannot be read as {'Zarr' if path.is_dir() else 'netCDF'} ({_first_line(error)})", "Give what 'align' made."
-        ) from error
-    return validate(loaded, "gwas_data", str(path))
+    from bayesmixer.inference.results import load
+
+    data = load(path)
+    if not isinstance(data, xr.Dataset) or data.attrs.get("kind") != "gwas_data":
+        raise InputError(path, f"{NAMES[str(data.attrs['kind'])]}, expected GwasData", "Give what 'align' made.")
+    return data
 
 
 def check_results(results: xr.DataTree, name: str = "results") -> xr.DataTree:
@@ -69,18 +66,3 @@ def _with_one_draw(results: xr.DataTree) -> xr.DataTree:
     completed = results.copy()
     completed["posterior"] = xr.DataTree(one.drop_vars(about_search, errors="ignore"))
     return completed
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.exists():
-        raise InputError(path, "no such file", "Check the name.")
-    return path
-
-
-def _engine(path: Path) -> str:
-    return "zarr" if path.is_dir() else "h5netcdf"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__

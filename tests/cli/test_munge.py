@@ -78,7 +78,8 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out = plain(tmp_path / "a.txt"), tmp_path / "x.sumstats.gz"
-    out.write_bytes(b"old")
+    bm.munge(source, out)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -86,13 +87,28 @@ def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path
     monkeypatch.setattr("bayesmixer.io.munged._series", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bm.munge(source, out)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "x.sumstats.gz"]
-    assert out.read_bytes() == b"old"
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert set(before) == {"a.txt", "x.sumstats.gz", "x.sumstats.gz.json"}
+
+
+@pytest.mark.parametrize("name", ["x.sumstats.gz", "x.sumstats.gz.json"])
+def test_a_file_that_munge_did_not_write_stays(name: str, tmp_path: Path) -> None:
+    source = plain(tmp_path / "a.txt")
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(bm.InputError, match=r"is not .*munged summary statistics that bayesmixer wrote: it stays"):
+        bm.munge(source, tmp_path / "x.sumstats.gz", overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", name]
+    assert (tmp_path / name).read_text() == "{}"
 
 
 @pytest.mark.parametrize(
     ("out", "cause"),
-    [("x.csv", "unknown kind of output"), ("none/x.tsv", "no such folder"), ("folder.tsv", "is a directory"), ("a.txt", "is the input itself")],
+    [
+        ("x.csv", "unknown kind of output"),
+        ("none/x.tsv", "does not exist. Make it first"),
+        ("folder.tsv", "is a folder"),
+        ("a.txt", "is the input itself"),
+    ],
 )
 def test_outputs_that_cannot_be_are_refused_before_reading(out: str, cause: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = plain(tmp_path / "a.txt")

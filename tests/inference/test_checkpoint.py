@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+
 import numpy as np
 import pytest
 
@@ -80,3 +84,72 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(bm.InputError, match=r"checkpoint: .*cannot be made"):
         Checkpoint(tmp_path / "file" / "parts")
+
+
+def test_a_finished_fit_removes_its_own_parts_alone(tmp_path):
+    folder = tmp_path / "parts"
+    one, other = Checkpoint(folder, "one"), Checkpoint(folder, "other")
+    assert not folder.exists()  # a fit that fails at once leaves nothing
+    one.put("a", x=np.arange(2))
+    other.put("a", x=np.arange(3))
+    one.clear()
+    assert one.get("a") is None
+    np.testing.assert_array_equal(other.get("a")["x"], np.arange(3))
+    one.put("b", x=np.arange(2))
+    other.clear()
+    one.clear()
+    assert not folder.exists()
+    one.put("c", x=np.arange(2))  # the folder is made again where another fit removed it
+    assert one.get("c") is not None
+
+
+def test_whatever_else_lies_in_the_folder_stays_and_a_folder_that_was_there_too(tmp_path):
+    (tmp_path / "thesis.tex").write_text("chapter 1")
+    kept = Checkpoint(tmp_path, "one")
+    kept.put("a", x=np.arange(2))
+    kept.clear()
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "empty").mkdir()
+    kept = Checkpoint(tmp_path / "empty", "one")
+    kept.put("a", x=np.arange(2))
+    kept.clear()
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_a_damaged_part_is_made_again(tmp_path):
+    kept = Checkpoint(tmp_path / "parts", "one")
+    kept.put("a", x=np.arange(2))
+    (part,) = (tmp_path / "parts").glob("*.npz")
+    for content in (b"", b"PK", part.read_bytes()[:50]):
+        part.write_bytes(content)
+        assert kept.get("a") is None
+
+
+def test_parts_stay_until_the_caller_who_made_the_checkpoint_clears_it(model, tmp_path):
+    parts = Checkpoint(tmp_path / "parts")
+    bm.fit(model, "laplace", draws=100, checkpoint=parts)
+    assert list((tmp_path / "parts").glob("*.npz"))
+    parts.clear()
+    assert not (tmp_path / "parts").exists()
+
+
+def test_an_interruption_that_a_library_swallows_ends_the_fit(model, tmp_path, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    plain, seen = density_module.LogDensity.value_and_gradient, [0]
+
+    def in_a_callback():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def swallowed(self, x):
+        seen[0] += 1
+        if seen[0] == 3:  # as in LLVM's word to numba that a function is compiled
+            ctypes.CFUNCTYPE(None)(in_a_callback)()
+        return plain(self, x)
+
+    monkeypatch.setattr(density_module.LogDensity, "value_and_gradient", swallowed)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bm.fit(model, "map")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen[0] == 3

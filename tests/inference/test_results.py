@@ -177,10 +177,8 @@ def test_failed_save_leaves_the_old_results_and_nothing_else(laplace_small, tmp_
     path = tmp_path / f"fit{ending}"
     bm.save(laplace_small, path)
 
-    def broken(self, aside, **kwargs):
-        if ending == ".nc":
-            aside.write_bytes(b"half")
-        else:
+    def broken(self, aside=None, **kwargs):
+        if aside is not None:
             aside.mkdir()
             (aside / "zarr.json").write_text("{")
         raise failure
@@ -205,7 +203,7 @@ def test_saving_twice_replaces_the_first(laplace_small, small, tmp_path):
 def test_what_cannot_be_saved_or_read_is_refused_in_one_line(laplace_small, tmp_path):
     with pytest.raises(InputError, match=r"expected .nc \(netCDF\) or .zarr"):
         bm.save(laplace_small, tmp_path / "fit.pkl")
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="does not exist"):
         bm.save(laplace_small, tmp_path / "missing" / "fit.nc")
     with pytest.raises(InputError, match="no such file"):
         bm.load(tmp_path / "missing.nc")
@@ -213,5 +211,5 @@ def test_what_cannot_be_saved_or_read_is_refused_in_one_line(laplace_small, tmp_
     with pytest.raises(InputError, match="not a saved fit"):
         bm.load(tmp_path / "text.nc")
     xr.DataTree(xr.Dataset({"x": 1})).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match="expected 'fit'"):
+    with pytest.raises(InputError, match="expected a saved fit"):
         bm.load(tmp_path / "other.nc")

@@ -146,7 +146,7 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
         (folder / "out").write_text("")
         return {**arguments, "out": folder / "out"}, "exists and is a file"
     if what == "output is another folder":
-        return {**arguments, "out": folder}, "exists and is not a reference"
+        return {**arguments, "out": folder}, "exists and is not an LD reference"
     if what == "output nowhere":
         return {**arguments, "out": folder / "a/b/c.zarr"}, "the folder .* does not exist"
     if what == "other arguments":

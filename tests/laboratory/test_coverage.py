@@ -124,6 +124,42 @@ def test_a_second_run_goes_on_and_gives_the_same_replicates(study):
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "replicates.parquet")[stable], again[stable], check_exact=False, rtol=1e-6)
 
 
+def test_as_many_replicates_are_fitted_and_reported_as_were_asked(tmp_path, monkeypatch):
+    from bayesmixer.laboratory import coverage, page
+
+    fitted = []
+
+    def work(settings, cell, number, size, path):
+        fitted.append((number, size))
+        rows = made_up(1.0, size).assign(cell=cell.name, replicate=5 * number + np.arange(size))
+        rows.to_parquet(path, index=False)
+        return path
+
+    monkeypatch.setattr(coverage, "work", work)
+    monkeypatch.setattr(coverage, "_prepare", lambda *_: None)
+    monkeypatch.setattr(page, "page", lambda *_: "")
+
+    def run(replicates):
+        fitted.clear()
+        table = bm.coverage(tmp_path / "lab", genotypes="x", ld_blocks="y", cells=[CELL], replicates=replicates, processes=1, progress=False)
+        assert (table["replicates"] == replicates).all()
+        assert len(pd.read_parquet(tmp_path / "lab/replicates.parquet")) == replicates
+        return fitted
+
+    assert run(4) == [(0, 4)]
+    assert run(12) == [(0, 5), (1, 5), (2, 2)]
+    assert run(4) == []
+    next((tmp_path / "lab/batches").glob("*-0001.parquet")).write_bytes(b"damaged")
+    assert run(12) == [(1, 5)]
+
+
+def test_a_folder_with_files_that_no_study_wrote_is_refused(tmp_path):
+    (tmp_path / "table.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"table\.csv: is there already and no study wrote it: it stays"):
+        bm.coverage(tmp_path, genotypes="x", ld_blocks="y", cells=[CELL])
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_a_study_of_other_settings_is_refused(study):
     folder, options, _ = study
     with pytest.raises(InputError, match="seed = 1"):

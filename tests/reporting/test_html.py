@@ -145,7 +145,8 @@ def test_the_same_fit_gives_the_same_bytes(data, fit, tmp_path):
 
 def test_an_interrupted_report_leaves_the_old_file_and_no_other(fit, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
-    path.write_text("old")
+    before = b'<html><head><meta name="generator" content="bayesmixer 0.1.0"></head></html>'
+    path.write_bytes(before)
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -154,7 +155,28 @@ def test_an_interrupted_report_leaves_the_old_file_and_no_other(fit, tmp_path, m
     with pytest.raises(KeyboardInterrupt):
         bm.report(fit, path=path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
-    assert path.read_text() == "old"
+    assert path.read_bytes() == before
+
+
+def test_a_report_replaces_a_report_but_no_fuller_one_and_no_other_file(data, fit, tmp_path, monkeypatch):
+    from bayesmixer.reporting import figures
+
+    monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
+    path = bm.report(fit, path=tmp_path / "report.html")
+    full = bm.report(fit, data, path).read_bytes()
+    assert full != bm.report(fit, path=tmp_path / "poor.html").read_bytes()
+    for replace, message in ((None, r"made with the data of its fit, this one would be poorer.*replace=True"), (False, "is there already")):
+        with pytest.raises(InputError, match=message):
+            bm.report(fit, path=path, replace=replace)
+    with pytest.raises(InputError, match="is there already"):
+        bm.report(fit, data, path, replace=False)
+    assert path.read_bytes() == full
+    assert bm.report(fit, path=path, replace=True).read_bytes() == (tmp_path / "poor.html").read_bytes()
+    path.write_text("<html>my page</html>")
+    for replace in (None, True, False):
+        with pytest.raises(InputError, match="not a report that bayesmixer wrote: it stays"):
+            bm.report(fit, data, path, replace=replace)
+    assert path.read_text() == "<html>my page</html>"
 
 
 def test_a_figure_that_cannot_be_drawn_is_named_and_the_report_still_written(data, fit, tmp_path, monkeypatch):
@@ -258,7 +280,7 @@ def test_command_writes_the_report_beside_the_fit(data, fit, tmp_path, capsys):
 
     fit.to_netcdf(tmp_path / "height.nc", engine="h5netcdf")
     command(tmp_path / "height.nc", None, None, "Standing height")
-    assert capsys.readouterr().out.strip() == str(tmp_path / "height.html")
+    assert capsys.readouterr().out.splitlines()[-1] == f"report: {tmp_path / 'height.html'}"
     assert "<h1>Standing height</h1>" in (tmp_path / "height.html").read_text()
 
 
