@@ -23,6 +23,7 @@ from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import find_modes
+from bayesmixer.inference.heritability import HeritabilityTest, of_record, on_natural_scale
 from bayesmixer.inference.identity import check_fit, check_model, judge
 from bayesmixer.inference.information import (
     LINEAR,
@@ -180,9 +181,14 @@ def group_of(calibration: Calibration, names: list[str], adjust: str, covariance
     )
 
 
-def moved_groups(density: LogDensity, draws: Array, mode: Array, calibration: Calibration) -> dict[str, xr.Dataset]:
-    """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws` (chain, draw, P) are raw."""
-    moved = affine(draws, mode, calibration.raw, calibration.covariance)
+def moved_groups(
+    density: LogDensity, draws: Array, mode: Array, calibration: Calibration, test: HeritabilityTest | None = None
+) -> dict[str, xr.Dataset]:
+    """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws` (chain, draw, P) are raw.
+
+    Where `test` does not reject h2 = 0, h2 is calibrated on its natural scale instead: on that of its log, zero is infinitely far.
+    """
+    moved = on_natural_scale(affine(draws, mode, calibration.raw, calibration.covariance), density.names, test)
     return {
         "posterior": density.posterior(moved),
         "unconstrained_posterior": density.unconstrained(moved),
@@ -275,13 +281,14 @@ def calibrate(
         )
     groups = {name: node.to_dataset() for name, node in results.children.items()}
     raw = _raw_draws(groups, density)
-    groups["estimate"] = with_errors(estimate, density, mode, found)
+    test = of_record(record_of(model))
+    groups["estimate"] = with_errors(estimate, density, mode, found, test)
     groups["calibration"] = group_of(found, density.names, adjust, covariance)
     bounds = np.array([BOUNDS.get(name, (-1e3, 1e3)) for name in density.names], float)
     concerns = list(found.concerns)
     if adjust == "affine":
         if raw is not None:
-            groups |= moved_groups(density, raw, mode, found)
+            groups |= moved_groups(density, raw, mode, found, test)
             concerns += far_from_gaussian(raw, density.names)
     else:
         if adjust == "bootstrap":
@@ -306,9 +313,11 @@ def calibrate(
     return out
 
 
-def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: Calibration) -> xr.Dataset:
+def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: Calibration, test: HeritabilityTest | None = None) -> xr.Dataset:
     """The estimate with calibrated standard errors of what it reports, and the calibrated covariance of the parameters."""
     errors = standard_errors(density, mode, found.covariance)
+    if test is not None and not test.seen and "h2_se" in errors:
+        errors["h2_se"] = xr.DataArray(test.h2_se)
     return estimate.merge(errors, compat="override").assign(covariance_calibrated=(("parameter", "parameter_bis"), found.covariance))
 
 

@@ -13,7 +13,7 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference import calibration
+from bayesmixer.inference import calibration, heritability
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
@@ -151,11 +151,12 @@ def fit(
     if draws_taken is not None:
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
+    test = heritability.of_record(record)
     found = calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound) if calibrate and record is not None else None
     if found is not None:
-        estimate = calibration.with_errors(estimate, density, modes.best.x, found)
+        estimate = calibration.with_errors(estimate, density, modes.best.x, found, test)
         if draws_taken is not None:
-            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found)
+            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, test)
             found.concerns.extend(far_from_gaussian(draws_taken, density.names))
         groups["calibration"] = calibration.group_of(found, density.names, "affine", "jackknife")
         said += found.concerns
@@ -164,6 +165,9 @@ def fit(
             "Not calibrated (too few LD blocks, or no curvature at the mode): widths are those the composite likelihood states, often too short."
         )
     groups["estimate"] = estimate
+    if test is not None:
+        groups[heritability.GROUP] = test.dataset()
+        said += [] if test.seen else [test.sentence]
     attrs: dict[str, Any] = {
         "method": method,
         "method_asked": attempted,

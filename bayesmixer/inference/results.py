@@ -16,10 +16,12 @@ import xarray as xr
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of
+from bayesmixer.inference.heritability import unseen
 from bayesmixer.inference.identity import check_fit
 from bayesmixer.io.saved import load as load
 from bayesmixer.io.saved import save as save
 
+TOLD = ("h2", "sigma2_0")  # what a fit tells of a trait that shows no heritability
 PACKAGES = ("bayesmixer", "pymc", "pytensor", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")
 
 
@@ -110,7 +112,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a variable; columns `map` and `se` (its calibrated standard error, where there is one) or, where there is a posterior, `map`, `mean`,
-        `sd`, the interval's ends and ArviZ's diagnostics.
+        `sd`, the interval's ends and ArviZ's diagnostics. Where the test of h2 = 0 does not reject, the interval of h2 reaches from 0 to its quantile
+        at `prob`, what cannot then be told (pi, and what follows from it or from h2) has none, and `attrs["note"]` says "h2 < x (95%)".
 
     Raises
     ------
@@ -132,9 +135,13 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
             label = ", ".join(str(v[d].values[i]) for d, i in zip(v.dims, index, strict=True))
             into[f"{stem if into is errors else name}{f'[{label}]' if label else ''}"] = float(v.values[index])
     table = pd.DataFrame({"map": pd.Series(rows)} | ({"se": pd.Series(errors)} if errors else {})).loc[list(rows)]
+    test = unseen(results)
+    table.attrs["note"] = "" if test is None else test.sentence
+    if test is not None:
+        table.loc[[name for name in table.index if name != "sigma2_0"], "map"] = np.nan  # a mode by the prior alone
     if "posterior" not in results.children:
         return table
-    table = table[["map"]]  # the draws' own sd is calibrated
+    note, table = table.attrs["note"], table[["map"]]  # the draws' own sd is calibrated
     import arviz as az
 
     stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
@@ -142,4 +149,10 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     table = table.join(stats, how="right")
     if results.attrs.get("method") in ("laplace", "binned"):  # resampled by weight: chain diagnostics say nothing
         table = table.drop(columns=[c for c in table.columns if c.startswith(("ess", "r_hat", "mcse"))])
+    if test is not None:
+        ends = [c for c in table.columns if c.startswith("eti")]
+        table.loc[[name for name in table.index if name not in TOLD], ends] = np.nan
+        if "h2" in table.index:
+            table.loc["h2", ends] = [0.0, float(results["posterior"]["h2"].quantile(prob))]
+    table.attrs["note"] = note
     return table

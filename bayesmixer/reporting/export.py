@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer import aside
+from bayesmixer.inference.heritability import read, unseen
 from bayesmixer.inference.identity import check_fit
+from bayesmixer.inference.results import TOLD
 from bayesmixer.kinds import JSON, TABLE
 from bayesmixer.reporting import facts
 from bayesmixer.reporting.prediction import data_attributes, read_json
@@ -39,7 +42,8 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     -------
     dict
         `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`, equal-tailed `intervals` by probability,
-        and those of the posterior before calibration), `verdict`, `warnings`, `criteria` (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and
+        and those of the posterior before calibration), `h2_test` (where it does not reject h2 = 0 the intervals of h2 begin at 0, and what cannot
+        then be told has neither mode nor interval), `verdict`, `warnings`, `criteria` (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and
         SHA-256), `data` (what was read, with every filter's count), `versions`, and model, prior, method, seed, command.
 
     Raises
@@ -70,6 +74,7 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
         "verdict": read_json(attrs.get("verdict"), None),
         "warnings": read_json(attrs.get("warnings"), []),
         "estimates": estimates(results),
+        "h2_test": None if (test := read(results)) is None else {**asdict(test), "seen": test.seen, "sentence": None if test.seen else test.sentence},
         "criteria": criteria,
         "diagnostics": diagnostics,
         "inputs": [dict(zip(("role", "file", "about", "sha256"), row, strict=True)) for row in input_table(results).rows],
@@ -111,6 +116,8 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
         for prob, (low, high) in one.get("intervals", {}).items():
             tail = 50 * (1 - float(prob))
             ends |= {f"q{tail:g}": low, f"q{100 - tail:g}": high}
+        if one.get("upper_limit") is not None:
+            ends = dict.fromkeys(ends, np.nan) | {"q95": one["upper_limit"]}
         kept = ("quantity", "component", "mode", "se", "mean", "median", "sd")
         rows.append(shared | {name: one.get(name, np.nan) for name in kept} | dict(sorted(ends.items(), key=lambda e: float(e[0][1:]))))
     table = pd.DataFrame(rows)
@@ -125,7 +132,7 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
     modes = results["estimate"].to_dataset() if "estimate" in results.children else xr.Dataset()
     posterior = results["posterior"].to_dataset() if "posterior" in results.children else None
     raw = results["uncalibrated_posterior"].to_dataset() if "uncalibrated_posterior" in results.children else xr.Dataset()
-    named = posterior if posterior is not None else modes
+    named, test = posterior if posterior is not None else modes, unseen(results)
     out = []
     for name, values in named.data_vars.items():
         if values.dtype.kind not in "fiu" or SEARCH & set(map(str, values.dims)) or (str(name).endswith("_se") and str(name)[:-3] in modes):
@@ -139,6 +146,12 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                 one |= _spread(values.sel(index))
                 if name in raw:
                     one["uncalibrated"] = _spread(raw[name].sel(index))
+            if test is not None and name != "sigma2_0":  # no mode but the prior's, no interval but h2's from zero
+                one = {k: v for k, v in one.items() if k not in ("mode", "intervals", "uncalibrated")}
+                if name in TOLD:
+                    x = posterior[name].values if posterior is not None else None
+                    one["upper_limit"] = test.h2_upper
+                    one |= {} if x is None else {"intervals": {f"{p:g}": [0.0, float(np.quantile(x, p))] for p in INTERVALS}}
             out.append(one)
     return out
 

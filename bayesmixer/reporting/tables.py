@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmixer.inference.heritability import unseen
+from bayesmixer.inference.results import TOLD
 from bayesmixer.reporting import facts
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.prediction import data_attributes, read_json
@@ -60,7 +62,10 @@ def headline(results: xr.DataTree) -> list[str]:
     """Sentences that say what was found: h2, polygenicity, n90, inflation, each with its 90% interval."""
     draws = quantities(results)
     sentences = []
-    if "h2" in draws:
+    if (test := unseen(results)) is not None:
+        sentences.append(test.sentence)
+        draws = {name: x for name, x in draws.items() if name in TOLD and name != "h2"}
+    elif "h2" in draws:
         sentences.append(f"The variants of the reference explain {_percent(draws['h2'])} of the trait's variance (SNP heritability h2).")
     pi = {name: x for name, x in draws.items() if name == "pi" or name.startswith("pi [")}
     for name, x in pi.items():
@@ -71,7 +76,7 @@ def headline(results: xr.DataTree) -> list[str]:
         count = draws.get("n_causal" + name.removeprefix("pi"))
         sentence = f"{_percent(x)} of the variants are causal{effect} (polygenicity pi)"
         sentences.append(sentence + (f": about {_middle(count)} variants." if count is not None else "."))
-    if not pi or all(x.std() == 0 and len(x) > 1 for x in pi.values()):
+    if test is None and (not pi or all(x.std() == 0 and len(x) > 1 for x in pi.values())):
         sentences.append("The model is infinitesimal: every variant has an effect, and polygenicity is not estimated.")
     elif len(pi) > 1 and "n_causal" in draws:
         sentences.append(f"Together these are about {_middle(draws['n_causal'])} variants.")
@@ -112,16 +117,19 @@ def parameter_table(results: xr.DataTree) -> Table:
         raw = quantities(xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()}))
         errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
     low, high = [c for c in summary.columns if c not in ("mean", "sd")]
-    rows = []
+    rows, test = [], unseen(results)
     for name, x in draws.items():
         s, one = summary.loc[name], len(x) == 1
+        interval = "–" if one else as_interval(s[low], s[high])
+        if test is not None and (name == "h2" or name not in TOLD):
+            interval = f"below {as_number(test.h2_upper)} (95%)" if name == "h2" else "–"
         rows.append(
             (
                 name,
                 as_number(s["mean"]),
                 as_number(float(np.median(x))),
                 "–" if one else as_number(s["sd"]),
-                "–" if one else as_interval(s[low], s[high]),
+                interval,
                 as_number(mode[name]) if name in mode else "–",
                 as_number(errors[name]) if name in errors else "–",
                 MEANING.get(name.split(" [")[0], ""),

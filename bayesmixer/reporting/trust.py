@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayesmixer.inference.heritability import read
 from bayesmixer.inference.identity import data_of_fit
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.facts import (
@@ -163,17 +164,23 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
 
 
 def heritability_near_zero(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """Nothing can be said about the effects of a trait that has no detectable heritability."""
-    if "h2" not in results["posterior"]:
-        return
+    """Nothing can be said of the effects of a trait that shows no heritability: the test of h2 = 0 says so, not the posterior's shape."""
+    if (sentence := no_heritability(results)) is not None:
+        yield Finding("stop", sentence, "Use a larger study; read neither h2 (but for its limit) nor the polygenicity of this fit.")
+
+
+def no_heritability(results: xr.DataTree) -> str | None:
+    """The sentence where h2 may be zero, by the test, or by the posterior of a fit that holds none."""
+    test = read(results)
+    if test is not None:
+        return None if test.seen else test.sentence
+    if "posterior" not in results.children or "h2" not in results["posterior"]:
+        return None
     h2 = np.asarray(results["posterior"]["h2"], dtype=float).ravel()
     low, high = np.quantile(h2, TAILS)
     if len(h2) > 1 and h2.mean() < FEW_SD * h2.std():  # no absolute bound: the h2 of one chromosome is small and well known
-        yield Finding(
-            "stop",
-            f"The heritability cannot be told from zero ({INTERVAL:.0%} interval {as_interval(low, high)}).",
-            "Use a larger study; do not read the polygenicity of this fit at all.",
-        )
+        return f"The heritability cannot be told from zero ({INTERVAL:.0%} interval {as_interval(low, high)})."
+    return None
 
 
 def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -202,7 +209,7 @@ def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Ite
 def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """The mixture must beat the infinitesimal model before its polygenicity means anything."""
     posterior = results["posterior"]
-    if "pi" not in posterior or float(posterior["pi"].std()) == 0:
+    if "pi" not in posterior or float(posterior["pi"].std()) == 0 or no_heritability(results) is not None:
         return
     remedy = "Report h2 only; polygenicity, n_causal and n90 need a larger study."
     bic, reference = (estimate_number(results, name) for name in ("bic", "bic_infinitesimal"))

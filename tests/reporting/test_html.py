@@ -10,8 +10,10 @@ import xarray as xr
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
+from bayesmixer.inference.heritability import HeritabilityTest
 from bayesmixer.inference.identity import data_of_fit
 from bayesmixer.reporting import html, tables
+from bayesmixer.reporting.export import to_json, to_tsv
 from bayesmixer.reporting.load import open_data, open_results
 from tests.reporting.fabricate import make_data, make_fit
 
@@ -118,6 +120,23 @@ def test_parameter_table_holds_mean_median_sd_and_equal_tailed_interval(fit):
     shown = [float(x) for cell in rows["h2"][1:5] for x in cell.split(" to ")]
     np.testing.assert_allclose(shown, expected, rtol=0.005)
     assert set(rows) == {"h2", "sigma2_0", "pi", "sigma2_beta", "n_causal", "n90"}
+
+
+def test_without_heritability_the_headline_gives_its_limit_and_no_two_sided_interval(fit):
+    test = HeritabilityTest(p=0.3, z=0.4, p_score=0.3, p_hits=1.0, h2=0.001, h2_se=0.002, h2_upper=0.0046, blocks=400, blocks_effective=90.0)
+    unseen = fit.copy()
+    unseen["h2_test"] = xr.DataTree(test.dataset())
+    said = tables.headline(unseen)
+    assert said[0] == test.sentence and said[1].startswith("The inflation") and len(said) == 2
+    intervals = {row[0]: row[4] for row in tables.parameter_table(unseen).rows}
+    assert intervals["h2"] == "below 0.00460 (95%)" and " to " in intervals["sigma2_0"]
+    assert {v for k, v in intervals.items() if k not in ("h2", "sigma2_0")} == {"–"}
+    records = {one["quantity"]: one for one in to_json(unseen)["estimates"]}
+    assert records["h2"]["intervals"]["0.9"] == [0.0, pytest.approx(np.quantile(fit["posterior"]["h2"], 0.9))]
+    assert records["h2"]["upper_limit"] == 0.0046 and "intervals" not in records["pi"] and "mode" not in records["h2"]
+    assert to_json(unseen)["h2_test"]["sentence"] == test.sentence and to_json(fit)["h2_test"] is None
+    row = to_tsv(unseen).set_index("quantity").loc["h2"]
+    assert row["q95"] == 0.0046 and np.isnan(row["q5"]) and list(to_tsv(unseen).columns) == list(to_tsv(fit).columns)
 
 
 def test_comparison_gives_the_infinitesimal_model_s_log_likelihood_from_its_aic(fit):

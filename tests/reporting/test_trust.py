@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayesmixer.inference.heritability import HeritabilityTest
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.check import check
 from bayesmixer.reporting.facts import INFLATION
@@ -107,6 +108,22 @@ def test_uneven_sample_sizes_are_noted_and_left_to_check(large, share, heard):
     found = about(trust(fit, uneven), "sample size below two thirds")
     assert [f.severity for f in found] == (["note"] if heard else [])
     assert not about(rules(fit, uneven, checked=True), "sample size")
+
+
+def with_test(fit, p):
+    """The fit with a test of h2 = 0 of this p-value."""
+    test = HeritabilityTest(p=p, z=0.4, p_score=p, p_hits=1.0, h2=0.001, h2_se=0.002, h2_upper=0.0046, blocks=400, blocks_effective=90.0)
+    fit["h2_test"] = xr.DataTree(test.dataset())
+    return fit
+
+
+@pytest.mark.parametrize(("p", "heard"), [(0.2, True), (0.051, True), (0.049, False), (1e-9, False)])
+def test_no_heritability_stops_by_the_test_whatever_the_posteriors_shape(large, p, heard):
+    fit = with_test(sound(large), p)
+    fit["estimate"].attrs["bic_infinitesimal"] = fit["estimate"].attrs["bic"] - 3
+    found = trust(fit)
+    assert [f.severity for f in about(found, "No heritability seen: h2 < 0.0046 (95%)")] == (["stop"] if heard else [])
+    assert any("Report h2" in f.remedy for f in found) != heard  # never beside it
 
 
 def test_heritability_within_two_sd_of_zero_stops(large):
