@@ -49,6 +49,18 @@ def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     return get
 
 
+def _compile(folder: Path) -> None:
+    from tests.ops.likelihood_cases import compile_kernel
+
+    compile_kernel()
+
+
+@pytest.fixture(scope="session")
+def kernel(once: Once) -> None:
+    """Nothing: the likelihood's kernel is compiled, and on numba's disk cache, so that two processes do not do it at once (20 CPU seconds, once a machine)."""
+    once("kernel", _compile)
+
+
 def _unpack(once: Once, name: str, archive: Path) -> Path:
     if not archive.is_file():
         pytest.skip(f"no {archive}: it is not beside this checkout")

@@ -8,6 +8,11 @@ import bayesmixer as bm
 from tests.models.small_gwas import simulate_gwas
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled(kernel):
+    """The likelihood."""
+
+
 @pytest.fixture(scope="session")
 def small():
     """GwasData of 1,800 variants, pi 0.02."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
+from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.ops.likelihood import MixtureLogLik
 
 K = 24
 NODE_X = nodes(K)
@@ -22,6 +24,13 @@ def partners(rng, most=60):
 def spectra(rng, variants, most=60):
     lists = [partners(rng, most) for _ in range(variants)]
     return spectrum_from_pairs(np.concatenate([[0], np.cumsum([len(x) for x in lists])]), np.concatenate(lists), K), lists
+
+
+def compile_kernel():
+    """Evaluate the likelihood once."""
+    s, _ = spectra(np.random.default_rng(0), 40)
+    z = np.linspace(0, 9, 40)
+    MixtureLogLik(LikelihoodData(z, np.full(40, N_REF), np.ones(40), s, NODE_X, np.arange(40))).evaluate([0.004], [4.8e-4], 1.05)
 
 
 def assert_same_to_rounding(found, expected):

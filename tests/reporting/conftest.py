@@ -5,6 +5,11 @@ import pytest
 from tests.reporting.fabricate import make_data, make_fit
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled(kernel):
+    """The likelihood."""
+
+
 @pytest.fixture(scope="session")
 def data():
     return make_data()
