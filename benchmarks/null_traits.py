@@ -5,8 +5,8 @@
 PANEL is the prefix of the panel's PLINK files with {chrom} in it; REF.zarr the reference built of it with the LD blocks as windows and plain r^2. z-scores
 are simulated through the LD of --chromosomes: pure noise of variance sigma2_0, and traits whose h2 is --power times the standard error that the
 test has at this N, infinitesimal and sparse. Every replicate is tested, by bayesmixer's test and by LDSC (weighted regression, two-step,
-200-block jackknife; one-sided at 5%), on all variants (tests.csv). The first --fits of pure noise at each N, and --fits-power of each trait at N = 100,000, are
-also fitted by every model, by MAP, on every k-th variant, 6,000 in all (fits.csv): whether heritability is seen, and the interval that is then shown,
+200-block jackknife; one-sided at 5%), on all variants (tests.parquet). The first --fits of pure noise at each N, and --fits-power of each trait at N = 100,000, are
+also fitted by every model, by MAP, on every k-th variant, 3,000 in all (fits.parquet): whether heritability is seen, and the interval that is then shown,
 [0, limit] or that of log h2. Cells that are there already are kept, so that the same command goes on; the tables are printed at the end.
 """
 
@@ -31,7 +31,7 @@ from bayesmixer.simulation_panel import panel_blocks, simulate_z
 
 MODELS = ("infinitesimal", "univariate_mixer", "two_component_mixer")
 BATCH = 100  # replicates simulated together
-VARIANTS = 6_000  # that are fitted
+VARIANTS = 3_000  # that are fitted
 
 
 def weighted(x: np.ndarray, y: np.ndarray, weight: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +117,7 @@ def main() -> None:
     p.add_argument("--pi", nargs="+", type=float, default=[1.0, 0.01, 3e-4])
     p.add_argument("--replicates", type=int, default=200, help="tests of a cell; five times as many without heritability")
     p.add_argument("--fits", type=int, default=100, help="fits of pure noise at each N")
-    p.add_argument("--fits-power", type=int, default=25, help="fits of a trait at N = 100,000")
+    p.add_argument("--fits-power", type=int, default=0, help="fits of a trait at N = 100,000")
     p.add_argument("--out", type=Path, required=True)
     a = p.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,9 @@ def main() -> None:
     data = bm.align(xr.Dataset(columns, attrs=attrs), a.reference, blocks=a.ld_blocks, by="id", ambiguous="keep", exclude_regions=(), progress=False)
     row = pd.Index(v["snp"]).get_indexer(data["snp"].values)
     score, m = data["ld_score"].values.astype(float), float(data.attrs["n_reference"])
-    kept = {kind: pd.read_csv(a.out / f"{kind}.csv") if (a.out / f"{kind}.csv").exists() else pd.DataFrame() for kind in ("tests", "fits")}
+    kept = {
+        kind: pd.read_parquet(a.out / f"{kind}.parquet") if (a.out / f"{kind}.parquet").exists() else pd.DataFrame() for kind in ("tests", "fits")
+    }
 
     def run(kind: str, zero: float, n: float, pi: float, times: float, se: float, replicates: int) -> pd.DataFrame:
         """One cell, taken from the file where it is there."""
@@ -149,7 +151,7 @@ def main() -> None:
                 else:
                     rows += [about | fitted(thin(one, VARIANTS), name, h2) for name in MODELS]
         kept[kind] = pd.concat([kept[kind], pd.DataFrame(rows)], ignore_index=True)
-        kept[kind].to_csv(a.out / f"{kind}.csv", index=False, float_format="%.5g")
+        kept[kind].to_parquet(a.out / f"{kind}.parquet", index=False)
         print(kind, cell, f"{time.process_time():.0f} CPU s", flush=True)
         return pd.DataFrame(rows)
 

@@ -19,7 +19,7 @@ from bayesmixer.ld.exponents import exponents, pick, totals
 from bayesmixer.models.common import HALF_NORMAL, Record
 
 LEVEL = 0.05
-SHARE_HITS = 0.1  # of the size, for single variants; the rest is the score's
+SHARE_SCORE, SHARE_HITS = 0.8, 0.1  # of the size; a tenth is kept back, since a variance over LD blocks is itself uncertain
 UPPER = 0.95  # probability of the upper limit
 FEWEST_BLOCKS = 8  # below, a variance over LD blocks is not worth its name
 GROUP = "h2_test"
@@ -32,7 +32,7 @@ class HeritabilityTest:
     Attributes
     ----------
     p
-        p-value of h2 = 0 against h2 > 0: the smaller of `p_score` / 0.9 and `p_hits` / 0.1.
+        p-value of h2 = 0 against h2 > 0: the smaller of `p_score` / 0.8 and `p_hits` / 0.1.
     z
         The score of h2 at h2 = 0 over its standard deviation by LD block.
     p_score
@@ -128,7 +128,7 @@ def heritability_test(data: xr.Dataset, maf_s: float | None = None, censor: floa
     skew = float((score**3).sum() / max((score**2).sum() ** 1.5, 1e-300))
     p_score = float(t.sf(statistic + skew * (1 + 2 * statistic**2) / 6 + skew**2 * statistic**3 / 27, freedom))
     p_hits = min(1.0, 2 * float(norm.sf(np.sqrt(largest / sigma2_0))) * used.size)
-    p = min(1.0, p_score / (1 - SHARE_HITS), p_hits / SHARE_HITS)
+    p = min(1.0, p_score / SHARE_SCORE, p_hits / SHARE_HITS)
     upper = float(_posterior_quantile(h2, se, freedom, np.array([UPPER]))[0])
     return HeritabilityTest(p, statistic, p_score, p_hits, h2, se, upper, int(block.max() + 1), freedom)
 
