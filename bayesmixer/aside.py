@@ -168,10 +168,15 @@ def writing(path: str | os.PathLike[str], kind: Kind = OWN, *, replace: bool = T
 
 def write(path: str | os.PathLike[str], content: bytes | str, kind: Kind = OWN, *, replace: bool = True, argument: str = "replace=True") -> Path:
     """Write one file (text as UTF-8) aside and rename it (see `writing`); returns the path."""
-    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    data = written(content).encode() if isinstance(content, str) else content
     with writing(path, kind, replace=replace, argument=argument) as aside:
         aside.write_bytes(data)
     return Path(path)
+
+
+def written(text: str) -> str:
+    """Text that UTF-8 can hold: names of files in another encoding are read with stand-ins, which it cannot."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def make_folder(path: str | os.PathLike[str], where: str = "") -> Path:

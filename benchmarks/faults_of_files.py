@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SHARES = (0.25, 0.6, 0.9)
+SHARES = (0.3, 0.8)
 MODULES = (
     "arviz",
     "nutpie",

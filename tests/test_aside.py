@@ -120,6 +120,11 @@ def test_long_and_odd_names_can_be_written(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == "ours"
 
 
+def test_text_with_names_in_another_encoding_is_written_as_utf_8(tmp_path: Path) -> None:
+    aside.write(tmp_path / "note", "ours: " + os.fsdecode(b"h\xf6he.txt"))
+    assert (tmp_path / "note").read_text(encoding="utf-8") == "ours: h\N{REPLACEMENT CHARACTER}he.txt"
+
+
 def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place, message in (

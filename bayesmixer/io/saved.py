@@ -159,7 +159,7 @@ def _array(variable: xr.Variable, extra: str) -> xr.Variable | None:
     if any(isinstance(v, (str, bytes)) for v in flat):
         if not all(v is None or isinstance(v, (str, bytes, float)) for v in flat):  # a missing text may be nan
             return None
-        text = np.array([_text(v.decode("utf-8", "replace") if isinstance(v, bytes) else v if isinstance(v, str) else "") for v in flat], str)
+        text = np.array([aside.written(v.decode("utf-8", "replace") if isinstance(v, bytes) else v if isinstance(v, str) else "") for v in flat], str)
         return xr.Variable(variable.dims, (text if text.dtype.itemsize else text.astype("U1")).reshape(values.shape), variable.attrs)
     try:
         rows = [np.asarray(np.nan if v is None else v, float) for v in flat]
@@ -177,7 +177,7 @@ def _array(variable: xr.Variable, extra: str) -> xr.Variable | None:
 def _attribute(value: Any) -> Any:
     """An attribute as both formats can hold it."""
     if isinstance(value, str):
-        return _text(value)
+        return aside.written(value)
     if value is None:
         return ""
     if isinstance(value, (bool, np.bool_)):
@@ -189,9 +189,4 @@ def _attribute(value: Any) -> Any:
         if array.size and all(isinstance(v, (int, float, np.integer, np.floating)) for v in array.ravel()):
             return np.asarray(value).tolist()
         value = array.tolist()
-    return _text(json.dumps(value, default=str))
-
-
-def _text(value: str) -> str:
-    """Text that UTF-8 can hold: names of files in another encoding are read with stand-ins, which it cannot."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return aside.written(json.dumps(value, default=str))
