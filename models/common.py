@@ -15,6 +15,7 @@ import xarray as xr
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick, totals
 from bayesmixer.models.half_normal import LogHalfNormal, log_density
+from bayesmixer.models.identity import signature
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.maf_layout import MafLikelihoodData
 from bayesmixer.variables import validate
@@ -45,9 +46,10 @@ BOUNDS = {
 
 @dataclass
 class Record:
-    """What `bayesmixer.fit` needs to know of a model beyond its graph; lies in `model.bayesmixer`.
+    """What `bayesmixer.fit` needs to know of a model beyond its graph (`remember`).
 
-    `build(data)` makes the same model of other data (a subset of variants, other weights); `starts(record)` proposes starting points.
+    `build(data)` makes the same model of other data (a subset of variants, other weights);
+    `starts(record)` proposes starting points; `signature` is that of the model as it was built.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Record:
     free: tuple[str, ...]
     starts: Callable[[Record], list[dict[str, float]]] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    signature: str = ""
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
@@ -69,9 +72,23 @@ class Record:
         return float(self.data["weight"].sum())
 
 
+def remember(model: pm.Model, record: Record) -> pm.Model:
+    """The model, with its record on the potential `z`, where copies of the model keep it."""
+    record.signature = signature(model)
+    model.bayesmixer = model["z"].tag.bayesmixer = record
+    return model
+
+
+def origin_of(model: pm.Model) -> Record | None:
+    """The record of the model of this package that `model` is, or was made from by PyMC (`do`, `observe`, more variables)."""
+    found = (getattr(p.tag, "bayesmixer", None) for p in model.potentials)
+    return next((record for record in found if record is not None), None)
+
+
 def record_of(model: pm.Model) -> Record | None:
-    """The record of a model of this package, or None for any other PyMC model."""
-    return getattr(model, "bayesmixer", None)
+    """The record of a model of this package as it was built, or of a copy; None for any other, or a changed one."""
+    record = origin_of(model)
+    return record if record is not None and record.signature == signature(model) else None
 
 
 def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Dataset:
@@ -203,10 +220,10 @@ def free(name: str, prior: str) -> Any:
         raise InputError("prior", f"{prior!r}, expected one of {', '.join(PRIORS)}")
     if name in HALF_NORMAL:
         # no initval for the weak one: SMC would start all of its particles there, not from the prior
-        return pm.Flat(name, initval=math.log(0.1)) if prior == "flat" else LogHalfNormal(name, HALF_NORMAL[name])
+        return pm.Flat(name) if prior == "flat" else LogHalfNormal(name, HALF_NORMAL[name])
     mean, sd = (0.0, 1.0) if name in UNIFORM else WEAK[name]
     if prior == "flat":
-        return pm.Flat(name, initval=mean)
+        return pm.Flat(name)  # no initval: PyMC copies no model that has one
     return pm.Logistic(name, mean, sd) if name in UNIFORM else pm.Normal(name, mean, sd)
 
 

@@ -13,7 +13,7 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.ld.exponents import h_total_at, ld_score_weights
-from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait, s_option, symbolic_exponent, take_exponent
+from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait, remember, s_option, symbolic_exponent, take_exponent
 from bayesmixer.models.starts import infinitesimal_starts
 
 
@@ -69,5 +69,5 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
         terms = weight * -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
         pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
     names = ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
-    model.bayesmixer = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, s_option(maf_s))
-    return model
+    record = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, s_option(maf_s))
+    return remember(model, record)

@@ -12,7 +12,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.models.common import Record, coords, evaluable, free, h_total, likelihood_data, one_trait
+from bayesmixer.models.common import Record, coords, evaluable, free, h_total, likelihood_data, one_trait, remember
 from bayesmixer.models.derived import n90
 from bayesmixer.models.starts import two_component_starts
 from bayesmixer.ops.likelihood import MixtureLogLik
@@ -62,7 +62,7 @@ def two_component_mixer(data: xr.Dataset, prior: str = "weak", censor: float | N
         pm.Deterministic("n90", n90(data, pi, sigma2_beta))
 
         pm.Potential("z", evaluable(loglik(pi, sigma2_beta, sigma2_0)[0]), dims="ld_block")
-    model.bayesmixer = Record(
+    record = Record(
         "two_component_mixer",
         prior,
         data,
@@ -71,4 +71,4 @@ def two_component_mixer(data: xr.Dataset, prior: str = "weak", censor: float | N
         two_component_starts,
         {"censor": censor},
     )
-    return model
+    return remember(model, record)

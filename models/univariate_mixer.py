@@ -24,6 +24,7 @@ from bayesmixer.models.common import (
     likelihood_data,
     maf_likelihood_data,
     one_trait,
+    remember,
     s_option,
     symbolic_exponent,
     take_exponent,
@@ -108,7 +109,7 @@ def univariate_mixer(
             terms = variants.weight * fast_log_likelihood(variants.z, variants.n, m1, m2, pi, sigma2_beta, sigma2_0)
             by_ld_block = by_block(terms, variants.block, variants.n_blocks)
         pm.Potential("z", evaluable(by_ld_block), dims="ld_block")
-    model.bayesmixer = Record(
+    record = Record(
         "univariate_mixer",
         prior,
         data,
@@ -117,4 +118,4 @@ def univariate_mixer(
         mixer_starts if plain else free_s_starts,
         {"censor": censor, "likelihood": likelihood} | s_option(maf_s),
     )
-    return model
+    return remember(model, record)

@@ -40,7 +40,7 @@ class AdjustedDensity(LogDensity):
 
     def log_likelihoods(self) -> list[Any]:
         """Adjusted log-likelihood by LD block of each of `block_names`."""
-        values = self.model.value_vars
+        values = self.value_vars
         away = pt.concatenate([v.reshape((-1,)) for v in values]) - pt.as_tensor(self.mode)
         moved = pt.as_tensor(self.mode) + pt.dot(pt.as_tensor(self.matrix), away)
         parts, at = [], 0

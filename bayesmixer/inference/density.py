@@ -22,7 +22,7 @@ from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
 from bayesmixer.errors import InputError
 from bayesmixer.interrupts import check
-from bayesmixer.models.common import record_of
+from bayesmixer.models.common import origin_of
 
 Array = NDArray[np.float64]
 BLOCK_DIM = "ld_block"
@@ -65,7 +65,11 @@ class LogDensity:
             raise InputError("model", "it has discrete or no free parameters, expected continuous ones only")
         self.model = model
         point = model.initial_point()
-        self.variables = [v.name for v in model.value_vars]
+        origin = origin_of(model)
+        order = {name: i for i, name in enumerate(origin.free if origin is not None else ())}
+        # copies of a model hold its variables in another order
+        self.value_vars = sorted(model.value_vars, key=lambda v: order.get(v.name, len(order)))
+        self.variables = [v.name for v in self.value_vars]
         self.shapes = [np.shape(point[name]) for name in self.variables]
         self.initial = self.flatten(point)
         self.evaluations = 0
@@ -101,7 +105,7 @@ class LogDensity:
 
     def _joined(self, outputs: list[Any]) -> tuple[list[Any], Any]:
         """Graphs of the value variables as graphs of one flat vector."""
-        made, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        made, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.value_vars)
         return list(made), joined
 
     @cached_property
@@ -161,13 +165,14 @@ class LogDensity:
     def _reported(self) -> Any:
         variables = self.reported
         outputs = self.model.replace_rvs_by_values(variables)
-        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.model.value_vars)
+        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.value_vars)
         return pytensor.function([joined], outputs, mode=python_mode())
 
     @property
     def reported(self) -> list[Any]:
-        """What the posterior holds: the deterministics, and in models of other makers the free variables on their own scale."""
-        free = [] if record_of(self.model) is not None else list(self.model.free_RVs)
+        """What the posterior holds: the deterministics, and the free variables of other makers on their own scale."""
+        origin = origin_of(self.model)
+        free = [v for v in self.model.free_RVs if origin is None or v.name not in origin.free]
         return [*free, *self.model.deterministics]
 
     def posterior(self, draws: Array) -> xr.Dataset:

@@ -29,7 +29,7 @@ def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
         white = pm.Flat("white", shape=mode.size, initval=np.zeros(mode.size))
         flat = pt.as_tensor(mode) + pt.dot(pt.as_tensor(root), white)
         replace, at = {}, 0
-        for value, shape in zip(density.model.value_vars, density.shapes, strict=True):
+        for value, shape in zip(density.value_vars, density.shapes, strict=True):
             size = int(np.prod(shape))
             replace[value] = flat[at : at + size].reshape(shape) if shape else flat[at]
             at += size
