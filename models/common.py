@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -89,6 +91,32 @@ def record_of(model: pm.Model) -> Record | None:
     """The record of a model of this package as it was built, or of a copy; None for any other, or a changed one."""
     record = origin_of(model)
     return record if record is not None and record.signature == signature(model) else None
+
+
+def in_one_line[**P, Made](build: Callable[P, Made]) -> Callable[P, Made]:
+    """`build`, with arguments that it does not take refused in one line that names those it takes."""
+    parameters = inspect.signature(build)
+
+    @functools.wraps(build)
+    def checked(*args: P.args, **options: P.kwargs) -> Made:
+        try:
+            parameters.bind(*args, **options)
+        except TypeError as error:
+            where = next((name for name in options if name not in parameters.parameters), build.__name__)
+            problem = f"not an option of {build.__name__}" if where in options else str(error)
+            raise InputError(where, f"{problem}, which takes {', '.join(parameters.parameters)}", "docs/models.md has what each means.") from None
+        return build(*args, **options)
+
+    return checked
+
+
+def censoring_point(censor: Any) -> float | None:
+    """`censor` as a number, or None for never."""
+    if censor is None:
+        return None
+    if isinstance(censor, bool) or not isinstance(censor, (int, float, np.number)) or not 0 < censor < math.inf:
+        raise InputError("censor", f"{censor!r}, expected a positive |z|, or None")
+    return float(censor)
 
 
 def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Dataset:

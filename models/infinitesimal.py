@@ -13,11 +13,25 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.ld.exponents import h_total_at, ld_score_weights
-from bayesmixer.models.common import Record, by_block, coords, free, h_total, one_trait, remember, s_option, symbolic_exponent, take_exponent
+from bayesmixer.models.common import (
+    Record,
+    by_block,
+    censoring_point,
+    coords,
+    free,
+    h_total,
+    in_one_line,
+    one_trait,
+    remember,
+    s_option,
+    symbolic_exponent,
+    take_exponent,
+)
 from bayesmixer.models.starts import infinitesimal_starts
 
 
-def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | None = None) -> pm.Model:
+@in_one_line
+def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | None = None, censor: float | None = None) -> pm.Model:
     """Infinitesimal model of one trait.
 
     Parameters
@@ -30,6 +44,9 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
         (the MAP is then the maximum-likelihood estimate).
     maf_s
         S, where effect variance is proportional to H^S: a number, "free", or None (default), as in `univariate_mixer`.
+    censor
+        |z| beyond which a variant only counts as exceeding it, as in `univariate_mixer`
+        (Frei et al. 2019, eq. 7): the null model of a censored fit.
 
     Returns
     -------
@@ -47,7 +64,8 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
     Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications 10:2417).
     """
     one_trait(data, "infinitesimal", several_s=True)
-    build = partial(infinitesimal, prior=prior, maf_s=maf_s)
+    censor = censoring_point(censor)
+    build = partial(infinitesimal, prior=prior, maf_s=maf_s, censor=censor)
     data, s, held = take_exponent(data, maf_s)
     used = np.flatnonzero(data["weight"].values > 0)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
@@ -66,8 +84,13 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
         pm.Deterministic("sigma2_beta", h2 / total)
 
         variance = sigma2_0 + h2 * exposure
-        terms = weight * -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
+        terms = -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
+        if censor is not None:
+            away = censor / pt.sqrt(2 * variance)
+            terms = pt.switch(z2 > censor**2, pt.log(pt.erfcx(away)) - away**2, terms)  # log P(|Z| > censor)
+        terms = weight * terms
         pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
     names = ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
-    record = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, s_option(maf_s))
+    options = s_option(maf_s) | ({} if censor is None else {"censor": censor})
+    record = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, options)
     return remember(model, record)

@@ -12,12 +12,13 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.models.common import Record, coords, evaluable, free, h_total, likelihood_data, one_trait, remember
+from bayesmixer.models.common import Record, censoring_point, coords, evaluable, free, h_total, in_one_line, likelihood_data, one_trait, remember
 from bayesmixer.models.derived import n90
 from bayesmixer.models.starts import two_component_starts
 from bayesmixer.ops.likelihood import MixtureLogLik
 
 
+@in_one_line
 def two_component_mixer(data: xr.Dataset, prior: str = "weak", censor: float | None = None) -> pm.Model:
     """MiXeR of one trait with a component of small and one of large effects.
 
@@ -40,13 +41,14 @@ def two_component_mixer(data: xr.Dataset, prior: str = "weak", censor: float | N
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait, or `prior` is unknown.
+        `data` is not GwasData of one trait and one S, `prior` is unknown, or an option is not among these.
 
     References
     ----------
     Frei et al. 2019, Nature Communications 10:2417; Zhang et al. 2018, Nature Genetics 50:1318 (two-component effects from summary statistics).
     """
     one_trait(data, "two_component_mixer")
+    censor = censoring_point(censor)
     loglik = MixtureLogLik(likelihood_data(data, censor))
     n_reference = float(data.attrs["n_reference"])
     with pm.Model(coords=coords(data, component=["small", "large"])) as model:

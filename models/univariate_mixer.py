@@ -17,10 +17,12 @@ from bayesmixer.ld.exponents import h_total_at
 from bayesmixer.models.common import (
     Record,
     by_block,
+    censoring_point,
     coords,
     evaluable,
     free,
     h_total,
+    in_one_line,
     likelihood_data,
     maf_likelihood_data,
     one_trait,
@@ -36,6 +38,7 @@ from bayesmixer.ops.maf import MafMixtureLogLik
 from bayesmixer.ops.moments import fast_log_likelihood, spectrum_moments
 
 
+@in_one_line
 def univariate_mixer(
     data: xr.Dataset, prior: str = "weak", censor: float | None = None, likelihood: str = "exact", maf_s: float | str | None = None
 ) -> pm.Model:
@@ -75,6 +78,7 @@ def univariate_mixer(
     Frei et al. 2019, Nature Communications 10:2417.
     """
     one_trait(data, "univariate_mixer", several_s=True)
+    censor = censoring_point(censor)
     if likelihood not in ("exact", "fast"):
         raise InputError("likelihood", f"{likelihood!r}, expected exact or fast")
     if likelihood == "fast" and censor is not None:

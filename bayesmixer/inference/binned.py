@@ -119,6 +119,7 @@ def sample(
     show: bool | None = None,
     kept: Checkpoint | None = None,
     target_accept: float | None = None,
+    depth: int | None = None,
 ) -> Binned:
     """Bin, sample the surrogate by NUTS, weigh by the exact likelihood.
 
@@ -132,7 +133,7 @@ def sample(
         Number of bins.
     exact
         Number of draws, evenly spaced over the chains, that are weighted: each costs one exact evaluation.
-    sampler, draws, tune, chains, cores, seed, show, kept, target_accept
+    sampler, draws, tune, chains, cores, seed, show, kept, target_accept, depth
         As in `sampling.run`.
 
     Returns
@@ -158,6 +159,7 @@ def sample(
         show=show,
         kept=kept,
         target_accept=target_accept,
+        depth=depth,
     )
     return Binned(surrogate, taken, stats, reweight(density, surrogate, taken, exact, seed=seed, show=show, kept=kept))
 

@@ -61,8 +61,8 @@ class Calibration:
 
 def covariance_of_mode(
     density: LogDensity, mode: Array, raw: Array, at_bound: list[str], covariance: str = "jackknife", group: int = 1
-) -> Calibration | None:
-    """The calibrated covariance of the mode, or None where the model has no LD blocks, too few of them, or H is not positive.
+) -> Calibration | str:
+    """The calibrated covariance of the mode, or why there is none: no LD blocks, too few of them, or H is not positive.
 
     Parameters
     ----------
@@ -76,13 +76,13 @@ def covariance_of_mode(
         Neighbouring LD blocks joined.
     """
     if not density.block_names:
-        return None
+        return "the model has no log-likelihood by LD block (a potential with dim ld_block)"
     info = information(density, mode, np.sqrt(np.diag(raw)))
     info = info.grouped(group) if group > 1 else info
     record = record_of(density.model)
     data = None if record is None else record.data
     found = from_information(info, raw, density.names, at_bound, covariance, data)
-    if found is None or record is None or group > 1 or covariance != "jackknife" or at_bound:
+    if isinstance(found, str) or record is None or group > 1 or covariance != "jackknife" or at_bound:
         return found
     refits = refitted(record, found.information, mode)
     return from_information(replace(info, refits=refits), raw, density.names, at_bound, covariance, data) if refits else found
@@ -105,20 +105,22 @@ def refitted(record: Record, info: Information, mode: Array) -> dict[int, Array]
 
 def from_information(
     info: Information, raw: Array, names: list[str], at_bound: list[str], covariance: str = "jackknife", data: xr.Dataset | None = None
-) -> Calibration | None:
+) -> Calibration | str:
     """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,) of the parameters, `data` to name places."""
     free = np.array([name not in at_bound for name in names])
-    if len(info.blocks) < 2 * len(names) + 2 or not free.any():
-        return None
+    if len(info.blocks) < 2 * len(names) + 2:
+        return f"{len(info.blocks)} LD blocks hold data, fewer than {2 * len(names) + 2}"
+    if not free.any():
+        return "every parameter lies at the edge of the search box"
     part = info if free.all() else Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
     eigenvalues = np.linalg.eigvalsh(part.hessian)
     if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
-        return None
+        return "the log posterior has no curvature at the mode"
     straight = raw.copy()
     straight[np.ix_(free, ~free)], straight[np.ix_(~free, free)] = 0.0, 0.0
     out = straight.copy()
     straight[np.ix_(free, free)] = np.linalg.inv(part.hessian)
-    factor = small_sample_factor(part)
+    factor = small_sample_factor(part) if covariance == "jackknife" else np.ones(part.scores.shape[1])
     out[np.ix_(free, free)] = within_prior(COVARIANCES[covariance](part) * np.outer(factor, factor), part.prior)
     return Calibration(info, straight, out, concerns_of(part, [name for name, f in zip(names, free, strict=True) if f], at_bound, data))
 
@@ -223,9 +225,10 @@ def calibrate(
         "affine" (default): the draws are moved about the mode by the affine map that turns H^-1 into the calibrated covariance.
         "magnitude": the likelihood to the power P / tr(H^-1 J), resampled. "curvature": the likelihood evaluated at mode + C (theta - mode), so that its
         curvature is the inverse of the calibrated covariance, and sampled by the method that the fit used. "bootstrap": modes of
-        `replicates` data sets of resampled LD blocks take the place of the draws: the referee.
+        `replicates` data sets of resampled LD blocks, the prior's centre drawn anew with them, take the place of the draws: the referee.
     covariance
-        "jackknife" (default; one-step delete-block, larger where single LD blocks weigh much) or "sandwich".
+        "jackknife" (default; one-step delete-block, larger where single LD blocks weigh much, times a t quantile over the normal one:
+        `small_sample_factor`) or "sandwich" (H^-1 (J + Q) H^-1 and nothing else).
     group
         Neighbouring LD blocks joined before all this, where LD crosses their borders.
     replicates
@@ -275,10 +278,8 @@ def calibrate(
             "Give the model that was fitted.",
         )
     found = covariance_of_mode(density, mode, estimate["covariance"].values, at_bound, covariance, group)
-    if found is None:
-        raise InputError(
-            "results", "cannot be calibrated: no LD blocks, hardly more of them than parameters, or no curvature at the mode", "Use more data."
-        )
+    if isinstance(found, str):
+        raise InputError("results", f"cannot be calibrated: {found}")
     groups = {name: node.to_dataset() for name, node in results.children.items()}
     raw = _raw_draws(groups, density)
     test = of_record(record_of(model))
@@ -339,11 +340,14 @@ def _sampled(
 
     info = found.information
     h = info.hessian - info.prior
+    if not np.linalg.eigvalsh(h)[0] > 0:
+        raise InputError("adjust", f"{adjust!r}: the likelihood alone, without the prior, has no curvature at the mode", "Use adjust='affine'.")
     if adjust == "magnitude":
         power = density.size / float(np.trace(np.linalg.solve(h, info.variability)))
         matrix, covariance = np.eye(density.size), np.linalg.inv(power * h + info.prior)
     else:
-        likelihood_covariance = found.covariance - np.linalg.inv(info.hessian) @ info.prior @ np.linalg.inv(info.hessian)
+        variability = info.hessian @ found.covariance @ info.hessian - info.prior  # J, as the calibrated covariance has it
+        likelihood_covariance = np.linalg.inv(h) @ variability @ np.linalg.inv(h)
         matrix, power = curvature_matrix(h, likelihood_covariance), 1.0
         covariance = np.linalg.inv(np.linalg.inv(likelihood_covariance) + info.prior)
     adjusted = AdjustedDensity(density, mode, matrix, power)

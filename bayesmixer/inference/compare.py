@@ -234,7 +234,7 @@ def _check_same(entries: dict[str, _Entry]) -> None:
             raise InputError(
                 where,
                 f"|z| censored at {cut} and at {other}: densities of different observations",
-                "Fit both with the same censor (None for infinitesimal).",
+                "Fit both with the same censor.",
             )
 
 

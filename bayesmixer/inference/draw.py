@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 
-from bayesmixer.inference import binned, laplace, sampling
+from bayesmixer.errors import DataWarning
+from bayesmixer.inference import binned, laplace, proper, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.limits import DRAWS
@@ -16,6 +20,7 @@ from bayesmixer.inference.results import log_likelihood_group
 from bayesmixer.progress import bar
 
 K_HAT = 0.7  # above it draws do not describe the posterior (Vehtari et al. 2024)
+FALL_DEPTH = 5  # of the trees of chains that nobody asked for: on a ridge a draw could take 1,023 gradients, so 31
 
 
 @dataclass(frozen=True)
@@ -31,17 +36,22 @@ class Settings:
     bins: int = binned.BINS
     progress: bool | None = None
     target_accept: float | None = None
+    depth: int | None = None  # of the trees of NUTS, 2^depth - 1 gradients a draw at most; None: the sampler's own, 10
 
 
 @dataclass
 class Drawn:
-    """Draws (chain, draw, P) on the unconstrained scale, by `method`, with `log_likelihood` of each by LD block, `sample_stats`, and what to warn of."""
+    """Draws (chain, draw, P) on the unconstrained scale, by `method`, with `log_likelihood` of each by LD block and `sample_stats`.
+
+    `said` is what to warn of, `heard` what of it was said before the draws were made.
+    """
 
     method: str
     draws: Array
     sample_stats: xr.Dataset
     log_likelihood: xr.Dataset
     said: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
 
 
 def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
@@ -68,8 +78,15 @@ def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bound
     Raises
     ------
     InputError
-        The method cannot draw from this model.
+        The method cannot draw from this model, or its priors are flat and the posterior improper.
+
+    Warns
+    -----
+    DataWarning
+        Before NUTS begins in place of Laplace, with the most that it can take.
     """
+    if method != "smc":
+        proper.refuse_mode_at_edge(density, mode, bounds)
     return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](density, mode, covariance, bounds, settings, kept)
 
 
@@ -80,13 +97,27 @@ def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array,
     if not result.pareto_k <= K_HAT:
         sentence = (
             f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
-            f"{result.effective:.0f} effective draws): sampled by NUTS instead."
+            f"{result.effective:.0f} effective draws): sampled by NUTS instead, {_most(density, mode, settings)}."
         )
-        drawn = _nuts(density, mode, covariance, bounds, settings, kept, DRAWS["nuts"])
+        warnings.warn(sentence, DataWarning, stacklevel=5)
+        drawn = _nuts(density, mode, covariance, bounds, replace(settings, draws=DRAWS["nuts"], depth=FALL_DEPTH), kept)
         drawn.said.insert(0, sentence)
+        drawn.heard.append(sentence)
         return drawn
     attrs = {"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n}
     return _resampled("laplace", density, result.proposals, result.rows, result.log_weight, result.blocks, attrs)
+
+
+def _most(density: LogDensity, mode: Array, settings: Settings) -> str:
+    """The most that bounded NUTS can take, in words."""
+    began = time.perf_counter()
+    density.value_and_gradient(mode)
+    gradients = settings.chains * (settings.tune + DRAWS["nuts"]) * (2**FALL_DEPTH - 1)
+    minutes = gradients * (time.perf_counter() - began) / 60 / min(settings.chains, settings.cores or os.cpu_count() or 1)
+    return (
+        f"{settings.chains} chains of {DRAWS['nuts']} draws and at most {gradients:,} gradients ({max(minutes, 0.1):.1g} minutes on this machine; "
+        "method='nuts' has no such bound, 'map' no chains)"
+    )
 
 
 def _resampled(
@@ -102,17 +133,17 @@ def _resampled(
     )
 
 
-def _nuts(
-    density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint, draws: int | None = None
-) -> Drawn:
+def _nuts(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Chains of NUTS, or of another sampler."""
-    draws = draws or settings.draws or DRAWS["nuts"]
+    proper.refuse_open(density, mode, bounds)
+    draws = settings.draws or DRAWS["nuts"]
     taken, stats = _chains_of(sampling.run, density, mode, covariance, settings, kept, draws)
     return Drawn("nuts", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
 
 
 def _binned(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Chains of NUTS on bins, re-weighted by the exact likelihood."""
+    proper.refuse_open(density, mode, bounds)
     run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or DRAWS["nuts"], bins=settings.bins)
     r_hat, said = _concerns(run.density, run.draws, run.stats)
     attrs = run.exact.attrs | {"bins": run.density.bins, "binned_r_hat": r_hat}
@@ -138,6 +169,7 @@ def _chains_of[T](
         show=settings.progress,
         kept=kept,
         target_accept=settings.target_accept,
+        depth=settings.depth,
         **more,
     )
 

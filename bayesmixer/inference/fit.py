@@ -26,7 +26,7 @@ from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.inference.rivals import add_one_component
 from bayesmixer.interrupts import remembered
-from bayesmixer.models.common import Record, record_of
+from bayesmixer.models.common import Record, origin_of, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
 from bayesmixer.progress import track
@@ -124,20 +124,23 @@ def fit(
     _check_acceptance(target_accept, sampler)
     kept = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     density = LogDensity(model)
-    record = record_of(model)
+    # of a changed model (do, observe, more variables) only data and search box are known
+    record, origin = record_of(model), origin_of(model)
     said: list[str] = []
+    heard: list[str] = []
     modes = _modes(density, record, starts, seed, progress)
     _judge(modes, said)
     estimate = estimate_group(density, modes)
+    if origin is not None:
+        add_criteria(estimate, origin.effective_variants, _null(record))
     if record is not None:
-        add_criteria(estimate, record.effective_variants, _null(record))
         add_one_component(estimate, record)
         if record.name == "univariate_mixer" and (profile if profile is not None else method != "map"):
-            estimate = _with_profile(estimate, density, modes, _bounds(density, record), progress)
+            estimate = _with_profile(estimate, density, modes, _bounds(density), progress)
     groups: dict[str, Any] = {}
     draws_taken: Array | None = None
     covariance = covariance_of(modes.best.hessian)
-    bounds = _bounds(density, record)
+    bounds = _bounds(density)
     attempted = method
     settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress, target_accept)
     kept.identify(
@@ -148,22 +151,21 @@ def fit(
         method, draws_taken = drawn.method, drawn.draws
         groups |= {"sample_stats": drawn.sample_stats, "log_likelihood": drawn.log_likelihood}
         said += drawn.said
+        heard += drawn.heard
     if draws_taken is not None:
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
     test = heritability.of_record(record)
-    found = calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound) if calibrate and record is not None else None
-    if found is not None:
+    found = calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound) if calibrate else None
+    if isinstance(found, calibration.Calibration):
         estimate = calibration.with_errors(estimate, density, modes.best.x, found, test)
         if draws_taken is not None:
             groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, test)
             found.concerns.extend(far_from_gaussian(draws_taken, density.names))
         groups["calibration"] = calibration.group_of(found, density.names, "affine", "jackknife")
         said += found.concerns
-    elif calibrate and record is not None:
-        said.append(
-            "Not calibrated (too few LD blocks, or no curvature at the mode): widths are those the composite likelihood states, often too short."
-        )
+    elif found is not None:
+        said.append(f"Not calibrated: {found}; widths are those the composite likelihood states, often too short.")
     groups["estimate"] = estimate
     if test is not None:
         groups[heritability.GROUP] = test.dataset()
@@ -173,19 +175,21 @@ def fit(
         "method_asked": attempted,
         "seed": seed,
         "warnings": json.dumps(said),
-        "calibrated": "affine" if found is not None else "no",
+        "calibrated": "affine" if isinstance(found, calibration.Calibration) else "no",
     }
-    if record is not None:
-        attrs |= {"model": record.name, "prior": record.prior, "options": json.dumps(record.options), "data": json.dumps(_plain(record.data.attrs))}
+    if origin is not None:
+        name, prior = (origin.name, origin.prior) if record is not None else (f"{origin.name} (changed)", "custom")
+        attrs |= {"model": name, "prior": prior, "options": json.dumps(origin.options), "data": json.dumps(_plain(origin.data.attrs))}
         names = ("node_x", "h_bin_value", "h_bin_count")
-        panel = record.data[list(names)].drop_vars([c for c in record.data.coords if c not in names], errors="ignore")
-        groups["constant_data"] = panel.assign(fingerprint(record.data).variables)
-        attrs["trait"] = next(iter(trait_names(record.data)), "")
+        panel = origin.data[list(names)].drop_vars([c for c in origin.data.coords if c not in names], errors="ignore")
+        groups["constant_data"] = panel.assign(fingerprint(origin.data).variables)
+        attrs["trait"] = next(iter(trait_names(origin.data)), "")
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)
     for sentence in said:
-        warnings.warn(sentence, DataWarning, stacklevel=3)
+        if sentence not in heard:
+            warnings.warn(sentence, DataWarning, stacklevel=3)
     results = assemble(groups, attrs)
     judge(results, None if record is None else record.data)
     if kept is not checkpoint:
@@ -222,11 +226,11 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
     return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()}
 
 
-def _bounds(density: LogDensity, record: Record | None) -> Array:
-    if record is not None:
-        box = dict(zip(record.free, record.bounds, strict=True))
-        return np.array([box[name] for name in density.names])
-    return np.tile([-1e3, 1e3], (density.size, 1)).astype(float)
+def _bounds(density: LogDensity) -> Array:
+    """Search box (P, 2); very wide for parameters of other makers."""
+    origin = origin_of(density.model)
+    box = dict(zip(origin.free, origin.bounds, strict=True)) if origin is not None else {}
+    return np.array([box.get(name, (-1e3, 1e3)) for name in density.names])
 
 
 def _modes(density: LogDensity, record: Record | None, starts: int | list[dict[str, float]] | None, seed: int, progress: bool | None) -> Modes:
@@ -239,8 +243,10 @@ def _modes(density: LogDensity, record: Record | None, starts: int | list[dict[s
                 raise InputError(f"starts[{i}]", f"parameters {sorted(point)}, expected {density.variables}")
             points.append(density.flatten(point))
     else:
-        proposed = record.starts(record) if record is not None and record.starts is not None else []
-        points = [density.flatten(p) for p in proposed] or [density.initial]
+        origin = origin_of(density.model)
+        proposed = origin.starts(origin) if origin is not None and origin.starts is not None else []
+        own = density.point(density.initial)
+        points = [density.flatten({**own, **p}) for p in proposed] or [density.initial]
         rng = np.random.default_rng(seed)
         for _ in range(int(starts or 0)):
             points.append(np.array([rng.uniform(*SCATTER.get(name, (-1.0, 1.0))) for name in density.names]))
@@ -249,9 +255,9 @@ def _modes(density: LogDensity, record: Record | None, starts: int | list[dict[s
         part = thin(record.data)
         if part is not record.data:
             thinned = LogDensity(record.build(part))
-    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *_bounds(density, record).T))[0]):
+    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *_bounds(density).T))[0]):
         raise InputError("model", "no finite log density at the first start", "Check the data, or give starts=[{...}].")
-    return find_modes(density, list(track(points, "climbing", show=progress)) if len(points) > 5 else points, _bounds(density, record), thinned)
+    return find_modes(density, list(track(points, "climbing", show=progress)) if len(points) > 5 else points, _bounds(density), thinned)
 
 
 def _judge(modes: Modes, said: list[str]) -> None:
@@ -268,15 +274,15 @@ def _judge(modes: Modes, said: list[str]) -> None:
         said.append(f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the posterior (method='nuts'), not the estimate.")
 
 
-def _null(record: Record) -> tuple[float, int] | None:
-    """Log-likelihood and number of parameters of the infinitesimal model of the same data, and of the same S (free where that is)."""
-    if record.name == "infinitesimal":
+def _null(record: Record | None) -> tuple[float, int] | None:
+    """Log-likelihood and number of parameters of the infinitesimal model of the same data, censored alike, and of the same S (free where that is)."""
+    if record is None or record.name == "infinitesimal":
         return None
-    model = infinitesimal(record.data, prior="flat", maf_s=record.options.get("maf_s"))
+    model = infinitesimal(record.data, prior="flat", maf_s=record.options.get("maf_s"), censor=record.options.get("censor"))
     density = LogDensity(model)
     null = record_of(model)
     assert null is not None and null.starts is not None
-    modes = find_modes(density, [density.flatten(p) for p in null.starts(null)], _bounds(density, null))
+    modes = find_modes(density, [density.flatten(p) for p in null.starts(null)], _bounds(density))
     return modes.best.log_posterior, density.size
 
 

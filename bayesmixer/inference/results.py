@@ -34,7 +34,8 @@ def log_likelihood_group(blocks: dict[str, Array], shape: tuple[int, int], densi
     """Log-likelihood per LD block, (chain, draw, ld_block) for each potential."""
     if not blocks:  # a model of another kind, without LD blocks
         return xr.Dataset()
-    labels = np.asarray(density.model.coords[BLOCK_DIM])
+    found = density.model.coords.get(BLOCK_DIM)
+    labels = np.arange(next(iter(blocks.values())).shape[-1]) if found is None else np.asarray(found)
     data = {name: (("chain", "draw", BLOCK_DIM), v.reshape((*shape, -1))) for name, v in blocks.items()}
     return xr.Dataset(data, coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), BLOCK_DIM: labels})
 

@@ -52,24 +52,29 @@ def run(
     kept: Checkpoint | None = None,
     backend: str = "numba",
     target_accept: float | None = None,
+    depth: int | None = None,
 ) -> tuple[Array, xr.Dataset]:
     """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
 
     `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or the name of a PyMC step method ("Slice", "DEMetropolisZ").
-    `target_accept` is the acceptance rate that NUTS tunes its steps to; None takes the sampler's own.
+    `target_accept` is the acceptance rate that NUTS tunes its steps to; None takes the sampler's own;
+    `depth` bounds the trees of nutpie and PyMC's NUTS.
 
     Raises
     ------
     InputError
-        There is no sampler of that name, or its package is not installed.
+        There is no sampler of that name, its package is not installed, or PyMC and it do not go together.
     """
     model = whiten(density, mode, covariance)
     cores = cores or min(chains, os.cpu_count() or 1)
     show = bool(show) if show is not None else False
     rng = np.random.default_rng(seed)
-    acceptance = {} if target_accept is None else {"target_accept": float(target_accept)}
+    acceptance: dict[str, Any] = {} if target_accept is None else {"target_accept": float(target_accept)}
     if sampler == "nutpie":
         import nutpie
+
+        if depth is not None:
+            acceptance["maxdepth"] = depth
 
         compiled = nutpie.compile_pymc_model(model, backend=backend)
         check()
@@ -109,16 +114,24 @@ def run(
         common["compute_convergence_checks"] = False
         try:
             with model:
+                if sampler == "pymc" and depth is not None:
+                    acceptance["nuts"] = {"max_treedepth": depth} | acceptance
+                    acceptance.pop("target_accept", None)
                 if sampler in NUTS_SAMPLERS:
                     trace = pm.sample(nuts_sampler=sampler, **acceptance, **common)
                 elif isinstance(getattr(pm, sampler, None), type) and issubclass(getattr(pm, sampler), pm.step_methods.compound.BlockedStep):
                     trace = pm.sample(step=getattr(pm, sampler)(), **common)
                 else:
                     raise InputError("sampler", f"{sampler!r}, expected one of {', '.join(NUTS_SAMPLERS)} or a PyMC step method such as Slice")
+        except InputError:
+            raise
         except ImportError as error:
             raise InputError(
                 "sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'."
             ) from None
+        except Exception as error:  # a package of another version than PyMC expects, or a step method that needs more than a name
+            found = f"{sampler!r} cannot sample this model here ({type(error).__name__}: {error})"
+            raise InputError("sampler", found, "Use sampler='nutpie', or another version of its package.") from error
     check()  # after Ctrl-C PyMC returns what it has
     white = trace["posterior"]["white"].values
     return mode + white @ np.linalg.cholesky(covariance).T, trace["sample_stats"].to_dataset()
@@ -142,5 +155,16 @@ def run_smc(density: LogDensity, *, draws: int, chains: int, cores: int | None, 
     check()
     posterior = trace["posterior"]
     columns = [posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables]
-    stats = trace["sample_stats"].to_dataset() if "sample_stats" in trace.children else xr.Dataset()
-    return np.concatenate(columns, axis=-1), stats
+    return np.concatenate(columns, axis=-1), by_stage(trace["sample_stats"].to_dataset(), posterior.sizes["chain"])
+
+
+def by_stage(stats: xr.Dataset, chains: int) -> xr.Dataset:
+    """Statistics of SMC as (chain, stage), nan after a chain's last stage: PyMC has a list of its own length for each chain."""
+    made = {}
+    for name, v in stats.data_vars.items():
+        rows = [np.atleast_1d(np.asarray(row, float)) for row in (v.values if chains > 1 else [v.values])]
+        table = np.full((chains, max(row.size for row in rows)), np.nan)
+        for c, row in enumerate(rows):
+            table[c, : row.size] = row
+        made[str(name)] = (("chain", "stage"), table)
+    return xr.Dataset(made, coords={"chain": np.arange(chains)})

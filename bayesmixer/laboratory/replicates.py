@@ -176,7 +176,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             labels = rows.loc[at, "parameter"].str.replace("_realised", "")
             names = list(dict.fromkeys(labels))
             found = from_information(info, raw, names, [name for name in str(rows.loc[at[0], "at_bound"]).split(",") if name])
-            if found is None:
+            if isinstance(found, str):
                 continue
             position = np.array([names.index(name) for name in labels])
             sd, centre = np.sqrt(np.diag(found.covariance))[position], rows.loc[at, "estimate"].to_numpy()

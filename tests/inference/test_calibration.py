@@ -229,6 +229,36 @@ def test_bootstrap_of_a_mean_has_its_standard_error_and_every_climb_rests():
     assert made.modes[0] == pytest.approx([mean, 0.5 * np.log((count * (y - mean) ** 2).sum() / count.sum())], abs=2e-3)
 
 
+def normal_mean(prior_sd, blocks=300):
+    """A normal mean of sd 2 with one value a LD block, under a normal prior; and the posterior's sd on paper."""
+    y = np.random.default_rng(3).normal(0.3, 2.0, blocks)
+    y = (y - y.mean()) / y.std() * 2.0
+    with pm.Model(coords={"ld_block": np.arange(blocks)}) as model:
+        mean = pm.Normal("mean", 0.5, prior_sd)
+        pm.Potential("z", -0.125 * (y - mean) ** 2, dims="ld_block")
+    return model, (blocks / 4 + prior_sd**-2) ** -0.5
+
+
+@pytest.mark.parametrize("prior_sd", [0.005, 0.1, 50.0])
+@pytest.mark.parametrize("adjust", ["affine", "curvature", "bootstrap"])
+def test_where_the_likelihood_is_right_every_adjustment_leaves_the_posteriors_width_whatever_the_prior(prior_sd, adjust):
+    """Precisions add up: 300 / 4 of the sample, 1 / prior_sd^2 of the prior."""
+    model, sd = normal_mean(prior_sd)
+    fit = bm.fit(model, draws=400, seed=1, progress=False)
+    out = bm.calibrate(fit, model, adjust=adjust, covariance="sandwich", replicates=400, draws=400, progress=False)
+    assert float(out["unconstrained_posterior"]["mean"].std()) == pytest.approx(sd, rel=0.12)
+
+
+def test_sandwich_asked_for_is_the_sandwich_and_nothing_else():
+    model, y = counted(4, blocks=40)
+    info = at_mode(model, y)[2]
+    found = calibration.from_information(info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [], "sandwich")
+    np.testing.assert_allclose(found.covariance, sandwich_covariance(info), rtol=1e-12)
+    wider = calibration.from_information(info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [])
+    factor = calibration.small_sample_factor(info)
+    np.testing.assert_allclose(wider.covariance, jackknife_covariance(info) * np.outer(factor, factor), rtol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 @pytest.mark.parametrize("adjust", ["magnitude", "curvature", "bootstrap"])
 def test_every_adjustment_of_a_fit_keeps_the_raw_posterior_and_says_what_it_did(laplace_small, small, adjust):

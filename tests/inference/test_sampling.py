@@ -1,6 +1,7 @@
 """Samplers against Laplace (itself held against quadrature in test_laplace) and against a posterior known on paper."""
 
 import numpy as np
+import pymc as pm
 import pytest
 
 import bayesmixer as bm
@@ -115,3 +116,41 @@ def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(samp
         with pytest.raises(Reached):
             bm.fit(toys.gaussian(), "nuts", sampler=sampler, target_accept=target_accept, progress=False)
     assert given == [0.95, None]
+
+
+@pytest.mark.parametrize("chains", [1, 3])
+def test_statistics_of_smc_are_rectangular_and_end_at_temperature_one(chains, tmp_path):
+    with pm.Model() as model:
+        pm.Potential("height", -3 * (pm.Normal("x", 0.0, 5.0) - 1) ** 2)
+    _, stats = sampling.run_smc(LogDensity(model), draws=100, chains=chains, cores=1, seed=3, show=False)
+    beta = stats["beta"]
+    assert beta.dims == ("chain", "stage")
+    assert beta.sizes["chain"] == chains
+    assert all(v.dtype == float for v in stats.data_vars.values())
+    for row in beta.values:
+        stages = row[np.isfinite(row)]
+        assert stages[-1] == 1
+        assert (np.diff(stages) > 0).all()
+    stats.to_netcdf(tmp_path / "stats.nc", engine="h5netcdf")
+
+
+def test_ragged_statistics_are_filled_with_nan():
+    import xarray as xr
+
+    ragged = np.empty(2, object)
+    ragged[:] = [[0.1, 1.0], [0.2, 0.6, 1.0]]
+    table = sampling.by_stage(xr.Dataset({"beta": ("chain", ragged)}), 2)["beta"].values
+    np.testing.assert_array_equal(table, [[0.1, 1.0, np.nan], [0.2, 0.6, 1.0]])
+
+
+@pytest.mark.parametrize("sampler", ["numpyro", "blackjax", "pymc"])
+@pytest.mark.parametrize("error", [TypeError("adapt() got an unexpected keyword"), ModuleNotFoundError("No module named 'x'"), AttributeError("y")])
+def test_sampler_that_does_not_go_with_pymc_is_refused_in_one_line(monkeypatch, sampler, error):
+    def sample(**options):
+        raise error
+
+    monkeypatch.setattr(pm, "sample", sample)
+    with pytest.raises(bm.InputError, match=f"^sampler: '{sampler}' .*sampler='nutpie'") as caught:
+        bm.fit(toys.gaussian(), "nuts", sampler=sampler, draws=50, progress=False)
+    assert str(error) in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -33,6 +33,22 @@ def test_log_likelihood_of_each_ld_block_is_the_weighted_sum_of_normal_log_densi
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("censor", [2.0, 5.0, 60.0])
+@pytest.mark.parametrize("point", POINTS)
+def test_censored_variant_counts_as_the_probability_of_exceeding_the_threshold(data, point, censor):
+    """Frei et al. 2019, eq. 7: log P(|Z| > censor), also where that underflows (beyond 38 sd)."""
+    h2, zero = np.exp(point)
+    z = np.where(np.arange(data.sizes["variant"]) % 5 == 0, 70.0, data["z"].values[:, 0])
+    sd = np.sqrt(zero + data["n"].values[:, 0] * data["ld_score_h"].values * h2 / data.attrs["h_total"][0])
+    each = np.where(np.abs(z) > censor, np.log(2) + norm.logsf(censor / sd), norm.logpdf(z, scale=sd))
+    expected = np.bincount(data["ld_block"].values, data["weight"].values * each)
+    density = LogDensity(infinitesimal(data.assign(z=(("variant", "trait"), z[:, None])), prior="flat", censor=censor))
+    np.testing.assert_allclose(density.value_and_blocks(np.array(point))[1]["z"], expected, rtol=1e-9, atol=1e-9)
+    h = 1e-5 * np.eye(2)
+    slopes = [(density.value_and_gradient(point + e)[0] - density.value_and_gradient(point - e)[0]) / 2e-5 for e in h]
+    np.testing.assert_allclose(density.value_and_gradient(np.array(point))[1], slopes, rtol=1e-5, atol=1e-3)
+
+
 def test_ld_block_without_weighted_variants_has_log_likelihood_zero(data):
     emptied = data.copy(deep=True)
     emptied["weight"][emptied["ld_block"].values == 3] = 0.0

@@ -69,8 +69,32 @@ def test_unknown_prior_is_refused_with_the_known_ones(build, prior):
         build(simulate_gwas(blocks=5), prior=prior)
 
 
-@pytest.mark.parametrize("build", [univariate_mixer, two_component_mixer])
-@pytest.mark.parametrize("censor", [0.0, -1.0])
-def test_censoring_point_that_is_not_positive_is_refused(build, censor):
-    with pytest.raises(InputError, match="censor"):
+@pytest.mark.parametrize("build", MODELS)
+@pytest.mark.parametrize("censor", [0.0, -1.0, np.nan, np.inf, True, "80", [5.0]])
+def test_censoring_point_that_is_not_a_positive_number_is_refused(build, censor):
+    with pytest.raises(InputError, match=r"^censor: .*expected a positive \|z\|"):
         build(simulate_gwas(blocks=5), censor=censor)
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "words"),
+    [
+        (two_component_mixer, {"maf_s": "free"}, "maf_s: not an option of two_component_mixer, which takes data, prior, censor"),
+        (two_component_mixer, {"likelihood": "fast"}, "likelihood: not an option of two_component_mixer"),
+        (infinitesimal, {"likelihood": "fast"}, "likelihood: not an option of infinitesimal, which takes data, prior, maf_s, censor"),
+        (univariate_mixer, {"components": 2}, "components: not an option of univariate_mixer"),
+    ],
+)
+def test_option_of_another_model_is_refused_with_those_it_takes(build, options, words):
+    with pytest.raises(InputError) as caught:
+        build(simulate_gwas(blocks=5), **options)
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("build", MODELS)
+def test_too_many_arguments_or_none_are_refused(build):
+    with pytest.raises(InputError, match=f"^{build.__name__}: missing a required argument"):
+        build()
+    with pytest.raises(InputError, match=f"^{build.__name__}: too many positional arguments"):
+        build(simulate_gwas(blocks=5), *"abcdef")

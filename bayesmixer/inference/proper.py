@@ -1,0 +1,67 @@
+"""Whether a posterior under flat priors has a finite mass: on the log and logit scales the likelihood of no effect, or of pi = 1, never falls to 0.
+
+Where it falls far enough on the way to the edge of the search box, no sampler gets there and the rest does not matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+
+from bayesmixer.errors import InputError
+from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.find_map import climb
+from bayesmixer.models.common import origin_of
+
+FALL = 8.0  # log-likelihood units, e^-8 = 3e-4: below, a chain may leave through that edge and never come back
+_NEAR = 2e-2
+
+
+def flat(density: LogDensity) -> list[int]:
+    """Places of parameters without a prior."""
+    kinds = (pm.distributions.continuous.FlatRV, pm.distributions.continuous.HalfFlatRV)
+    model = density.model
+    names = {model.rvs_to_values[rv].name for rv in model.free_RVs if isinstance(rv.owner.op, kinds)}
+    return [i for i, name in enumerate(density.names) if name.split("[")[0] in names]
+
+
+def refuse_mode_at_edge(density: LogDensity, mode: Array, bounds: Array) -> None:
+    """Refuse to draw where the mode lies at the edge of the search box in a parameter without a prior.
+
+    Raises
+    ------
+    InputError
+        It does: the posterior is improper.
+    """
+    for i in flat(density):
+        if min(mode[i] - bounds[i, 0], bounds[i, 1] - mode[i]) < _NEAR:
+            raise _improper(density, i, "its mode lies at the edge of the search box")
+
+
+def refuse_open(density: LogDensity, mode: Array, bounds: Array) -> None:
+    """Refuse to send chains where the likelihood, highest over the other parameters, hardly falls towards an edge of the search box.
+
+    Raises
+    ------
+    InputError
+        It falls by less than `FALL` in a parameter without a prior: the posterior is improper there.
+    """
+    if origin_of(density.model) is None:  # nobody knows how far its parameters go
+        return
+    height = density.value_and_gradient(mode)[0]
+    for i in flat(density):
+        for edge in bounds[i]:
+            pinned, start = bounds.copy(), mode.copy()
+            pinned[i] = np.clip(edge + np.array([-_NEAR, _NEAR]), *bounds[i])
+            start[i] = edge
+            fall = height - climb(density, start, pinned).log_posterior
+            if fall < FALL:  # nan where there is no density
+                raise _improper(
+                    density, i, f"the likelihood falls by {max(fall, 0.0):.1f} log units only from the mode to the edge of the search box"
+                )
+
+
+def _improper(density: LogDensity, i: int, why: str) -> InputError:
+    where = "prior" if origin_of(density.model) is not None else "model"
+    remedy = "Use prior='weak', or method='map' for the estimate alone." if where == "prior" else "Give it a prior, or use method='map'."
+    return InputError(where, f"flat for {density.names[i]}, and the posterior is improper: {why}", remedy)
