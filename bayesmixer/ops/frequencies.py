@@ -15,11 +15,14 @@ import numba as nb
 import numpy as np
 
 LOG_TOLERANCE = math.log(1e-9)  # error of p, relative to the smallest p of the band
-MAX_FREQUENCIES = 1024
+# parameters that need more have log-likelihood -inf: effects of hundreds of standard errors (docs/likelihood.md)
+MAX_FREQUENCIES = 8192  # of a cosine sum
+MAX_LINE = 16_384  # of a shifted line
 LOG_COSINE_FLOOR = math.log(1e-7)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
 CANCELLATION = 13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
-_H = 0.02 * 1.2 ** np.arange(52)  # slopes h tried in the bound
-SHIFTS = np.concatenate([[0.0], 0.1 * 1.3 ** np.arange(31)])  # shifts k of the line, up to 265
+_H = 2e-4 * 1.2 ** np.arange(78)  # slopes h tried in the bound
+_LOW = 18  # shifts below 0.1, for densities of thousands of standard errors
+SHIFTS = np.concatenate([[0.0], 0.1 * 1.3 ** np.arange(-_LOW, 31)])  # shifts k of the line, 0.0009 to 265
 
 
 @nb.njit(cache=True)
@@ -53,7 +56,7 @@ def log_total(x, half, pi, sigma2, rest):
 
 @nb.njit(cache=True)
 def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
-    """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve it.
+    """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve it, -1 where nothing can.
 
     Returns
     -------
@@ -73,10 +76,7 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
             d = min(d, (k_up - log_tol) / h)
         ds[b] = 2 * math.pi / (bands.zt_max[b] + d)
         s_max = math.sqrt(-2 * log_tol / sigma2_zero)
-        m[b] = int(s_max / ds[b]) + 2
-        if m[b] > MAX_FREQUENCIES:
-            m[b] = MAX_FREQUENCIES
-            ds[b] = s_max / (MAX_FREQUENCIES - 1)
+        m[b] = int(s_max / ds[b]) + 2 if s_max / ds[b] < MAX_FREQUENCIES - 2 else -1
     return m, ds
 
 
@@ -122,7 +122,7 @@ def choose_shift(cumulant, z, censored, top, log_tol):
         elif v > best + 80.0:
             break
     chosen = at
-    for l in range(max(min(5, top - 3, at), 1) if censored else 0, at + 1):
+    for l in range(max(min(5 + _LOW, top - 3, at), 1) if censored else 0, at + 1):
         if cumulant[l] - SHIFTS[l] * z <= best + CANCELLATION:
             chosen = l
             break

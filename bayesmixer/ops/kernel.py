@@ -17,12 +17,15 @@ import numba as nb
 import numpy as np
 
 from bayesmixer.ops.elementary import FAST, exp_cos_sin
-from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_FREQUENCIES, SHIFTS, choose_shift, cumulants, plan_bands, which_tail
+from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_LINE, SHIFTS, choose_shift, cumulants, plan_bands, which_tail
 from bayesmixer.ops.layout import CHUNK
 from bayesmixer.ops.saddle import HALF_WIDTH, LEAST_LOSS, blend, branch_height, saddle_density, saddle_gradient
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
 LOG_TAIL = LOG_TOLERANCE - 1.0
+# no density is above that of the error alone; one that is by e^0.05 shows that the nodes of the spectrum are too few for effects this strong
+ABOVE = 0.05
+CEILING = math.exp(ABOVE) / math.sqrt(2 * math.pi)
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
@@ -38,7 +41,7 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
     c0, c1, c2, p, d2, f = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     acc, product = np.zeros((m_max, k_n)), np.empty((m_max, k_n))
     for block in range(lo, hi):
-        value, d_zero, pending = 0.0, 0.0, -1
+        value, d_zero, pending, possible = 0.0, 0.0, -1, True
         for c in range(chunks.block_chunk[block], chunks.block_chunk[block + 1]):
             band = chunks.band[c]
             mb = m[band]
@@ -96,6 +99,7 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
                     c1[i] = following
             for i in range(n):
                 density = max(p[i], 1e-300)
+                possible &= density * math.sqrt(inv_nu[i] * sigma2_zero) < CEILING
                 value += weight[i] * math.log(density * math.sqrt(inv_nu[i]))
                 f[i] = weight[i] / density
                 d_zero -= 0.5 * f[i] * d2[i] * inv_nu[i]
@@ -109,7 +113,7 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
                         acc[a, k] += product[a, k]
         if gradient and pending >= 0:
             _contract(acc, d_tables[pending], m[pending], jac[block])
-        loglik[block] += value
+        loglik[block] += value if possible else -np.inf
         jac[block, n_par] += d_zero
 
 
@@ -152,16 +156,20 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
         r, l, block = tail.row[i], shift[i], block_of[i]
         u = place[l]
         k_shift, n, step = SHIFTS[l], m[u], ds[u]
+        if n == 0:  # too fine for any line
+            loglik[block] = -np.inf
+            continue
         z, inv_nu, weight, censored = rows.zt[r], rows.inv_nu[r], rows.weight[r], rows.censored[r]
         wide[:] = rows.spectrum[r]
         share, log_far, slope = 0.0, 0.0, 0.0
+        ceiling = ABOVE if censored else math.log(CEILING / math.sqrt(sigma2_zero))
         if far[i]:
             log_far, place_far = saddle_density(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero)
             share, slope = blend(place_far)
             if share > 0.0 and gradient:
                 saddle_gradient(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero, d_far, d_place)
             if share == 1.0:
-                loglik[block] += weight * log_far
+                loglik[block] += weight * log_far if log_far < ceiling else -np.inf
                 if gradient:
                     for p in range(n_par + 1):
                         jac[block, p] += weight * d_far[p]
@@ -208,7 +216,7 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
             if gradient:  # the share moves with the parameters
                 for p in range(n_par + 1):
                     jac[block, p] += weight * ((1.0 - line) * d_far[p] + slope * (1.0 - ratio) / mixed * d_place[p])
-        loglik[block] += weight * log_p
+        loglik[block] += weight * log_p if log_p < ceiling else -np.inf
         if gradient:
             factor = weight * line / value
             for p in range(n_par):
@@ -251,9 +259,9 @@ def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradien
     s_max = math.sqrt(-2 * (LOG_TAIL - 13.0) / sigma2_zero)
     for u in range(used.size):
         place[used[u]] = u
-        ds[u] = max(2 * math.pi / longest[used[u]], s_max / (MAX_FREQUENCIES - 2))
-        m[u] = int(s_max / ds[u]) + 2
-    m_max = m.max() if used.size else 1
+        ds[u] = 2 * math.pi / longest[used[u]]
+        m[u] = int(s_max / ds[u]) + 2 if s_max / ds[u] < MAX_LINE - 2 else 0
+    m_max = max(m.max(), 1) if used.size else 1
     k_n, c_n = node_x.size, pi.size
     re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
     d_re, d_im = np.zeros((used.size, 2 * c_n, k_n, m_max)), np.zeros((used.size, 2 * c_n, k_n, m_max))
@@ -307,9 +315,11 @@ def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
     """
     chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
     m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
-    tail = tails[which_tail(m, bands)]
     n_blocks = chunks.block_chunk.size - 1
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
+    if m.min() < 0:
+        return np.full(n_blocks, -np.inf), jac
+    tail = tails[which_tail(m, bands)]
     tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
 
     def part(lo, hi):  # no other thread writes the entries of these blocks

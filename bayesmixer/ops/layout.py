@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 
 CHUNK = 128  # variants a chunk: what stays in cache next to its spectra
 LANES = 8  # chunks are padded to whole SIMD registers
+LOW_N = 1 / 400  # of the largest N: fewer than SOME variants of a smaller N are left to the shifted line, lest all pay for their fine steps
+SOME = 0.02
+MOST_UNEQUAL = 1e5  # largest over smallest N that is computed
+LARGEST = 1e12  # of |z| and of a spectrum
 Z_EDGES = (4.0, 5.5)  # |z| up to which the cosine sum may serve (frequencies.py decides); beyond: the shifted line
 
 
@@ -151,8 +155,16 @@ class LikelihoodData:
         for name, v in (("z", z), ("n", n), ("weight", weight), ("spectrum", spectrum)):
             if not np.isfinite(v[keep]).all():
                 raise ValueError(f"{name}: not finite for {int((~np.isfinite(v[keep])).sum())} values of weighted variants")
+        for name, v in (("z", z), ("spectrum", spectrum)):
+            if not (np.abs(v[keep]) < LARGEST).all():
+                raise ValueError(f"{name}: up to {np.abs(v[keep]).max():.3g}, expected below {LARGEST:.0e}")
         if (n[keep] <= 0).any():
             raise ValueError("n: sample sizes must be positive")
+        if n[keep].max() > MOST_UNEQUAL * n[keep].min():
+            raise ValueError(
+                f"n: from {n[keep].min():g} to {n[keep].max():g} for weighted variants, expected within a factor of {MOST_UNEQUAL:.0e}: "
+                "drop the outliers, or set their weight to 0"
+            )
         if censor is not None and not censor > 0:
             raise ValueError(f"censor: {censor}, expected a positive |z|")
         order = keep[np.argsort(block[keep], kind="stable")]
@@ -198,9 +210,15 @@ class LikelihoodData:
         """Rows left to the shifted line when the cosine sum serves |z| up to 0, the first, the second edge (and all censored rows)."""
         out = []
         for edge in (-1.0, *Z_EDGES):
-            row = np.flatnonzero((self.z > edge) | self.rows.censored)
+            row = np.flatnonzero((self.z > edge) | (self.band_of_row < 0))
             out.append(Tail(row, np.searchsorted(self.block[row], np.arange(self.n_blocks + 1)).astype(np.int64)))
         return tuple(out)
+
+    @cached_property
+    def alone(self) -> NDArray[np.bool_]:
+        """Rows of an N so small that only the shifted line serves them, if they are few."""
+        low = self.n < LOW_N * self.n_ref
+        return np.asarray(low if low.mean() <= SOME else np.zeros(low.size, bool))
 
     @cached_property
     def band_of_row(self) -> NDArray[np.int64]:
@@ -208,7 +226,7 @@ class LikelihoodData:
         ld = self.spectrum.sum(1, dtype=float)
         strong = ld > np.quantile(ld, 0.8)
         band = np.where(strong, 1, 0) + 2 * np.searchsorted(Z_EDGES, self.z)
-        return np.where((band >= 2 * len(Z_EDGES)) | self.rows.censored, -1, band)
+        return np.where((band >= 2 * len(Z_EDGES)) | self.rows.censored | self.alone, -1, band)
 
     @cached_property
     def bands(self) -> Bands:

@@ -144,6 +144,8 @@ def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 2))
     weight, slope = lagrange(data.held, s)
     bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
+    if bulk[1].min() < 0:
+        return np.full(n_blocks, -np.inf), jac
     tails_plan = _tail_plan(data, tails[which_tail(bulk[1], bulk[0])], weight, slope, pi, sigma2, sigma2_zero, gradient)
 
     def part(lo, hi):  # no other thread writes the entries of these blocks

@@ -44,7 +44,7 @@ def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
 
 @nb.njit(cache=True)
 def cumulant_table(node_x, n_ref, pi, sigma2, g):
-    """Fill g (shifts, K) with g(x_k; -i k_l), all real."""
+    """Fill g (shifts, K) with g(x_k; -i k_l) at every shift of the ladder `SHIFTS`, all real."""
     rest = max(1.0 - pi.sum(), 0.0)
     for l in range(SHIFTS.size):
         half = 0.5 * n_ref * SHIFTS[l] ** 2
