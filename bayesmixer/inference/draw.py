@@ -87,6 +87,8 @@ def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bound
     """
     if method != "smc":
         proper.refuse_mode_at_edge(density, mode, bounds)
+    if method in ("nuts", "binned"):
+        proper.refuse_open(density, mode, covariance, bounds)
     return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](density, mode, covariance, bounds, settings, kept)
 
 
@@ -95,6 +97,7 @@ def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array,
     n = settings.draws or DRAWS["laplace"]
     result = laplace.sample(density, mode, covariance, bounds, n, np.random.default_rng(settings.seed), settings.progress, kept)
     if not result.pareto_k <= K_HAT:
+        proper.refuse_open(density, mode, covariance, bounds)
         sentence = (
             f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
             f"{result.effective:.0f} effective draws): sampled by NUTS instead, {_most(density, mode, settings)}."
@@ -135,7 +138,6 @@ def _resampled(
 
 def _nuts(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Chains of NUTS, or of another sampler."""
-    proper.refuse_open(density, mode, bounds)
     draws = settings.draws or DRAWS["nuts"]
     taken, stats = _chains_of(sampling.run, density, mode, covariance, settings, kept, draws)
     return Drawn("nuts", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
@@ -143,7 +145,6 @@ def _nuts(density: LogDensity, mode: Array, covariance: Array, bounds: Array, se
 
 def _binned(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
     """Chains of NUTS on bins, re-weighted by the exact likelihood."""
-    proper.refuse_open(density, mode, bounds)
     run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or DRAWS["nuts"], bins=settings.bins)
     r_hat, said = _concerns(run.density, run.draws, run.stats)
     attrs = run.exact.attrs | {"bins": run.density.bins, "binned_r_hat": r_hat}

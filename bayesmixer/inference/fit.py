@@ -26,11 +26,13 @@ from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.inference.rivals import add_one_component
 from bayesmixer.interrupts import remembered
+from bayesmixer.ld.exponents import exponents
 from bayesmixer.models.common import Record, origin_of, record_of
 from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
 from bayesmixer.progress import track
 
+STRONG = 1000.0  # N sigma2_beta H that 24 nodes serve to 0.01 of log p: benchmarks/strong_effects.py
 SCATTER = {
     "log_h2": (np.log(0.01), 0.0),
     "logit_pi": (-9.0, 0.0),
@@ -131,6 +133,7 @@ def fit(
     modes = _modes(density, record, starts, seed, progress)
     _judge(modes, said)
     estimate = estimate_group(density, modes)
+    said += _too_strong(estimate, origin)
     if origin is not None:
         add_criteria(estimate, origin.effective_variants, _null(record))
     if record is not None:
@@ -272,6 +275,21 @@ def _judge(modes: Modes, said: list[str]) -> None:
     rivals = [o for o in distinct(modes.all)[1:] if best.log_posterior - o.log_posterior < 2 and o.converged]
     if rivals:
         said.append(f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the posterior (method='nuts'), not the estimate.")
+
+
+def _too_strong(estimate: xr.Dataset, origin: Record | None) -> list[str]:
+    """What to say where effects at the mode are stronger than the nodes of the LD spectrum serve (docs/likelihood.md)."""
+    if origin is None or origin.name == "infinitesimal" or "sigma2_beta" not in estimate:
+        return []
+    nodes, n = origin.data.sizes["node"], float(origin.data["n"].values[origin.data["weight"].values > 0].max())
+    s = float(estimate["maf_s"]) if "maf_s" in estimate else float(exponents(origin.data)[0])
+    strength, served = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), STRONG * (nodes / 24) ** 1.5
+    if not strength > served:
+        return []
+    return [
+        f"Effects are strong at the mode: N sigma2_beta H is {strength:,.0f}, and the {nodes} nodes of the LD spectrum serve up to {served:,.0f}; "
+        f"the likelihood of single variants may be off by more than 0.01. Build the reference with k={2 * nodes} (ld build --k {2 * nodes})."
+    ]
 
 
 def _null(record: Record | None) -> tuple[float, int] | None:

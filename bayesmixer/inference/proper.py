@@ -10,10 +10,10 @@ import pymc as pm
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.find_map import climb
 from bayesmixer.models.common import origin_of
 
 FALL = 8.0  # log-likelihood units, e^-8 = 3e-4: below, a chain may leave through that edge and never come back
+STEPS = 4
 _NEAR = 2e-2
 
 
@@ -38,8 +38,8 @@ def refuse_mode_at_edge(density: LogDensity, mode: Array, bounds: Array) -> None
             raise _improper(density, i, "its mode lies at the edge of the search box")
 
 
-def refuse_open(density: LogDensity, mode: Array, bounds: Array) -> None:
-    """Refuse to send chains where the likelihood, highest over the other parameters, hardly falls towards an edge of the search box.
+def refuse_open(density: LogDensity, mode: Array, covariance: Array, bounds: Array) -> None:
+    """Refuse to send chains where the likelihood hardly falls towards an edge of the search box, the other parameters following.
 
     Raises
     ------
@@ -51,14 +51,30 @@ def refuse_open(density: LogDensity, mode: Array, bounds: Array) -> None:
     height = density.value_and_gradient(mode)[0]
     for i in flat(density):
         for edge in bounds[i]:
-            pinned, start = bounds.copy(), mode.copy()
-            pinned[i] = np.clip(edge + np.array([-_NEAR, _NEAR]), *bounds[i])
-            start[i] = edge
-            fall = height - climb(density, start, pinned).log_posterior
-            if fall < FALL:  # nan where there is no density
+            fall = height - _height_at(density, mode, covariance, bounds, i, edge)
+            if fall < FALL:
                 raise _improper(
                     density, i, f"the likelihood falls by {max(fall, 0.0):.1f} log units only from the mode to the edge of the search box"
                 )
+
+
+def _height_at(density: LogDensity, mode: Array, covariance: Array, bounds: Array, i: int, edge: float) -> float:
+    """The most that is found of the log density with parameter i at the edge: from where the others are and from where they lean, by Newton steps."""
+    rest = np.delete(np.arange(mode.size), i)
+    inverse = np.linalg.inv(np.linalg.inv(covariance)[np.ix_(rest, rest)])
+    lean = covariance[rest, i] / covariance[i, i] * (edge - mode[i])
+    best = -np.inf
+    for start in (np.zeros(rest.size), lean):
+        x = mode.copy()
+        x[i] = edge
+        x[rest] = np.clip(mode[rest] + start, *bounds[rest].T)
+        for _ in range(STEPS):
+            value, gradient = density.value_and_gradient(x)
+            if not (np.isfinite(value) and np.isfinite(gradient).all()):
+                break
+            best = max(best, value)
+            x[rest] = np.clip(x[rest] + np.clip(inverse @ gradient[rest], -1.0, 1.0), *bounds[rest].T)
+    return best
 
 
 def _improper(density: LogDensity, i: int, why: str) -> InputError:

@@ -73,6 +73,8 @@ def run(
     if sampler == "nutpie":
         import nutpie
 
+        if tune < 2:  # it would panic
+            raise InputError("tune", f"{tune}, expected at least 2 for nutpie")
         if depth is not None:
             acceptance["maxdepth"] = depth
 

@@ -43,11 +43,12 @@ def test_flat_prior_without_heritability_is_refused_for_nuts_and_map_still_serve
 
 
 def test_flat_prior_where_the_likelihood_falls_everywhere_is_not_refused():
-    density = LogDensity(bm.models.infinitesimal(simulate_gwas(h2=0.5, n=50_000, seed=3), prior="flat"))
-    mode = np.log([0.5, 1.05])
+    model = bm.models.infinitesimal(simulate_gwas(h2=0.5, pi=1.0, n=4_000, seed=3), prior="flat")
+    density = LogDensity(model)
+    mode = bm.fit(model, "map", calibrate=False, progress=False)["estimate"]["mode"].values
     bounds = np.array([[np.log(1e-6), np.log(20)], [np.log(0.3), np.log(20)]])
     assert [density.names[i] for i in proper.flat(density)] == ["log_h2", "log_sigma2_0"]
-    proper.refuse_open(density, mode, bounds)
+    proper.refuse_open(density, mode, np.diag([0.01, 0.001]), bounds)
     proper.refuse_mode_at_edge(density, mode, bounds)
 
 
@@ -82,6 +83,6 @@ def test_trees_of_bounded_nuts_are_no_deeper_than_the_bound():
     density = LogDensity(toys.gaussian())
     narrow = toys.COVARIANCE * 1e-6  # a scale far too small: unbounded trees would go to depth 10
     for sampler in ("nutpie", "pymc"):
-        _, stats = sampling.run(density, toys.MEAN, narrow, sampler=sampler, draws=20, tune=0, chains=1, cores=1, seed=1, show=False, depth=3)
+        _, stats = sampling.run(density, toys.MEAN, narrow, sampler=sampler, draws=20, tune=10, chains=1, cores=1, seed=1, show=False, depth=3)
         steps = stats["n_steps"] if "n_steps" in stats else 2.0 ** stats["depth"] - 1
         assert float(steps.max()) <= 7
