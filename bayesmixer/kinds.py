@@ -82,8 +82,17 @@ def is_table(path: Path) -> bool:
     )
 
 
-JSON = Kind("a JSON file", lambda path: "bayesmixer" in json_object(path))
-TABLE = Kind("a table", is_table)
+EXPORTED = ("fit", "check", "compare", "coverage")
+
+
+def is_json(path: Path) -> bool:
+    """Whether a JSON file is what the program exported of a fit, check, comparison or study; notes beside other files are not."""
+    found = json_object(path)
+    return "bayesmixer" in found and found.get("kind") in EXPORTED
+
+
+JSON = Kind("JSON of results", is_json)
+TABLE = Kind("a table of results", is_table)
 
 
 def json_object(path: Path) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bayesmixer.cli.options import Data, Fit, Force, Quiet, Threads
-from bayesmixer.cli.output import check_inputs, claim, say, say_verdict
+from bayesmixer.cli.options import Data, Fit, Force, Json, Quiet, Threads, Tsv
+from bayesmixer.cli.output import check_inputs, claim, export, say, say_verdict
 
 
 def command(
@@ -18,6 +18,8 @@ def command(
         Path | None,
         typer.Option(help="The HTML file.", show_default="name of the fit, ending in .html"),
     ] = None,
+    json: Json = None,
+    tsv: Tsv = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default="trait and model")] = None,
     threads: Threads = None,
     quiet: Quiet = False,
@@ -30,7 +32,7 @@ def command(
       bayesmixer report height.nc --data height_data.nc --out height.html
     """
     target = results.with_suffix(".html") if out is None else out
-    claim({"--out": (target, ())}, force)
+    claim({"--out": (target, ()), "--json": (json, ()), "--tsv": (tsv, ())}, force)
     check_inputs(results, data)
 
     import bayesmixer as bm
@@ -40,5 +42,7 @@ def command(
     held = None if data is None else open_data(data)
     verdict = bm.verdict(fit, held)
     written = bm.report(fit, held, target, title=title, verdict=verdict, replace=force)
+    verdict.store(fit)
+    export(fit, json, tsv)
     say_verdict(verdict)
     say(f"report: {written}")

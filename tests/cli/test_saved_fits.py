@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,11 +103,30 @@ def test_nothing_is_overwritten_without_force_nor_what_is_not_ours_with_it(
 ) -> None:
     taken = folder / words[-1]
     taken.write_text("somebody else's\n")
-    for more in ((),):
+    for more in ((), ("--force",)):
         code, out, err = run(*words, *more)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert f"{words[-2]}: '{taken.name}' is there already" in err
         assert taken.read_text() == "somebody else's\n"
+
+
+def test_a_fit_does_not_take_the_place_of_an_ld_reference_even_when_told_to(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    panel = folder / "panel.zarr"
+    panel.mkdir()
+    (panel / "zarr.json").write_text('{"node_type": "group", "attributes": {"kind": "reference"}}')
+    for option, other in (("--out", []), ("--save-data", ["--out", "new.nc"])):
+        code, out, err = run("fit", "univariate", "none.txt", "--reference", "panel.zarr", option, "panel.zarr", *other, "--force")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert re.match(rf"error: {option}: 'panel.zarr' is there already and is not .* that bayesmixer wrote: it stays", err)
+    assert [p.name for p in panel.iterdir()] == ["zarr.json"]
+
+
+def test_the_notes_of_another_verb_are_no_results(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
+    notes = folder / "height.sumstats.gz.json"
+    notes.write_text('{"bayesmixer": "0.1.0", "rows_read": 7}')
+    code, _, err = run("check", "one.nc", "--data", "data.nc", "--json", notes.name, "--force")
+    assert (code, notes.read_text()) == (2, '{"bayesmixer": "0.1.0", "rows_read": 7}')
+    assert "it stays" in err
 
 
 def test_force_replaces_what_the_program_wrote(run: Callable[..., tuple[int, str, str]], folder: Path) -> None:
