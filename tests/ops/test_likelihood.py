@@ -221,6 +221,22 @@ def test_gradient_of_an_op_without_jacobian_is_that_of_one_with(op):
         np.testing.assert_allclose(a, b, rtol=ROUNDING)
 
 
+def test_compiled_functions_come_back_for_the_one_kernel_on_one_thread_and_pass_interrupts_on(op, monkeypatch):
+    """Compiled in, each function of each data set would hold a copy of it, and take ten seconds."""
+    inputs, threads, whole = symbols(), [], kernel.evaluate
+    f = pytensor.function(inputs, op(*inputs)[0])
+    monkeypatch.setattr(kernel, "evaluate", lambda *args: threads.append(args[-1]) or whole(*args))
+    np.testing.assert_array_equal(f(*ONE), op.evaluate(*ONE)[0])
+    assert threads[0] == 1
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        f(*ONE)
+
+
 def test_ops_are_equal_when_their_data_are_and_survive_pickling(op):
     same, other = MixtureLogLik(make(seed=7)[0]), MixtureLogLik(make(seed=8)[0])
     assert same == op
