@@ -85,10 +85,8 @@ def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bound
     DataWarning
         Before NUTS begins in place of Laplace, with the most that it can take.
     """
-    if method != "smc":
-        proper.refuse_mode_at_edge(density, mode, bounds)
-    if method in ("nuts", "binned"):
-        proper.refuse_open(density, mode, covariance, bounds)
+    if method in ("nuts", "binned"):  # Laplace keeps to the search box, and SMC starts from a prior
+        proper.refuse(density, mode, covariance, bounds)
     return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](density, mode, covariance, bounds, settings, kept)
 
 
@@ -97,7 +95,7 @@ def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array,
     n = settings.draws or DRAWS["laplace"]
     result = laplace.sample(density, mode, covariance, bounds, n, np.random.default_rng(settings.seed), settings.progress, kept)
     if not result.pareto_k <= K_HAT:
-        proper.refuse_open(density, mode, covariance, bounds)
+        proper.refuse(density, mode, covariance, bounds)
         sentence = (
             f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
             f"{result.effective:.0f} effective draws): sampled by NUTS instead, {_most(density, mode, settings)}."

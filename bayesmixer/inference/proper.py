@@ -25,31 +25,22 @@ def flat(density: LogDensity) -> list[int]:
     return [i for i, name in enumerate(density.names) if name.split("[")[0] in names]
 
 
-def refuse_mode_at_edge(density: LogDensity, mode: Array, bounds: Array) -> None:
-    """Refuse to draw where the mode lies at the edge of the search box in a parameter without a prior.
+def refuse(density: LogDensity, mode: Array, covariance: Array, bounds: Array) -> None:
+    """Refuse to send chains where a parameter without a prior has its mode at an edge of the search box, or the likelihood hardly falls towards one.
 
     Raises
     ------
     InputError
-        It does: the posterior is improper.
+        It falls by less than `FALL`, the other parameters following: the posterior is improper there.
     """
-    for i in flat(density):
+    places = flat(density)
+    for i in places:
         if min(mode[i] - bounds[i, 0], bounds[i, 1] - mode[i]) < _NEAR:
             raise _improper(density, i, "its mode lies at the edge of the search box")
-
-
-def refuse_open(density: LogDensity, mode: Array, covariance: Array, bounds: Array) -> None:
-    """Refuse to send chains where the likelihood hardly falls towards an edge of the search box, the other parameters following.
-
-    Raises
-    ------
-    InputError
-        It falls by less than `FALL` in a parameter without a prior: the posterior is improper there.
-    """
     if origin_of(density.model) is None:  # nobody knows how far its parameters go
         return
     height = density.value_and_gradient(mode)[0]
-    for i in flat(density):
+    for i in places:
         for edge in bounds[i]:
             fall = height - _height_at(density, mode, covariance, bounds, i, edge)
             if fall < FALL:

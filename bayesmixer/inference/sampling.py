@@ -131,7 +131,14 @@ def run(
             raise InputError(
                 "sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'."
             ) from None
-        except Exception as error:  # a package of another version than PyMC expects, or a step method that needs more than a name
+        except (
+            TypeError,
+            AttributeError,
+            ValueError,
+            NotImplementedError,
+            KeyError,
+            RuntimeError,
+        ) as error:  # a package of another version than PyMC expects
             found = f"{sampler!r} cannot sample this model here ({type(error).__name__}: {error})"
             raise InputError("sampler", found, "Use sampler='nutpie', or another version of its package.") from error
     check()  # after Ctrl-C PyMC returns what it has

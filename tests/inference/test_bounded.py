@@ -48,8 +48,7 @@ def test_flat_prior_where_the_likelihood_falls_everywhere_is_not_refused():
     mode = bm.fit(model, "map", calibrate=False, progress=False)["estimate"]["mode"].values
     bounds = np.array([[np.log(1e-6), np.log(20)], [np.log(0.3), np.log(20)]])
     assert [density.names[i] for i in proper.flat(density)] == ["log_h2", "log_sigma2_0"]
-    proper.refuse_open(density, mode, np.diag([0.01, 0.001]), bounds)
-    proper.refuse_mode_at_edge(density, mode, bounds)
+    proper.refuse(density, mode, np.diag([0.01, 0.001]), bounds)
 
 
 def test_only_parameters_without_a_prior_count():
