@@ -119,7 +119,7 @@ def _partner(names: Sequence[str], columns: dict[str, int], named: str, other: s
     """Where the user named one allele, the other is the one that is left: of A1 and A2, Allele1 and Allele2, REF and ALT."""
     if other in columns:
         return
-    usual = {*NAMES["a1"], *NAMES["a2"]}
+    usual = {*NAMES["a1"], *NAMES["a2"], "minor_allele", "major_allele"}
     left = [i for i, n in enumerate(names) if i != columns[named] and spellings(normalise(n)) & usual]
     if len(left) == 1 and columns[named] not in {columns.get("ref"), columns.get("alt")}:
         columns[other] = left[0]

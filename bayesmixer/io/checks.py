@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,8 +177,23 @@ def check_agreement(path: Path, first: pl.DataFrame, plan: Plan, value: Mapping[
         )
 
 
+def se_is_of_ratio(path: Path, name: str, first: pl.DataFrame, plan: Plan, value: Mapping[str, Floats]) -> bool:
+    """Whether P shows standard errors beside odds ratios to be those of the ratios, not of their logarithms; a word if so."""
+    if not {"odds_ratio", "se"} <= set(value) or "beta" in value or not {"p", "log10p", "lnp"} & set(first.columns):
+        return False
+    ratio, by_p = value["odds_ratio"], np.abs(z_by(first, plan, "p"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_log = np.abs(np.log(ratio)) / value["se"]
+        use = np.isfinite(of_log) & np.isfinite(by_p) & (by_p > 0.5) & (np.abs(ratio - 1) > 0.05)
+        apart = [float(np.median(np.abs(z[use] / by_p[use] - 1))) if use.sum() >= 20 else 0.0 for z in (of_log, of_log * ratio)]
+    if not (apart[1] < 0.02 and apart[0] > 0.02 + 3 * apart[1]):
+        return False
+    warnings.warn(f"{path}: by P, {name} is the standard error of the odds ratio, not of its logarithm; divided by it", DataWarning, 5)
+    return True
+
+
 def z_by(first: pl.DataFrame, plan: Plan, route: str) -> Floats:
     """z of the first rows by one route alone."""
-    alone = Plan((route,), "constant", 1.0, log10p_sign=plan.log10p_sign, interval=plan.interval)
+    alone = replace(plan, routes=(route,), n_rule="constant", n_constant=1.0, a1_increasing=False, is_vcf=False)
     z: Floats = numbers(first, alone)[0]["z"].to_numpy().astype(np.float64)
     return z

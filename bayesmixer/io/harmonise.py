@@ -43,6 +43,8 @@ class Plan:
         Whether the FILTER field is looked at.
     interval
         What the confidence limits are of: "ratio" (odds ratios), "effect", or "" where there are none to use.
+    se_of_ratio
+        Whether standard errors are those of odds ratios, not of their logarithms.
     """
 
     routes: tuple[str, ...]
@@ -52,6 +54,7 @@ class Plan:
     log10p_sign: int = 1
     is_vcf: bool = False
     interval: str = ""
+    se_of_ratio: bool = False
 
 
 @dataclass
@@ -167,6 +170,8 @@ def _effects(v: dict[str, pl.Series], plan: Plan, bad: dict[str, pl.Series]) -> 
         ratio = v["odds_ratio"]
         bad["odds_ratio_not_positive"] = (ratio <= 0) | ratio.is_infinite()
         log_ratio = _log(ratio)
+        if plan.se_of_ratio and "se" in v:
+            v["se"] = v["se"] / ratio
         v["beta"] = v["beta"].zip_with(v["beta"].is_not_null(), log_ratio) if "beta" in v else log_ratio
     if "se" in v:
         bad["se_not_positive"] = (v["se"] <= 0) | v["se"].is_infinite()

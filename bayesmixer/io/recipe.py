@@ -21,6 +21,7 @@ from bayesmixer.io.checks import (
     interval_is_of_ratio,
     looks_numeric,
     not_a_frequency,
+    se_is_of_ratio,
     z_by,
 )
 from bayesmixer.io.columns import assign
@@ -267,6 +268,8 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
     by_effect = next((z_by(first, plan, r) for r in ("z", "beta") if _can(r, value, interval)), None)
     if "p" in first.columns:
         check_p_scale(table.path, name("p"), first["p"], None if by_effect is None else np.abs(by_effect))
+    if not given.a1_increasing and vcf is None and se_is_of_ratio(table.path, name("se") if "se" in columns else "", first, plan, value):
+        plan = replace(plan, se_of_ratio=True)
     plan = replace(plan, routes=_routes(first, given, value, interval))
     warning = check_plausible(table.path, size, table.names, numbers(first, plan)[0]["n"].to_numpy().astype(np.float64), given)
     check_agreement(table.path, first, plan, value)

@@ -282,7 +282,7 @@ def _finish(frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[
     done = ordered(counts)
     counts.clear()
     counts.update(done)
-    for role in ("eaf", "maf", "info"):
+    for role in ("eaf", "maf", "info") if frame.height else ():
         if role in frame.columns and frame[role].is_null().all():
             frame = frame.drop(role)  # all unknown: as if the file had no such column
             counts.pop("info" if role == "info" else "maf", None)

@@ -282,6 +282,15 @@ def test_confidence_limits_of_effects_and_named_ones(tmp_path: Path) -> None:
     check(read(tmp_path, {**NAMES, "BETA": G.beta, "from": low, "till": high, "N": G.n}, ci_lower="from", ci_upper="till"))
 
 
+@QUIET
+def test_standard_errors_of_odds_ratios_are_told_by_p_and_divided(tmp_path: Path) -> None:
+    wide = pd.Series(np.exp(10 * G.beta))
+    columns = {**NAMES, "OR": wide, "SE": 10 * G.se * wide, "P": with_rows(G.p, {0: "0"}), "N": G.n}
+    with pytest.warns(bm.DataWarning, match="SE is the standard error of the odds ratio, not of its logarithm"):
+        check(read(tmp_path, columns), rtol=1e-8)
+    check(read(tmp_path, columns | {"SE": 10 * G.se}), rtol=1e-8)
+
+
 # --- scales and signs
 
 
@@ -403,6 +412,15 @@ def test_allele1_and_allele2_with_nothing_that_says_saige(tmp_path: Path) -> Non
     # a Tstat that is beta / se is not SAIGE's score
     others = read(tmp_path, {**SAIGE, "Allele1": G.ea, "Allele2": G.oa, "Tstat": G.z, "p.value": G.p})
     check(others)
+
+
+def test_nothing_left_by_the_limit_on_quality_is_said(tmp_path: Path) -> None:
+    with pytest.raises(bm.InputError, match=r"no variant left of 80; removed: info 80 .*--info-min"):
+        read(tmp_path, but(Rsq=0.5, EAF=G.freq))
+
+
+def test_minor_and_major_allele_are_a_pair(tmp_path: Path) -> None:
+    check(read(tmp_path, {"SNP": G.rsid, "minor_allele": G.ea, "major_allele": G.oa, "Z": G.z, "N": G.n}, a1="minor_allele"))
 
 
 def test_a2_named_as_effect_allele_makes_a1_the_other(tmp_path: Path) -> None:
