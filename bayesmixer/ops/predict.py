@@ -103,7 +103,7 @@ def cluster_variants(
     sigma2_beta: ArrayLike,
     sigma2_zero: float,
     weight: ArrayLike | None = None,
-    clusters: int = CLUSTERS,
+    clusters: int | None = CLUSTERS,
 ) -> Clusters:
     """Group variants whose z-scores have nearly the same distribution.
 
@@ -121,7 +121,7 @@ def cluster_variants(
     weight
         (J,) weights, equal by default.
     clusters
-        Number of groups.
+        Number of groups; None leaves every variant its own.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def cluster_variants(
     size = np.broadcast_to(np.asarray(n, np.float64), w.shape)[kept]
     s, top = _at_one_size(size, np.atleast_2d(np.asarray(spectrum))[kept], node_x)
     w = w[kept]
-    if len(s) <= clusters:
+    if clusters is None or len(s) <= clusters:
         return Clusters(s, w, top)
     m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
     height = min(HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())), 6.0)

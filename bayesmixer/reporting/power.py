@@ -19,7 +19,9 @@ Z_THRESHOLD = 5.45
 N_GRID = np.geomspace(1e3, 1e9, 73)
 
 
-def power_draws(data: xr.Dataset, results: xr.DataTree, trait: str | int | None = None, draws: int = 60, clusters: int = CLUSTERS) -> xr.Dataset:
+def power_draws(
+    data: xr.Dataset, results: xr.DataTree, trait: str | int | None = None, draws: int = 60, clusters: int | None = CLUSTERS
+) -> xr.Dataset:
     """Share of h2 in significant variants at each sample size, per posterior draw, and the sample sizes at which it reaches 50% and 90%.
 
     Parameters
@@ -73,7 +75,7 @@ def plot_power(
     *,
     trait: str | int | None = None,
     draws: int = 60,
-    clusters: int = CLUSTERS,
+    clusters: int | None = CLUSTERS,
     curves: xr.Dataset | None = None,
 ) -> Axes:
     """Power curve with its 90% credible band, today's sample size, and the sizes that find half and 90% of the SNP heritability.

@@ -241,7 +241,7 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     )
 
 
-def predicted_survival(v: Variants, p: Parameters, thresholds: Floats, clusters: int = CLUSTERS) -> Floats:
+def predicted_survival(v: Variants, p: Parameters, thresholds: Floats, clusters: int | None = CLUSTERS) -> Floats:
     """Weighted mean over variants of P(|Z| > c) under each draw: (draw, threshold)."""
     from bayesmixer.ops.predict import cluster_variants, survival
 
@@ -250,7 +250,7 @@ def predicted_survival(v: Variants, p: Parameters, thresholds: Floats, clusters:
     return np.asarray(rows, dtype=float)
 
 
-def predicted_power(v: Variants, p: Parameters, n_grid: Floats, z_threshold: float, clusters: int = CLUSTERS) -> Floats:
+def predicted_power(v: Variants, p: Parameters, n_grid: Floats, z_threshold: float, clusters: int | None = CLUSTERS) -> Floats:
     """Share of h2 in genome-wide significant variants at each sample size under each draw: (draw, n)."""
     from bayesmixer.ops.predict import cluster_variants, power_curve
 

@@ -72,7 +72,7 @@ def plot_qq(
     *,
     trait: str | int | None = None,
     draws: int = 24,
-    clusters: int = CLUSTERS,
+    clusters: int | None = CLUSTERS,
     seed: int = 0,
     y_max: float = Y_MAX,
 ) -> Axes:
@@ -120,7 +120,7 @@ def plot_qq_strata(
     axes: Any = None,
     *,
     trait: str | int | None = None,
-    clusters: int = 100,
+    clusters: int | None = 100,
     seed: int = 0,
 ) -> Any:
     """QQ plots in the nine strata of MAF x LD score (tertiles of the evaluated variants' weight, as in `check`).
@@ -169,7 +169,7 @@ def _range(name: str, edges: Floats, i: int) -> str:
     return f"{name} < {as_number(edges[0])}" if i == 0 else f"{name} > {as_number(edges[1])}"
 
 
-def _draw(ax: Axes, v: Variants, p: Parameters | None, clusters: int, seed: int, y_max: float = Y_MAX) -> None:
+def _draw(ax: Axes, v: Variants, p: Parameters | None, clusters: int | None, seed: int, y_max: float = Y_MAX) -> None:
     threshold, share = observed_survival(v)
     low, high = block_bootstrap(v, threshold, seed=seed)
     x, y = -np.log10(share), log10_p(threshold)

@@ -123,3 +123,12 @@ def test_bad_arguments_are_named():
         power_curve([0.0], X[None], X, 0.1, 1e-4, 1.0)
     with pytest.raises(InputError, match="node_x"):
         survival([1.0], [1e4, 2e4], np.tile(X, (2, 1)), X, 0.1, 1e-4, 1.0)
+
+
+def test_no_number_of_clusters_leaves_every_variant_its_own():
+    from bayesmixer.ld.spectrum import nodes
+    from bayesmixer.ops.predict import cluster_variants
+
+    spectrum = np.random.default_rng(0).uniform(0, 1, (40, 24))
+    group = cluster_variants(np.full(40, 1e5), spectrum, nodes(24), 0.01, 1e-5, 1.0, None, None)
+    np.testing.assert_array_equal(group.spectrum, spectrum)
