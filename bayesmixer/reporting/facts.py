@@ -25,6 +25,17 @@ def of_trait(entries: list[dict[str, Any]], trait: str | None) -> list[dict[str,
     return [one for one in entries if one.get("trait") == trait] or entries
 
 
+def alignment_warnings(results: xr.DataTree) -> list[str]:
+    """What `align` warned of, without what it said of other traits than the fitted one."""
+    overlap = read_json(data_attributes(results).get("overlap"), {})
+    overlap = overlap if isinstance(overlap, dict) else {}
+    traits = overlap.get("traits", [])
+    own = of_trait(traits, results.attrs.get("trait"))
+    others = {w for one in traits if one not in own for w in one.get("warnings", [])}
+    mine = {w for one in own for w in one.get("warnings", [])}
+    return [str(w) for w in overlap.get("warnings", []) if w not in others or w in mine]
+
+
 def chromosomes_used(results: xr.DataTree, data: xr.Dataset | None) -> list[str] | None:
     """Names of the chromosomes, in order; None where not recorded."""
     if data is not None and "chrom" in data:

@@ -133,7 +133,7 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
         headline=tables.headline(results),
         verdict=verdict,
         severity_word=WORDS,
-        warnings=[*_not_said_above(results), *_of_alignment(results)],
+        warnings=_not_said_above(results),
         estimates=[t for t in estimates if t is not None],
         diagnostics=tables.diagnostics(results, data),
         optima=tables.optimum_table(results),
@@ -163,14 +163,3 @@ def _not_said_above(results: xr.DataTree) -> list[str]:
     return [
         str(w) for w in read_json(results.attrs.get("warnings"), []) if w not in concerns and not any(words in str(w) for words in SAID_BY_A_RULE)
     ]
-
-
-def _of_alignment(results: xr.DataTree) -> list[str]:
-    """What align warned of, of the fitted trait."""
-    from bayesmixer.reporting.facts import of_trait
-    from bayesmixer.reporting.prediction import data_attributes, read_json
-
-    overlap = read_json(data_attributes(results).get("overlap"), {})
-    of_it = of_trait(overlap.get("traits", []), results.attrs.get("trait"))
-    own = [w for one in of_it for w in one.get("warnings", [])]
-    return [str(w) for w in (own if any("warnings" in one for one in of_it) else overlap.get("warnings", []))]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import xarray as xr
 
+from bayesmixer.reporting.facts import alignment_warnings
 from bayesmixer.reporting.prediction import read_json
 
 Said = tuple[Literal["stop", "caution", "note"], str, str]
@@ -23,10 +24,7 @@ def aligned(results: xr.DataTree) -> dict[str, object]:
 
 def warnings_of_alignment(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
     """Warnings given when the data were aligned are still true when they are fitted."""
-    attrs = aligned(results)
-    overlap = read_json(attrs.get("overlap"), {})
-    said = overlap.get("warnings", []) if isinstance(overlap, dict) else []
-    for text in said:
+    for text in alignment_warnings(results):
         if "dominate" not in text:  # dominant loci have a rule of their own
             yield "caution", str(text).rstrip(".") + ".", REMEDY
 

@@ -9,6 +9,7 @@ import xarray as xr
 import bayesmixer as bm
 from bayesmixer.inference.identity import judge
 from bayesmixer.reporting.check import Check
+from bayesmixer.reporting.facts import alignment_warnings
 from bayesmixer.reporting.trust import CHECKED, RULES, Finding
 from bayesmixer.reporting.verdict import Verdict, by_rules, stored, with_check
 from tests.models.small_gwas import simulate_gwas
@@ -168,3 +169,11 @@ def test_every_rule_stands_in_the_table_of_the_docs_and_no_other(root):
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert named == {rule.__name__ for rule in RULES}
     assert set(CHECKED) <= set(RULES)
+
+
+def test_warnings_of_aligning_another_trait_are_not_those_of_the_fit(clean):
+    fit = clean[0].copy()
+    traits = [{"trait": "iq", "warnings": ["iq: odd"]}, {"trait": "height", "warnings": ["height: odd"]}]
+    attrs = {"overlap": json.dumps({"traits": traits, "warnings": ["iq: odd", "height: odd", "the panel is odd"]})}
+    fit.attrs["data"] = json.dumps(json.loads(fit.attrs["data"]) | attrs)
+    assert alignment_warnings(fit) == ["height: odd", "the panel is odd"]
