@@ -60,20 +60,25 @@ def dominant_blocks(z: NDArray[np.float64], weight: NDArray[np.float64], ld_bloc
     first = np.flatnonzero(np.r_[True, np.diff(ld_block) > 0])
     lead = np.maximum.reduceat(z**2, first)
     excess = np.add.reduceat(weight * (z**2 - 1), first) ** 2
-    strange = _log_expected(lead) < EXPECTED
-    ordinary = max(float(excess[~strange].sum()), 1e-300)
-    found = np.flatnonzero(strange & (excess > OUTWEIGHS * ordinary))
-    return {int(ld_block[first[i]]): float(excess[i] / ordinary) for i in found[np.argsort(-lead[found])]}
+    found = np.zeros(lead.size, bool)
+    while True:
+        # again without those found, which hide the scale of the rest
+        strange = _log_expected(lead, lead[~found]) < EXPECTED
+        ordinary = max(float(excess[~strange].sum()), 1e-300)
+        more = found | (strange & (excess > OUTWEIGHS * ordinary))
+        if (more == found).all():
+            break
+        found = more
+    at = np.flatnonzero(found)
+    return {int(ld_block[first[i]]): float(excess[i] / ordinary) for i in at[np.argsort(-lead[at])]}
 
 
-def _log_expected(lead: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants), 0 where not significant."""
+def _log_expected(lead: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants) if `others` show the scale; 0 where not significant."""
     from scipy.stats import chi2
 
-    hits = np.sort(lead[lead > SIGNIFICANT])
+    hits = np.sort(others[others > SIGNIFICANT])
     out = np.zeros(lead.size)
-    if not hits.size:
-        return out
     known = np.sort(np.r_[hits[:-1], np.full(WEAK, 2 * SIGNIFICANT)])
     # the median, and its standard error more: of few loci it is uncertain, and a sparse trait must lose nothing
     middle = float(known[int((0.5 + 0.5 / np.sqrt(known.size)) * (known.size - 1))])
@@ -83,7 +88,7 @@ def _log_expected(lead: NDArray[np.float64]) -> NDArray[np.float64]:
         above = chi2.logsf(middle / scale, 1) - chi2.logsf(SIGNIFICANT / scale, 1) > np.log(0.5)
         low, high = (low, scale) if above else (scale, high)
     at = lead > SIGNIFICANT
-    out[at] = chi2.logsf(lead[at] / high, 1) - chi2.logsf(SIGNIFICANT / high, 1) + np.log(hits.size)
+    out[at] = chi2.logsf(lead[at] / high, 1) - chi2.logsf(SIGNIFICANT / high, 1) + np.log(max(hits.size, 1))
     return out
 
 

@@ -32,7 +32,9 @@ from bayesmixer.progress import bar
 from bayesmixer.variables import validate
 
 FEW_SAMPLES = 50
-LAYOUT = 1  # raised whenever the same arguments would give other bytes
+LEAST_CALLED = 0.5  # call rate below which a variant is left out
+MUCH_MISSING = 0.03
+LAYOUT = 2  # raised whenever the same arguments would give other bytes
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ def build_reference(
         todo = _begin(job, panels, keep, resume)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         _run(job, panels, todo, workers or cores, progress)
-    return open_reference(job.out, [p.chrom for p in panels])
+    made = open_reference(job.out, [p.chrom for p in panels])
+    _warn_of_missing(made, job.out)
+    return made
 
 
 def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:
@@ -242,6 +246,20 @@ def _warn(panels: list[Panel]) -> None:
         warnings.warn(f"{repeated:,} variants of the panel repeat an id; align by position, or make ids unique", DataWarning, stacklevel=3)
 
 
+def _warn_of_missing(made: xr.DataTree, out: Path) -> None:
+    """A word on missing genotypes, where they are more than a trace."""
+    parts = [child.attrs for child in made.children.values()]
+    rate = float(np.mean([a["missing_rate"] for a in parts]))
+    dropped = sum(int(a.get("low_call_rate", 0)) for a in parts)
+    if rate > MUCH_MISSING or dropped:
+        left_out = f"; {dropped:,} variants with fewer than {LEAST_CALLED:.0%} of them are left out" if dropped else ""
+        warnings.warn(
+            f"{out}: {rate:.1%} of the panel's genotypes are missing{left_out}. r^2 is that of the samples called in both variants, less certain than with all",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
 def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str, str]:
     """Write the root's attributes; returns the fingerprint of each chromosome that is still to be done."""
     from bayesmixer import __version__
@@ -327,8 +345,9 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     """Build and write one chromosome."""
     counts = genotype_counts(panel, partial(advance, 0))
     freq, variance, value = lookup(counts)
-    low = (variance > 0) & (np.minimum(freq, 1 - freq) < job.min_maf)
-    rows = np.flatnonzero((variance > 0) & ~low)
+    uncalled = counts[:, 3] > (1 - LEAST_CALLED) * panel.n_samples
+    low = (variance > 0) & ~uncalled & (np.minimum(freq, 1 - freq) < job.min_maf)
+    rows = np.flatnonzero((variance > 0) & ~low & ~uncalled)
     if not len(rows):
         raise InputError(
             panel.files[0], f"no polymorphic variant on chromosome {panel.chrom}" + (f" with MAF >= {job.min_maf}" if job.min_maf else "")
@@ -342,7 +361,8 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     panel.close()
     attributes = {
         "chrom": panel.chrom, "h_total": [float((h ** (1 + s)).sum()) for s in job.rule.maf_s], "n_reference": len(rows),
-        "m_5_50": int((np.minimum(freq, 1 - freq) > 0.05).sum()), "monomorphic": int((variance == 0).sum()), "maf_filtered": int(low.sum()),
+        "m_5_50": int((np.minimum(freq, 1 - freq) > 0.05).sum()), "monomorphic": int(((variance == 0) & ~uncalled).sum()), "low_call_rate": int(uncalled.sum()),
+        "maf_filtered": int(low.sum()),
         "missing_rate": float(counts[:, 3].sum() / counts.sum()), "x_below": ld.x_below.tolist(), "fingerprint": fingerprint,
     }  # fmt: skip
     advance(0)

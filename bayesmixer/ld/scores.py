@@ -3,6 +3,7 @@
 r_ij is the product of two standardised rows. A tile of it (a few hundred variants square) is visited once for its rows and once,
 transposed, for its columns; every pair adds to the LD score (Bulik-Sullivan et al. 2015: sum of r^2 - (1 - r^2) / (n - 2)) and,
 with strength x_ij = H_i^(1+S) r_ij^2, to the moments of `ld/spectrum.py`. No more than a window of genotypes is ever in memory.
+Where genotypes are missing, a pair's r and its n are those of the samples called in both: with the mean in their place r would shrink.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -79,11 +81,20 @@ def standardise(g: NDArray[np.int8], value: NDArray[np.float32], out: NDArray[np
 
 @nb.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _add_rows(  # type: ignore[no-untyped-def]
-    r, first, itself, last, h, cut, bias, r2_sum, below, below2, moments, split, fine, coarse, n_fine, n_cells
+    r, shared, samples, first, itself, last, h, cut, bias, r2_sum, noise, below, below2, moments, split, fine, coarse, n_fine, n_cells
 ):  # fmt: skip
-    """Add to each row of a tile its partners first..last-1, `itself` left out; `bias` is 1 / (n - 2), or 0 for plain r^2."""
+    """Add to each row of a tile its partners first..last-1, `itself` left out; `bias` is 1 / (n - 2), or 0 for plain r^2.
+
+    `shared` holds the samples called in both of each pair, or nothing where all `samples` are; `noise` gets what r^2 is too large by beyond
+    (1 - r^2) / (samples - 2).
+    """
     n_inverse = bias / (1.0 + 2.0 * bias)
+    complete = shared.shape[0] == 0
     for j in range(r.shape[0]):
+        if not complete:
+            for c in range(first[j], last[j]):
+                if c != itself[j]:
+                    noise[j] += (1.0 - r[j, c] * r[j, c]) * (1.0 / max(shared[j, c] - 2.0, 1.0) - 1.0 / (samples - 2.0))
         total = 0.0
         for c in range(first[j], last[j]):
             total += r[j, c] * r[j, c]
@@ -96,6 +107,9 @@ def _add_rows(  # type: ignore[no-untyped-def]
                 if c == itself[j]:
                     continue
                 r2 = min(1.0, np.float64(r[j, c]) * np.float64(r[j, c]))
+                if not complete and bias > 0.0:
+                    n_inverse = 1.0 / max(np.float64(shared[j, c]), 3.0)
+                    bias = 1.0 / (max(np.float64(shared[j, c]), 3.0) - 2.0)
                 u = r2 - (1.0 - r2) * bias
                 x = h[s, c] * u
                 if r2 >= cut and x >= 0.0:
@@ -111,23 +125,44 @@ def _add_rows(  # type: ignore[no-untyped-def]
 class _Tile:
     """A run of variants in memory: standardised genotypes of its tags and of the others, and sums of the tags."""
 
-    def __init__(self, start: int, stop: int, x: NDArray[np.float32], is_tag: NDArray[np.bool_], h: Float, table: PairTable) -> None:
+    def __init__(
+        self, start: int, stop: int, x: NDArray[np.float32], called: NDArray[np.float32] | None, is_tag: NDArray[np.bool_], h: Float, table: PairTable
+    ) -> None:
         self.start, self.stop = start, stop
         here = is_tag[start:stop]
+        self.called_tags, self.called_others = (None, None) if called is None else (called[here], called[~here])
         self.tags, self.others = start + np.flatnonzero(here), start + np.flatnonzero(~here)
         self.x_tags = x if here.all() else x[here]
         self.x_others = x[~here]
         self.h_tags, self.h_others = np.ascontiguousarray(h[:, self.tags]), np.ascontiguousarray(h[:, self.others])
-        self.r2_sum = np.zeros(len(self.tags))
+        self.r2_sum, self.noise = np.zeros((2, len(self.tags)))
         self.below, self.below2 = np.zeros((2, len(h), len(self.tags)))
         self.moments = np.zeros((len(h), len(self.tags), table.size))
 
-    def add(self, r: NDArray[np.float32], columns: Int, h: Float, lo: Int, hi: Int, cut: float, bias: float, table: PairTable) -> None:
-        """Add correlations `r` (tags, columns) with the variants `columns`."""
+    def add(
+        self, r: NDArray[np.float32], shared: NDArray[np.float32], columns: Int, h: Float, lo: Int, hi: Int, cut: float, bias: float, table: PairTable
+    ) -> None:
+        """Add correlations `r` (tags, columns) with the variants `columns`, over `shared` samples."""
         first, last = np.searchsorted(columns, lo[self.tags]), np.searchsorted(columns, hi[self.tags])
         itself = np.searchsorted(columns, self.tags)
         itself[(itself >= len(columns)) | (columns[np.minimum(itself, len(columns) - 1)] != self.tags)] = -1
-        _add_rows(r, first, itself, last, h, cut, bias, self.r2_sum, self.below, self.below2, self.moments, *table.grid)
+        _add_rows(
+            r,
+            shared,
+            float(self.x_tags.shape[1]),
+            first,
+            itself,
+            last,
+            h,
+            cut,
+            bias,
+            self.r2_sum,
+            self.noise,
+            self.below,
+            self.below2,
+            self.moments,
+            *table.grid,
+        )
 
 
 def genotype_counts(panel: Panel, stop: Callable[[], None]) -> Int:
@@ -211,7 +246,7 @@ def chromosome_ld(
     # 64 MiB of standardised genotypes a tile at most
     edges = tiles(hi, int(np.clip(2**24 // n, 32, 256)))
     count, below, below2 = np.zeros(n_tags), np.zeros((n_s, n_tags)), np.zeros((n_s, n_tags))
-    r2_sum, spectrum = np.zeros(n_tags), np.zeros((n_s, n_tags, rule.k))
+    r2_sum, noise, spectrum = np.zeros(n_tags), np.zeros(n_tags), np.zeros((n_s, n_tags, rule.k))
     tag_row = np.cumsum(is_tag) - 1
     pairs: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
 
@@ -222,7 +257,8 @@ def chromosome_ld(
             g = g[rows[a:b] - rows[a]]
         x = np.empty((b - a, n), np.float32)
         standardise(g, value[a:b], x)
-        return _Tile(int(a), int(b), x, is_tag, h, table)
+        called = (g >= 0).astype(np.float32) if (g < 0).any() else None
+        return _Tile(int(a), int(b), x, called, is_tag, h, table)
 
     live: deque[_Tile] = deque()
     loaded = 0
@@ -237,12 +273,12 @@ def chromosome_ld(
                 break
             _add_pairs_of_tiles(a, b, lo, hi, rule.r2_cutoff, bias, table, tag_row, pairs)
         at = tag_row[a.tags]
-        r2_sum[at], below[:, at], below2[:, at] = a.r2_sum, a.below, a.below2
+        r2_sum[at], noise[at], below[:, at], below2[:, at] = a.r2_sum, a.noise, a.below, a.below2
         for s in range(n_s):
             spectrum[s, at] = a.moments[s] @ table.to_spectrum
         advance(a.stop - a.start)
     count = (hi - lo - 1)[is_tag].astype(float)
-    ld_score = 1 + r2_sum - (count - r2_sum) / (n - 2)
+    ld_score = 1 + r2_sum - (count - r2_sum) / (n - 2) - noise
     ld_score_h, x_below = _finish(spectrum, below, below2, h[:, is_tag], rule)
     return ChromosomeLD(ld_score, ld_score_h, below, spectrum.astype(np.float32), *symmetric_csr(pairs, n_tags), x_below)
 
@@ -253,15 +289,31 @@ def _add_pairs_of_tiles(
 ) -> None:  # fmt: skip
     """All pairs of tile a with tile b >= a (or within it) that involve a tag."""
     if len(a.tags) and len(b.tags):
-        r = a.x_tags @ b.x_tags.T
-        a.add(r, b.tags, b.h_tags, lo, hi, cut, bias, table)
+        r, shared = _correlations(a.x_tags, a.called_tags, b.x_tags, b.called_tags)
+        a.add(r, shared, b.tags, b.h_tags, lo, hi, cut, bias, table)
         if a is not b:
-            b.add(np.ascontiguousarray(r.T), a.tags, a.h_tags, lo, hi, cut, bias, table)
+            b.add(np.ascontiguousarray(r.T), np.ascontiguousarray(shared.T), a.tags, a.h_tags, lo, hi, cut, bias, table)
         pairs.append(close_pairs(r, a.tags, b.tags, hi, tag_row, NEIGHBOUR_R2))
     if len(a.tags) and len(b.others):
-        a.add(a.x_tags @ b.x_others.T, b.others, b.h_others, lo, hi, cut, bias, table)
+        a.add(*_correlations(a.x_tags, a.called_tags, b.x_others, b.called_others), b.others, b.h_others, lo, hi, cut, bias, table)
     if a is not b and len(b.tags) and len(a.others):
-        b.add(b.x_tags @ a.x_others.T, a.others, a.h_others, lo, hi, cut, bias, table)
+        b.add(*_correlations(b.x_tags, b.called_tags, a.x_others, a.called_others), a.others, a.h_others, lo, hi, cut, bias, table)
+
+
+def _correlations(
+    x: NDArray[np.float32], x_called: NDArray[np.float32] | None, y: NDArray[np.float32], y_called: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """r (rows of x, rows of y) over the samples called in both, and their number; no number, shape (0, 0), where none is missing."""
+    r = x @ y.T
+    if x_called is None and y_called is None:
+        return r, np.zeros((0, 0), np.float32)
+    mine, theirs = (np.full(len(v), v.shape[1], np.float32) if called is None else called.sum(1) for v, called in ((x, x_called), (y, y_called)))
+    shared: NDArray[Any] = np.minimum(mine[:, None], theirs)  # where one of the two is complete
+    if x_called is not None and y_called is not None:
+        shared = x_called @ y_called.T
+    # x and y have unit length over their own called samples
+    r *= np.sqrt(mine[:, None] * theirs) / np.maximum(shared, 1)
+    return np.where(shared < 3, 0, np.clip(r, -1, 1)).astype(np.float32), shared.astype(np.float32)
 
 
 def _finish(spectrum: Float, below: Float, below2: Float, h_tags: Float, rule: Rule) -> tuple[Float, Float]:

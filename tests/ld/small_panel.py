@@ -22,14 +22,17 @@ class SmallPanel:
     def polymorphic(self) -> np.ndarray:
         return np.array([len(np.unique(c[~np.isnan(c)])) > 1 for c in self.g.T])
 
-    def standardised(self) -> np.ndarray:
-        """Columns of mean 0 and variance 1, missing ones at the mean."""
-        x = np.where(np.isnan(self.g), np.nanmean(self.g, 0), self.g)
-        return (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
-
     def r(self) -> np.ndarray:
-        x = self.standardised()
-        return x.T @ x / len(x)
+        """Correlations over the samples called in both, with each variant's own mean and variance."""
+        called = ~np.isnan(self.g)
+        x = np.where(called, self.g - np.nanmean(self.g, 0), 0)
+        sd = np.sqrt((x**2).sum(0) / called.sum(0))
+        return np.clip(x.T @ x / self.shared() / np.where(sd > 0, sd, 1) / np.where(sd > 0, sd, 1)[:, None], -1, 1)
+
+    def shared(self) -> np.ndarray:
+        """Number of samples called in both of each pair."""
+        called = (~np.isnan(self.g)).astype(float)
+        return called.T @ called
 
     def h(self) -> np.ndarray:
         f = np.nanmean(self.g, 0) / 2
@@ -83,6 +86,6 @@ def write_pgen(panel: SmallPanel, prefix: Path) -> Path:
     return prefix
 
 
-def unbiased(r2: np.ndarray, n: int) -> np.ndarray:
+def unbiased(r2: np.ndarray, n: int | np.ndarray) -> np.ndarray:
     """LDSC's estimator of rho^2."""
     return r2 - (1 - r2) / (n - 2)
