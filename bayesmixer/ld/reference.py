@@ -145,9 +145,7 @@ def build_reference(
         todo = _begin(job, panels, keep, resume)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         _run(job, panels, todo, workers or cores, progress)
-    made = open_reference(job.out, [p.chrom for p in panels])
-    _warn_of_missing(made, job.out)
-    return made
+    return _warned_of_missing(open_reference(job.out, [p.chrom for p in panels]), job.out)
 
 
 def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:
@@ -246,11 +244,10 @@ def _warn(panels: list[Panel]) -> None:
         warnings.warn(f"{repeated:,} variants of the panel repeat an id; align by position, or make ids unique", DataWarning, stacklevel=3)
 
 
-def _warn_of_missing(made: xr.DataTree, out: Path) -> None:
-    """A word on missing genotypes, where they are more than a trace."""
+def _warned_of_missing(made: xr.DataTree, out: Path) -> xr.DataTree:
+    """The reference; a word on missing genotypes, where they are more than a trace."""
     parts = [child.attrs for child in made.children.values()]
-    rate = float(np.mean([a["missing_rate"] for a in parts]))
-    dropped = sum(int(a.get("low_call_rate", 0)) for a in parts)
+    rate, dropped = float(np.mean([a["missing_rate"] for a in parts])), sum(int(a.get("low_call_rate", 0)) for a in parts)
     if rate > MUCH_MISSING or dropped:
         left_out = f"; {dropped:,} variants with fewer than {LEAST_CALLED:.0%} of them are left out" if dropped else ""
         warnings.warn(
@@ -258,6 +255,7 @@ def _warn_of_missing(made: xr.DataTree, out: Path) -> None:
             DataWarning,
             stacklevel=3,
         )
+    return made
 
 
 def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str, str]:

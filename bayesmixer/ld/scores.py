@@ -130,7 +130,8 @@ class _Tile:
     ) -> None:
         self.start, self.stop = start, stop
         here = is_tag[start:stop]
-        self.called_tags, self.called_others = (None, None) if called is None else (called[here], called[~here])
+        self.called_tags = None if called is None else called[here]
+        self.called_others = None if called is None else called[~here]
         self.tags, self.others = start + np.flatnonzero(here), start + np.flatnonzero(~here)
         self.x_tags = x if here.all() else x[here]
         self.x_others = x[~here]
