@@ -32,8 +32,7 @@ from bayesmixer.progress import bar
 from bayesmixer.variables import validate
 
 FEW_SAMPLES = 50
-LEAST_CALLED = 0.5  # call rate below which a variant is left out
-MUCH_MISSING = 0.03
+LEAST_CALLED, MUCH_MISSING = 0.5, 0.03  # call rate below which a variant is left out; share of missing genotypes that is worth a word
 LAYOUT = 2  # raised whenever the same arguments would give other bytes
 
 
