@@ -16,6 +16,7 @@ FREQUENCIES = 256
 BULK_Z = 3.0
 DECAY = 90.0  # the sum ends where the error's Gaussian is exp(-DECAY / 2)
 BULK_CHUNK, TAIL_CHUNK = 1024, 32
+MOST_UNEQUAL = 100.0  # largest over smallest N: the number of frequencies is fixed here, and a small N needs more
 
 
 class JaxData(NamedTuple):
@@ -85,7 +86,7 @@ def prepare(
     Raises
     ------
     InputError
-        Shapes do not fit, or the data are traced.
+        Shapes do not fit, sample sizes differ by more than a factor of 100, or the data are traced.
     """
     try:
         zj = np.abs(np.asarray(z, np.float64))
@@ -97,6 +98,9 @@ def prepare(
         raise InputError("spectrum", f"has shape {s.shape}, expected {(len(zj), len(np.asarray(node_x)))}")
     nj = np.broadcast_to(np.asarray(n, np.float64), zj.shape)
     n_ref = float(nj.max())
+    if not n_ref <= MOST_UNEQUAL * float(nj.min()):
+        found = f"from {nj.min():,.0f} to {n_ref:,.0f}, expected at most a factor of {MOST_UNEQUAL:g} between them with JAX"
+        raise InputError("n", found, "Drop variants of small N, or use the default sampler.")
     inverse = n_ref / nj
     cut = np.zeros(len(zj), bool) if censored is None else np.broadcast_to(np.asarray(censored, bool), zj.shape)
     tail = (zj > BULK_Z) | cut

@@ -143,3 +143,12 @@ def test_module_does_not_import_jax():
 
     code = "import sys, bayesmixer.ops.jax_kernel; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("case", ["sparse", "polygenic"])
+def test_sample_sizes_a_hundred_times_apart_equal_the_oracle_and_more_are_refused(panel, case):
+    spectrum, _, z = panel
+    n = np.where(np.arange(60) % 3 == 0, 0.01, 1.0) * CASES[case][3]
+    _check(z, n, spectrum, nodes(24), case, 1e-9, 1e-7)
+    with pytest.raises(InputError, match="at most a factor of 100 between them with JAX"):
+        jax_kernel.prepare(z, n / np.where(n < n.max(), 2, 1), spectrum, nodes(24))
