@@ -98,20 +98,20 @@ def replicate(z: np.ndarray, data: xr.Dataset, n: float, keys: dict[str, object]
 
 
 def table(rows: pd.DataFrame) -> str:
-    """Markdown: bias of the mode and coverage of calibrated 90% intervals by cell, and what was excluded of clean traits."""
-    lines = [
-        "| trait | loci | z | treatment | replicates | loci excluded | h2 / true | pi / true | h2 held | pi held | sigma2_0 held | median sd log h2 | sd logit pi |",
-        "|---" * 13 + "|",
-    ]
+    """Markdown: bias of the mode and coverage of calibrated 90% intervals by cell, kept and excluded, and what was excluded of clean traits."""
+    of_two = "h2 / true | pi / true | h2, pi, sigma2_0 held | sd log h2, logit pi |"
+    lines = [f"| trait | loci | z | n | kept: {of_two} excluded | then: {of_two}", "|---" * 13 + "|"]
     done = rows.dropna(subset=["log_h2"])
-    for (trait, loci, z, treatment), g in done.groupby(["trait", "loci", "z", "treatment"]):
-        pi = np.median(1 / (1 + np.exp(-g["logit_pi"]))) / TRAITS[trait][0].components[0].pi
-        held = " | ".join(f"{g[f'held {p}'].fillna(0).mean():.0%}" for p in ("log_h2", "logit_pi", "log_sigma2_0"))
-        sd = " | ".join(f"{g[f'sd {p}'].median():.2f}" for p in ("log_h2", "logit_pi"))
-        out = f"{g['excluded'].mean():.1f}" if treatment == "exclude" else ""
-        lines.append(
-            f"| {trait} | {loci} | {z} | {treatment} | {len(g)} | {out} | {np.exp(g['log_h2'].median()) / H2:.2f} | {pi:.2f} | {held} | {sd} |"
-        )
+    for (trait, loci, z), g in done.groupby(["trait", "loci", "z"]):
+        cells = []
+        for treatment in ("keep", "exclude"):
+            part = g[g["treatment"] == treatment]
+            pi = np.median(1 / (1 + np.exp(-part["logit_pi"]))) / TRAITS[trait][0].components[0].pi
+            held = ", ".join(f"{part[f'held {p}'].fillna(0).mean():.0%}" for p in ("log_h2", "logit_pi", "log_sigma2_0"))
+            sd = ", ".join(f"{part[f'sd {p}'].median():.2f}" for p in ("log_h2", "logit_pi"))
+            cells.append(f"{np.exp(part['log_h2'].median()) / H2:.2f} | {pi:.2f} | {held} | {sd}")
+        excluded = g.loc[g["treatment"] == "exclude", "excluded"].mean()
+        lines.append(f"| {trait} | {loci} | {z} | {g['replicate'].nunique()} | {cells[0]} | {excluded:.1f} | {cells[1]} |")
     lines += ["", "| clean trait | replicates | with a locus excluded | h2 excluded, mean |", "|---|---|---|---|"]
     for trait, g in rows[(rows["loci"] == 0) & (rows["treatment"] == "exclude")].groupby("trait", sort=False):
         lines.append(f"| {trait} | {len(g)} | {(g['excluded'] > 0).sum()} | {g['h2_excluded'].mean():.4f} |")
