@@ -124,7 +124,11 @@ def main() -> None:
     panel = panel_blocks(a.panel, a.ld_blocks, a.chromosomes)
     v = panel.variants
     columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
-    columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", np.ones(len(v))), "n": ("variant", np.full(len(v), 1e5))}
+    columns |= {
+        "pos": ("variant", v["pos"].to_numpy()),
+        "z": ("variant", np.random.default_rng(0).standard_normal(len(v))),
+        "n": ("variant", np.full(len(v), 1e5)),
+    }
     attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
     data = bm.align(xr.Dataset(columns, attrs=attrs), a.reference, blocks=a.ld_blocks, by="id", ambiguous="keep", exclude_regions=(), progress=False)
     row = pd.Index(v["snp"]).get_indexer(data["snp"].values)

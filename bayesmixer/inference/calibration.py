@@ -188,7 +188,7 @@ def moved_groups(
 ) -> dict[str, xr.Dataset]:
     """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws` (chain, draw, P) are raw.
 
-    Where `test` does not reject h2 = 0, h2 is calibrated on its natural scale instead: on that of its log, zero is infinitely far.
+    Where `test` finds little or no heritability, h2 is calibrated on its natural scale instead: on that of its log, zero is infinitely far.
     """
     moved = on_natural_scale(affine(draws, mode, calibration.raw, calibration.covariance), density.names, test)
     return {
@@ -317,7 +317,7 @@ def calibrate(
 def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: Calibration, test: HeritabilityTest | None = None) -> xr.Dataset:
     """The estimate with calibrated standard errors of what it reports, and the calibrated covariance of the parameters."""
     errors = standard_errors(density, mode, found.covariance)
-    if test is not None and not test.seen and "h2_se" in errors:
+    if test is not None and test.weak and "h2_se" in errors:
         errors["h2_se"] = xr.DataArray(test.h2_se)
     return estimate.merge(errors, compat="override").assign(covariance_calibrated=(("parameter", "parameter_bis"), found.covariance))
 

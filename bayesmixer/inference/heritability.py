@@ -21,6 +21,8 @@ from bayesmixer.models.common import HALF_NORMAL, Record
 LEVEL = 0.05
 SHARE_SCORE, SHARE_HITS = 0.8, 0.1  # of the size; a tenth is kept back, since a variance over LD blocks is itself uncertain
 UPPER = 0.95  # probability of the upper limit
+WEAK = 6.0  # standard errors of h2, below which intervals of log h2 hold it too rarely (docs/null_traits.md)
+LARGE_SHARE = 0.3  # of the mean of z^2: up to there the weights of h2 = 0 serve
 FEWEST_BLOCKS = 8  # below, a variance over LD blocks is not worth its name
 GROUP = "h2_test"
 
@@ -45,6 +47,8 @@ class HeritabilityTest:
         95% upper limit: quantile of the half-normal prior times Student's t about `h2`, on h2 >= 0.
     blocks, blocks_effective
         LD blocks with weighted variants, and as many of equal size as would give such a variance.
+    share
+        Of the mean of z^2 that is due to `h2`; where it is large, `h2` is a poor estimate.
     """
 
     p: float
@@ -56,11 +60,17 @@ class HeritabilityTest:
     h2_upper: float
     blocks: int
     blocks_effective: float
+    share: float = 0.0
 
     @property
     def seen(self) -> bool:
         """Whether h2 = 0 is rejected at 5%."""
         return self.p < LEVEL
+
+    @property
+    def weak(self) -> bool:
+        """Whether h2 is to be calibrated on its natural scale: not seen, or less than 6 standard errors of a trait of little signal without strong loci."""
+        return not self.seen or (self.h2 < WEAK * self.h2_se and self.p_hits > LEVEL * SHARE_HITS and self.share < LARGE_SHARE)
 
     @property
     def sentence(self) -> str:
@@ -128,9 +138,10 @@ def heritability_test(data: xr.Dataset, maf_s: float | None = None, censor: floa
     skew = float((score**3).sum() / max((score**2).sum() ** 1.5, 1e-300))
     p_score = float(t.sf(statistic + skew * (1 + 2 * statistic**2) / 6 + skew**2 * statistic**3 / 27, freedom))
     p_hits = min(1.0, 2 * float(norm.sf(np.sqrt(largest / sigma2_0))) * used.size)
+    share = float(np.clip(h2 * np.average(x, weights=w) / sigma2_0, 0.0, 1.0))
     p = min(1.0, p_score / SHARE_SCORE, p_hits / SHARE_HITS)
     upper = float(_posterior_quantile(h2, se, freedom, np.array([UPPER]))[0])
-    return HeritabilityTest(p, statistic, p_score, p_hits, h2, se, upper, int(block.max() + 1), freedom)
+    return HeritabilityTest(p, statistic, p_score, p_hits, h2, se, upper, int(block.max() + 1), freedom, share)
 
 
 def of_record(record: Record | None) -> HeritabilityTest | None:
@@ -157,11 +168,11 @@ def unseen(results: xr.DataTree) -> HeritabilityTest | None:
 
 
 def on_natural_scale(draws: Array, names: list[str], test: HeritabilityTest | None) -> Array:
-    """Draws (..., P) of the parameters `names`, those of log h2 moved to the posterior of the natural scale where h2 = 0 is not rejected.
+    """Draws (..., P) of the parameters `names`, those of log h2 moved to the posterior of the natural scale where the trait is `weak`.
 
     Their order is kept, and with it their dependence on the other parameters.
     """
-    if test is None or test.seen or "log_h2" not in names:
+    if test is None or not test.weak or "log_h2" not in names:
         return draws
     out, at = draws.copy(), names.index("log_h2")
     out[..., at] = np.log(test.calibrated(np.exp(draws[..., at])))

@@ -1,5 +1,6 @@
 """The test of h2 = 0: its score is the likelihood's, its size holds on pure noise, sparse traits are seen, its limit is the posterior's, and every fit holds it."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -94,8 +95,18 @@ def test_the_limit_is_a_quantile_of_the_posterior_on_the_natural_scale(noise):
 def test_draws_of_a_heritable_trait_stay_as_they_are():
     test = heritability_test(simulate_gwas(h2=0.5, pi=1.0, n=100_000, seed=2))
     draws = np.random.default_rng(0).normal(size=(1, 50, 2))
-    assert test.seen
+    assert test.seen and not test.weak
     np.testing.assert_array_equal(on_natural_scale(draws, ["log_h2", "log_sigma2_0"], test), draws)
+
+
+def test_a_weak_trait_that_is_seen_is_calibrated_on_the_natural_scale_too_but_not_one_of_strong_loci(noise):
+    test = heritability_test(noise)
+    seen = dataclasses.replace(test, p=1e-3, p_score=8e-4, p_hits=1.0, h2=0.004, h2_se=0.001)
+    draws = np.log(np.random.default_rng(0).lognormal(np.log(0.005), 0.2, (1, 4000, 1)))
+    moved = np.exp(on_natural_scale(draws, ["log_h2"], seen))
+    assert moved.mean() == pytest.approx(0.004, rel=0.03) and moved.std() == pytest.approx(0.001, rel=0.2)
+    for other in (dataclasses.replace(seen, p_hits=1e-9), dataclasses.replace(seen, h2=0.0061), dataclasses.replace(seen, share=0.4)):
+        np.testing.assert_array_equal(on_natural_scale(draws, ["log_h2"], other), draws)
 
 
 @pytest.fixture(scope="module")
