@@ -302,7 +302,7 @@ def test_bad_arguments_are_named_in_one_line(laplace_small, small, change, word)
 
 def test_a_model_that_was_not_fitted_is_refused(laplace_small, small):
     other = small.assign(z=small["z"] * 1.1)
-    with pytest.raises(InputError, match="log posterior"):
+    with pytest.raises(InputError, match="not what this fit"):
         bm.calibrate(laplace_small, bm.models.univariate_mixer(other))
     with pytest.raises(InputError, match="parameters"):
         bm.calibrate(laplace_small, bm.models.infinitesimal(small))
