@@ -15,9 +15,10 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.identity import data_of_fit, trait_names
-from bayesmixer.reporting.check_families import FAMILIES, FEWEST_BLOCKS, Context, Row, levels
+from bayesmixer.reporting.check_families import FAMILIES, FEWEST_BLOCKS, Context, Row
 from bayesmixer.reporting.facts import INFLATION
 from bayesmixer.reporting.load import check_results
+from bayesmixer.reporting.moment_tests import levels
 from bayesmixer.reporting.pit import BINS, Draw, moments
 from bayesmixer.reporting.prediction import Floats, at_fitted_s, parameters, read_json, variants
 from bayesmixer.reporting.prior_sensitivity import prior_sensitivity

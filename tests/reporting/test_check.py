@@ -15,7 +15,8 @@ from bayesmixer.inference.fingerprint import fingerprint
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ops.predict import survival
 from bayesmixer.reporting.check import _table, check
-from bayesmixer.reporting.check_families import Row, _weight_of_locus, effective_blocks, levels, moment_test, stratum_scores
+from bayesmixer.reporting.check_families import Row, _weight_of_locus
+from bayesmixer.reporting.moment_tests import effective_blocks, levels, moment_test, stratum_scores
 from bayesmixer.reporting.pit import block_scores, cumulative, draw_of, free_of, legendre, moments, spread
 from bayesmixer.reporting.prediction import Parameters, variants
 from bayesmixer.reporting.prior_sensitivity import log_prior, prior_sensitivity
