@@ -205,15 +205,15 @@ def free_name(path: Path) -> Path:
 def claimed(path: str | os.PathLike[str], *, where: str = "") -> Iterator[None]:
     """Context manager of being the only process that writes `path`: the second of two at once is refused in one line.
 
-    The claim is a locked file beside `path` (inside, for a folder that is there), which ends with the process however that ends.
+    The claim is a locked file beside `path`, which ends with the process however that ends.
 
     Raises
     ------
     InputError
         Another process is writing there.
     """
-    target = Path(path)
-    lock = target / ".lock" if target.is_dir() else target.with_name(f".{_short(target.name)}.lock")
+    target = Path(os.path.abspath(path))
+    lock = target.with_name(f".{_short(target.name)}.lock")
     held = _claims.__dict__.setdefault("held", set())
     key = os.path.abspath(lock)
     handle = None if key in held else _lock(lock, where or str(path))
@@ -252,6 +252,7 @@ def _lock(lock: Path, where: str) -> int | None:
                 where, f"another process{f' ({process})' if process else ''} is writing there", "Wait until it ends, or choose another place."
             ) from None
         except OSError:
+            _drop(lock)  # full: not even a number can be written
             os.close(handle)
             return None
 

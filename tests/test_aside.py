@@ -155,6 +155,16 @@ def test_the_second_of_two_writers_is_refused_in_one_line_and_the_claim_ends_wit
     assert names(tmp_path) == []
 
 
+def test_a_folder_is_claimed_by_the_same_lock_before_and_after_it_is_made(tmp_path: Path) -> None:
+    (tmp_path / ".store.lock").touch()  # of a killed process, which made the folder after it claimed the place
+    with aside.claimed(tmp_path / "store"):
+        (tmp_path / "store").mkdir()
+        with aside.claimed(tmp_path / "store"):
+            pass
+    assert names(tmp_path) == ["store"]
+    assert names(tmp_path / "store") == []
+
+
 class Odd(InputError):
     """An error of ours made with other arguments."""
 

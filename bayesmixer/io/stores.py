@@ -43,7 +43,7 @@ def prepare(path: str | Path, kind: str) -> None:
         raise InputError(out, "exists and is a file", "Choose another path for the store.")
     if out.is_dir() and any(out.iterdir()):
         attributes = root_attributes(out)
-        unfinished = all(p.name.startswith(_PARTIAL) or p.name == ".lock" for p in out.iterdir())
+        unfinished = all(p.name.startswith(_PARTIAL) for p in out.iterdir())
         if not unfinished and (attributes is None or attributes.get("kind") != kind):
             raise InputError(out, f"exists and is not {NAMES[kind]}", "Choose another path, or remove it.")
     if not out.parent.is_dir():

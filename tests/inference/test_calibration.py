@@ -304,7 +304,7 @@ def test_a_model_that_was_not_fitted_is_refused(laplace_small, small):
     other = small.assign(z=small["z"] * 1.1)
     with pytest.raises(InputError, match="not what this fit"):
         bm.calibrate(laplace_small, bm.models.univariate_mixer(other))
-    with pytest.raises(InputError, match="infinitesimal, .*but the fit is of univariate_mixer"):
+    with pytest.raises(InputError, match=r"infinitesimal, .*but the fit is of univariate_mixer"):
         bm.calibrate(laplace_small, bm.models.infinitesimal(small))
 
 
