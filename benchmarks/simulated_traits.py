@@ -1,4 +1,4 @@
-"""Fit the simulated traits of ../shared/data through real LD and print truth beside 90% intervals.
+"""Fit the simulated traits of a folder through real LD and print truth beside 90% intervals.
 
     python benchmarks/simulated_traits.py PANEL_DIR [--shared ../shared] [--method laplace] [--traits mixer_pair_1/1 ...] [--work DIR] [--starts 20]
 
@@ -20,7 +20,7 @@ import pandas as pd
 import xarray as xr
 
 import bayesmixer as bm
-from bayesmixer.inference.results import save
+from bayesmixer.io.saved import save
 
 TRAITS = [f"{pair}/{t}" for pair in ("mixer_pair_1", "mixer_pair_2", "infinitesimal_1") for t in (1, 2)]
 

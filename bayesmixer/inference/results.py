@@ -18,8 +18,6 @@ from bayesmixer.inference.density import BLOCK_DIM, Array, LogDensity
 from bayesmixer.inference.find_map import Modes, covariance_of
 from bayesmixer.inference.heritability import unseen
 from bayesmixer.inference.identity import check_fit
-from bayesmixer.io.saved import load as load
-from bayesmixer.io.saved import save as save
 
 TOLD = ("h2", "sigma2_0")  # what a fit tells of a trait that shows no heritability
 PACKAGES = ("bayesmixer", "pymc", "pytensor", "arviz", "nutpie", "numba", "numpy", "scipy", "xarray")

@@ -18,11 +18,11 @@ SAID_BY_A_RULE = (
     "optimiser did not converge",
     "edge of the search box",
     "optima within",
-    "Not calibrated (",
     "Chains disagree",
     "divergent transitions",
+    "No heritability seen",
 )
-"""Parts of a fit's warnings that the rules `optimiser`, `sampler` and `narrow_intervals` put in their words."""
+"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`, `heritability_near_zero`) say."""
 
 
 def report(

@@ -19,7 +19,7 @@ def open_results(path: str | Path) -> xr.DataTree:
     InputError
         No such file, not readable as netCDF or Zarr, or not a fit.
     """
-    from bayesmixer.inference.results import load
+    from bayesmixer.io.saved import load
 
     return check_results(load(path), str(path))
 
@@ -32,7 +32,7 @@ def open_data(path: str | Path) -> xr.Dataset:
     InputError
         No such file, not readable, or not a GwasData.
     """
-    from bayesmixer.inference.results import load
+    from bayesmixer.io.saved import load
 
     data = load(path)
     if not isinstance(data, xr.Dataset) or data.attrs.get("kind") != "gwas_data":

@@ -262,7 +262,8 @@ def moments(
                 cell_hessian[:, i] = (scores_of(low) - scores_of(high)).sum(axis=0) / 0.04
             progress_bar.advance()
     cell_hessian = (cell_hessian + np.swapaxes(cell_hessian, 1, 2)) / 2
-    if not np.abs(cell_hessian).max() < 1e30:
+    predicted = (mean, at_mode, d_level, d_beyond)
+    if not (np.abs(cell_hessian).max() < 1e30 and all(np.isfinite(part).all() for part in predicted)):
         raise InputError("results", "the likelihood cannot be evaluated around the mode: effects are too large for it", "Look at the QQ plot.")
     u, tail, largest = at_mode[:, 0], 1 - at_mode[:, 1:], float(v.z.max())
     which = np.minimum((mean * BINS).astype(np.int64), BINS - 1)

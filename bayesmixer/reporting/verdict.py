@@ -13,7 +13,7 @@ from bayesmixer.inference.identity import JUDGES, data_of_fit
 from bayesmixer.reporting.check import Check, check
 from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.prediction import read_json
-from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
+from bayesmixer.reporting.trust import SEVERITIES, VERY_INFLATED, Finding, Severity, in_two, rules
 
 WORDS = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
 
@@ -136,13 +136,14 @@ JUDGES[:] = [judge]
 def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:
     """The verdict of the rules and of a check of the same data."""
     flagged = found.table[found.table["flagged"]]
-    said = [Finding(_severity(str(name)), *in_two(str(row["in_words"]))) for name, row in flagged.iterrows()]
+    said = [Finding(_severity(str(name), results), *in_two(str(row["in_words"]))) for name, row in flagged.iterrows()]
     return Verdict(_sorted([*rules(results, data, checked=True), *said]), True, True)
 
 
-def _severity(row: str) -> Severity:
-    """Of a flagged row of `check`: how much the prior counts is no misfit."""
-    return "note" if row == "prior" else "caution"
+def _severity(row: str, results: xr.DataTree) -> Severity:
+    """Of a flagged row of `check`: how much the prior counts is no misfit; inflation is grave where the rule, silent beside `check`, would have it so."""
+    grave = row == "inflation" and float(results["posterior"]["sigma2_0"].mean()) > VERY_INFLATED
+    return "note" if row == "prior" else "stop" if grave else "caution"
 
 
 def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:

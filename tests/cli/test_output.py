@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayesmixer.cli.output import check_folder, claim, columns_as_lines, number, print_table
 from bayesmixer.errors import InputError
-from bayesmixer.inference.results import save
+from bayesmixer.io.saved import save
 
 
 def results(value: float) -> xr.DataTree:

@@ -22,7 +22,7 @@ def one_cm(panel_343, tmp_path_factory):
 
 
 def ldsc_scores(x: np.ndarray, cm: np.ndarray, limit: float, chunk: int | None) -> np.ndarray:
-    """LD scores by LDSC's rule (shared/reference/ldsc/RULES.md, section 3): with its windows, cut in chunks, or (None) with exact ones."""
+    """LD scores by LDSC's rule (sum of unbiased r^2 within a window): with its windows, cut in chunks, or (None) with exact ones."""
     m, n = x.shape[1], len(x)
     left = np.searchsorted(cm, cm - limit, "left")
     out = np.zeros(m)

@@ -49,6 +49,17 @@ def test_rules_and_check_give_one_verdict(clean):
     assert str(worst).splitlines()[0] == "Verdict: Do not rely on this estimate: 1 of the findings below is grave."
 
 
+def test_inflation_that_is_grave_by_the_rules_is_so_by_check(clean):
+    fit, data = clean
+    found = bm.check(fit, data, progress=False)
+    table = found.table.copy()
+    table.loc["inflation", ["flagged", "in_words"]] = True, "sigma2_0 is far from 1: stratification; correct the GWAS."
+    for level, value in (("caution", 1.3), ("stop", 1.9)):
+        inflated = fit.copy(deep=True)
+        inflated["posterior"]["sigma2_0"] = inflated["posterior"]["sigma2_0"] * 0 + value
+        assert with_check(inflated, data, Check(table, found.dataset)).level == level
+
+
 def test_a_verdict_without_check_says_so(clean):
     fit, data = clean
     assert "was not checked" in by_rules(fit, data).sentence and "was not checked" in bm.verdict(fit).sentence
@@ -115,12 +126,13 @@ def test_report_says_each_warning_once(clean, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
     fit = clean[0].copy()
     concern = "LD block 3 makes up much of the variance of log_h2 (60%): it hangs on one locus; compare a fit without it."
-    said = [concern, "The optimiser did not converge (still 3 units).", "Sample sizes are odd."]
+    said = [concern, "The optimiser did not converge (still 3 units).", "Sample sizes are odd.", "No heritability seen: h2 < 0.1 (95%)."]
     fit.attrs["warnings"] = json.dumps(said)
     fit["calibration"] = xr.DataTree(xr.Dataset(attrs={"concerns": json.dumps([concern])}))
     text = bm.report(fit, path=tmp_path / "r.html").read_text()
     assert text.count("makes up much of the variance") == text.count("Sample sizes are odd.") == 1
     assert "Compare a fit without it." in text and "still 3 units" not in text
+    assert "No heritability seen" not in text  # the rule of that name speaks by the test, which this fit lacks
 
 
 DEEDS = {
