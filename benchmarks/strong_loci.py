@@ -23,7 +23,7 @@ import xarray as xr
 from compare_truths import aligned
 
 import bayesmixer as bm
-from bayesmixer.inference.calibration import covariance_of_mode
+from bayesmixer.inference.calibration import Calibration, covariance_of_mode
 from bayesmixer.inference.density import LogDensity, forget_ops
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.ld.dominant import LOOKED_AT, find_dominant
@@ -71,7 +71,7 @@ def fitted(data: xr.Dataset, truth: dict[str, float]) -> dict[str, float]:
     out: dict[str, float] = {}
     for i, name in enumerate(density.names):
         out |= {name: float(best.x[i]), f"raw_sd {name}": float(np.sqrt(raw[i, i])), f"sd {name}": np.nan, f"held {name}": np.nan}
-        if found is not None:
+        if isinstance(found, Calibration):
             out[f"sd {name}"] = float(np.sqrt(found.covariance[i, i]))
             out[f"held {name}"] = float(abs(best.x[i] - truth[name]) < NORMAL90 * out[f"sd {name}"])
             out["cautioned"] = float(any("makes up much" in c for c in found.concerns))

@@ -14,7 +14,7 @@ from tests.fixtures import mixer
 def reference(shared):
     folder = shared / "reference/mixer"
     if not (folder / "inputs.npz").is_file():
-        pytest.skip(f"no {folder}/inputs.npz")
+        pytest.skip(f"no {folder}/inputs.npz: it is not beside this checkout")
     inputs = np.load(folder / "inputs.npz")
     h = inputs["H"].astype(float)
     spectrum = spectrum_from_pairs(inputs["indptr"], h[inputs["indices"]] * inputs["r2"].astype(float), 24)

@@ -124,7 +124,7 @@ def test_bad_input_is_one_line_with_cause_and_remedy(name: str, tmp_path: Path) 
     message = str(caught.value)
     assert "\n" not in message
     assert cause in message
-    assert remedy in message.split(cause)[1] or remedy in message
+    assert remedy in message
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
 def folder(shared: Path) -> Path:
     path = shared / "cases/sumstats"
     if not path.is_dir():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no {path}: it is not beside this checkout")
     return path
 
 

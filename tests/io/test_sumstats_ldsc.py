@@ -28,7 +28,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 def folder(shared: Path) -> Path:
     path = shared / "reference/ldsc/munge"
     if not path.is_dir():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no {path}: it is not beside this checkout")
     return path
 
 

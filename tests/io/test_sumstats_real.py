@@ -16,7 +16,7 @@ import bayesmixer as bm
 def real(shared: Path) -> Path:
     path = shared / "data/sumstats/real"
     if not path.is_dir():
-        pytest.skip(f"no {path}")
+        pytest.skip(f"no {path}: it is not beside this checkout")
     return path
 
 
