@@ -60,10 +60,10 @@ def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processe
         remedy = "Run again with fewer; what was finished is kept." if killed else "What was finished is kept; run again."
         raise InputError("processes", f"one of {processes} workers {how}", remedy) from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         for process in started:  # at work on what nobody waits for, or idle; whatever they write is written aside
             process.terminate()
-        pool.shutdown(wait=True)
+        # once, and waiting: a pool that is shut down twice leaves its thread behind, which complains at exit
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def attempt(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:

@@ -106,5 +106,5 @@ def test_what_is_not_finite_is_null(tmp_path: Any) -> None:
 
 def test_what_is_no_fit_is_refused() -> None:
     for write in (bm.to_json, bm.to_tsv):
-        with pytest.raises(bm.InputError, match=r"^results: .*no fit"):
+        with pytest.raises(bm.InputError, match=r"^results: not a fit"):
             write(xr.DataTree())
