@@ -77,7 +77,7 @@ class Record:
 def remember(model: pm.Model, record: Record) -> pm.Model:
     """The model, with its record on the potential `z`, where copies of the model keep it."""
     record.signature = signature(model)
-    model.bayesmixer = model["z"].tag.bayesmixer = record
+    model["z"].tag.bayesmixer = record
     return model
 
 

@@ -1,4 +1,4 @@
-"""Fingerprint of GwasData: a few hashes per LD block, by which two fits know whether they saw the same variants, z-scores and weights.
+"""Fingerprint of GwasData: a few hashes per LD block, by which two fits know whether they saw the same variants, z-scores, weights and LD scores.
 
 Each variant is hashed on its own and a block adds up its variants' hashes modulo 2^64, so that the sum over all blocks does not depend on how the
 genome was cut: the same variants in other LD blocks are told from other variants.

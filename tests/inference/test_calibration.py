@@ -29,6 +29,7 @@ from bayesmixer.inference.information import (
     share_left,
     within_prior,
 )
+from bayesmixer.models.common import record_of
 from tests.models.small_gwas import panel, simulate_gwas
 
 BOX = np.tile([-50.0, 50.0], (2, 1))
@@ -108,7 +109,7 @@ def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_
     assert share_left(info)[20] < 0  # without the block H has no mode here
     without = bm.models.univariate_mixer(data.assign(weight=data["weight"].where(data["ld_block"] != 20, 0)))
     moved = bm.fit(without, "map", calibrate=False, progress=False)["estimate"]["mode"].values - mode
-    refits = calibration.refitted(model.bayesmixer, info, mode)
+    refits = calibration.refitted(record_of(model), info, mode)
     np.testing.assert_allclose(refits[20], moved, atol=5e-3)
     np.testing.assert_allclose(influence(dataclasses.replace(info, refits=refits))[20], moved, atol=5e-3)
     sd = np.sqrt(np.diag(fit["calibration"]["covariance"].values))
