@@ -47,9 +47,10 @@ def place_of(block: int, data: xr.Dataset | None) -> str:
 
 
 def influence_share(info: Information) -> Array:
-    """(L, P) share of each LD block in the variance of each parameter."""
+    """(L, P) share of each LD block in the variance of each parameter; 0 for one that no block tells of."""
     move = influence(info) ** 2
-    return np.asarray(move / move.sum(0))
+    total = move.sum(0)
+    return np.asarray(move / np.where(total > 0, total, 1.0))
 
 
 def _scaled(j: Array, h: Array) -> Array:

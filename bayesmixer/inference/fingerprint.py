@@ -43,9 +43,10 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
         for column in values.reshape(len(values), -1).T:
             both = _mix(both, _bits(column))
     weight, ld = (np.asarray(data[key].values, float) for key in ("weight", "ld_score"))
-    first = np.searchsorted(block, np.arange(count))
-    last = np.searchsorted(block, np.arange(count), side="right") - 1
     chrom, pos = data["chrom"].values.astype(str), np.asarray(data["pos"].values, np.int64)
+    order = np.lexsort((pos, block))  # variants may come in any order
+    first = order[np.searchsorted(block[order], np.arange(count))]
+    last = order[np.searchsorted(block[order], np.arange(count), side="right") - 1]
     return xr.Dataset(
         {
             "n_variants": ("ld_block", np.bincount(block, minlength=count).astype(np.int64)),

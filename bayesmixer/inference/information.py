@@ -155,6 +155,10 @@ def within_prior(covariance: Array, prior: Array) -> Array:
 
 
 def blocks_effective(info: Information) -> Array:
-    """(P,) effective number of LD blocks in the variance of each parameter: (sum u^2)^2 / sum u^4 of their influences u."""
+    """(P,) effective number of LD blocks in the variance of each parameter: (sum u^2)^2 / sum u^4 of their influences u.
+
+    All of them for a parameter that no block tells of (the prior's alone, as `pm.do` leaves it).
+    """
     move = influence(info) ** 2
-    return np.asarray(move.sum(0) ** 2 / (move**2).sum(0))
+    fourth = (move**2).sum(0)
+    return np.where(fourth > 0, move.sum(0) ** 2 / np.where(fourth > 0, fourth, 1.0), float(len(move)))

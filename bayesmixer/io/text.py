@@ -120,7 +120,7 @@ class TextTable:
                 candidate = (line.lstrip("# "), number, end + 1)
             elif line.strip():
                 # a '#' line right above the data is the header if it has as many fields as they have
-                if candidate and len(_words(candidate[0])) == len(_words(line)) > 1:
+                if candidate and _alike(candidate[0], line):
                     return candidate
                 return line, number, end + 1
             start = end + 1
@@ -325,6 +325,13 @@ def _fields(line: str, sep: str) -> list[str]:
         line = re.sub(r'"[^"]*"', lambda m: m[0].replace(sep, "\0"), line)
     parts = line.split() if sep == " " else line.rstrip("\r\n").split(sep)
     return [part.replace("\0", sep).strip().strip('"').strip() for part in parts]
+
+
+def _alike(header: str, line: str) -> bool:
+    """Whether a line has as many fields as the line above it: by tabs or commas, where values may hold the other ("rs1,rs2"), else by any of them."""
+    if any(len(_fields(header, sep)) == len(_fields(line, sep)) > 3 for sep in "\t,"):
+        return True
+    return len(_words(header)) == len(_words(line)) > 1
 
 
 def _words(line: str) -> list[str]:

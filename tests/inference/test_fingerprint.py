@@ -24,6 +24,11 @@ def test_one_other_z_changes_the_hash_of_its_block_alone_and_is_named(small):
     assert "\n" not in text
 
 
+def test_the_order_of_variants_changes_nothing(small):
+    shuffled = small.isel(variant=np.random.default_rng(0).permutation(small.sizes["variant"]))
+    xr.testing.assert_identical(fingerprint(shuffled), fingerprint(small))
+
+
 @pytest.mark.parametrize("name", ["n", "snp"])
 def test_another_sample_size_or_identifier_is_another_data_set(small, name):
     other = changed(small, name, 0, 7.0 if name == "n" else "rs7")

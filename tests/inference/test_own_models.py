@@ -65,3 +65,18 @@ def test_model_with_a_parameter_held_is_calibrated_in_the_others_and_shows_no_nu
     assert "bic_infinitesimal" not in estimate.attrs
     assert estimate.attrs["aic"] == pytest.approx(2 - 2 * estimate.attrs["log_likelihood"])
     assert fit["constant_data"].sizes["ld_block"] == 60  # the fingerprint of the data
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_parameter_that_only_the_prior_tells_of_keeps_the_priors_width_and_spoils_no_other():
+    """What `pm.do` leaves of log sigma2_0 when the variable made of it is held."""
+    data = simulate_gwas(h2=0.3, n=20_000, seed=4)
+    fit, held = (
+        bm.fit(pm.do(bm.models.infinitesimal(data), {name: value}), draws=200, seed=1, progress=False)
+        for name, value in (("sigma2_0", 1.05), ("log_sigma2_0", np.log(1.05)))
+    )
+    calibrated = fit["estimate"]["covariance_calibrated"].to_numpy()
+    raw = fit["estimate"]["covariance"].to_numpy()
+    assert calibrated[1, 1] == pytest.approx(raw[1, 1], rel=0.05)
+    assert float(fit["estimate"]["h2_se"]) == pytest.approx(float(held["estimate"]["h2_se"]), rel=0.02)
+    assert np.isfinite(bm.summary(fit).loc["h2"]).all()

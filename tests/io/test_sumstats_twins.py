@@ -207,6 +207,17 @@ def test_a_poor_z_beside_a_full_analysis_is_asked(tmp_path: Path) -> None:
     check(read(tmp_path, columns, z="Z_gsem", n="N"))
 
 
+def test_header_behind_a_hash_is_known_where_a_value_holds_commas(tmp_path: Path) -> None:
+    columns = {
+        "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea, "rsids": [f"{name},rs7" for name in G.rsid], "nearest_genes": "A,B",
+        "pval": G.p, "mlogp": LP, "beta": G.beta, "sebeta": G.se, "af_alt": G.freq,
+    }  # fmt: skip
+    path = write(tmp_path / "finngen.txt", columns)
+    ds = bm.read_sumstats(path, sample_size=1000, **EVERY)
+    assert ds.sizes["variant"] == len(G)
+    np.testing.assert_allclose(ds["z"], G.z, rtol=1e-9)
+
+
 def test_finngen_beside_uk_biobank_and_their_meta_analysis(tmp_path: Path) -> None:
     columns = {"#CHR": 2, "POS": G.pos, "REF": G.oa, "ALT": G.ea, "SNP": G.rsid}
     for name, sign in (("UKBB_", -1), ("all_inv_var_meta_", 1)):
