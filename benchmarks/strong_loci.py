@@ -125,12 +125,13 @@ def main() -> None:
     p.add_argument("--blocks", default="eur_hg19")
     p.add_argument("--chromosomes", nargs="+", default=None)
     p.add_argument("--replicates", type=int, default=20)
+    p.add_argument("--loci", nargs="*", type=int, default=list(LOCI), help="numbers of loci added; none of them: clean traits only")
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--seed", type=int, default=0)
     a = p.parse_args()
     kept = pd.read_csv(a.out) if a.out.exists() else pd.DataFrame(columns=KEYS)
     done = set(kept[["trait", "loci", "z", "replicate"]].itertuples(index=False, name=None))
-    kinds = [(t, 0, 0) for t in TRAITS] + [(t, k, s) for k in LOCI for s in SIZES for t in FITTED]
+    kinds = [(t, 0, 0) for t in TRAITS] + [(t, k, s) for k in a.loci for s in SIZES for t in FITTED]
     cells = [(r, *kind) for r in range(a.replicates) for kind in kinds]
     todo = [c for c in cells if (c[1], c[2], c[3], c[0]) not in done]
     if todo:
