@@ -125,6 +125,8 @@ def choose_sample_size(
     """
     _check_given(given)
     roles = {r for r in COUNTS if r in columns}
+    if "n" in roles and not {"n_case", "n_control"} & set(given.columns) and 0 in (median("n_case"), median("n_control")):
+        roles -= {"n_case", "n_control"}  # a quantitative trait in a layout that has both: no cases, or no controls
 
     def named(role: str) -> str:
         return names[columns[role]] if columns[role] >= 0 else gwas_vcf.KEYS[role]

@@ -207,6 +207,11 @@ def test_a_poor_z_beside_a_full_analysis_is_asked(tmp_path: Path) -> None:
     check(read(tmp_path, columns, z="Z_gsem", n="N"))
 
 
+@pytest.mark.parametrize("counts", [{"N_cases": G.n, "N_controls": 0}, {"N_cases": 0, "N_controls": G.n}])
+def test_counts_of_no_cases_or_no_controls_leave_n_to_its_own_column(counts: dict[str, object], tmp_path: Path) -> None:
+    check(bm.read_sumstats(write(tmp_path / "quantitative.txt", BASE | counts), **EVERY))
+
+
 def test_header_behind_a_hash_is_known_where_a_value_holds_commas(tmp_path: Path) -> None:
     columns = {
         "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea, "rsids": [f"{name},rs7" for name in G.rsid], "nearest_genes": "A,B",
