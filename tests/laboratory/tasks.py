@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 
@@ -52,6 +53,7 @@ def long(n: int) -> int:
 if __name__ == "__main__":
     from bayesmixer.laboratory.workers import run
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background processes ignore
     try:
         list(run(long, [(1,), (2,)], 2))
     except KeyboardInterrupt:

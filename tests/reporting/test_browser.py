@@ -42,6 +42,7 @@ def test_the_check_would_notice_a_complaint_a_request_and_a_broken_image(tmp_pat
 
 
 def test_every_figure_is_drawn_at_a_legible_size(browser):
+    browser.resize(1280, 800)  # other tests, which may come first, make the window narrow
     sizes = browser.evaluate(
         "[...document.images].map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width, i.getBoundingClientRect().height])"
     )
