@@ -36,7 +36,7 @@ def test_gradient_equals_differences_of_the_value(small, name):
             e[i] = h
             values = [density.value_and_gradient(x + k * e)[0] for k in (-2, -1, 1, 2)]
             slope = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h)  # error of order h^4
-            # of a variant whose p is below 1e-6 the slope is right to some 3e-5 only, and one may have most of the whole (docs/likelihood.md)
+            # one variant of p 3e-7, where two ways of integration are mixed, has most of the slope here, and its own is off by 2.6e-5
             assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-4), density.names[i]
 
 
