@@ -165,13 +165,13 @@ def test_spectra_for_several_s_are_averaged_bin_by_bin(small):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Chains disagree")  # few draws
 def test_fit_by_nuts_on_bins_has_the_means_of_exact_laplace():
-    model = univariate_mixer(simulate_gwas(h2=0.3, pi=0.02, n=20_000, seed=4))
+    model = univariate_mixer(simulate_gwas(h2=0.3, pi=0.1, n=10_000, seed=4))
     common = {"calibrate": False, "profile": False, "progress": False}
-    results = bm.fit(model, "binned", bins=200, draws=300, tune=150, chains=2, seed=1, **common)
-    exact = bm.fit(model, draws=2000, seed=3, **common)["unconstrained_posterior"]
+    results = bm.fit(model, "binned", bins=200, draws=200, tune=80, chains=2, seed=1, **common)
+    exact = bm.fit(model, draws=1000, seed=3, **common)["unconstrained_posterior"]
     stats = results["sample_stats"].attrs
     assert results.attrs["method"] == "binned"
-    assert results["posterior"].sizes == {"chain": 1, "draw": 600}
+    assert results["posterior"].sizes == {"chain": 1, "draw": 400}
     assert results["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
     assert stats["bins"] == 200
     assert stats["pareto_k"] < 0.7

@@ -57,6 +57,13 @@ def test_interrupted_nuts_keeps_finished_chains(model, tmp_path, monkeypatch):
     import nutpie
 
     options = {"draws": 60, "tune": 60, "chains": 2, "cores": 1}
+    compiler, made = nutpie.compile_pymc_model, []
+
+    def compiled_once(*args, **kwargs):  # the three fits whiten the same model at the same mode
+        made[:] = made or [compiler(*args, **kwargs)]
+        return made[0]
+
+    monkeypatch.setattr(nutpie, "compile_pymc_model", compiled_once)
     whole = bm.fit(model, "nuts", **options)
     plain, seeds = nutpie.sample, []
 

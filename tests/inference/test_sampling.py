@@ -11,6 +11,8 @@ from bayesmixer.models import starts
 from tests.inference import toys
 from tests.models.small_gwas import simulate_gwas
 
+QUICK = {"calibrate": False, "profile": False, "progress": False}
+
 
 def means_and_errors(results):
     """{variable: (mean, Monte-Carlo error)} on the free scale."""
@@ -53,7 +55,7 @@ def thinned(example_of):
 
 @pytest.fixture(scope="module")
 def by_laplace(thinned):
-    return bm.fit(bm.models.univariate_mixer(thinned), seed=1, progress=False)
+    return bm.fit(bm.models.univariate_mixer(thinned), seed=1, **QUICK)
 
 
 @pytest.mark.slow
@@ -61,8 +63,8 @@ def by_laplace(thinned):
 def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
     assert by_laplace.attrs["method"] == "laplace"
     assert by_laplace["sample_stats"].attrs["pareto_k"] < 0.7
-    nuts = bm.fit(bm.models.univariate_mixer(thinned), "nuts", draws=250, tune=100, chains=2, seed=1, profile=False, progress=False)
-    assert nuts["posterior"].sizes == {"chain": 2, "draw": 250}
+    nuts = bm.fit(bm.models.univariate_mixer(thinned), "nuts", draws=150, tune=60, chains=2, seed=1, **QUICK)
+    assert nuts["posterior"].sizes == {"chain": 2, "draw": 150}
     assert nuts["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
     assert int(nuts["sample_stats"]["diverging"].sum()) == 0
     agree(by_laplace, nuts)
@@ -71,9 +73,9 @@ def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Chains disagree")
 def test_smc_from_the_weak_prior_agrees_with_laplace():
-    model = bm.models.univariate_mixer(simulate_gwas(h2=0.1, pi=0.05, n=20_000, seed=4, blocks=25))
-    laplace = bm.fit(model, seed=1, profile=False, progress=False)
-    smc = bm.fit(model, "smc", draws=200, chains=2, cores=1, seed=1, profile=False, progress=False)
+    model = bm.models.univariate_mixer(simulate_gwas(h2=0.3, pi=0.1, n=5_000, seed=4))
+    laplace = bm.fit(model, draws=1000, seed=1, **QUICK)
+    smc = bm.fit(model, "smc", draws=100, chains=2, cores=1, seed=1, **QUICK)
     assert laplace.attrs["method"] == "laplace"
     assert smc.attrs["method"] == "smc"
     for name, (mean, _, sd) in means_and_errors(laplace).items():
