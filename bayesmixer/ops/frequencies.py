@@ -20,6 +20,7 @@ MAX_FREQUENCIES = 8192  # of a cosine sum
 MAX_LINE = 16_384  # of a shifted line
 LOG_COSINE_FLOOR = math.log(1e-7)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
 CANCELLATION = 13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
+WORTH = 0.75  # share of a period at which a shorter one is worth the table of another shift
 _H = 2e-4 * 1.2 ** np.arange(78)  # slopes h tried in the bound
 _LOW = 18  # shifts below 0.1, for densities of thousands of standard errors
 SHIFTS = np.concatenate([[0.0], 0.1 * 1.3 ** np.arange(-_LOW, 31)])  # shifts k of the line, 0.0009 to 265
@@ -109,6 +110,9 @@ def choose_shift(cumulant, z, censored, top, log_tol):
     taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0 too, and takes at least half
     of the shift `top` just below the zeros.
 
+    The density of a spectrum falls no faster than exp(-h |z|), h the height of the zeros, however soon that of partners would: a line below them has its
+    aliasing bounded by slopes up to `top` alone. Where the saddle point lies above, that makes periods long, and the shift is that of the shortest.
+
     Returns
     -------
     index into SHIFTS, period, index of the minimum of K(k) - k z
@@ -128,8 +132,26 @@ def choose_shift(cumulant, z, censored, top, log_tol):
             break
     if censored:
         chosen = max(chosen, 1)
+    if chosen >= top:
+        return chosen, _period(cumulant, z, censored, chosen, last, best + log_tol), at
+    last = min(last, top)
+    period = _period(cumulant, z, censored, chosen, last, best + log_tol)
+    shortest, place = period, chosen
+    for l in range(chosen + 1, min(top, at + 1)):  # falls, then rises
+        other = _period(cumulant, z, censored, l, last, best + log_tol)
+        if other > shortest:
+            break
+        shortest, place = other, l
+    if shortest < WORTH * period:
+        return place, shortest, at
+    return chosen, period, at
+
+
+@nb.njit(cache=True)
+def _period(cumulant, z, censored, chosen, last, log_least):
+    """Period that keeps what a line at shift `chosen` takes for p(z) from elsewhere below exp(log_least), by slopes up to the shift `last`."""
     k, kk = SHIFTS[chosen], cumulant[chosen]
-    tol = kk - k * z - best - log_tol
+    tol = kk - k * z - log_least
     left = 1e300
     for l in range(0, last + 1):
         if SHIFTS[l] + k > 0 and not (censored and l > 0):
@@ -139,4 +161,4 @@ def choose_shift(cumulant, z, censored, top, log_tol):
         right = min(right, -z + (cumulant[l] - kk + tol) / (SHIFTS[l] - k))
     if right == 1e300:
         right = 4 * z + 60
-    return chosen, max(left, right, z + 5.0), at
+    return max(left, right, z + 5.0)

@@ -23,6 +23,7 @@ from bayesmixer.ops.saddle import HALF_WIDTH, LEAST_LOSS, blend, branch_height, 
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
 LOG_TAIL = LOG_TOLERANCE - 1.0
+MARGIN = 5.0  # e-folds more of a line's range: derivatives weigh its end by t^2
 # no density is above that of the error alone; one that is by e^0.05 shows that the nodes of the spectrum are too few for effects this strong
 ABOVE = 0.05
 CEILING = math.exp(ABOVE) / math.sqrt(2 * math.pi)
@@ -129,8 +130,11 @@ def _contract(acc, d_table, m, out):
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, far):
-    """Shift and period of the tail rows lo .. hi - 1, and whether they may need the saddle point; `top` is the last shift below the zeros."""
+def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, lost, far):
+    """Shift, period and loss of digits (e-folds) of the tail rows lo .. hi - 1, and whether they may need the saddle point.
+
+    `top` is the last shift below the zeros.
+    """
     cumulant = np.empty(SHIFTS.size)
     wide = np.empty(rows.spectrum.shape[1])
     for i in range(lo, hi):
@@ -139,6 +143,7 @@ def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, far):
         cumulants(wide, rows.inv_nu[r], sigma2_zero, g, cumulant)
         z = rows.zt[r]
         shift[i], period[i], at = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
+        lost[i] = cumulant[shift[i]] - cumulant[at] - (SHIFTS[shift[i]] - SHIFTS[at]) * z
         below = max(top - 1, 0)  # at most h / SHARE
         loss = cumulant[below] - cumulant[at] - (SHIFTS[below] - SHIFTS[at]) * z
         far[i] = below < at and loss > 0.5 * (LEAST_LOSS - HALF_WIDTH)  # coarse: the exact loss decides
@@ -248,17 +253,18 @@ def _band_tables(m, ds, node_x, n_ref, pi, sigma2):
 
 
 @nb.njit(cache=True)
-def _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient):
+def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient):
     """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their frequencies."""
-    longest = np.zeros(SHIFTS.size)
+    longest, deepest = np.zeros(SHIFTS.size), np.zeros(SHIFTS.size)
     for i in range(shift.size):
         longest[shift[i]] = max(longest[shift[i]], period[i])
+        deepest[shift[i]] = max(deepest[shift[i]], lost[i])
     place = np.full(SHIFTS.size, -1)
     used = np.flatnonzero(longest)
     m, ds = np.zeros(used.size, np.int64), np.ones(used.size)
-    s_max = math.sqrt(-2 * (LOG_TAIL - 13.0) / sigma2_zero)
     for u in range(used.size):
         place[used[u]] = u
+        s_max = math.sqrt(2 * (deepest[used[u]] + MARGIN - LOG_TAIL) / sigma2_zero)
         ds[u] = 2 * math.pi / longest[used[u]]
         m[u] = int(s_max / ds[u]) + 2 if s_max / ds[u] < MAX_LINE - 2 else 0
     m_max = max(m.max(), 1) if used.size else 1
@@ -300,11 +306,11 @@ def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
     rows, node_x, n_ref = data.rows, data.node_x, data.n_ref
     n = tail.row.size
     g = np.empty((SHIFTS.size, node_x.size))
-    shift, period, far = np.empty(n, np.int64), np.empty(n), np.empty(n, np.bool_)
+    shift, period, lost, far = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, np.bool_)
     if n:
         cumulant_table(node_x, n_ref, pi, sigma2, g)
-        _plan_rows(0, n, tail, rows, g, _top_shift(node_x, n_ref, pi, sigma2), sigma2_zero, shift, period, far)
-    return shift, far, g, _shift_tables(shift, period, sigma2_zero, node_x, n_ref, pi, sigma2, gradient), _labels(tail)
+        _plan_rows(0, n, tail, rows, g, _top_shift(node_x, n_ref, pi, sigma2), sigma2_zero, shift, period, lost, far)
+    return shift, far, g, _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient), _labels(tail)
 
 
 def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):

@@ -31,13 +31,12 @@ def test_gradient_equals_differences_of_the_value(small, name):
     for _ in range(2):
         x = np.array([rng.uniform(*POINTS.get(v, (-0.5, 0.5))) for v in density.names])
         gradient = density.value_and_gradient(x)[1]
-        for i, h in enumerate(np.full(x.size, 1e-3)):
+        for i, h in enumerate(np.full(x.size, 1e-4)):
             e = np.zeros(x.size)
             e[i] = h
             values = [density.value_and_gradient(x + k * e)[0] for k in (-2, -1, 1, 2)]
             slope = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h)  # error of order h^4
-            # one variant of p 3e-7, where two ways of integration are mixed, has most of the slope here, and its own is off by 2.6e-5
-            assert gradient[i] == pytest.approx(slope, rel=1e-4, abs=1e-4), density.names[i]
+            assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-5), density.names[i]
 
 
 def test_value_equals_scipy_on_a_constrained_model_with_the_jacobian_of_its_transform():

@@ -116,6 +116,22 @@ def test_no_seam_in_sigma2_zero_where_the_cosine_sum_stops_serving_a_band(edge, 
     np.testing.assert_allclose(d_low[:, -1], across, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("partners_of", "pi", "sigma2", "z"), [(2, 0.6, 1e-4, 11.0), (2, 0.25, 2e-4, 15.0)])
+def test_a_line_below_the_zeros_takes_nothing_from_the_slow_tail_of_the_spectrum(partners_of, pi, sigma2, z):
+    """Beyond the zeros the density of a spectrum falls as exp(-h |z|), slower than that of partners: periods that trusted Chernoff's bound
+    there were too short, and values hopped by 1e-5 from one shift to the next, which no derivative can follow."""
+    x = np.concatenate([[0.4], np.random.default_rng(3).uniform(0.02, 0.3, partners_of - 1)])
+    s = spectrum_from_pairs([0, partners_of], x)[0]
+
+    def truth(p, v, zero):
+        return spectrum_log_density(z, N_REF, s, NODE_X, p, v, zero)
+
+    value, jacobian = (a[0] for a in per_variant(np.array([z]), s, (np.array([pi]), np.array([sigma2]), 0.96)))
+    with mp.workdps(30):
+        assert value == pytest.approx(float(truth([pi], [sigma2], 0.96)), abs=1e-8)
+        np.testing.assert_allclose(jacobian, gradient(truth, [pi], [sigma2], 0.96), rtol=1e-7)
+
+
 @pytest.mark.parametrize("censor", [None, 2.5])
 @pytest.mark.parametrize(
     "parameters",
