@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from bayesmixer.cli.main import main
 
-FEW = ["--draws", "400"]  # .ci/run makes the demo in full
+FEW = ["--draws", "100"]  # .ci/run makes the demo in full
 
 
 @pytest.fixture
@@ -26,9 +27,12 @@ def home(example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def test_the_three_lines_of_the_readme_fit_a_model(root: Path, home: Path, example_folder: Path) -> None:
+def test_the_three_lines_of_the_readme_fit_a_model(root: Path, home: Path, example_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import json
 
+    import bayesmixer as bm
+
+    monkeypatch.setattr(bm, "fit", partial(bm.fit, draws=100))
     (code,) = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
     lines = code.strip().splitlines()
     assert len(lines) == 3

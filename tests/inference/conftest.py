@@ -7,6 +7,8 @@ import pytest
 import bayesmixer as bm
 from tests.models.small_gwas import simulate_gwas
 
+LAPLACE_DRAWS = 500
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled(kernel):
@@ -44,4 +46,4 @@ def example_of(example):
 @pytest.fixture(scope="session")
 def laplace_small(small):
     """Fit of `small` by univariate MiXeR and the default method."""
-    return bm.fit(bm.models.univariate_mixer(small), seed=3, progress=False)
+    return bm.fit(bm.models.univariate_mixer(small), draws=LAPLACE_DRAWS, seed=3, progress=False)

@@ -160,7 +160,7 @@ def test_hessian_equals_second_derivatives_by_automatic_differentiation(small):
         return by_block @ slope
 
     with jax.enable_x64():
-        exact = -np.asarray(jax.jacfwd(gradient)(jax.numpy.asarray(x)))
+        exact = -np.asarray(jax.jit(jax.jacfwd(gradient))(jax.numpy.asarray(x)))
     density = LogDensity(model)
     ours = information(density, x, np.sqrt(np.diag(covariance_of(exact)))).hessian
     np.testing.assert_allclose(ours, exact, rtol=2e-3, atol=2e-4 * np.abs(exact).max())

@@ -119,7 +119,7 @@ def little():
 def fits(little):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bm.DataWarning)
-        return {name: bm.fit(getattr(bm.models, name)(little), "map", progress=False) for name in MODELS}
+        return {name: bm.fit(getattr(bm.models, name)(little), "map", profile=False, progress=False) for name in MODELS}
 
 
 def test_every_model_and_the_mode_alone_hold_the_same_test_and_say_its_verdict(little, fits):
@@ -133,15 +133,15 @@ def test_every_model_and_the_mode_alone_hold_the_same_test_and_say_its_verdict(l
         assert list(table.index[table["map"].notna()]) == ["sigma2_0"]
 
 
-def test_a_trait_without_heritability_has_no_two_sided_interval(little):
+def test_a_trait_without_heritability_has_no_two_sided_interval(noise):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bm.DataWarning)
-        results = bm.fit(bm.models.infinitesimal(little), "laplace", draws=300, progress=False)
-    test, h2 = heritability_test(little), results["posterior"]["h2"].values
+        results = bm.fit(bm.models.infinitesimal(noise), "laplace", draws=300, progress=False)
+    test, h2 = heritability_test(noise), results["posterior"]["h2"].values
     table = bm.summary(results)
     assert table.loc["h2", "eti90_lb"] == 0
     assert table.loc["h2", "eti90_ub"] == pytest.approx(np.quantile(h2, 0.9))
     assert np.quantile(h2, 0.95) == pytest.approx(test.h2_upper, rel=0.02)
     assert table.loc["sigma2_beta"].isna()["eti90_lb"] and table.loc["sigma2_0", "eti90_lb"] > 0
-    again = bm.calibrate(results, bm.models.infinitesimal(little))
+    again = bm.calibrate(results, bm.models.infinitesimal(noise))
     np.testing.assert_allclose(again["posterior"]["h2"].values, h2, rtol=1e-9)

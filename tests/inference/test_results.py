@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
+from tests.inference.conftest import LAPLACE_DRAWS
 
 POSTERIOR = {"h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"}
 
@@ -143,10 +144,10 @@ def test_summary_of_a_map_fit_has_the_estimate_alone_and_one_row_a_component(sma
 
 def test_same_seed_gives_the_same_numbers_and_another_seed_others(laplace_small, small):
     model = bm.models.univariate_mixer(small)
-    again = bm.fit(model, seed=3, progress=False)
+    again = bm.fit(model, draws=LAPLACE_DRAWS, seed=3, profile=False, progress=False)
     for name in ("posterior", "unconstrained_posterior", "log_likelihood"):
         xr.testing.assert_equal(again[name].to_dataset(), laplace_small[name].to_dataset())
-    other = bm.fit(model, seed=4, progress=False)
+    other = bm.fit(model, draws=LAPLACE_DRAWS, seed=4, profile=False, progress=False)
     assert (other["posterior"]["pi"].values != laplace_small["posterior"]["pi"].values).any()
     np.testing.assert_allclose(other["estimate"]["mode"].values, laplace_small["estimate"]["mode"].values, atol=1e-9)
 

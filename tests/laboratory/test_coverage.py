@@ -111,15 +111,15 @@ def test_a_second_run_goes_on_and_gives_the_same_replicates(study):
     folder, options, _ = study
     before = pd.read_parquet(folder / "replicates.parquet")
     stamp = next((folder / "batches").glob("*-0000.parquet")).stat().st_mtime_ns
-    table = bm.coverage(folder, replicates=10, **options)
-    assert (table["replicates"] == 10).all()
+    table = bm.coverage(folder, replicates=6, **options)
+    assert (table["replicates"] == 6).all()
     assert next((folder / "batches").glob("*-0000.parquet")).stat().st_mtime_ns == stamp
     after = pd.read_parquet(folder / "replicates.parquet")
     pd.testing.assert_frame_equal(after[after["replicate"] < 5].reset_index(drop=True), before)
-    batch = next((folder / "batches").glob("*-0000.parquet"))
+    batch = next((folder / "batches").glob("*-0001.parquet"))
     batch.unlink()  # as if it had been interrupted there
     again = pd.read_parquet(folder / "replicates.parquet")
-    bm.coverage(folder, replicates=10, **options)
+    bm.coverage(folder, replicates=6, **options)
     stable = [c for c in again.columns if "seconds" not in c]
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "replicates.parquet")[stable], again[stable], check_exact=False, rtol=1e-6)
 

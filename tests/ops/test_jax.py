@@ -25,11 +25,13 @@ CASES = {
 
 @pytest.fixture(autouse=True)
 def float64():
-    """These tests run in float64 whatever ran before."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
+    """These tests run in float64 whatever ran before, and compile in a hurry: what is computed does not depend on how well."""
+    before = {name: jax.config.values[name] for name in ("jax_enable_x64", "jax_disable_most_optimizations")}
+    for name in before:
+        jax.config.update(name, True)
     yield
-    jax.config.update("jax_enable_x64", before)
+    for name, value in before.items():
+        jax.config.update(name, value)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +78,11 @@ def test_blocks_are_weighted_sums_and_reverse_mode_agrees_with_the_jacobian(pane
     pi, sigma2, zero, n = CASES["two components"]
     weight, block = np.linspace(0, 1, len(z)), np.arange(len(z)) // 25
     data = jax_kernel.prepare(z, n * share, spectrum, nodes(24), weight, block)
-    value, jacobian = jax_kernel.block_loglik(data, pi, sigma2, zero)
+    point = np.array(pi), np.array(sigma2), zero
+    value, jacobian = jax.jit(lambda p, v, s: jax_kernel.block_loglik(data, p, v, s))(*point)
     each = weight * log_density(z, n * share, spectrum, nodes(24), pi, sigma2, zero)
     np.testing.assert_allclose(value, np.bincount(block, each), rtol=1e-9)
-    grad = jax.grad(lambda p, v, s: (weight * jax_kernel.variant_loglik(data, p, v, s)).sum(), argnums=(0, 1, 2))(
-        np.array(pi), np.array(sigma2), zero
-    )
+    grad = jax.jit(jax.grad(lambda p, v, s: (weight * jax_kernel.variant_loglik(data, p, v, s)).sum(), argnums=(0, 1, 2)))(*point)
     np.testing.assert_allclose(np.concatenate([np.atleast_1d(g) for g in grad]), np.asarray(jacobian).sum(0), rtol=1e-8)
 
 
@@ -113,6 +114,7 @@ def test_frequencies_needed_are_enough_and_half_of_them_are_not(panel):
 
 
 def test_nothing_of_size_variants_times_frequencies_is_held():
+    jax.config.update("jax_disable_most_optimizations", False)  # as a fit is compiled
     rng = np.random.default_rng(7)
     variants, frequencies = 40_000, 256
     spectrum, z = np.abs(rng.normal(size=(variants, 24))), rng.normal(0, 1.5, variants)
