@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference import binned, laplace
 from bayesmixer.inference.density import LogDensity
@@ -11,7 +10,6 @@ from bayesmixer.inference.find_map import covariance_of, find_modes, hessian
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import record_of
 from tests.inference import toys
-from tests.models.small_gwas import simulate_gwas
 
 BINS = 300
 
@@ -160,27 +158,6 @@ def test_spectra_for_several_s_are_averaged_bin_by_bin(small):
     assert data["spectrum"].dims == ("maf_s", "variant", "node")
     np.testing.assert_allclose(data["spectrum"].values[1], 2 * data["spectrum"].values[0], rtol=1e-5)
     np.testing.assert_allclose(data["ld_score_h"].values[0], data["spectrum"].values[0].sum(1), rtol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Chains disagree")  # few draws
-def test_fit_by_nuts_on_bins_has_the_means_of_exact_laplace():
-    model = univariate_mixer(simulate_gwas(h2=0.3, pi=0.1, n=10_000, seed=4))
-    common = {"calibrate": False, "profile": False, "progress": False}
-    results = bm.fit(model, "binned", bins=200, draws=200, tune=80, chains=2, seed=1, **common)
-    exact = bm.fit(model, draws=1000, seed=3, **common)["unconstrained_posterior"]
-    stats = results["sample_stats"].attrs
-    assert results.attrs["method"] == "binned"
-    assert results["posterior"].sizes == {"chain": 1, "draw": 400}
-    assert results["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
-    assert stats["bins"] == 200
-    assert stats["pareto_k"] < 0.7
-    assert stats["binned_r_hat"] < 1.05
-    for name, found in results["unconstrained_posterior"].data_vars.items():
-        mean, sd = float(exact[name].mean()), float(exact[name].std())
-        assert float(found.mean()) == pytest.approx(mean, abs=0.2 * sd), name
-        assert float(found.std()) == pytest.approx(sd, rel=0.2), name
-    assert "ess_bulk" not in bm.summary(results)
 
 
 @pytest.mark.parametrize("bins", [0, 9, 2.5, True])

@@ -75,13 +75,3 @@ def test_chains_in_place_of_laplace_are_announced_before_they_begin_and_bounded(
         monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: heard.append(str(message)))
         with pytest.raises(Begun):
             bm.fit(toys.heavy_tailed(), draws=300, seed=1, progress=False)
-
-
-@pytest.mark.filterwarnings("ignore:Chains disagree")
-def test_trees_of_bounded_nuts_are_no_deeper_than_the_bound():
-    density = LogDensity(toys.gaussian())
-    narrow = toys.COVARIANCE * 1e-6  # a scale far too small: unbounded trees would go to depth 10
-    for sampler in ("nutpie", "pymc"):
-        _, stats = sampling.run(density, toys.MEAN, narrow, sampler=sampler, draws=20, tune=10, chains=1, cores=1, seed=1, show=False, depth=3)
-        steps = stats["n_steps"] if "n_steps" in stats else 2.0 ** stats["depth"] - 1
-        assert float(steps.max()) <= 7

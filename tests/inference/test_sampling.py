@@ -71,6 +71,36 @@ def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Chains disagree")  # few draws
+def test_fit_by_nuts_on_bins_has_the_means_of_exact_laplace():
+    model = bm.models.univariate_mixer(simulate_gwas(h2=0.3, pi=0.1, n=10_000, seed=4))
+    results = bm.fit(model, "binned", bins=200, draws=200, tune=80, chains=2, seed=1, **QUICK)
+    exact = bm.fit(model, draws=1000, seed=3, **QUICK)["unconstrained_posterior"]
+    stats = results["sample_stats"].attrs
+    assert results.attrs["method"] == "binned"
+    assert results["posterior"].sizes == {"chain": 1, "draw": 400}
+    assert results["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
+    assert stats["bins"] == 200
+    assert stats["pareto_k"] < 0.7
+    assert stats["binned_r_hat"] < 1.05
+    for name, found in results["unconstrained_posterior"].data_vars.items():
+        mean, sd = float(exact[name].mean()), float(exact[name].std())
+        assert float(found.mean()) == pytest.approx(mean, abs=0.2 * sd), name
+        assert float(found.std()) == pytest.approx(sd, rel=0.2), name
+    assert "ess_bulk" not in bm.summary(results)
+
+
+@pytest.mark.filterwarnings("ignore:Chains disagree")
+def test_trees_of_bounded_nuts_are_no_deeper_than_the_bound():
+    density = LogDensity(toys.gaussian())
+    narrow = toys.COVARIANCE * 1e-6  # a scale far too small: unbounded trees would go to depth 10
+    for sampler in ("nutpie", "pymc"):
+        _, stats = sampling.run(density, toys.MEAN, narrow, sampler=sampler, draws=20, tune=10, chains=1, cores=1, seed=1, show=False, depth=3)
+        steps = stats["n_steps"] if "n_steps" in stats else 2.0 ** stats["depth"] - 1
+        assert float(steps.max()) <= 7
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Chains disagree")
 def test_smc_from_the_weak_prior_agrees_with_laplace():
     model = bm.models.univariate_mixer(simulate_gwas(h2=0.3, pi=0.1, n=5_000, seed=4))
