@@ -154,7 +154,7 @@ def writing(path: str | os.PathLike[str], kind: Kind = OWN, *, replace: bool = T
             kept = free_name(target)
             aside.rename(kept)
             raise InputError(path, f"came to be there while it was being written ({error.problem})", f"The new one is {kept}.") from None
-        _rename(aside, target)
+        rename(aside, target)
     except InputError:
         raise
     except Exception as error:
@@ -299,7 +299,7 @@ def _settle(handle: int) -> None:
             raise
 
 
-def _rename(aside: Path, target: Path) -> None:
+def rename(aside: Path, target: Path) -> None:
     """Rename a file or a folder; a folder that is there is moved away first and removed last."""
     if not (aside.is_dir() and target.is_dir()):
         aside.replace(target)

@@ -58,6 +58,21 @@ def prepare(path: str | Path, kind: str) -> None:
         raise
 
 
+def beside(path: str | Path) -> Path:
+    """Where the store is built that is to take the place of the one at `path`, links followed; a killed build goes on from there."""
+    return Path(os.path.realpath(path) + ".partial")
+
+
+def replace(path: str | Path) -> None:
+    """Let the finished store beside `path` take its place; what lies in the earlier one and is no part of it moves along."""
+    new, target = beside(path), Path(os.path.realpath(path))
+    own = {"zarr.json", *map(str, (root_attributes(target) or {}).get("chromosomes", []))}
+    for entry in list(target.iterdir()):
+        if entry.name not in own and not entry.name.startswith(_PARTIAL) and not (new / entry.name).exists():
+            os.replace(entry, new / entry.name)
+    aside.rename(new, target)
+
+
 def clear_up(path: str | Path) -> None:
     """Remove what a killed run left unfinished: only for whoever has claimed the store."""
     for left in Path(path).glob(f"{_PARTIAL}*"):

@@ -27,6 +27,7 @@ from bayesmixer.io.genotypes import Panel, open_panels, sha256
 from bayesmixer.ld.gwas_data import heterozygosity_bins
 from bayesmixer.ld.scores import ChromosomeLD, Rule, chromosome_ld, genotype_counts, lookup
 from bayesmixer.ld.spectrum import K_DEFAULT, nodes
+from bayesmixer.ld.tags import is_tag_of, tag_ids
 from bayesmixer.ld.window import Window, bounds, check_window, default_window, parse_window
 from bayesmixer.progress import bar
 from bayesmixer.variables import validate
@@ -101,7 +102,8 @@ def build_reference(
     progress
         Show a progress bar; None: where standard error is a terminal.
     resume
-        Keep finished chromosomes of an earlier call with the same arguments and files; False replaces the store.
+        Keep finished chromosomes of an earlier call with the same arguments and files; False replaces the store when the new one is complete.
+        That is built in OUT.partial, from which the same call goes on.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def build_reference(
     """
     _check_numbers(k, maf_s, r2_rule, r2_cutoff, min_maf, workers)
     chosen = None if window is None else parse_window(window)
-    tag_ids = None if tags is None else _tag_ids(tags)
+    wanted = None if tags is None else tag_ids(tags)
     panels = open_panels(genotypes, keep=keep, chromosomes=chromosomes)
     n = panels[0].n_samples
     other = next((p for p in panels if p.n_samples != n), None)
@@ -133,18 +135,24 @@ def build_reference(
     for panel in panels:
         check_window(chosen, panel.chrom, panel.variants["cm"].to_numpy(), panel.files[1])
     cutoff = _cutoff(r2_rule, r2_cutoff, n)
-    if tag_ids is not None and not any(_is_tag(p.variants, p.chrom, tag_ids).any() for p in panels):
-        raise InputError("tags", f"none of {len(tag_ids):,} ids is in the panel", f"Ids there look like {panels[0].variants['snp'].iloc[0]}.")
+    if wanted is not None and not any(is_tag_of(p.variants, p.chrom, wanted).any() for p in panels):
+        raise InputError("tags", f"none of {len(wanted):,} ids is in the panel", f"Ids there look like {panels[0].variants['snp'].iloc[0]}.")
     _warn(panels)
     rule = Rule(int(k), tuple(float(s) for s in maf_s), r2_rule, cutoff)
-    job = _Job(Path(out), chosen, rule, tag_ids, float(min_maf or 0.0))
-    stores.prepare(job.out, "reference")
-    with aside.claimed(job.out):
+    out = Path(out)
+    stores.prepare(out, "reference")
+    replaces = not resume and stores.root_attributes(out) is not None
+    job = _Job(stores.beside(out) if replaces else out, chosen, rule, wanted, float(min_maf or 0.0))
+    with aside.claimed(out):
+        if replaces:
+            stores.prepare(job.out, "reference")
         stores.clear_up(job.out)
-        todo = _begin(job, panels, keep, resume)
+        todo = _begin(job, panels, keep, replaces)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         _run(job, panels, todo, workers or cores, progress)
-    return _warned_of_missing(open_reference(job.out, [p.chrom for p in panels]), job.out)
+        if replaces:
+            stores.replace(out)
+    return _warned_of_missing(open_reference(out, [p.chrom for p in panels]), out)
 
 
 def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:
@@ -214,26 +222,6 @@ def _cutoff(r2_rule: str, r2_cutoff: float | None, n: int) -> float:
     return max(float(r2_cutoff or 0.0), 1 / (n - 1))
 
 
-def _tag_ids(tags: str | Path | Iterable[str]) -> frozenset[str]:
-    if not isinstance(tags, str | Path):
-        return frozenset(map(str, tags))
-    path = Path(tags)
-    if not path.is_file():
-        raise InputError(path, "no such file of tag variants", "One id a line, in the first column.")
-    try:
-        table = pd.read_csv(path, sep=r"\s+", header=None, usecols=[0], dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError, OSError, EOFError) as error:
-        raise InputError(path, f"cannot be read as a list of ids ({error})", "One id a line, in the first column.") from None
-    return frozenset(table[0])
-
-
-def _is_tag(variants: pd.DataFrame, chrom: str, tags: frozenset[str] | None) -> NDArray[np.bool_]:
-    if tags is None:
-        return np.ones(len(variants), bool)
-    by_place = (chrom + ":" + variants["pos"].astype(str)).isin(tags)
-    return np.asarray(variants["snp"].isin(tags) | by_place, bool)
-
-
 def _warn(panels: list[Panel]) -> None:
     n = panels[0].n_samples
     if n < FEW_SAMPLES:
@@ -257,8 +245,11 @@ def _warned_of_missing(made: xr.DataTree, out: Path) -> xr.DataTree:
     return made
 
 
-def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str, str]:
-    """Write the root's attributes; returns the fingerprint of each chromosome that is still to be done."""
+def _begin(job: _Job, panels: list[Panel], keep: Any, replaces: bool) -> dict[str, str]:
+    """Write the root's attributes; returns the fingerprint of each chromosome that is still to be done.
+
+    Of an unfinished store that is to replace another (`replaces`) nothing is kept if it was of other arguments or chromosomes.
+    """
     from bayesmixer import __version__
 
     blocks = None if job.window.blocks is None else hashlib.sha256(job.window.blocks.to_csv(index=False).encode()).hexdigest()
@@ -268,10 +259,12 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, resume: bool) -> dict[str,
         "tags": "all" if job.tags is None else hashlib.sha256("\n".join(sorted(job.tags)).encode()).hexdigest(),
         "keep": "all" if keep is None else "some", "ld_blocks": blocks or "", "layout": LAYOUT,
     }  # fmt: skip
-    earlier = stores.root_attributes(job.out) if resume else None
+    earlier = stores.root_attributes(job.out)
     if earlier is not None:
         differs = [f"{name} {earlier.get(name)} there, {value} now" for name, value in arguments.items() if earlier.get(name) != value]
-        if differs:
+        if replaces and (differs or set(json.loads(earlier["sources"])) != {p.chrom for p in panels}):
+            earlier = None
+        elif differs:
             raise InputError(
                 job.out,
                 f"a reference built with other arguments ({'; '.join(differs)})",
@@ -353,7 +346,7 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     variants, freq = panel.variants.iloc[rows].reset_index(drop=True), freq[rows]
     h = 2 * freq * (1 - freq)
     lo, hi, label = bounds(job.window, panel.chrom, variants["pos"].to_numpy(), variants["cm"].to_numpy())
-    is_tag = _is_tag(variants, panel.chrom, job.tags)
+    is_tag = is_tag_of(variants, panel.chrom, job.tags)
     ld = chromosome_ld(panel, rows, value[rows], h, is_tag, lo, hi, job.rule, advance)
     panel.close()
     attributes = {

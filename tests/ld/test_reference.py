@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 import subprocess
 import sys
 import time
@@ -297,6 +298,48 @@ def test_an_interrupted_build_stops_and_leaves_whole_chromosomes_only(tmp_path, 
     assert set(stores.group_names(tmp_path / "r.zarr")) <= {"20", "21", "22"}
     assert len(stores.group_names(tmp_path / "r.zarr")) < 3
     assert not list((tmp_path / "r.zarr").glob(".partial-*"))
+
+
+def test_an_earlier_reference_stays_until_the_one_that_replaces_it_is_complete(tmp_path, monkeypatch):
+    from bayesmixer.ld import reference
+
+    for c in (20, 21, 22):
+        write_bed(make_panel(seed=c, chrom=str(c), variants=100 + c), tmp_path / f"p{c}")
+    out, beside, real = tmp_path / "r.zarr", tmp_path / "r.zarr.partial", reference.chromosome_ld
+    bm.build_reference(tmp_path / "p@", out, window="100kb", k=8)
+    shutil.copytree(out, tmp_path / "earlier.zarr")
+    (out / "notes.txt").write_text("mine")
+    calls = []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(reference, "chromosome_ld", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bm.build_reference(tmp_path / "p@", out, window="50kb", k=8, workers=1, resume=False)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert all((out / p.relative_to(tmp_path / "earlier.zarr")).read_bytes() == p.read_bytes() for p in (tmp_path / "earlier.zarr").rglob("*.json"))
+    done = len(stores.group_names(beside))
+    assert done >= 1
+    calls[:] = [1, 1, 1]
+    bm.build_reference(tmp_path / "p@", out, window="50kb", k=8, workers=1, resume=False)
+    assert len(calls) == 3 + 3 - done  # the finished chromosomes were kept
+    assert not beside.exists()
+    assert (out / "notes.txt").read_text() == "mine"
+    (out / "notes.txt").unlink()
+    bm.build_reference(tmp_path / "p@", tmp_path / "new.zarr", window="50kb", k=8)
+    assert same_files(out, tmp_path / "new.zarr")
+
+
+def test_a_part_of_a_replacement_with_other_arguments_is_not_kept(tmp_path):
+    bed = write_bed(make_panel(seed=5, chrom="5", variants=80), tmp_path / "p5")
+    for name, window in (("r.zarr", "100kb"), ("r.zarr.partial", "20kb"), ("new.zarr", "50kb")):
+        bm.build_reference(bed, tmp_path / name, window=window, k=8)
+    bm.build_reference(bed, tmp_path / "r.zarr", window="50kb", k=8, resume=False)
+    assert same_files(tmp_path / "r.zarr", tmp_path / "new.zarr")
 
 
 def test_one_file_of_several_chromosomes_equals_one_file_each(tmp_path):
