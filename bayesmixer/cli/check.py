@@ -39,8 +39,9 @@ def command(
     from bayesmixer.reporting.verdict import with_check
 
     fit, held = open_results(results), open_data(data)
+    held = data_of_fit(fit, held)
     found = bm.check(fit, held, level=level)
-    verdict = with_check(fit, data_of_fit(fit, held), found)
+    verdict = with_check(fit, held, found)
     more = {"ok": found.ok, "sentences": found.sentences, "verdict": verdict.as_dict()}
     export_table(found.table.reset_index(), "check", json, tsv, [results, data], more)
     shown = found.table.assign(flagged=["FLAGGED" if f else "" for f in found.table["flagged"]])

@@ -15,6 +15,7 @@ from bayesmixer.inference.fingerprint import differences, fingerprint, has_finge
 from bayesmixer.variables import validate
 
 REMEDY = "Give the data that were fitted."
+_TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already
 JUDGES: list[Callable[[xr.DataTree, xr.Dataset | None], None]] = []
 """What stores a verdict in a new fit; `bayesmixer.reporting.verdict`, which stands above, puts itself here."""
 
@@ -191,10 +192,12 @@ def _without_fingerprint(results: xr.DataTree, data: xr.Dataset, name: str, orde
     if effective is not None and not abs(total - float(effective)) <= 1e-6 * max(total, float(effective)):
         found = f"weights that sum to {total:,.1f}, but in the fit they summed to {float(effective):,.1f}"
         raise InputError(name, f"{found}: other variants", remedy)
+    if _TOLD in data.attrs:
+        return one
     warnings.warn(
         f"The fit holds no fingerprint of its data, so that only weights and LD blocks of {name} were compared with it: "
         "make sure yourself that these are the data that were fitted.",
         DataWarning,
         stacklevel=3,
     )
-    return one
+    return one.assign_attrs({_TOLD: 1})

@@ -9,6 +9,7 @@ LOW = 0.02  # the smallest |z| of a file: this share of it
 IMPROBABLE = 1e-4
 FEW_TO_JUDGE = 10
 HARDLY = 1.02  # LDSC's own warning level
+NO_POWER = "the study has next to no power"
 
 
 def all_equal(z: NDArray[np.float64]) -> str | None:
@@ -56,5 +57,5 @@ def low_variance(z: NDArray[np.float64], weight: NDArray[np.float64]) -> str | N
             f"the mean of z^2 is {mean:.2f}, below the 1 of chance alone: genomic control, standard errors that are too large, or z-scores cut short"
         )
     if mean < HARDLY and total > 1_000:
-        return f"the mean of z^2 is {mean:.3f}, hardly above the 1 of chance alone: the study has next to no power"
+        return f"the mean of z^2 is {mean:.3f}, hardly above the 1 of chance alone: {NO_POWER}"
     return None

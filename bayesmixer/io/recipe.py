@@ -160,7 +160,8 @@ def write_recipe(table: Table, given: Given) -> Recipe:
         value = to_float(plain[role]).median() if role in plain.columns else None
         return float(value) if isinstance(value, int | float) else float("nan")
 
-    size = choose_sample_size(path, names, columns, given, stated, median, form.note)
+    empty = [i for i in range(len(names)) if (is_missing(rows[str(i)]) | (to_float(rows[str(i)]) == 0).fill_null(False)).all()]
+    size = choose_sample_size(path, names, columns, given, stated, median, form.note, empty)
     columns = {r: i for r, i in columns.items() if r not in COUNTS} | dict(size.columns)
     if "a2" in columns or parts is not None:
         columns = {role: i for role, i in columns.items() if role not in {"ref", "alt"}}

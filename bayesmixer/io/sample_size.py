@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +95,7 @@ def choose_sample_size(
     stated: Stated,
     median: Callable[[str], float] = lambda _: float("nan"),
     note: str = "",
+    empty: Collection[int] = (),
 ) -> Size:
     """Choose where N comes from.
 
@@ -112,6 +113,8 @@ def choose_sample_size(
         Median of a role's column in the first rows, NaN where unknown.
     note
         What the format says of its N, for the error.
+    empty
+        Columns that hold nothing but missing values and zeros: they say nothing of cases.
 
     Raises
     ------
@@ -183,7 +186,7 @@ def choose_sample_size(
         words = f"effective, of {stated.n_case:g} cases and {stated.n_control:g} controls by {stated.where}"
         return Size("constant", words, constant=total)
     if "n" in roles:
-        return Size("n", f"column {named('n')}", of("n"), warning=_total(columns, names, named("n")))
+        return Size("n", f"column {named('n')}", of("n"), warning=_total(columns, names, named("n"), empty))
     if stated.n_total:
         return Size("constant", f"{stated.n_total:g} by {stated.where}", constant=stated.n_total)
     raise InputError(
@@ -228,14 +231,14 @@ def _whole_or_half(path: Path, name: str, column: int, value: float, total: floa
     )
 
 
-def _total(columns: Mapping[str, int], names: Sequence[str], n: str) -> str:
+def _total(columns: Mapping[str, int], names: Sequence[str], n: str, empty: Collection[int]) -> str:
     """A word where odds ratios say cases and controls while N counts everybody."""
     effect = next((names[columns[r]] for r in ("odds_ratio", "beta") if columns.get(r, -1) >= 0), "")
     plain = normalise(effect).replace("_", "")
     if plain.startswith(("hr", "hazard")):
         return ""
     if not ("odds_ratio" in columns or "odds" in plain or plain in {"logor", "lnor"}):
-        effect = next((name for name in names if set(normalise(name).split("_")) & _OF_CASES), "")
+        effect = next((name for i, name in enumerate(names) if i not in empty and set(normalise(name).split("_")) & _OF_CASES), "")
     if not effect:
         return ""
     return (

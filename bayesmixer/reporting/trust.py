@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayesmixer.inference.heritability import read
 from bayesmixer.inference.identity import data_of_fit
+from bayesmixer.io.plausible import HARDLY, NO_POWER
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.facts import (
     INFLATION,
@@ -56,7 +57,7 @@ TOO_FEW_EFFECTIVE_VARIANTS = 1_000
 HIGH_PARETO_K = 0.7  # Vehtari et al. 2024
 HIGH_R_HAT, LOW_ESS = 1.01, 400  # Vehtari et al. 2021
 VERY_INFLATED = 1.6  # sigma2_0
-LOW_CHI2 = 1.02  # LDSC's own warning level
+LOW_CHI2 = HARDLY
 FEW_SD = 2.0
 WIDE_PI = 100.0  # ratio of the ends of the interval
 NEARLY_INFINITESIMAL = 0.3
@@ -143,7 +144,7 @@ def low_power(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     if chi2 < LOW_CHI2:
         yield Finding(
             "stop",
-            f"The weighted mean of z squared is {chi2:.3f}, below {LOW_CHI2}: the study has next to no power.",
+            f"The weighted mean of z squared is {chi2:.3f}, below {LOW_CHI2}: {NO_POWER}.",
             "Use a larger study, or check that z-scores were not corrected by genomic control.",
         )
 

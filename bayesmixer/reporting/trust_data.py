@@ -7,6 +7,7 @@ from typing import Literal
 
 import xarray as xr
 
+from bayesmixer.io.plausible import NO_POWER
 from bayesmixer.reporting.facts import alignment_warnings
 from bayesmixer.reporting.prediction import read_json
 
@@ -23,9 +24,9 @@ def aligned(results: xr.DataTree) -> dict[str, object]:
 
 
 def warnings_of_alignment(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
-    """Warnings given when the data were aligned are still true when they are fitted."""
+    """Warnings given when the data were aligned are still true when they are fitted, but what other rules say in their own words."""
     for text in alignment_warnings(results):
-        if "dominate" not in text:  # dominant loci have a rule of their own
+        if "dominate" not in text and not (NO_POWER in text and data is not None):
             yield "caution", str(text).rstrip(".") + ".", REMEDY
 
 

@@ -104,7 +104,7 @@ def verdict(results: xr.DataTree, data: xr.Dataset | None = None, *, progress: b
         return stored(results) or by_rules(whole, None)
     one = data_of_fit(whole, data)
     try:
-        found = check(results, data, progress=progress)
+        found = check(results, one, progress=progress)
     except InputError as error:
         remedy = error.remedy or "Look at the QQ plot."
         said = Finding("note", f"The fit was not compared with its data ({error.problem}).", remedy)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,14 @@ def test_a_total_beside_odds_ratios_is_warned_of_once_and_counts_given_put_it_ri
         check(read(tmp_path, ONE_TOTAL[name]), 100_000)
     assert len(caught) == 1
     check(read(tmp_path, ONE_TOTAL[name], n_case=10_000, n_control=90_000), 36_000)
+
+
+@pytest.mark.parametrize("nothing", ["NA", "", 0])
+def test_columns_of_cases_that_hold_nothing_do_not_say_that_there_are_any(nothing: object, tmp_path: Path) -> None:
+    columns = {**NAMES, "beta": G.beta, "SE": G.se, "N": 100_000, "n_cases": nothing, "n_controls": nothing}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(read(tmp_path, columns), 100_000)
 
 
 # --- two analyses in one file

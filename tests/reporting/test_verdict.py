@@ -8,8 +8,9 @@ import xarray as xr
 
 import bayesmixer as bm
 from bayesmixer.inference.identity import judge
+from bayesmixer.io.plausible import NO_POWER
 from bayesmixer.reporting.check import Check
-from bayesmixer.reporting.facts import alignment_warnings
+from bayesmixer.reporting.facts import alignment_warnings, mean_chi2
 from bayesmixer.reporting.trust import CHECKED, RULES, Finding
 from bayesmixer.reporting.verdict import Verdict, by_rules, stored, with_check
 from tests.models.small_gwas import simulate_gwas
@@ -181,6 +182,15 @@ def test_every_rule_stands_in_the_table_of_the_docs_and_no_other(root):
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert named == {rule.__name__ for rule in RULES}
     assert set(CHECKED) <= set(RULES)
+
+
+def test_next_to_no_power_is_said_once_by_its_rule_or_without_data_by_alignment(clean):
+    fit, data = clean[0].copy(), clean[1]
+    said = f"The mean of z^2 is 1.001, hardly above the 1 of chance alone: {NO_POWER}."
+    fit.attrs["data"] = json.dumps(json.loads(fit.attrs["data"]) | {"overlap": json.dumps({"traits": [], "warnings": [said]})})
+    weak = data.assign(z=data["z"] * np.sqrt(1.001 / mean_chi2(data)))
+    for given in (weak, None):
+        assert sum(NO_POWER in f.sentence for f in by_rules(fit, given).findings) == 1
 
 
 def test_warnings_of_aligning_another_trait_are_not_those_of_the_fit(clean):
