@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.strength import Strength
+from bayesmixer.models.common import origin_of
 
 DECREMENT = 1e-6  # log-likelihood units left to gain
 WALL = 1e4  # curvature of the wall around the search box
@@ -43,10 +45,11 @@ class Modes:
 
 
 class Walled:
-    """Negative log density, continued quadratically outside a box so that no step can overflow."""
+    """Negative log density, continued quadratically outside a box so that no step can overflow, and rising beyond the strongest effects."""
 
     def __init__(self, density: LogDensity, bounds: Array) -> None:
         self.density, self.low, self.high = density, bounds[:, 0], bounds[:, 1]
+        self.strength = Strength(origin_of(density.model), density.names)
 
     def __call__(self, x: Array) -> tuple[float, Array]:
         """Value and gradient of minus the walled log density."""
@@ -56,7 +59,25 @@ class Walled:
         if not (np.isfinite(value) and np.abs(gradient).max() < 1e12):
             return 1e12 + WALL * float(out @ out), WALL * out
         slope = np.where(out == 0, -gradient, WALL * out)
-        return -value + 0.5 * WALL * float(out @ out), slope
+        over, up = self.strength(inside)
+        over = max(over, 0.0)
+        return -value + 0.5 * WALL * (float(out @ out) + over**2), slope + WALL * over * np.where(out == 0, up, 0.0)
+
+    def curvature(self, x: Array) -> Array:
+        """Of the rise beyond the strongest effects, (P, P)."""
+        up = self.strength(x)[1]
+        return WALL * np.outer(up, up) if self.side(x) >= 0 else np.zeros((x.size, x.size))
+
+    def side(self, x: Array) -> int:
+        """-1 where effects are weaker than the strongest, 0 at it, 1 beyond."""
+        over = self.strength(x)[0]
+        return int(over > -0.01) + int(over > 0.01) - 1
+
+    def free(self, x: Array, near: NDArray[np.bool_]) -> Array:
+        """Orthonormal directions (P, F) that stay within box and strength."""
+        up = self.strength(x)[1][~near]
+        kept = np.eye(x.size)[:, ~near]
+        return kept if self.side(x) < 0 or not up.any() else np.asarray(kept @ np.linalg.svd(up[None])[2][1:].T)
 
 
 def hessian(density: LogDensity, x: Array, step: Array) -> Array:
@@ -83,8 +104,8 @@ class Curvature:
     `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never for the last (`exact`).
     """
 
-    def __init__(self, density: LogDensity, bounds: Array, start: Array, rough: Array | None) -> None:
-        self.density, self.bounds = density, bounds
+    def __init__(self, objective: Walled, bounds: Array, start: Array, rough: Array | None) -> None:
+        self.objective, self.density, self.bounds = objective, objective.density, bounds
         self.at: Array | None = None
         self.value = np.eye(start.size) if rough is None else rough
         self.spread = np.full(start.size, 0.3) if rough is None else np.sqrt(np.diag(covariance_of(rough, 1.0)))
@@ -94,14 +115,15 @@ class Curvature:
         """What the optimiser may use at x."""
         if self.steps_on_rough:
             self.steps_on_rough -= 1
-            return self.value
-        return self.exact(x)
+            return self.value + self.objective.curvature(x)
+        return self.exact(x) + self.objective.curvature(x)
 
     def exact(self, x: Array) -> Array:
         """Hessian of all the data at or near x."""
         x = np.clip(x, *self.bounds.T)
         move = x - (x if self.at is None else self.at)
-        if self.at is None or move @ self.value @ move > 0.01 or (np.abs(move) > 0.5 * self.spread).any():
+        near = 0.01 if self.objective.side(x) < 0 else 0.25  # evaluations are dear where effects are strongest, and the place is none to report
+        if self.at is None or move @ self.value @ move > near or (np.abs(move) > 0.5 * self.spread).any():
             fresh = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
             if np.abs(fresh).max() < 1e15:  # never for nan: a point without a gradient must not end the search
                 self.value = fresh
@@ -128,7 +150,7 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
     objective = Walled(density, bounds)
     # a margin keeps the start off the wall
     start = np.clip(start, bounds[:, 0] + 1e-3, bounds[:, 1] - 1e-3)
-    curvature = Curvature(density, bounds, start, rough)
+    curvature = Curvature(objective, bounds, start, rough)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = minimize(
@@ -142,30 +164,30 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
     x = np.clip(found.x, bounds[:, 0], bounds[:, 1])
     value, gradient = density.value_and_gradient(x)
     near = (x - bounds[:, 0] < 1e-2) | (bounds[:, 1] - x < 1e-2)
-    free = ~near
+    free = objective.free(x, near)
     h = curvature.exact(x)
     decrement = _decrement(gradient, h, free)
     for _ in range(4):
         if decrement < DECREMENT:
             break
-        move = np.zeros(x.size)
-        move[free] = covariance_of(h[np.ix_(free, free)]) @ gradient[free]
+        move = free @ (covariance_of(free.T @ h @ free) @ (free.T @ gradient))
         trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
         v, g = density.value_and_gradient(trial)
-        if not v >= value - 1e-9:
+        if not v >= value - 1e-9 or objective.side(trial) != objective.side(x):
             break
         x, value, gradient = trial, v, g
         h = curvature.exact(x)
         decrement = _decrement(gradient, h, free)
-    at_bound = [name for name, hit in zip(density.names, near, strict=True) if hit]
+    at_bound = [name for name, hit in zip(density.names, near, strict=True) if hit or (name == "logit_pi" and objective.side(x) >= 0)]
     return Optimum(x, value, gradient, h, decrement, bool(decrement < 100 * DECREMENT), at_bound, start, density.evaluations - before)
 
 
-def _decrement(gradient: Array, h: Array, free: NDArray[np.bool_]) -> float:
-    """g' H^-1 g / 2 over the parameters that are not at the edge of the box."""
-    if not free.any():
+def _decrement(gradient: Array, h: Array, free: Array) -> float:
+    """g' H^-1 g / 2 within the directions (P, F) that do not leave the box."""
+    if not free.size:
         return 0.0
-    return 0.5 * float(gradient[free] @ covariance_of(h[np.ix_(free, free)]) @ gradient[free])
+    g = free.T @ gradient
+    return 0.5 * float(g @ covariance_of(free.T @ h @ free) @ g)
 
 
 def find_modes(density: LogDensity, starts: list[Array], bounds: Array, thinned: LogDensity | None = None) -> Modes:

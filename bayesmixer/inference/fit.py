@@ -25,6 +25,7 @@ from bayesmixer.inference.identity import judge, trait_names
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.results import add_criteria, assemble, estimate_group
 from bayesmixer.inference.rivals import add_one_component
+from bayesmixer.inference.strength import served
 from bayesmixer.interrupts import remembered
 from bayesmixer.ld.exponents import exponents
 from bayesmixer.models.common import Record, origin_of, record_of
@@ -32,7 +33,6 @@ from bayesmixer.models.infinitesimal import infinitesimal
 from bayesmixer.models.starts import thin
 from bayesmixer.progress import track
 
-STRONG = 1000.0  # N sigma2_beta H that 24 nodes serve to 0.01 of log p: benchmarks/strong_effects.py
 SCATTER = {
     "log_h2": (np.log(0.01), 0.0),
     "logit_pi": (-9.0, 0.0),
@@ -283,11 +283,11 @@ def _too_strong(estimate: xr.Dataset, origin: Record | None) -> list[str]:
         return []
     nodes, n = origin.data.sizes["node"], float(origin.data["n"].values[origin.data["weight"].values > 0].max())
     s = float(estimate["maf_s"]) if "maf_s" in estimate else float(exponents(origin.data)[0])
-    strength, served = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), STRONG * (nodes / 24) ** 1.5
-    if not strength > served:
+    strength, limit = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), served(nodes)
+    if not strength > limit:
         return []
     return [
-        f"Effects are strong at the mode: N sigma2_beta H is {strength:,.0f}, and the {nodes} nodes of the LD spectrum serve up to {served:,.0f}; "
+        f"Effects are strong at the mode: N sigma2_beta H is {strength:,.0f}, and the {nodes} nodes of the LD spectrum serve up to {limit:,.0f}; "
         f"the likelihood of single variants may be off by more than 0.01. Build the reference with k={2 * nodes} (ld build --k {2 * nodes})."
     ]
 

@@ -12,12 +12,15 @@ import numpy as np
 
 from bayesmixer.ops.frequencies import SHIFTS, log_total
 
+GONE = 60.0  # x q at which exp(-x q) is nothing beside a rest of more than 1e-8
+
 
 @nb.njit(cache=True)
 def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
     """Fill g (M, K) and dg (2C, M, K) at real frequencies s (M,)."""
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
+    least = sigma2.min()
     for f in range(s.size):
         half = 0.5 * n_ref * s[f] * s[f]
         for k in range(node_x.size):
@@ -30,6 +33,11 @@ def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
                     dg[c, f, k] = -q
                     dg[c_n + c, f, k] = -pi[c] * half
                 g[f, k] = t
+                continue
+            if x * half * least > GONE and rest > 1e-8:  # strong effects: nothing is left of them at most frequencies
+                g[f, k] = math.log(rest) / x
+                for c in range(c_n):
+                    dg[c, f, k], dg[c_n + c, f, k] = -1.0 / (rest * x), 0.0
                 continue
             log_t = log_total(x, -half, pi, sigma2, rest)
             g[f, k] = log_t / x

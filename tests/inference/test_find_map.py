@@ -1,6 +1,7 @@
 """The search for modes, on functions whose modes are known."""
 
 import numpy as np
+import pymc as pm
 import pytest
 
 from bayesmixer.inference.density import LogDensity
@@ -57,7 +58,7 @@ def test_climb_that_cannot_move_says_that_it_did_not_converge():
     class Broken:
         """A value that falls in every direction, and a gradient that says otherwise."""
 
-        names, size, evaluations = ["x"], 1, 0
+        names, size, evaluations, model = ["x"], 1, 0, pm.Model()
 
         def value_and_gradient(self, x):
             self.evaluations += 1
