@@ -178,9 +178,15 @@ def check_agreement(path: Path, first: pl.DataFrame, plan: Plan, value: Mapping[
 
 
 def se_is_of_ratio(path: Path, name: str, first: pl.DataFrame, plan: Plan, value: Mapping[str, Floats]) -> bool:
-    """Whether P shows standard errors beside odds ratios to be those of the ratios, not of their logarithms; a word if so."""
-    if not {"odds_ratio", "se"} <= set(value) or "beta" in value or not {"p", "log10p", "lnp"} & set(first.columns):
+    """Whether P, or allele frequencies, show standard errors beside odds ratios to be those of the ratios, not of their logarithms; a word if so."""
+    if not {"odds_ratio", "se"} <= set(value) or "beta" in value:
         return False
+    if not {"p", "log10p", "lnp"} & set(first.columns):
+        if not _grows_with_ratio(first, value):
+            return False
+        said = f"{path}: {name} grows with the odds ratio at the same allele frequency: the standard error of the ratio, not of its logarithm; divided by it"
+        warnings.warn(said, DataWarning, 5)
+        return True
     ratio, by_p = value["odds_ratio"], np.abs(z_by(first, plan, "p"))
     with np.errstate(divide="ignore", invalid="ignore"):
         of_log = np.abs(np.log(ratio)) / value["se"]
@@ -190,6 +196,23 @@ def se_is_of_ratio(path: Path, name: str, first: pl.DataFrame, plan: Plan, value
         return False
     warnings.warn(f"{path}: by P, {name} is the standard error of the odds ratio, not of its logarithm; divided by it", DataWarning, 5)
     return True
+
+
+def _grows_with_ratio(first: pl.DataFrame, value: Mapping[str, Floats]) -> bool:
+    """Whether log SE rises with log OR one to one, beside allele frequencies: that of log OR knows nothing of the effect's sign."""
+    role = next((r for r in ("eaf", "maf") if r in first.columns), None)
+    if role is None:
+        return False
+    f = to_float(first[role]).to_numpy().astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = np.log(value["odds_ratio"]), np.log(value["se"]) + 0.5 * np.log(f * (1 - f))
+    use = np.isfinite(x) & np.isfinite(y) & (np.minimum(f, 1 - f) > 0.01)
+    if use.sum() < 200 or not x[use].any():
+        return False
+    x, y = x[use], y[use] - np.median(y[use])
+    slope = float(x @ y / (x @ x))
+    error = float(np.sqrt((x * (y - slope * x)) @ (x * (y - slope * x)))) / float(x @ x)
+    return error < 0.04 and abs(slope - 1) < 0.25  # far from 0 also where neighbours in LD count for a tenth each
 
 
 def z_by(first: pl.DataFrame, plan: Plan, route: str) -> Floats:

@@ -308,6 +308,21 @@ def test_confidence_limits_of_effects_and_named_ones(tmp_path: Path) -> None:
 
 
 @QUIET
+@pytest.mark.parametrize("of_ratio", [True, False])
+def test_standard_errors_of_odds_ratios_without_p_are_told_by_allele_frequencies(of_ratio: bool, tmp_path: Path) -> None:
+    g, rng = gwas(4_000, seed=3), np.random.default_rng(1)
+    se = np.sqrt(1 / (2 * g.freq * (1 - g.freq) * 2_000)) * rng.uniform(0.95, 1.05, len(g))
+    ratio = np.exp(se * g.z)
+    columns = {"SNP": g.rsid, "CHR": g.chrom, "BP": g.pos, "A1": g.ea, "A2": g.oa, "FRQ": g.freq, "OR": ratio, "SE": se * ratio if of_ratio else se}
+    path = write(tmp_path / "g.txt", columns)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = bm.read_sumstats(path, sample_size=2_000)
+    assert [("grows with the odds ratio" in str(w.message)) for w in caught] == [True] * of_ratio
+    z = dict(zip(found["snp"].values, found["z"].values, strict=True))
+    np.testing.assert_allclose(np.abs([z[name] for name in g.rsid]), np.abs(g.z), rtol=1e-9)
+
+
 def test_standard_errors_of_odds_ratios_are_told_by_p_and_divided(tmp_path: Path) -> None:
     wide = pd.Series(np.exp(10 * G.beta))
     columns = {**NAMES, "OR": wide, "SE": 10 * G.se * wide, "P": with_rows(G.p, {0: "0"}), "N": G.n}
