@@ -14,13 +14,13 @@ from bayesmixer import interrupts as _interrupts
 
 if TYPE_CHECKING:
     from bayesmixer import models as models
+    from bayesmixer.checks.check import check as check
     from bayesmixer.errors import DataWarning as DataWarning
     from bayesmixer.errors import InputError as InputError
     from bayesmixer.example import example_data as example_data
     from bayesmixer.inference.calibration import calibrate as calibrate
     from bayesmixer.inference.compare import compare as compare
     from bayesmixer.inference.fit import fit as fit
-    from bayesmixer.inference.results import summary as summary
     from bayesmixer.io.saved import load as load
     from bayesmixer.io.saved import save as save
     from bayesmixer.io.sumstats import munge as munge
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
-    from bayesmixer.reporting.check import check as check
+    from bayesmixer.models.rebuild import rebuild as rebuild
     from bayesmixer.reporting.export import to_json as to_json
     from bayesmixer.reporting.export import to_tsv as to_tsv
     from bayesmixer.reporting.html import report as report
     from bayesmixer.reporting.verdict import verdict as verdict
-    from bayesmixer.simulation import simulate as simulate
+    from bayesmixer.results import summary as summary
+    from bayesmixer.simulation.simulate import simulate as simulate
 
 try:
     __version__ = version("bayesmixer")
@@ -48,7 +49,7 @@ _HOME = {
     "align": "ld.align",
     "build_reference": "ld.reference",
     "calibrate": "inference.calibration",
-    "check": "reporting.check",
+    "check": "checks.check",
     "compare": "inference.compare",
     "coverage": "laboratory.coverage",
     "example_data": "example",
@@ -58,10 +59,11 @@ _HOME = {
     "munge": "io.sumstats",
     "open_reference": "ld.reference",
     "read_sumstats": "io.sumstats",
+    "rebuild": "models.rebuild",
     "report": "reporting.html",
     "save": "io.saved",
-    "simulate": "simulation",
-    "summary": "inference.results",
+    "simulate": "simulation.simulate",
+    "summary": "results",
     "to_json": "reporting.export",
     "to_tsv": "reporting.export",
     "verdict": "reporting.verdict",

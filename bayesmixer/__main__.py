@@ -1,4 +1,6 @@
-"""`python -m bayesmixer` is the command line, and the command `bayesmixer` the same: here Ctrl-C is heard before anything else is imported."""
+"""`python -m bayesmixer` is the command line, and the command `bayesmixer` the same: here Ctrl-C is
+heard before anything else is imported.
+"""
 
 import sys
 

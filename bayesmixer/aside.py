@@ -1,6 +1,8 @@
-"""Nothing is half-written and nothing foreign replaced: every file and folder is written aside, then renamed to its place.
+"""Nothing is half-written and nothing foreign replaced: every file and folder is written aside,
+then renamed to its place.
 
-What lies at a place already is replaced only where it is recognisably of the kind being written (`bayesmixer.kinds`), and the caller lets it be.
+What lies at a place already is replaced only where it is recognisably of the kind being written
+(`bayesmixer.kinds`), and the caller lets it be.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Kind:
     name
         With its article, such as "a saved fit".
     mine
-        Whether what lies at a path is of this kind and made by the program; called on paths that exist.
+        Whether what lies at a path is of this kind and made by the program; called on paths that
+        exist.
     folder
         Whether it is a folder.
     """
@@ -53,7 +56,14 @@ class Kind:
 OWN = Kind("a file of bayesmixer", lambda path: path.is_file())
 
 
-def check(path: str | os.PathLike[str], kind: Kind, *, replace: bool = True, where: str = "", argument: str = "replace=True") -> Path:
+def check(
+    path: str | os.PathLike[str],
+    kind: Kind,
+    *,
+    replace: bool = True,
+    where: str = "",
+    argument: str = "replace=True",
+) -> Path:
     """Refuse, before any work, a place that cannot be written to or that holds what must stay.
 
     Parameters
@@ -77,7 +87,8 @@ def check(path: str | os.PathLike[str], kind: Kind, *, replace: bool = True, whe
     Raises
     ------
     InputError
-        There is no such folder, it is read-only or full, or what lies there is of another kind or not to be replaced.
+        There is no such folder, it is read-only or full, or what lies there is of another kind or
+        not to be replaced.
     """
     target = place(path, kind, replace=replace, where=where, argument=argument)
     probe = _name_aside(target)
@@ -87,34 +98,57 @@ def check(path: str | os.PathLike[str], kind: Kind, *, replace: bool = True, whe
             _settle(file.fileno())
     except (OSError, UnicodeError) as error:
         shown = f"'{path}' " if where else ""
-        raise InputError(where or path, f"{shown}cannot be written ({reason(error)})", SPACE) from None
+        raise InputError(
+            where or path, f"{shown}cannot be written ({reason(error)})", SPACE
+        ) from None
     finally:
         _drop(probe)
     return target
 
 
-def place(path: str | os.PathLike[str], kind: Kind, *, replace: bool = True, where: str = "", argument: str = "replace=True") -> Path:
+def place(
+    path: str | os.PathLike[str],
+    kind: Kind,
+    *,
+    replace: bool = True,
+    where: str = "",
+    argument: str = "replace=True",
+) -> Path:
     """`check` without touching the disk: only what lies there is looked at."""
     target = Path(path)
     shown = f"'{path}' " if where else ""
     try:
         target = target.resolve() if target.is_symlink() else target
         if not target.parent.is_dir():
-            raise InputError(where or path, f"the folder '{target.parent}' {f'of {shown}' if where else ''}does not exist", "Make it first.")
+            raise InputError(
+                where or path,
+                f"the folder '{target.parent}' {f'of {shown}' if where else ''}does not exist",
+                "Make it first.",
+            )
         there = os.path.lexists(target)
     except OSError as error:
-        raise InputError(where or path, f"{shown}cannot be written ({reason(error)})", "Choose another name.") from None
+        raise InputError(
+            where or path, f"{shown}cannot be written ({reason(error)})", "Choose another name."
+        ) from None
     if not there:
         return target
     if target.is_dir() != kind.folder:
         found, expected = ("folder", "file") if target.is_dir() else ("file", "folder")
-        raise InputError(where or path, f"{shown}is a {found}, expected the name of a {expected}", "Choose another name.")
+        raise InputError(
+            where or path,
+            f"{shown}is a {found}, expected the name of a {expected}",
+            "Choose another name.",
+        )
     if not _mine(kind, target):
         raise InputError(
-            where or path, f"{shown}is there already and is not {kind.name} that bayesmixer wrote: it stays", "Choose another name, or remove it."
+            where or path,
+            f"{shown}is there already and is not {kind.name} that bayesmixer wrote: it stays",
+            "Choose another name, or remove it.",
         )
     if not replace:
-        raise InputError(where or path, f"{shown}is there already", f"Choose another name, or give {argument}.")
+        raise InputError(
+            where or path, f"{shown}is there already", f"Choose another name, or give {argument}."
+        )
     return target
 
 
@@ -127,18 +161,27 @@ def _mine(kind: Kind, path: Path) -> bool:
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str], kind: Kind = OWN, *, replace: bool = True, argument: str = "replace=True") -> Iterator[Path]:
-    """Context manager that gives a name beside `path` to write to: renamed to `path` when the block ends well, removed when it fails.
+def writing(
+    path: str | os.PathLike[str],
+    kind: Kind = OWN,
+    *,
+    replace: bool = True,
+    argument: str = "replace=True",
+) -> Iterator[Path]:
+    """Context manager that gives a name beside `path` to write to: renamed to `path` when the block
+    ends well, removed when it fails.
 
     Parameters
     ----------
     path, kind, replace, argument
-        As in `check`; a place that came to hold something else in the meantime is left alone, and what was written is kept beside it.
+        As in `check`; a place that came to hold something else in the meantime is left alone, and
+        what was written is kept beside it.
 
     Raises
     ------
     InputError
-        As `check`, and where the block or the renaming fails for the disk's sake (full, read-only, ...).
+        As `check`, and where the block or the renaming fails for the disk's sake (full, read-only,
+        ...).
     """
     target = place(path, kind, replace=replace, argument=argument)
     aside = _name_aside(target)
@@ -153,7 +196,11 @@ def writing(path: str | os.PathLike[str], kind: Kind = OWN, *, replace: bool = T
         except InputError as error:
             kept = free_name(target)
             aside.rename(kept)
-            raise InputError(path, f"came to be there while it was being written ({error.problem})", f"The new one is {kept}.") from None
+            raise InputError(
+                path,
+                f"came to be there while it was being written ({error.problem})",
+                f"The new one is {kept}.",
+            ) from None
         rename(aside, target)
     except InputError:
         raise
@@ -166,7 +213,14 @@ def writing(path: str | os.PathLike[str], kind: Kind = OWN, *, replace: bool = T
         _drop(aside)
 
 
-def write(path: str | os.PathLike[str], content: bytes | str, kind: Kind = OWN, *, replace: bool = True, argument: str = "replace=True") -> Path:
+def write(
+    path: str | os.PathLike[str],
+    content: bytes | str,
+    kind: Kind = OWN,
+    *,
+    replace: bool = True,
+    argument: str = "replace=True",
+) -> Path:
     """Write one file (text as UTF-8) aside and rename it (see `writing`); returns the path."""
     data = written(content).encode() if isinstance(content, str) else content
     with writing(path, kind, replace=replace, argument=argument) as aside:
@@ -175,7 +229,9 @@ def write(path: str | os.PathLike[str], content: bytes | str, kind: Kind = OWN, 
 
 
 def written(text: str) -> str:
-    """Text that UTF-8 can hold: names of files in another encoding are read with stand-ins, which it cannot."""
+    """Text that UTF-8 can hold: names of files in another encoding are read with stand-ins, which
+    it cannot.
+    """
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -191,19 +247,24 @@ def make_folder(path: str | os.PathLike[str], where: str = "") -> Path:
         Path(path).mkdir(parents=True, exist_ok=True)
     except (OSError, UnicodeError) as error:
         shown = f"the folder '{path}' " if where else ""
-        raise InputError(where or path, f"{shown}cannot be made ({reason(error)})", "Choose another folder.") from None
+        raise InputError(
+            where or path, f"{shown}cannot be made ({reason(error)})", "Choose another folder."
+        ) from None
     return Path(path)
 
 
 def free_name(path: Path) -> Path:
     """`path`, or where it is taken a like name that is not: fit-1.nc, fit-2.nc, ..."""
-    names = itertools.chain([path], (path.with_name(f"{path.stem}-{i}{path.suffix}") for i in itertools.count(1)))
+    names = itertools.chain(
+        [path], (path.with_name(f"{path.stem}-{i}{path.suffix}") for i in itertools.count(1))
+    )
     return next(name for name in names if not os.path.lexists(name))
 
 
 @contextmanager
 def claimed(path: str | os.PathLike[str], *, where: str = "") -> Iterator[None]:
-    """Context manager of being the only process that writes `path`: the second of two at once is refused in one line.
+    """Context manager of being the only process that writes `path`: the second of two at once is
+    refused in one line.
 
     The claim is a locked file beside `path`, which ends with the process however that ends.
 
@@ -249,7 +310,9 @@ def _lock(lock: Path, where: str) -> int | None:
             process = os.read(handle, 32).decode(errors="replace").strip()
             os.close(handle)
             raise InputError(
-                where, f"another process{f' ({process})' if process else ''} is writing there", "Wait until it ends, or choose another place."
+                where,
+                f"another process{f' ({process})' if process else ''} is writing there",
+                "Wait until it ends, or choose another place.",
             ) from None
         except OSError:
             _drop(lock)  # full: not even a number can be written
@@ -258,8 +321,14 @@ def _lock(lock: Path, where: str) -> int | None:
 
 
 def _short(name: str) -> str:
-    """A name, or a digest where with what is put around it it would be longer than file systems allow."""
-    return name if len(os.fsencode(name)) <= 120 else hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
+    """A name, or a digest where with what is put around it it would be longer than file systems
+    allow.
+    """
+    return (
+        name
+        if len(os.fsencode(name)) <= 120
+        else hashlib.sha256(os.fsencode(name)).hexdigest()[:24]
+    )
 
 
 def _host() -> str:
@@ -268,14 +337,20 @@ def _host() -> str:
 
 def _name_aside(path: Path) -> Path:
     """A name of this process's own; its ending is that of `path`, which writers look at."""
-    return path.with_name(f".{_short(path.name)}.{_host()}-{os.getpid()}-{next(_numbers)}.aside{path.suffix[:16]}")
+    return path.with_name(
+        f".{_short(path.name)}.{_host()}-{os.getpid()}-{next(_numbers)}.aside{path.suffix[:16]}"
+    )
 
 
 def _clear_up(path: Path) -> None:
     """Remove what processes of this machine that were killed left aside of `path`."""
     pattern = re.compile(re.escape(f".{_short(path.name)}.{_host()}-") + r"(\d+)-\d+\.aside")
     with os.scandir(path.parent) as entries:
-        left = [Path(e.path) for e in entries if (m := pattern.match(e.name)) and not _alive(int(m.group(1)))]
+        left = [
+            Path(e.path)
+            for e in entries
+            if (m := pattern.match(e.name)) and not _alive(int(m.group(1)))
+        ]
     for one in left:
         _drop(one)
 

@@ -1,4 +1,6 @@
-"""Errors that a user can act on: one line that says where, what was found, what was expected and what to do."""
+"""Errors that a user can act on: one line that says where, what was found, what was expected and
+what to do.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,8 @@ class InputError(ValueError):
         super().__init__(" ".join(text.split()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # the arguments of __init__ are not those of the message: without this no copy, and no worker's error, would arrive
+        # the arguments of __init__ are not those of the message: without this no copy, and no
+        # worker's error, would arrive
         return _again, (type(self), self.args, self.__dict__)
 
 
@@ -71,9 +74,11 @@ def _again(kind: type[InputError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 def reason(error: BaseException) -> str:
-    """Why the disk or the system refused, in its own words ("No space left on device"); "" where an error is of another kind.
+    """Why the disk or the system refused, in its own words ("No space left on device"); "" where an
+    error is of another kind.
 
-    Libraries wrap such errors in others of their own; what they wrap, and numbers in their messages, are looked at.
+    Libraries wrap such errors in others of their own; what they wrap, and numbers in their
+    messages, are looked at.
     """
     for one in _chain(error):
         if isinstance(one, UnicodeEncodeError) and one.encoding != "utf-8":
@@ -96,10 +101,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         todo += [*getattr(one, "exceptions", ())]
-        todo += [e for e in (one.__cause__, None if one.__suppress_context__ else one.__context__) if e is not None]
+        todo += [
+            e
+            for e in (one.__cause__, None if one.__suppress_context__ else one.__context__)
+            if e is not None
+        ]
 
 
 def _number(text: str) -> int:
-    """Number of the system's error in the message of HDF5 ("errno = 28") or of Rust ("os error 28"); 0 where there is none."""
+    """Number of the system's error in the message of HDF5 ("errno = 28") or of Rust ("os error
+    28"); 0 where there is none.
+    """
     found = re.search(r"(?:errno = |os error |\[Errno )(\d+)", text)
     return int(found.group(1)) if found and int(found.group(1)) in errno.errorcode else 0

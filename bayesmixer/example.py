@@ -1,4 +1,5 @@
-"""The embedded data set: a small simulated GWAS with its LD panel, so that everything can be tried without a download.
+"""The embedded data set: a small simulated GWAS with its LD panel, so that everything can be tried
+without a download.
 
 How it was made: scripts/make_example_data.py; what it holds: bayesmixer/data/README.md.
 """
@@ -35,7 +36,8 @@ class ExampleData:
     ld_blocks
         BED file of the LD blocks.
     sumstats
-        Summary statistics by name of the trait: "polygenic" (MiXeR's point-normal model) and "infinitesimal".
+        Summary statistics by name of the trait: "polygenic" (MiXeR's point-normal model) and
+        "infinitesimal".
     truth
         JSON file: true parameters and what was realised, by trait.
     """
@@ -61,12 +63,14 @@ class ExampleData:
 def example_data(directory: str | Path | None = None) -> ExampleData:
     """Unpack the embedded data set and say where its files are.
 
-    Files that are already there and whole are left alone; others of their names stop it. Each is written aside and renamed.
+    Files that are already there and whole are left alone; others of their names stop it. Each is
+    written aside and renamed.
 
     Parameters
     ----------
     directory
-        Where to put the files; by default a folder in the user's cache (XDG_CACHE_HOME, or ~/.cache).
+        Where to put the files; by default a folder in the user's cache (XDG_CACHE_HOME, or
+        ~/.cache).
 
     Returns
     -------
@@ -85,16 +89,24 @@ def example_data(directory: str | Path | None = None) -> ExampleData:
     ['infinitesimal', 'polygenic']
     """
     with (files("bayesmixer.data") / ARCHIVE).open("rb") as packed:
-        place = Path(directory) if directory is not None else _cache() / f"example-{_digest(packed)}"
+        place = (
+            Path(directory) if directory is not None else _cache() / f"example-{_digest(packed)}"
+        )
         aside.make_folder(place)
         with zipfile.ZipFile(packed) as archive:
-            whole = {member.filename: _whole(place / member.filename, member) for member in archive.infolist()}
-            # in a folder where one of them is whole, or in our own, another was damaged; elsewhere it is someone's own file
+            whole = {
+                member.filename: _whole(place / member.filename, member)
+                for member in archive.infolist()
+            }
+            # in a folder where one of them is whole, or in our own, another was damaged; elsewhere
+            # it is someone's own file
             kind = aside.OWN if directory is None or any(whole.values()) else UNPACKED
             for name in (name for name, there in whole.items() if not there):
                 aside.write(place / name, archive.read(name), kind)
     sumstats = {trait: place / f"{trait}.txt.gz" for trait in TRAITS}
-    return ExampleData(place, place / "genotypes", place / "ld_blocks.bed", sumstats, place / "truth.json")
+    return ExampleData(
+        place, place / "genotypes", place / "ld_blocks.bed", sumstats, place / "truth.json"
+    )
 
 
 def _cache() -> Path:
@@ -102,7 +114,9 @@ def _cache() -> Path:
 
 
 def _digest(file: IO[bytes]) -> str:
-    """First digits of the archive's SHA-256: another version of the data set gets another folder."""
+    """First digits of the archive's SHA-256: another version of the data set gets another
+    folder.
+    """
     digest = hashlib.sha256(file.read()).hexdigest()[:10]
     file.seek(0)
     return digest
@@ -110,4 +124,8 @@ def _digest(file: IO[bytes]) -> str:
 
 def _whole(path: Path, member: zipfile.ZipInfo) -> bool:
     """Whether a file is there with the size and checksum of the archive's."""
-    return path.is_file() and path.stat().st_size == member.file_size and zlib.crc32(path.read_bytes()) == member.CRC
+    return (
+        path.is_file()
+        and path.stat().st_size == member.file_size
+        and zlib.crc32(path.read_bytes()) == member.CRC
+    )

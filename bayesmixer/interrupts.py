@@ -1,7 +1,10 @@
-"""Ctrl-C is never lost: one that a library swallows is remembered, and raised again at the next safe point.
+"""Ctrl-C is never lost: one that a library swallows is remembered, and raised again at the next
+safe point.
 
-Python raises KeyboardInterrupt wherever it is at that moment. In a callback from C (LLVM tells numba of every function that it has compiled by one), in a
-`__del__` or a weak reference's callback the exception is printed and dropped, and the work runs on; samplers catch it and return what they have.
+Python raises KeyboardInterrupt wherever it is at that moment. In a callback from C (LLVM tells
+numba of every function that it has compiled by one), in a `__del__` or a weak reference's callback
+the exception is printed and dropped, and the work runs on; samplers catch it and return what they
+have.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ _depth = 0
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt if there was a Ctrl-C that has not ended the work; cheap, for every loop that lasts."""
+    """Raise KeyboardInterrupt if there was a Ctrl-C that has not ended the work; cheap, for every
+    loop that lasts.
+    """
     if _pending and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
 
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Context manager from which a Ctrl-C leads out as KeyboardInterrupt, whatever became of the exception on the way.
+    """Context manager from which a Ctrl-C leads out as KeyboardInterrupt, whatever became of the
+    exception on the way.
 
     Does nothing in other threads than the first, or where someone else handles SIGINT.
     """
@@ -42,12 +48,16 @@ def remembered() -> Iterator[None]:
         _pending = False
         signal.signal(signal.SIGINT, _remember)
         # what is remembered need not be printed where it was swallowed
-        sys.unraisablehook = lambda told: None if isinstance(told.exc_value, KeyboardInterrupt) else shown(told)
+        sys.unraisablehook = lambda told: (
+            None if isinstance(told.exc_value, KeyboardInterrupt) else shown(told)
+        )
     _depth += 1
     try:
         yield
     except Exception:
-        if _pending:  # an interruption in disguise: an import that failed, a callback that returned nothing
+        if (
+            _pending
+        ):  # an interruption in disguise: an import that failed, a callback that returned nothing
             raise KeyboardInterrupt from None
         raise
     else:

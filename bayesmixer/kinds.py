@@ -1,4 +1,6 @@
-"""The kinds of files and folders that the program writes, each known again by a mark that it bears."""
+"""The kinds of files and folders that the program writes, each known again by a mark that it
+bears.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def root_attributes(path: str | Path) -> dict[str, Any] | None:
         found = json.loads(meta.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return dict(found.get("attributes", {})) if isinstance(found, dict) and found.get("node_type") == "group" else None
+    return (
+        dict(found.get("attributes", {}))
+        if isinstance(found, dict) and found.get("node_type") == "group"
+        else None
+    )
 
 
 def kind_of(path: str | Path) -> str:
@@ -42,7 +48,8 @@ def kind_of(path: str | Path) -> str:
 
 
 def stored(kind: str, path: str | os.PathLike[str]) -> Kind:
-    """A dataset of this `kind` (of `NAMES`) as a netCDF file (.nc) or a Zarr store (.zarr), as the ending of `path` says.
+    """A dataset of this `kind` (of `NAMES`) as a netCDF file (.nc) or a Zarr store (.zarr), as the
+    ending of `path` says.
 
     Raises
     ------
@@ -51,7 +58,9 @@ def stored(kind: str, path: str | os.PathLike[str]) -> Kind:
     """
     suffix = Path(path).suffix
     if suffix not in (".nc", ".zarr"):
-        raise InputError(path, f"ending '{suffix}', expected .nc (netCDF) or .zarr", "Change the name.")
+        raise InputError(
+            path, f"ending '{suffix}', expected .nc (netCDF) or .zarr", "Change the name."
+        )
     return Kind(NAMES[kind], lambda there: kind_of(there) == kind, folder=suffix == ".zarr")
 
 
@@ -75,10 +84,18 @@ POORER_REPORT = Kind("a report", lambda path: is_report(path) and not is_report_
 
 
 def is_table(path: Path) -> bool:
-    """Whether a tab-separated file is a table that the program exported: each kind has columns of its own."""
+    """Whether a tab-separated file is a table that the program exported: each kind has columns of
+    its own.
+    """
     columns = set(_head(path).split("\n")[0].split("\t"))
     return any(
-        own <= columns for own in ({"quantity", "mode", "se"}, {"in_words", "flagged"}, {"fit", "verdict"}, {"cell", "parameter", "replicates"})
+        own <= columns
+        for own in (
+            {"quantity", "mode", "se"},
+            {"in_words", "flagged"},
+            {"fit", "verdict"},
+            {"cell", "parameter", "replicates"},
+        )
     )
 
 
@@ -86,7 +103,9 @@ EXPORTED = ("fit", "check", "compare", "coverage")
 
 
 def is_json(path: Path) -> bool:
-    """Whether a JSON file is what the program exported of a fit, check, comparison or study; notes beside other files are not."""
+    """Whether a JSON file is what the program exported of a fit, check, comparison or study; notes
+    beside other files are not.
+    """
     found = json_object(path)
     return "bayesmixer" in found and found.get("kind") in EXPORTED
 

@@ -1,4 +1,6 @@
-"""Progress bars on standard error for whatever lasts over two seconds; silent where nobody is looking."""
+"""Progress bars on standard error for whatever lasts over two seconds; silent where nobody is
+looking.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,8 @@ def bar(description: str, total: float | None, show: bool | None = None) -> Iter
     total
         Units of work, or None when unknown (the bar pulses); nothing is shown for 0.
     show
-        True or False to force; None shows it when standard error is a terminal and nobody asked for quiet.
+        True or False to force; None shows it when standard error is a terminal and nobody asked for
+        quiet.
     """
     if show is None:
         show = not _QUIET and sys.stderr.isatty()
@@ -69,12 +72,20 @@ def bar(description: str, total: float | None, show: bool | None = None) -> Iter
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bar(progress, progress.add_task(description, total=total))
 
 
-def track[T](items: Iterable[T], description: str, total: float | None = None, show: bool | None = None) -> Iterator[T]:
+def track[T](
+    items: Iterable[T], description: str, total: float | None = None, show: bool | None = None
+) -> Iterator[T]:
     """Iterate over `items` with a progress bar (see `bar`)."""
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""Registry of the variables that Sumstats, Reference and GwasData datasets hold, and the check against it.
+"""Registry of the variables that Sumstats, Reference and GwasData datasets hold, and the check
+against it.
 
 The prose description is docs/data_structures.md; tests keep the two in step.
 """
@@ -14,7 +15,9 @@ from bayesmixer.errors import InputError
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable: allowed dims (several where they may differ), NumPy kinds of its dtype, meaning, and whether it must be there."""
+    """One variable: allowed dims (several where they may differ), NumPy kinds of its dtype,
+    meaning, and whether it must be there.
+    """
 
     dims: tuple[tuple[str, ...], ...]
     kinds: str
@@ -105,13 +108,21 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
         if variable not in ds.variables:
             if spec.required:
                 raise InputError(
-                    name, f"no variable '{variable}' ({spec.meaning}), which a {kind} dataset has", "Make it with bayesmixer's own functions."
+                    name,
+                    f"no variable '{variable}' ({spec.meaning}), which a {kind} dataset has",
+                    "Make it with bayesmixer's own functions.",
                 )
             continue
         v = ds[variable]
         if tuple(map(str, v.dims)) not in spec.dims:
             expected = " or ".join(str(d) for d in spec.dims)
-            raise InputError(name, f"variable '{variable}' has dims {tuple(v.dims)}, expected {expected}")
+            raise InputError(
+                name, f"variable '{variable}' has dims {tuple(v.dims)}, expected {expected}"
+            )
         if v.dtype.kind not in spec.kinds:
-            raise InputError(name, f"variable '{variable}' has type {v.dtype}, expected one of kind {'/'.join(spec.kinds)}")
+            raise InputError(
+                name,
+                f"variable '{variable}' has type {v.dtype}, expected one of kind "
+                f"{'/'.join(spec.kinds)}",
+            )
     return ds

@@ -1,11 +1,14 @@
 """False alarms and detection rates of `bm.check` through real LD.
 
     python benchmarks/check_faults.py PANEL --reference ZARR --blocks BED --work DIR [--chromosomes 21 22] [--h2 0.02] [--pi 0.003] [--n 100000]
-        [--sigma2-0 1.05] [--replicates 20] [--faults clean n_half ...] [--draws 200] [--check-draws 4]
+        [--sigma2-0 1.05] [--replicates 20] [--faults clean n_half ...] [--draws 200] [--check-draws
+        4]
 
-PANEL is the panel's prefix with {chrom} in place of the chromosome; ZARR its LD reference, built with the same LD blocks as windows and plain r^2. Every
-replicate is simulated, fitted by MAP with Gaussian draws around it, and checked; its row is kept in DIR/check_faults.csv, so that the same call goes on where
-it was stopped; `cautions` are the beginnings of what the verdict says besides notes. Faults (the data that the fit sees; all are of the same z-scores unless said):
+PANEL is the panel's prefix with {chrom} in place of the chromosome; ZARR its LD reference, built
+with the same LD blocks as windows and plain r^2. Every replicate is simulated, fitted by MAP with
+Gaussian draws around it, and checked; its row is kept in DIR/check_faults.csv, so that the same
+call goes on where it was stopped; `cautions` are the beginnings of what the verdict says besides
+notes. Faults (the data that the fit sees; all are of the same z-scores unless said):
   clean       nothing wrong
   clean_n     nothing wrong, N varies between half and all of --n from variant to variant (other z-scores)
   n_half      recorded N of a random half of the variants is half the true one
@@ -36,13 +39,13 @@ import pandas as pd
 import xarray as xr
 
 import bayesmixer as bm
+from bayesmixer.checks.check import check
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.ops.predict import _rescale
 from bayesmixer.progress import track
-from bayesmixer.reporting.check import check
 from bayesmixer.reporting.verdict import with_check
-from bayesmixer.simulation_effects import architecture
-from bayesmixer.simulation_panel import panel_blocks, simulate_z
+from bayesmixer.simulation.effects import architecture
+from bayesmixer.simulation.panel import panel_blocks, simulate_z
 
 BATCH = 10  # replicates simulated together
 WEAK_LD = {"r2_rule": "plain"}
@@ -66,13 +69,29 @@ class Study:
             "n": ("variant", np.full(len(v), float(self.a.n))),
         }
         data["eaf"] = ("variant", v["freq"].to_numpy())
-        attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "GRCh37", "sha256": "", "filters": "{}"}
+        attrs = {
+            "kind": "sumstats",
+            "source": "simulated",
+            "trait": "simulated",
+            "build": "GRCh37",
+            "sha256": "",
+            "filters": "{}",
+        }
         return xr.Dataset(data, attrs=attrs)
 
     def aligned(self, reference: object) -> tuple[xr.Dataset, np.ndarray]:
         """GwasData, and the panel's row of each of its variants."""
-        data = bm.align(self.sumstats(), reference, blocks=self.a.blocks, ambiguous="keep", exclude_regions=(), progress=False)
-        row = pd.Series(np.arange(len(self.panel.variants)), index=self.panel.variants["snp"].astype(str))
+        data = bm.align(
+            self.sumstats(),
+            reference,
+            blocks=self.a.blocks,
+            ambiguous="keep",
+            exclude_regions=(),
+            progress=False,
+        )
+        row = pd.Series(
+            np.arange(len(self.panel.variants)), index=self.panel.variants["snp"].astype(str)
+        )
         return data, row.loc[data["snp"].values.astype(str)].to_numpy()
 
     @cached_property
@@ -80,12 +99,24 @@ class Study:
         return self.aligned(self.a.reference)
 
     def spectra_of(self, name: str, rows: np.ndarray, samples: np.ndarray) -> Path:
-        """Reference of some of the panel's variants and samples, built once from a copy of the genotypes."""
+        """Reference of some of the panel's variants and samples, built once from a copy of the
+        genotypes.
+        """
         folder = self.a.work / f"{name}_{'_'.join(map(str, self.a.chromosomes or ['all']))}"
         if not (folder / "done").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            write_bed(folder / "panel", self.panel.variants.iloc[rows], self.panel.dosage[rows][:, samples])
-            bm.build_reference(folder / "panel", folder / "ld.zarr", window=self.a.blocks, progress=False, **WEAK_LD)
+            write_bed(
+                folder / "panel",
+                self.panel.variants.iloc[rows],
+                self.panel.dosage[rows][:, samples],
+            )
+            bm.build_reference(
+                folder / "panel",
+                folder / "ld.zarr",
+                window=self.a.blocks,
+                progress=False,
+                **WEAK_LD,
+            )
             (folder / "done").touch()
         return folder / "ld.zarr"
 
@@ -103,7 +134,9 @@ class Study:
 
     @cached_property
     def tags(self) -> xr.Dataset:
-        """Spectra of all variants over a third of the partners (and themselves), by brute force in each LD block."""
+        """Spectra of all variants over a third of the partners (and themselves), by brute force in
+        each LD block.
+        """
         from bayesmixer.ld.spectrum import spectrum_from_pairs
 
         data, row = self.whole
@@ -118,36 +151,73 @@ class Study:
             partners = at[kept[at]]
             r2 = np.square(x @ x[kept[at]].T / self.panel.samples)
             strength = r2 * h[partners]
-            made = spectrum_from_pairs(np.arange(len(at) + 1) * len(partners), strength.ravel(), data.sizes["node"])
+            made = spectrum_from_pairs(
+                np.arange(len(at) + 1) * len(partners), strength.ravel(), data.sizes["node"]
+            )
             use = where[at] >= 0
             spectrum[where[at][use]] = made[use]
         share = float(h[kept].sum() / h.sum())
-        attrs = {**data.attrs, "h_total": [float(data.attrs["h_total"][0]) * share], "n_reference": int(kept.sum())}
-        return data.assign(spectrum=(data["spectrum"].dims, spectrum), ld_score_h=("variant", spectrum.sum(1, dtype=float))).assign_attrs(attrs)
+        attrs = {
+            **data.attrs,
+            "h_total": [float(data.attrs["h_total"][0]) * share],
+            "n_reference": int(kept.sum()),
+        }
+        return data.assign(
+            spectrum=(data["spectrum"].dims, spectrum),
+            ld_score_h=("variant", spectrum.sum(1, dtype=float)),
+        ).assign_attrs(attrs)
 
     @cached_property
     def local(self) -> xr.Dataset:
         data, _ = self.whole
-        factor = np.repeat(np.random.default_rng(14).uniform(0.3, 1, data.sizes["variant"] // 50 + 1), 50)[: data.sizes["variant"]]
-        spectrum = _rescale(data["spectrum"].values.astype(float), factor, data["node_x"].values, 3e-3)
-        return data.assign(spectrum=(data["spectrum"].dims, spectrum.astype(np.float32)), ld_score_h=("variant", spectrum.sum(1)))
+        factor = np.repeat(
+            np.random.default_rng(14).uniform(0.3, 1, data.sizes["variant"] // 50 + 1), 50
+        )[: data.sizes["variant"]]
+        spectrum = _rescale(
+            data["spectrum"].values.astype(float), factor, data["node_x"].values, 3e-3
+        )
+        return data.assign(
+            spectrum=(data["spectrum"].dims, spectrum.astype(np.float32)),
+            ld_score_h=("variant", spectrum.sum(1)),
+        )
 
     def z(self, kind: str, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        """z-scores (replicate, variant) of a batch, and N (variant,); kept until another batch of the kind is asked for."""
+        """z-scores (replicate, variant) of a batch, and N (variant,); kept until another batch of
+        the kind is asked for.
+        """
         key = f"{kind}-{batch}"
         if key not in self.made:
             for old in [k for k in self.made if k.startswith(f"{kind}-")]:
                 del self.made[old]
             a = self.a
-            true = architecture("univariate", a.h2, a.pi) if a.pi < 1 else architecture("infinitesimal", a.h2)
+            true = (
+                architecture("univariate", a.h2, a.pi)
+                if a.pi < 1
+                else architecture("infinitesimal", a.h2)
+            )
             if kind == "maf_s":
-                true = architecture("univariate", a.h2, a.pi, maf_s=-0.75) if a.pi < 1 else architecture("infinitesimal", a.h2, maf_s=-0.75)
+                true = (
+                    architecture("univariate", a.h2, a.pi, maf_s=-0.75)
+                    if a.pi < 1
+                    else architecture("infinitesimal", a.h2, maf_s=-0.75)
+                )
             elif kind == "two_scales":
-                true = architecture("two_component", a.h2, [0.9 * a.pi, 0.1 * a.pi], share_large=1 / 1.9)
+                true = architecture(
+                    "two_component", a.h2, [0.9 * a.pi, 0.1 * a.pi], share_large=1 / 1.9
+                )
             zero = 1.3 if kind == "inflation" else a.sigma2_0
             rng = np.random.default_rng([a.seed, batch, *map(ord, kind)])
             spread = 0.5 if kind == "clean_n" else 0.0
-            made = simulate_z(self.panel, true, [a.n], [zero, 1.0], rng=rng, n_spread=spread, replicates=BATCH, show=False)
+            made = simulate_z(
+                self.panel,
+                true,
+                [a.n],
+                [zero, 1.0],
+                rng=rng,
+                n_spread=spread,
+                replicates=BATCH,
+                show=False,
+            )
             self.made[key] = made["z"].values[:, :, 0], made["n"].values[:, 0]
         return self.made[key]
 
@@ -156,7 +226,9 @@ class Study:
         kind = fault if fault in ("clean_n", "inflation", "maf_s", "two_scales") else "clean"
         scores, size = self.z(kind, replicate // BATCH)
         z = scores[replicate % BATCH]
-        data, row = {"ld_third": lambda: self.third, "ld_drift": lambda: self.drift}.get(fault, lambda: self.whole)()
+        data, row = {"ld_third": lambda: self.third, "ld_drift": lambda: self.drift}.get(
+            fault, lambda: self.whole
+        )()
         if fault in ("ld_tags", "ld_local"):
             data = {"ld_tags": lambda: self.tags, "ld_local": lambda: self.local}[fault]()
         n = size[row]
@@ -165,7 +237,10 @@ class Study:
         if fault == "n_all":
             n /= 2
         scale = 1 / np.sqrt(1.2) if fault == "corrected" else 1.0
-        seen = data.assign(z=(("variant", "trait"), (z[row] * scale)[:, None]), n=(("variant", "trait"), n[:, None]))
+        seen = data.assign(
+            z=(("variant", "trait"), (z[row] * scale)[:, None]),
+            n=(("variant", "trait"), n[:, None]),
+        )
         return seen.isel(variant=np.abs(z[row]) < 5.45) if fault == "no_hits" else seen
 
 
@@ -206,7 +281,9 @@ def write_bed(prefix: Path, variants: pd.DataFrame, dosage: np.ndarray) -> None:
 
 
 def gaussian_fit(data: xr.Dataset, draws: int, seed: int) -> xr.DataTree:
-    """The mode, with draws of the Gaussian around it as its posterior: what `laplace` gives in seconds, before it weighs its draws."""
+    """The mode, with draws of the Gaussian around it as its posterior: what `laplace` gives in
+    seconds, before it weighs its draws.
+    """
     model = bm.models.univariate_mixer(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -232,7 +309,9 @@ def one(study: Study, fault: str, replicate: int) -> dict[str, object]:
         "fault": fault,
         "replicate": replicate,
         "flagged": not c.ok,
-        "cautions": " | ".join(f.sentence.split(":")[0][:60] for f in verdict.findings if f.severity != "note"),
+        "cautions": " | ".join(
+            f.sentence.split(":")[0][:60] for f in verdict.findings if f.severity != "note"
+        ),
         "fit_s": round(fitted - began, 2),
         "check_s": round(time.perf_counter() - fitted, 2),
     }
@@ -267,16 +346,26 @@ def table(rows: pd.DataFrame) -> str:
     """Markdown: share flagged of each fault, and by which check."""
     flags = [c for c in rows.columns if c.startswith("flag ")]
     names = [c.removeprefix("flag ") for c in flags]
-    lines = ["| fault | replicates | flagged | " + " | ".join(names) + " | median sigma2_0 |", "|---" * (len(names) + 4) + "|"]
+    lines = [
+        "| fault | replicates | flagged | " + " | ".join(names) + " | median sigma2_0 |",
+        "|---" * (len(names) + 4) + "|",
+    ]
     for fault in [f for f in FAULTS if f in set(rows["fault"])]:
         part = rows[rows["fault"] == fault]
-        shares = [f"{part[c].astype(float).mean():.0%}" if part[c].notna().any() else "" for c in flags]
-        lines.append(f"| {fault} | {len(part)} | {part['flagged'].mean():.0%} | {' | '.join(shares)} | {part['sigma2_0'].median():.3f} |")
+        shares = [
+            f"{part[c].astype(float).mean():.0%}" if part[c].notna().any() else "" for c in flags
+        ]
+        lines.append(
+            f"| {fault} | {len(part)} | {part['flagged'].mean():.0%} | {' | '.join(shares)} | "
+            f"{part['sigma2_0'].median():.3f} |"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("panel")
     p.add_argument("--reference", required=True)
     p.add_argument("--blocks", default="eur_hg19")
@@ -289,7 +378,12 @@ def main() -> None:
     p.add_argument("--replicates", type=int, default=20)
     p.add_argument("--faults", nargs="+", default=list(FAULTS), choices=FAULTS)
     p.add_argument("--draws", type=int, default=200)
-    p.add_argument("--check-draws", type=int, default=4, help="posterior draws that predictions are averaged over")
+    p.add_argument(
+        "--check-draws",
+        type=int,
+        default=4,
+        help="posterior draws that predictions are averaged over",
+    )
     p.add_argument("--seed", type=int, default=0)
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,15 @@
-"""What every command leaves behind when the disk is full or read-only, when it is killed or interrupted, and when it runs twice at once.
+"""What every command leaves behind when the disk is full or read-only, when it is killed or
+interrupted, and when it runs twice at once.
 
     python benchmarks/faults_of_files.py [verb ...] > benchmarks/results/faults_of_files.md
 
-Each trial is a process of its own with the command line in it, on a small file system of its own (tmpfs: needs root and Linux), forked from one that has
-imported everything, so that a trial costs its work alone. Signals come at shares of the time that the command takes undisturbed. After each trial every
-file of a final name must be whole, an earlier result must be there unchanged (`--force` was given), and after a kill or Ctrl-C the same command must
-succeed and leave exactly the files of an undisturbed run. Rows go to standard output as they are done; the last line says whether all is well.
+Each trial is a process of its own with the command line in it, on a small file system of its own
+(tmpfs: needs root and Linux), forked from one that has imported everything, so that a trial costs
+its work alone. Signals come at shares of the time that the command takes undisturbed. After each
+trial every file of a final name must be whole, an earlier result must be there unchanged (`--force`
+was given), and after a kill or Ctrl-C the same command must succeed and leave exactly the files of
+an undisturbed run. Rows go to standard output as they are done; the last line says whether all is
+well.
 """
 
 from __future__ import annotations
@@ -46,29 +50,51 @@ CELL = "pi=0.01,n=100000,h2=0.02"
 
 @dataclass
 class Verb:
-    """Words of the command line, given the folder of inputs and that of outputs, and whether they take --force."""
+    """Words of the command line, given the folder of inputs and that of outputs, and whether they
+    take --force.
+    """
 
     words: Callable[[Path, Path], list[str]]
     force: bool = True
 
 
 def _fit(i: Path, o: Path) -> list[str]:
-    words = f"fit infinitesimal {i}/polygenic.txt.gz --reference {i}/panel.zarr --draws 100 --out {o}/fit.nc"
+    words = (
+        f"fit infinitesimal {i}/polygenic.txt.gz --reference {i}/panel.zarr --draws 100 --out "
+        f"{o}/fit.nc"
+    )
     return f"{words} --report {o}/fit.html --json {o}/fit.json --tsv {o}/fit.tsv --save-data {o}/data.zarr".split()
 
 
 VERBS = {
     "munge": Verb(lambda i, o: f"munge {i}/polygenic.txt.gz --out {o}/clean.sumstats.gz".split()),
-    "ld build": Verb(lambda i, o: f"ld build {i}/genotypes --out {o}/panel.zarr --window {i}/ld_blocks.bed --chromosomes 1,2".split()),
+    "ld build": Verb(
+        lambda i, o: (
+            f"ld build {i}/genotypes --out {o}/panel.zarr --window {i}/ld_blocks.bed --chromosomes 1,2".split()
+        )
+    ),
     "ld scores": Verb(lambda i, o: f"ld scores {i}/panel.zarr --out {o}/scores".split()),
     "fit": Verb(_fit),
     "report": Verb(lambda i, o: f"report {i}/fit.nc --data {i}/data.nc --out {o}/fit.html".split()),
-    "check": Verb(lambda i, o: f"check {i}/fit.nc --data {i}/data.nc --json {o}/check.json --tsv {o}/check.tsv".split()),
-    "compare": Verb(lambda i, o: f"compare {i}/fit.nc {i}/other.nc --json {o}/compare.json --tsv {o}/compare.tsv".split()),
-    "simulate": Verb(lambda i, o: f"simulate {o}/sim --chromosomes 2 --chromosome-length 300000 --samples 100 --pi 0.2".split()),
+    "check": Verb(
+        lambda i, o: (
+            f"check {i}/fit.nc --data {i}/data.nc --json {o}/check.json --tsv {o}/check.tsv".split()
+        )
+    ),
+    "compare": Verb(
+        lambda i, o: (
+            f"compare {i}/fit.nc {i}/other.nc --json {o}/compare.json --tsv {o}/compare.tsv".split()
+        )
+    ),
+    "simulate": Verb(
+        lambda i, o: (
+            f"simulate {o}/sim --chromosomes 2 --chromosome-length 300000 --samples 100 --pi 0.2".split()
+        )
+    ),
     "coverage": Verb(
         lambda i, o: (
-            f"coverage {o}/study --genotypes {i}/genotypes --ld-blocks {i}/ld_blocks.bed --reference {i}/plain.zarr --cell {CELL} "
+            f"coverage {o}/study --genotypes {i}/genotypes --ld-blocks {i}/ld_blocks.bed "
+            f"--reference {i}/plain.zarr --cell {CELL} "
             "--replicates 2 --processes 1"
         ).split(),
         force=False,
@@ -93,7 +119,9 @@ def fork(work: Callable[[], Any], log: Path) -> int:
     if process:
         return process
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background processes ignore
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a shell's background processes ignore
     handle = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -130,7 +158,11 @@ def finish(process: int, log: Path, began: float, sign: int = 0, after: float = 
         ended, status = os.waitpid(process, os.WNOHANG)
         now = time.monotonic() - began
         if ended:
-            lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith(("error", "stopped", "Traceback"))]
+            lines = [
+                line
+                for line in log.read_text(errors="replace").splitlines()
+                if line.startswith(("error", "stopped", "Traceback"))
+            ]
             return Outcome(os.waitstatus_to_exitcode(status), lines, now)
         if sign and not sent and now >= after:
             os.kill(process, sign)
@@ -151,7 +183,10 @@ def broken(folder: Path) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if any(p.startswith(".") or (p.endswith(".zarr") and p != path.name) for p in inside.parts) or "c" in inside.parts:
+        if (
+            any(p.startswith(".") or (p.endswith(".zarr") and p != path.name) for p in inside.parts)
+            or "c" in inside.parts
+        ):
             continue
         try:
             whole(path)
@@ -171,7 +206,9 @@ def whole(path: Path) -> None:
                 for group in bm.open_reference(path).children.values():
                     group.to_dataset().load()
             except bm.InputError as error:
-                if "not finished" not in str(error):  # which it says itself, and the same command goes on
+                if "not finished" not in str(
+                    error
+                ):  # which it says itself, and the same command goes on
                     raise
         elif path.is_dir() and any(p for p in path.iterdir() if not p.name.startswith(".")):
             bm.load(path)
@@ -207,15 +244,23 @@ def elsewhere(work: Callable[[Path], Any], folder: Path, log: Path) -> Any:
 
 
 def names(folder: Path) -> list[str]:
-    """Everything that lies in a folder, the insides of Zarr arrays left out; no names of parts that checksums make."""
+    """Everything that lies in a folder, the insides of Zarr arrays left out; no names of parts that
+    checksums make.
+    """
     return sorted(
-        str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix != ".npz" and not any(part.endswith(".zarr") for part in p.parent.parts)
+        str(p.relative_to(folder))
+        for p in folder.rglob("*")
+        if p.suffix != ".npz" and not any(part.endswith(".zarr") for part in p.parent.parts)
     )
 
 
 def prints(folder: Path) -> dict[str, str]:
     """Checksum of every file."""
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def size(folder: Path) -> int:
@@ -227,7 +272,9 @@ def size(folder: Path) -> int:
 def disk(at: Path, room: int) -> Iterator[Path]:
     """A file system of `room` bytes."""
     at.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={max(room, 4096)}", "tmpfs", str(at)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={max(room, 4096)}", "tmpfs", str(at)], check=True
+    )
     try:
         yield at
     finally:
@@ -243,11 +290,17 @@ def inputs(folder: Path, log: Path) -> None:
         example = bm.example_data(folder)
         plain = {"window": example.ld_blocks, "chromosomes": [1, 2]}
         panel = bm.build_reference(example.genotypes, folder / "panel.zarr", **plain)
-        bm.build_reference(example.genotypes, folder / "plain.zarr", r2_rule="plain", window=example.ld_blocks)
-        data = bm.align(bm.read_sumstats(example.sumstats["polygenic"]), panel, blocks=example.ld_blocks)
+        bm.build_reference(
+            example.genotypes, folder / "plain.zarr", r2_rule="plain", window=example.ld_blocks
+        )
+        data = bm.align(
+            bm.read_sumstats(example.sumstats["polygenic"]), panel, blocks=example.ld_blocks
+        )
         bm.save(data, folder / "data.nc")
         for name, seed in (("fit", 1), ("other", 2)):
-            bm.save(bm.fit(bm.models.infinitesimal(data), draws=200, seed=seed), folder / f"{name}.nc")
+            bm.save(
+                bm.fit(bm.models.infinitesimal(data), draws=200, seed=seed), folder / f"{name}.nc"
+            )
 
     end = finish(fork(make, log), log, time.monotonic())
     assert end.code == 0, log.read_text()
@@ -266,11 +319,15 @@ class Trials:
             self.earlier = scratch / "earlier"
             shutil.rmtree(self.earlier, ignore_errors=True)
             shutil.copytree(out, self.earlier, symlinks=True)
-        with disk(scratch / "disk", 2**29) as out:  # once more: the first has compiled what the others find
+        with disk(
+            scratch / "disk", 2**29
+        ) as out:  # once more: the first has compiled what the others find
             self.seconds = run(self.words(out), self.log).seconds
 
     def words(self, out: Path, force: bool = False) -> list[str]:
-        return self.verb.words(self.scratch / "in", out) + (["--force"] if force and self.verb.force else [])
+        return self.verb.words(self.scratch / "in", out) + (
+            ["--force"] if force and self.verb.force else []
+        )
 
     def row(self, fault: str, what: str, ok: bool) -> None:
         """Print one row of the table."""
@@ -284,7 +341,11 @@ class Trials:
         found = names(out)
         hidden = [n for n in found if any(p.startswith(".") for p in Path(n).parts)]
         final = [n for n in found if n not in hidden and not (out / n).is_dir()]
-        text = f"{len(final)} of {len([n for n in self.names if '.' in n])} whole" if final else "nothing"
+        text = (
+            f"{len(final)} of {len([n for n in self.names if '.' in n])} whole"
+            if final
+            else "nothing"
+        )
         text += f", {len(hidden)} hidden" if hidden else ""
         return (f"broken: {'; '.join(damaged)}" if damaged else text), not damaged
 
@@ -310,11 +371,16 @@ class Trials:
             end = run(self.words(out, force=True), self.log)
             same = prints(out) == before
         refused = end.code == 2 and len(end.said) == 1
-        what = f"code {end.code}, {len(end.said)} line; earlier result {'unchanged' if same else 'changed'}"
+        what = (
+            f"code {end.code}, {len(end.said)} line; earlier result "
+            f"{'unchanged' if same else 'changed'}"
+        )
         self.row("read-only", what, same and refused)
 
     def stopped(self, sign: int, what: str) -> None:
-        """A signal at several moments, over an earlier result and over none; then the same command again."""
+        """A signal at several moments, over an earlier result and over none; then the same command
+        again.
+        """
         words, good, codes = [], True, []
         for share in SHARES:
             for over in (False, True) if share == SHARES[-1] and self.verb.force else (False,):
@@ -323,16 +389,28 @@ class Trials:
                         shutil.copytree(self.earlier, out, dirs_exist_ok=True)
                     end = run(self.words(out, force=over), self.log, sign, share * self.seconds)
                     text, fine = self.left(out)
-                    good &= fine and end.code in (-9, 130, 0) and not any(line.startswith("Traceback") for line in end.said)
+                    good &= (
+                        fine
+                        and end.code in (-9, 130, 0)
+                        and not any(line.startswith("Traceback") for line in end.said)
+                    )
                     codes.append(end.code)
                     words.append(f"at {share:.0%}{' over an earlier one' if over else ''}: {text}")
                     again = run(self.words(out, force=True), self.log)
                     fine = again.code == 0 and names(out) == self.names
                     good &= fine
                     if not fine:
-                        words[-1] += f", THEN code {again.code} {' '.join(again.said)} {sorted(set(names(out)) ^ set(self.names))[:4]}"
+                        words[-1] += (
+                            f", THEN code {again.code} {' '.join(again.said)} "
+                            f"{sorted(set(names(out)) ^ set(self.names))[:4]}"
+                        )
         good &= any(codes)  # a signal that came too late shows nothing
-        self.row(what, f"codes {', '.join(map(str, codes))}; {'; '.join(words)}; the same command then completes it", good)
+        self.row(
+            what,
+            f"codes {', '.join(map(str, codes))}; {'; '.join(words)}; the same command then "
+            "completes it",
+            good,
+        )
 
     def twice(self) -> None:
         """Two of the same command at once."""
@@ -346,7 +424,11 @@ class Trials:
         codes = sorted(end.code for end in ends)
         said = next((" ".join(end.said) for end in ends if end.code == 2), "")
         good &= same and codes in ([0, 0], [0, 2]) and said.count("error:") == (codes == [0, 2])
-        line = f' (the second: "{said.partition(": ")[2].replace(str(self.scratch / "disk"), "OUT")[:110]}")' if said else ""
+        line = (
+            f' (the second: "{said.partition(": ")[2].replace(str(self.scratch / "disk"), "OUT")[:110]}")'
+            if said
+            else ""
+        )
         self.row("twice at once", f"codes {codes[0]}, {codes[1]}{line}; left: {text}", good)
 
     def all(self) -> list[str]:
@@ -364,7 +446,12 @@ def main() -> None:
     """Run the trials of the verbs named, or of all."""
     if os.name != "posix" or os.geteuid() != 0:
         sys.exit("needs root, to mount file systems that can be filled")
-    os.environ |= {"NUMBA_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    os.environ |= {
+        "NUMBA_NUM_THREADS": "1",
+        "POLARS_MAX_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+    }
     warnings.simplefilter("ignore")
     scratch = Path(tempfile.mkdtemp(prefix="faults-"))
     try:

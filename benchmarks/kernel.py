@@ -1,9 +1,11 @@
-"""Speed and memory of the likelihood kernel: value and gradient per variant, threads, growth, memory, number of parameters.
+"""Speed and memory of the likelihood kernel: value and gradient per variant, threads, growth,
+memory, number of parameters.
 
     python benchmarks/kernel.py [--quick]        two minutes; a shared machine wants a quiet moment
 
-Times are the least of several interleaved runs, in microseconds per variant: CPU time where one thread runs, time on the clock where several do. The
-first table runs the whole likelihood with the frequencies that it chooses itself; the others the bulk alone (cosine sums, K = 24, 64 frequencies),
+Times are the least of several interleaved runs, in microseconds per variant: CPU time where one
+thread runs, time on the clock where several do. The first table runs the whole likelihood with the
+frequencies that it chooses itself; the others the bulk alone (cosine sums, K = 24, 64 frequencies),
 beside the prototype in ../shared/prototypes where that folder is there.
 """
 
@@ -37,12 +39,26 @@ def synthetic(variants: int, k: int = K, tail: float = 0.0) -> LikelihoodData:
     out = rng.random(variants) < tail
     z[out] = rng.uniform(5.6, 9, out.sum())
     spectrum = rng.gamma(1, 0.1, (variants, k)).astype(np.float32)
-    return LikelihoodData(z, np.full(variants, N_REF), np.ones(variants), spectrum, nodes(k), np.arange(variants) // 1024)
+    return LikelihoodData(
+        z,
+        np.full(variants, N_REF),
+        np.ones(variants),
+        spectrum,
+        nodes(k),
+        np.arange(variants) // 1024,
+    )
 
 
-def fixed_frequencies(data: LikelihoodData, components: int, frequencies: int = FREQUENCIES) -> Callable[[int], None]:
-    """Value and gradient of the bulk with a given number of frequencies; the argument is the number of threads."""
-    pi, sigma2 = np.repeat(POINT[0] / components, components), POINT[1] * np.arange(1, components + 1)
+def fixed_frequencies(
+    data: LikelihoodData, components: int, frequencies: int = FREQUENCIES
+) -> Callable[[int], None]:
+    """Value and gradient of the bulk with a given number of frequencies; the argument is the number
+    of threads.
+    """
+    pi, sigma2 = (
+        np.repeat(POINT[0] / components, components),
+        POINT[1] * np.arange(1, components + 1),
+    )
     bands = data.bands.z_limit.size
     m, ds = np.full(bands, frequencies), np.full(bands, 7.0 / frequencies)
     tables = np.zeros((bands, frequencies, data.node_x.size))
@@ -51,11 +67,21 @@ def fixed_frequencies(data: LikelihoodData, components: int, frequencies: int = 
 
     def run(threads: int) -> None:
         for b in range(bands):
-            real_table(data.node_x, ds[b] * np.arange(frequencies), N_REF, pi, sigma2, tables[b], d_tables[b])
+            real_table(
+                data.node_x,
+                ds[b] * np.arange(frequencies),
+                N_REF,
+                pi,
+                sigma2,
+                tables[b],
+                d_tables[b],
+            )
         loglik, jac = np.zeros(data.n_blocks), np.zeros((data.n_blocks, 2 * components + 1))
 
         def part(lo: int, hi: int) -> None:
-            kernel._cosine_blocks(lo, hi, chunks, data.bands, m, ds, tables, d_tables, POINT[2], True, loglik, jac)
+            kernel._cosine_blocks(
+                lo, hi, chunks, data.bands, m, ds, tables, d_tables, POINT[2], True, loglik, jac
+            )
 
         if threads == 1:
             part(0, data.n_blocks)
@@ -65,7 +91,9 @@ def fixed_frequencies(data: LikelihoodData, components: int, frequencies: int = 
     return run
 
 
-def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Callable[[int], None] | None:
+def prototype(
+    variants: int, k: int = K, frequencies: int = FREQUENCIES
+) -> Callable[[int], None] | None:
     """The prototype's kernel on data of the same size."""
     if not PROTOTYPES.is_dir():
         return None
@@ -76,7 +104,11 @@ def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Call
 
     rng, size = np.random.default_rng(0), 128
     blocks = variants // size
-    spectra, z, one = rng.gamma(1, 0.1, (blocks, k, size)), rng.normal(0, 1.3, (blocks, size)), np.ones((blocks, size))
+    spectra, z, one = (
+        rng.gamma(1, 0.1, (blocks, k, size)),
+        rng.normal(0, 1.3, (blocks, size)),
+        np.ones((blocks, size)),
+    )
     ds = 7.0 / frequencies
     s, q = ds * np.arange(frequencies), np.full(frequencies, ds / np.pi)
     q[0] /= 2
@@ -89,10 +121,15 @@ def prototype(variants: int, k: int = K, frequencies: int = FREQUENCIES) -> Call
     return run
 
 
-def least(runs: dict[Any, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.process_time) -> dict[Any, float]:
+def least(
+    runs: dict[Any, Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] = time.process_time,
+) -> dict[Any, float]:
     """Least time of each, all of them in turn so that a busy machine troubles them alike.
 
-    A pause before each: threads of OpenMP, which the prototype may run on, go on spinning for some milliseconds after their work.
+    A pause before each: threads of OpenMP, which the prototype may run on, go on spinning for some
+    milliseconds after their work.
     """
     best = dict.fromkeys(runs, np.inf)
     for run in runs.values():
@@ -114,8 +151,17 @@ def beside_the_prototype(variants: int, repeats: int) -> None:
         runs: dict[Any, Callable[[], object]] = {"ours": partial(run, threads)}
         if other is not None:
             runs["prototype"] = partial(other, threads)
-        best = {name: t / variants * 1e6 for name, t in least(runs, repeats, time.process_time if threads == 1 else time.perf_counter).items()}
-        ratio = f"{best['prototype']:.3f} | {best['ours'] / best['prototype']:.2f}" if other is not None else "absent | -"
+        best = {
+            name: t / variants * 1e6
+            for name, t in least(
+                runs, repeats, time.process_time if threads == 1 else time.perf_counter
+            ).items()
+        }
+        ratio = (
+            f"{best['prototype']:.3f} | {best['ours'] / best['prototype']:.2f}"
+            if other is not None
+            else "absent | -"
+        )
         print(f"| {threads} | {best['ours']:.3f} | {ratio} |", flush=True)
 
 
@@ -130,7 +176,9 @@ def by_parameters(variants: int, repeats: int) -> None:
 
 
 def memory(reset: bool = False) -> float:
-    """Peak resident memory in MB since the last reset (Linux), which starts the peak from what is held now."""
+    """Peak resident memory in MB since the last reset (Linux), which starts the peak from what is
+    held now.
+    """
     if reset:
         Path("/proc/self/clear_refs").write_text("5")
     status = Path("/proc/self/status").read_text().splitlines()
@@ -140,21 +188,31 @@ def memory(reset: bool = False) -> float:
 def growth(sizes: tuple[int, ...], repeats: int) -> None:
     print("\nwhole likelihood, 0.3% of the variants beyond |z| = 5.5, value and gradient\n")
     print(
-        f"| variants | one thread, us | {nb.get_num_threads()} threads, us | memory of the data, MB | added by evaluations, MB |\n| --: | --: | --: | --: | --: |"
+        f"| variants | one thread, us | {nb.get_num_threads()} threads, us | memory of the "
+        "data, MB | added by evaluations, MB |\n| --: | --: | --: | --: | --: |"
     )
     for variants in sizes:
         data = synthetic(variants, tail=0.003)
         arguments = data.packed, data.tails, *POINT, True
         held, before = sum(v.nbytes for v in data.chunks) / 1e6, memory(reset=True)
         serial = least({0: partial(kernel.evaluate, *arguments, 1)}, repeats)[0]
-        parallel = least({0: partial(kernel.evaluate, *arguments, nb.get_num_threads())}, repeats, time.perf_counter)[0]
+        parallel = least(
+            {0: partial(kernel.evaluate, *arguments, nb.get_num_threads())},
+            repeats,
+            time.perf_counter,
+        )[0]
         best = [t / variants * 1e6 for t in (serial, parallel)]
         added = memory() - before
-        print(f"| {variants:,} | {best[0]:.3f} | {best[1]:.3f} | {held:.0f} | {added:.0f} |", flush=True)
+        print(
+            f"| {variants:,} | {best[0]:.3f} | {best[1]:.3f} | {held:.0f} | {added:.0f} |",
+            flush=True,
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="fewer repeats and variants")
     quick = parser.parse_args().quick
     small = synthetic(2048, tail=0.01)  # compile, so that this is not counted as memory

@@ -1,10 +1,12 @@
-"""Which r^2 cut-off a small panel should have: log phi of a z-score from 343 sampled people against the population's.
+"""Which r^2 cut-off a small panel should have: log phi of a z-score from 343 sampled people against
+the population's.
 
     python benchmarks/ld_weak_pairs.py PANEL [--samples 343] [--blocks 16]
 
-The "population" has the LD of a real panel within LD blocks (PANEL: a bed prefix of one chromosome); people are drawn as
-Gaussian vectors with that LD. For each rule and cut-off: bias and root mean square error of log phi(s), relative to its mean, at
-pi = 0.003 and two values of N sigma2_beta.
+The "population" has the LD of a real panel within LD blocks (PANEL: a bed prefix of one
+chromosome); people are drawn as Gaussian vectors with that LD. For each rule and cut-off: bias and
+root mean square error of log phi(s), relative to its mean, at pi = 0.003 and two values of N
+sigma2_beta.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def log_phi(spectrum: np.ndarray, pi: float, scale: float) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("panel")
     parser.add_argument("--samples", type=int, default=343)
     parser.add_argument("--blocks", type=int, default=16)
@@ -68,19 +72,41 @@ def main() -> None:
         people.read = lambda a, b, people=people: people.values[a:b]
         for rule in rules:
             all_of = np.zeros(m, np.int64), np.full(m, m)
-            ld = chromosome_ld(people, np.arange(m), np.zeros((m, 4)), h[j], np.ones(m, bool), *all_of, Rule(24, (0.0,), *rule), lambda _: None)
+            ld = chromosome_ld(
+                people,
+                np.arange(m),
+                np.zeros((m, 4)),
+                h[j],
+                np.ones(m, bool),
+                *all_of,
+                Rule(24, (0.0,), *rule),
+                lambda _: None,
+            )
             found[rule].append(ld.spectrum[0])
     exact = np.concatenate(truth)
-    print(f"{len(exact):,} variants, {n} people; mean ld_score_h of the population {exact.sum(1).mean():.3f}\n")
-    print("| rule | cut-off x n | mean ld_score_h | " + " | ".join(f"N s2 {v:g}, s = {s:g}" for v in (10, 60) for s in S) + " |")
+    print(
+        f"{len(exact):,} variants, {n} people; mean ld_score_h of the population "
+        f"{exact.sum(1).mean():.3f}\n"
+    )
+    print(
+        "| rule | cut-off x n | mean ld_score_h | "
+        + " | ".join(f"N s2 {v:g}, s = {s:g}" for v in (10, 60) for s in S)
+        + " |"
+    )
     print("|---" * 11 + "|")
     for (rule, cutoff), spectra in found.items():
         ours = np.concatenate(spectra).astype(float)
         cells = []
         for scale in (10.0, 60.0):
             a, b = log_phi(ours, 0.003, scale), log_phi(exact, 0.003, scale)
-            cells += [f"{(a - b).mean(0)[i] / b.mean(0)[i]:+.3f} ({np.sqrt(((a - b) ** 2).mean(0)[i]) / -b.mean(0)[i]:.3f})" for i in range(len(S))]
-        print(f"| {rule} | {cutoff * n:.0f} | {ours.sum(1).mean():.3f} | " + " | ".join(cells) + " |")
+            cells += [
+                f"{(a - b).mean(0)[i] / b.mean(0)[i]:+.3f} "
+                f"({np.sqrt(((a - b) ** 2).mean(0)[i]) / -b.mean(0)[i]:.3f})"
+                for i in range(len(S))
+            ]
+        print(
+            f"| {rule} | {cutoff * n:.0f} | {ours.sum(1).mean():.3f} | " + " | ".join(cells) + " |"
+        )
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
-"""Effects that depend on allele frequency: simulate with several S through real LD, fit with S = 0 and with S free, print what that does.
+"""Effects that depend on allele frequency: simulate with several S through real LD, fit with S = 0
+and with S free, print what that does.
 
     python benchmarks/maf_architecture.py PANEL_DIR [--chromosomes 20 21 22] [--true-s -0.75 -0.5 0] [--replicates 4] [--work DIR]
     python benchmarks/maf_architecture.py PANEL_DIR --error [--work DIR]
     python benchmarks/maf_architecture.py PANEL_DIR --study [--replicates 200] [--processes 2] [--work DIR]
 
-PANEL_DIR holds PLINK files whose names end in chr13.bed, .. (as 1000g_eur_hm3). The reference (`--exponents`, LD blocks as windows, plain r^2) and the alignment
-are made once in --work; each replicate is a row of --work/maf_architecture.jsonl, and a call goes on where the last one stopped. pi and h2 are compared with
-the model's parameters.
+PANEL_DIR holds PLINK files whose names end in chr13.bed, .. (as 1000g_eur_hm3). The reference
+(`--exponents`, LD blocks as windows, plain r^2) and the alignment are made once in --work; each
+replicate is a row of --work/maf_architecture.jsonl, and a call goes on where the last one stopped.
+pi and h2 are compared with the model's parameters.
 
-With --error the interpolation in S is measured instead: log densities of chromosome 22 by interpolated spectra against spectra built at S.
-With --study coverage is: modes with S free and calibrated normal intervals on the unconstrained scale, as `bayesmixer coverage` makes them, by default for S = -0.5
-on all chromosomes of the panel; each replicate is a file in --work/study, and a call goes on where the last one stopped.
+With --error the interpolation in S is measured instead: log densities of chromosome 22 by
+interpolated spectra against spectra built at S. With --study coverage is: modes with S free and
+calibrated normal intervals on the unconstrained scale, as `bayesmixer coverage` makes them, by
+default for S = -0.5 on all chromosomes of the panel; each replicate is a file in --work/study, and
+a call goes on where the last one stopped.
 """
 
 from __future__ import annotations
@@ -27,8 +31,8 @@ import pandas as pd
 import xarray as xr
 
 import bayesmixer as bm
-from bayesmixer.simulation_effects import architecture
-from bayesmixer.simulation_panel import PanelBlocks, panel_blocks, simulate_z
+from bayesmixer.simulation.effects import architecture
+from bayesmixer.simulation.panel import PanelBlocks, panel_blocks, simulate_z
 
 EXPONENTS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25)
 BETWEEN = (-0.93, -0.8, -0.6, -0.37, -0.12, 0.13)
@@ -46,11 +50,15 @@ def prefix_of(panel: Path) -> str:
 def built(prefix: str, a: argparse.Namespace) -> Path:
     """LD reference of the panel, made where it is not there or not complete."""
     path = Path(a.work / f"maf_{'-'.join(map(str, a.chromosomes))}.zarr")
-    bm.build_reference(prefix, path, window=a.blocks, r2_rule="plain", chromosomes=a.chromosomes, maf_s=a.exponents)
+    bm.build_reference(
+        prefix, path, window=a.blocks, r2_rule="plain", chromosomes=a.chromosomes, maf_s=a.exponents
+    )
     return path
 
 
-def aligned(prefix: str, a: argparse.Namespace, panel: PanelBlocks) -> tuple[xr.Dataset, np.ndarray]:
+def aligned(
+    prefix: str, a: argparse.Namespace, panel: PanelBlocks
+) -> tuple[xr.Dataset, np.ndarray]:
     """GwasData of the panel's own variants with any z, and their rows in the panel."""
     reference = built(prefix, a)
     v = panel.variants
@@ -60,10 +68,27 @@ def aligned(prefix: str, a: argparse.Namespace, panel: PanelBlocks) -> tuple[xr.
         "z": ("variant", np.random.default_rng(0).standard_normal(len(v))),
         "n": ("variant", np.full(len(v), float(a.n))),
     }
-    attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "GRCh37", "sha256": "", "filters": "{}"}
-    data = bm.align(xr.Dataset(columns, attrs=attrs), reference, blocks=a.blocks, ambiguous="keep", exclude_regions=())
-    place = pd.Series(np.arange(len(v)), index=pd.MultiIndex.from_frame(v[["chrom", "pos", "a1", "a2"]]))
-    rows = place.loc[list(zip(*(data[c].values for c in ("chrom", "pos", "a1", "a2")), strict=True))].to_numpy()
+    attrs = {
+        "kind": "sumstats",
+        "source": "simulated",
+        "trait": "simulated",
+        "build": "GRCh37",
+        "sha256": "",
+        "filters": "{}",
+    }
+    data = bm.align(
+        xr.Dataset(columns, attrs=attrs),
+        reference,
+        blocks=a.blocks,
+        ambiguous="keep",
+        exclude_regions=(),
+    )
+    place = pd.Series(
+        np.arange(len(v)), index=pd.MultiIndex.from_frame(v[["chrom", "pos", "a1", "a2"]])
+    )
+    rows = place.loc[
+        list(zip(*(data[c].values for c in ("chrom", "pos", "a1", "a2")), strict=True))
+    ].to_numpy()
     return data, rows
 
 
@@ -75,16 +100,24 @@ def one(data: xr.Dataset, z: np.ndarray, method: str) -> dict[str, float]:
         wall, cpu = time.perf_counter(), time.process_time()
         model = bm.models.univariate_mixer(here, maf_s=s)
         results = bm.fit(model, "map" if label == "fixed" else method, progress=False)
-        out |= {f"{label}_wall": time.perf_counter() - wall, f"{label}_cpu": time.process_time() - cpu}
+        out |= {
+            f"{label}_wall": time.perf_counter() - wall,
+            f"{label}_cpu": time.process_time() - cpu,
+        }
         e = results["estimate"]
         out |= {f"{label}_{v}": float(e[v]) for v in ("h2", "pi", "sigma2_0", "maf_s") if v in e}
-        out |= {f"{label}_log_likelihood": e.attrs["log_likelihood"], f"{label}_converged": int(e.attrs["converged"])}
+        out |= {
+            f"{label}_log_likelihood": e.attrs["log_likelihood"],
+            f"{label}_converged": int(e.attrs["converged"]),
+        }
         if "posterior" in results.children:
             for v in ("h2", "pi", "maf_s"):
                 low, high = np.quantile(results["posterior"][v].values, [0.05, 0.95])
                 out |= {f"{label}_{v}_low": low, f"{label}_{v}_high": high}
             if "uncalibrated_posterior" in results.children:
-                low, high = np.quantile(results["uncalibrated_posterior"]["maf_s"].values, [0.05, 0.95])
+                low, high = np.quantile(
+                    results["uncalibrated_posterior"]["maf_s"].values, [0.05, 0.95]
+                )
                 out |= {"raw_maf_s_low": low, "raw_maf_s_high": high}
     return out
 
@@ -94,17 +127,29 @@ def table(rows: pd.DataFrame, a: argparse.Namespace) -> None:
     names = f"{'S':>6s} {'n':>3s}  {'h2: S=0':>8s} {'S free':>7s}  {'pi: S=0':>8s} {'S free':>7s}"
     print(f"\n{names}  {'S mean':>7s} {'sd':>6s} {'width':>6s} {'90% covers':>10s}  2 dlogL")
     for s, part in rows.groupby("true_s"):
-        ratio = [100 * (np.median(part[f"{k}_{v}"]) / t - 1) for v, t in (("h2", a.h2), ("pi", a.pi)) for k in ("fixed", "free")]
+        ratio = [
+            100 * (np.median(part[f"{k}_{v}"]) / t - 1)
+            for v, t in (("h2", a.h2), ("pi", a.pi))
+            for k in ("fixed", "free")
+        ]
         inside, width = "", np.nan
         if "free_maf_s_low" in part:
             covers = (part["free_maf_s_low"] <= s) & (s <= part["free_maf_s_high"])
-            inside, width = f"{covers.sum()}/{len(part)}", np.median(part["free_maf_s_high"] - part["free_maf_s_low"])
+            inside, width = (
+                f"{covers.sum()}/{len(part)}",
+                np.median(part["free_maf_s_high"] - part["free_maf_s_low"]),
+            )
         gain = 2 * np.median(part["free_log_likelihood"] - part["fixed_log_likelihood"])
         print(
-            f"{s:6.2f} {len(part):3d}  {ratio[0]:+7.1f}% {ratio[1]:+6.1f}%  {ratio[2]:+7.1f}% {ratio[3]:+6.1f}%  {part['free_maf_s'].mean():7.3f} "
+            f"{s:6.2f} {len(part):3d}  {ratio[0]:+7.1f}% {ratio[1]:+6.1f}%  {ratio[2]:+7.1f}% "
+            f"{ratio[3]:+6.1f}%  {part['free_maf_s'].mean():7.3f} "
             f"{part['free_maf_s'].std():6.3f} {width:6.3f} {inside:>10s}  {gain:.1f}"
         )
-    print(f"seconds a fit (median, wall / CPU): S = 0, map {rows['fixed_wall'].median():.1f} / {rows['fixed_cpu'].median():.1f}; ", end="")
+    print(
+        f"seconds a fit (median, wall / CPU): S = 0, map {rows['fixed_wall'].median():.1f} / "
+        f"{rows['fixed_cpu'].median():.1f}; ",
+        end="",
+    )
     print(f"S free, {a.method} {rows['free_wall'].median():.1f} / {rows['free_cpu'].median():.1f}")
 
 
@@ -121,17 +166,34 @@ def error(prefix: str, a: argparse.Namespace) -> None:
         f"{n} Chebyshev, -1 to 0.25": chebyshev(n) for n in range(3, 9)
     }
     every = sorted({float(s) for held in sets.values() for s in held} | set(BETWEEN))
-    tree = bm.build_reference(prefix, a.work / "maf_error_22.zarr", window=a.blocks, r2_rule="plain", chromosomes=[22], maf_s=every)
+    tree = bm.build_reference(
+        prefix,
+        a.work / "maf_error_22.zarr",
+        window=a.blocks,
+        r2_rule="plain",
+        chromosomes=[22],
+        maf_s=every,
+    )
     ds = tree["22"].to_dataset().isel(variant=slice(None, None, 3)).load()
     x, h, variants = ds["node_x"].values, ds["heterozygosity"].values, ds.sizes["variant"]
     total = np.asarray(ds.attrs["h_total"])
     rng = np.random.default_rng(a.seed)
     z = rng.standard_normal((len(SETTINGS), variants))
-    print(f"|d log p| where p > 1e-9, {variants} variants of chromosome 22, S in {', '.join(map(str, BETWEEN))}; median / 99% / 99.9% / largest")
+    print(
+        f"|d log p| where p > 1e-9, {variants} variants of chromosome 22, S in "
+        f"{', '.join(map(str, BETWEEN))}; median / 99% / 99.9% / largest"
+    )
     for label, held in sets.items():
         which = [every.index(float(s)) for s in held]
         data = gwas_data_from_arrays(
-            z[0], 1e5, ds["spectrum"].values[which], x, h, maf_s=[every[i] for i in which], h_total=total[which], reference_heterozygosity=h
+            z[0],
+            1e5,
+            ds["spectrum"].values[which],
+            x,
+            h,
+            maf_s=[every[i] for i in which],
+            h_total=total[which],
+            reference_heterozygosity=h,
         )
         print(f"{label:26s}", end="")
         for (pi, h2, n), draw in zip(SETTINGS, z, strict=True):
@@ -143,10 +205,22 @@ def error(prefix: str, a: argparse.Namespace) -> None:
                 one_s = at_exponent(data, s)
                 size = np.full(variants, n)
                 direct = log_density(at, size, spectrum, x, [pi], [sigma2], 1.05)
-                found = log_density(at, size, one_s["spectrum"].values, one_s["node_x"].values, [pi], [sigma2 / one_s.attrs["strength_scale"]], 1.05)
+                found = log_density(
+                    at,
+                    size,
+                    one_s["spectrum"].values,
+                    one_s["node_x"].values,
+                    [pi],
+                    [sigma2 / one_s.attrs["strength_scale"]],
+                    1.05,
+                )
                 off.append(np.abs(found - direct)[direct > np.log(1e-9)])
             e = np.concatenate(off)
-            print("  " + " ".join(f"{v:.0e}" for v in (*np.quantile(e, [0.5, 0.99, 0.999]), e.max())), end="", flush=True)
+            print(
+                "  " + " ".join(f"{v:.0e}" for v in (*np.quantile(e, [0.5, 0.99, 0.999]), e.max())),
+                end="",
+                flush=True,
+            )
         print()
 
 
@@ -164,7 +238,19 @@ def study(prefix: str, a: argparse.Namespace) -> None:
     cell = Cell(a.pi, a.n, a.h2, a.sigma2_0, a.true_s[0])
     reference, folder = built(prefix, a), a.work / "study"
     folder.mkdir(exist_ok=True)
-    settings = Settings(prefix, a.blocks, str(reference), tuple(a.chromosomes), "univariate_mixer", "map", "weak", 0, 0, a.seed, "free")
+    settings = Settings(
+        prefix,
+        a.blocks,
+        str(reference),
+        tuple(a.chromosomes),
+        "univariate_mixer",
+        "map",
+        "weak",
+        0,
+        0,
+        a.seed,
+        "free",
+    )
     name = f"{cell.name}-{'-'.join(map(str, a.chromosomes))}-seed{a.seed}"
     files = [folder / f"{name}-{r:04d}.parquet" for r in range(a.replicates)]
     todo = [(settings, cell, r, 1, str(file)) for r, file in enumerate(files) if not file.exists()]
@@ -173,25 +259,48 @@ def study(prefix: str, a: argparse.Namespace) -> None:
         row = pd.read_parquet(path).set_index("parameter")
         each = (time.perf_counter() - began) / i
         print(
-            f"{Path(path).stem}: S {s_of(row.loc['logit_maf_s', 'estimate'], a):.3f}, {row['seconds'].iloc[0]:.0f} s; {each:.0f} s each so far",
+            f"{Path(path).stem}: S {s_of(row.loc['logit_maf_s', 'estimate'], a):.3f}, "
+            f"{row['seconds'].iloc[0]:.0f} s; {each:.0f} s each so far",
             flush=True,
         )
-    rows = pd.concat([recalibrated(pd.read_parquet(file), file.with_suffix(".npz")) for file in files if file.exists()], ignore_index=True)
+    rows = pd.concat(
+        [
+            recalibrated(pd.read_parquet(file), file.with_suffix(".npz"))
+            for file in files
+            if file.exists()
+        ],
+        ignore_index=True,
+    )
     t = coverage_table(rows).set_index("parameter")
-    print(f"\n{cell.name}, chromosomes {' '.join(map(str, a.chromosomes))}, mean chi2 {t['mean_chi2'].iloc[0]:.2f}")
-    print(f"{'parameter':16s} {'n':>4s} {'bias/sd':>8s} {'width':>6s}  {'90% covers':>10s} {'95% Wilson':>14s}  {'raw covers':>10s}")
+    print(
+        f"\n{cell.name}, chromosomes {' '.join(map(str, a.chromosomes))}, mean chi2 "
+        f"{t['mean_chi2'].iloc[0]:.2f}"
+    )
+    print(
+        f"{'parameter':16s} {'n':>4s} {'bias/sd':>8s} {'width':>6s}  {'90% covers':>10s} "
+        f"{'95% Wilson':>14s}  {'raw covers':>10s}"
+    )
     for parameter, row in t.iterrows():
         n, k = int(row["replicates"]), round(row["cover90"] * row["replicates"])
         low, high = binomtest(k, n).proportion_ci(method="wilson")
         ratio = f"{row['bias'] / row['sampling_sd']:+8.2f} {row['width_ratio']:6.2f}"
-        print(f"{parameter:16s} {n:4d} {ratio}  {100 * k / n:9.1f}% {100 * low:6.1f} to {100 * high:5.1f}  {100 * row['raw_cover90']:9.1f}%")
+        print(
+            f"{parameter:16s} {n:4d} {ratio}  {100 * k / n:9.1f}% {100 * low:6.1f} to "
+            f"{100 * high:5.1f}  {100 * row['raw_cover90']:9.1f}%"
+        )
     of_s = rows[rows["parameter"] == "logit_maf_s"]
     s, low, high = (s_of(of_s[c].to_numpy(), a) for c in ("estimate", "low90", "high90"))
-    print(f"S: mean {s.mean():.3f}, sd {s.std(ddof=1):.3f}, true {cell.maf_s:g}; median width of the 90% interval {np.median(high - low):.3f}")
+    print(
+        f"S: mean {s.mean():.3f}, sd {s.std(ddof=1):.3f}, true {cell.maf_s:g}; median width of "
+        f"the 90% interval {np.median(high - low):.3f}"
+    )
     once = rows.drop_duplicates("replicate")
     print(
-        f"converged {once['converged'].mean():.0%}, flagged {(once['concerns'] != '').mean():.0%}, at the edge {(once['at_bound'] != '').mean():.0%}; "
-        f"seconds a fit (median, wall / CPU) {once['seconds'].median():.1f} / {once['cpu_seconds'].median():.1f}"
+        f"converged {once['converged'].mean():.0%}, flagged "
+        f"{(once['concerns'] != '').mean():.0%}, at the edge "
+        f"{(once['at_bound'] != '').mean():.0%}; "
+        f"seconds a fit (median, wall / CPU) {once['seconds'].median():.1f} / "
+        f"{once['cpu_seconds'].median():.1f}"
     )
 
 
@@ -201,7 +310,9 @@ def s_of(logit: Any, a: argparse.Namespace) -> Any:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("panel", type=Path)
     p.add_argument("--blocks", default="eur_hg19")
     p.add_argument("--chromosomes", nargs="+", help="default 20 21 22; --study: all of the panel")
@@ -221,9 +332,18 @@ def main() -> None:
     a = p.parse_args()
     a.work.mkdir(parents=True, exist_ok=True)
     prefix = prefix_of(a.panel)
-    every = sorted((path.stem.rsplit("chr", 1)[1] for path in a.panel.glob("*chr*.bed")), key=lambda c: (len(c), c))
-    defaults = (every, [-0.5], 200, 0.3, 1e5) if a.study else (["20", "21", "22"], [-0.75, -0.5, 0.0], 4, 0.05, 3e5)
-    for name, value in zip(("chromosomes", "true_s", "replicates", "h2", "n"), defaults, strict=True):
+    every = sorted(
+        (path.stem.rsplit("chr", 1)[1] for path in a.panel.glob("*chr*.bed")),
+        key=lambda c: (len(c), c),
+    )
+    defaults = (
+        (every, [-0.5], 200, 0.3, 1e5)
+        if a.study
+        else (["20", "21", "22"], [-0.75, -0.5, 0.0], 4, 0.05, 3e5)
+    )
+    for name, value in zip(
+        ("chromosomes", "true_s", "replicates", "h2", "n"), defaults, strict=True
+    ):
         setattr(a, name, value if getattr(a, name) is None else getattr(a, name))
     if a.error or a.study:
         (error if a.error else study)(prefix, a)
@@ -232,7 +352,9 @@ def main() -> None:
     blocks = panel_blocks(prefix, a.blocks, a.chromosomes)
     data, rows = aligned(prefix, a, blocks)
     print(
-        f"{data.sizes['variant']:,} variants, effective {float(data['weight'].sum()):,.0f}, {int(data['ld_block'].max()) + 1} LD blocks", flush=True
+        f"{data.sizes['variant']:,} variants, effective {float(data['weight'].sum()):,.0f}, "
+        f"{int(data['ld_block'].max()) + 1} LD blocks",
+        flush=True,
     )
     file = a.work / "maf_architecture.jsonl"
     cell = {
@@ -251,14 +373,30 @@ def main() -> None:
             if any(row["true_s"] == s and row["replicate"] == replicate for row in done):
                 continue
             rng = np.random.default_rng([a.seed, replicate, round(1000 * (s + 2))])
-            z = simulate_z(blocks, architecture("univariate", a.h2, a.pi, maf_s=s), [a.n], [a.sigma2_0], rng=rng, show=False)["z"].values[0, rows, 0]
+            z = simulate_z(
+                blocks,
+                architecture("univariate", a.h2, a.pi, maf_s=s),
+                [a.n],
+                [a.sigma2_0],
+                rng=rng,
+                show=False,
+            )["z"].values[0, rows, 0]
             row = {**cell, "true_s": s, "replicate": replicate, **one(data, z, a.method)}
             done.append(row)
             with file.open("a") as out:
                 out.write(json.dumps(row) + "\n")
             low, high = row.get("free_maf_s_low", np.nan), row.get("free_maf_s_high", np.nan)
-            print(f"replicate {replicate}, S {s:5.2f}: S {row['free_maf_s']:6.3f} [{low:6.3f}, {high:6.3f}]  {row['free_cpu']:.0f} s CPU", flush=True)
-    table(pd.DataFrame([row for row in done if row["true_s"] in a.true_s and row["replicate"] < a.replicates]), a)
+            print(
+                f"replicate {replicate}, S {s:5.2f}: S {row['free_maf_s']:6.3f} [{low:6.3f}, "
+                f"{high:6.3f}]  {row['free_cpu']:.0f} s CPU",
+                flush=True,
+            )
+    table(
+        pd.DataFrame(
+            [row for row in done if row["true_s"] in a.true_s and row["replicate"] < a.replicates]
+        ),
+        a,
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
     python benchmarks/mixer_comparison.py PANEL_503_DIR [--shared ../shared] [--work DIR]
 
-PANEL_503_DIR holds the unpacked 1000g_eur_hm3_503 panel. Part 1 fits inputs.npz (MiXeR's weights, LD and N) by MAP under flat priors: the cost is compared with
-the exact optimum of fits.json. Part 2 builds the spectra of the 503-sample panel by LD blocks, weak LD kept, where MiXeR drops pairs with r^2 < 0.05.
+PANEL_503_DIR holds the unpacked 1000g_eur_hm3_503 panel. Part 1 fits inputs.npz (MiXeR's weights,
+LD and N) by MAP under flat priors: the cost is compared with the exact optimum of fits.json. Part 2
+builds the spectra of the 503-sample panel by LD blocks, weak LD kept, where MiXeR drops pairs with
+r^2 < 0.05.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def same_inputs(inputs, fits: dict, blocks: Path) -> None:
     spectrum = spectrum_from_pairs(inputs["indptr"], x, 24)
     block = label_blocks(inputs["chrom"].astype(str), inputs["bp"], read_blocks(blocks))
     block = np.unique(block, return_inverse=True)[1]
-    print("trait  cost of bayesmixer  of the exact optimum  difference  pi  sigma2_beta  sigma2_0  CPU s after compilation  MiXeR's CPU s")
+    print(
+        "trait  cost of bayesmixer  of the exact optimum  difference  pi  sigma2_beta  "
+        "sigma2_0  CPU s after compilation  MiXeR's CPU s"
+    )
     warm = True
     for trait in (1, 1, 2):  # the first compiles
         data = bm.gwas_data_from_arrays(
@@ -52,28 +57,69 @@ def same_inputs(inputs, fits: dict, blocks: Path) -> None:
         reference = fits["univariate"][f"trait{trait}"]
         cost, exact = -estimate.attrs["log_likelihood"], reference["exact_optimum"]["cost"]
         values = "  ".join(f"{float(estimate[v]):.6g}" for v in ("pi", "sigma2_beta", "sigma2_0"))
-        print(f"{trait}  {cost:.6f}  {exact:.6f}  {cost - exact:+.1e}  {values}  {cpu:.2f}  {reference['cpu_s']}", flush=True)
+        print(
+            f"{trait}  {cost:.6f}  {exact:.6f}  {cost - exact:+.1e}  {values}  {cpu:.2f}  "
+            f"{reference['cpu_s']}",
+            flush=True,
+        )
 
 
 def all_ld(inputs, panel: Path, blocks: Path, work: Path, fits: dict) -> None:
     """The same z-scores through the panel's own LD, weak pairs kept."""
-    reference = bm.build_reference(str(panel / "g1000_eur_hm3_chr{chrom}"), work / "eur503.zarr", window=blocks, r2_rule="plain")
+    reference = bm.build_reference(
+        str(panel / "g1000_eur_hm3_chr{chrom}"),
+        work / "eur503.zarr",
+        window=blocks,
+        r2_rule="plain",
+    )
     names = ["chrom", "snp", "cm", "pos", "a1", "a2"]
-    bim = pd.concat([pd.read_csv(panel / f"g1000_eur_hm3_chr{c}.bim", sep="\t", header=None, names=names, dtype={"chrom": str}) for c in (21, 22)])
+    bim = pd.concat(
+        [
+            pd.read_csv(
+                panel / f"g1000_eur_hm3_chr{c}.bim",
+                sep="\t",
+                header=None,
+                names=names,
+                dtype={"chrom": str},
+            )
+            for c in (21, 22)
+        ]
+    )
     print("trait  sigma2_0 MAP  90% interval  truth  MiXeR")
     for trait in (1, 2):
-        data = {v: ("variant", bim[v].to_numpy(object)) for v in ("snp", "chrom", "a1", "a2")} | {"pos": ("variant", bim["pos"].to_numpy())}
+        data = {v: ("variant", bim[v].to_numpy(object)) for v in ("snp", "chrom", "a1", "a2")} | {
+            "pos": ("variant", bim["pos"].to_numpy())
+        }
         data |= {v: ("variant", inputs[f"{v}{trait}"].astype(float)) for v in ("z", "n")}
-        attrs = {"kind": "sumstats", "source": "inputs.npz", "trait": f"trait {trait}", "build": "GRCh37", "sha256": "", "filters": "{}"}
-        gwas = bm.align(xr.Dataset(data, attrs=attrs), reference, blocks=blocks, ambiguous="keep", exclude_regions=())
+        attrs = {
+            "kind": "sumstats",
+            "source": "inputs.npz",
+            "trait": f"trait {trait}",
+            "build": "GRCh37",
+            "sha256": "",
+            "filters": "{}",
+        }
+        gwas = bm.align(
+            xr.Dataset(data, attrs=attrs),
+            reference,
+            blocks=blocks,
+            ambiguous="keep",
+            exclude_regions=(),
+        )
         results = bm.fit(bm.models.univariate_mixer(gwas), "laplace", profile=False)
         low, high = np.quantile(results["posterior"]["sigma2_0"].values, [0.05, 0.95])
         mixer = fits["univariate"][f"trait{trait}"]["params"]["sig2_zero"]
-        print(f"{trait}  {float(results['estimate']['sigma2_0']):.3f}  [{low:.3f}, {high:.3f}]  {SIGMA2_0[trait]}  {mixer:.3f}", flush=True)
+        print(
+            f"{trait}  {float(results['estimate']['sigma2_0']):.3f}  [{low:.3f}, {high:.3f}]  "
+            f"{SIGMA2_0[trait]}  {mixer:.3f}",
+            flush=True,
+        )
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("panel", type=Path)
     p.add_argument("--shared", type=Path, default=Path("../shared"))
     p.add_argument("--work", type=Path, default=Path("demo_output"))

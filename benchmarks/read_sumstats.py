@@ -1,7 +1,8 @@
-"""Time and peak memory of `read_sumstats` as the file grows: python benchmarks/read_sumstats.py [--rows 1000000 10000000].
+"""Time and peak memory of `read_sumstats` as the file grows: python benchmarks/read_sumstats.py
+[--rows 1000000 10000000].
 
-Writes a file in REGENIE-like columns (gzip) of the given number of rows in a temporary folder, and reads each in a
-process of its own, so that the peak resident memory is that of one reading.
+Writes a file in REGENIE-like columns (gzip) of the given number of rows in a temporary folder, and
+reads each in a process of its own, so that the peak resident memory is that of one reading.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ print(json.dumps({
 
 
 def write(path: Path, rows: int, seed: int = 1) -> None:
-    """A GWAS of `rows` variants: ten columns, about 95 bytes a row, sorted by chromosome and position."""
+    """A GWAS of `rows` variants: ten columns, about 95 bytes a row, sorted by chromosome and
+    position.
+    """
     rng = np.random.default_rng(seed)
     letters = np.array(["A", "C", "G", "T"])
     step, done = 500_000, 0
@@ -58,7 +61,10 @@ def write(path: Path, rows: int, seed: int = 1) -> None:
                     "SE": se.round(8),
                     "P": 2 * ndtr(-np.abs(z)),
                 }
-            ).with_columns(("rs" + pl.col("SNP")).alias("SNP"), pl.col("P").map_elements(lambda p: f"{p:.6g}", return_dtype=pl.String))
+            ).with_columns(
+                ("rs" + pl.col("SNP")).alias("SNP"),
+                pl.col("P").map_elements(lambda p: f"{p:.6g}", return_dtype=pl.String),
+            )
             f.write(
                 frame.select("CHR", "SNP", "POS", "A1", "A2", "N", "EAF", "BETA", "SE", "P")
                 .write_csv(separator="\t", include_header=done == 0)
@@ -70,27 +76,40 @@ def write(path: Path, rows: int, seed: int = 1) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[250_000, 1_000_000, 10_000_000])
-    parser.add_argument("--folder", type=Path, help="keep the files here (and use those that are there)")
+    parser.add_argument(
+        "--folder", type=Path, help="keep the files here (and use those that are there)"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
-        print(f"{'rows':>12} {'file MB':>8} {'seconds':>8} {'CPU s':>8} {'us/row':>7} {'peak GiB':>9} {'kept':>12}")
+        print(
+            f"{'rows':>12} {'file MB':>8} {'seconds':>8} {'CPU s':>8} {'us/row':>7} "
+            f"{'peak GiB':>9} {'kept':>12}"
+        )
         for rows in args.rows:
             path = folder / f"gwas_{rows}.tsv.gz"
             if not path.exists():
                 start = time.perf_counter()
                 write(path, rows)
-                print(f"(wrote {rows:,} rows in {time.perf_counter() - start:.0f} s)", file=sys.stderr)
-            result = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
+                print(
+                    f"(wrote {rows:,} rows in {time.perf_counter() - start:.0f} s)", file=sys.stderr
+                )
+            result = subprocess.run(
+                [sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True
+            )
             r = json.loads(result.stdout)
             size = path.stat().st_size / 1e6
             print(
-                f"{rows:>12,} {size:>8.1f} {r['seconds']:>8.1f} {r['cpu']:>8.1f} {1e6 * r['seconds'] / rows:>7.2f} {r['gib']:>9.2f} {r['kept']:>12,}",
+                f"{rows:>12,} {size:>8.1f} {r['seconds']:>8.1f} {r['cpu']:>8.1f} "
+                f"{1e6 * r['seconds'] / rows:>7.2f} {r['gib']:>9.2f} {r['kept']:>12,}",
                 flush=True,
             )
             if args.folder is None:
                 path.unlink()
-    print(f"(this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB)", file=sys.stderr)
+    print(
+        f"(this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB)",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Error of log p by number of nodes K and by region of p, against the exact densities of all partners (34,958 variants, both traits, six points).
+"""Error of log p by number of nodes K and by region of p, against the exact densities of all
+partners (34,958 variants, both traits, six points).
 
     python benchmarks/spectrum_error.py          reads ../shared/reference/mixer; half a minute
 
-Regions are of the exact density p. "cost" is the error of -sum(weight * log p) over the 31,774 weighted variants, whose value is about 6,800.
+Regions are of the exact density p. "cost" is the error of -sum(weight * log p) over the 31,774
+weighted variants, whose value is about 6,800.
 """
 
 from __future__ import annotations
@@ -37,12 +39,28 @@ def main() -> None:
             for name, point in points.items():
                 p = point["params"]
                 truth = exact[f"{name}_z{trait}"]
-                e = log_density(z, n, s, node_x, np.array([p["pi"]]), np.array([p["sig2_beta"]]), p["sig2_zero"]) - truth
+                e = (
+                    log_density(
+                        z,
+                        n,
+                        s,
+                        node_x,
+                        np.array([p["pi"]]),
+                        np.array([p["sig2_beta"]]),
+                        p["sig2_zero"],
+                    )
+                    - truth
+                )
                 cost = max(cost, abs(float((w * e).sum())))
                 for region, (low, high) in REGIONS.items():
                     with np.errstate(divide="ignore"):
-                        error[region].append(np.abs(e[(truth > np.log(low)) & (truth <= np.log(high))]))
-        cells = [f"{v.max():.0e} | {np.median(v):.0e}" for v in (np.concatenate(error[r]) for r in REGIONS)]
+                        error[region].append(
+                            np.abs(e[(truth > np.log(low)) & (truth <= np.log(high))])
+                        )
+        cells = [
+            f"{v.max():.0e} | {np.median(v):.0e}"
+            for v in (np.concatenate(error[r]) for r in REGIONS)
+        ]
         print(f"| {k} | " + " | ".join(cells) + f" | {cost:.0e} |", flush=True)
 
 

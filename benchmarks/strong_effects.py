@@ -1,9 +1,11 @@
-"""Error of log p where effects are strong, N sigma2_beta H (H = 1/2) far beyond 200, by number of nodes of the LD spectrum.
+"""Error of log p where effects are strong, N sigma2_beta H (H = 1/2) far beyond 200, by number of
+nodes of the LD spectrum.
 
     python benchmarks/strong_effects.py      about four minutes
 
-60 variants of one to ten partners, |z| from 0 to 40, sigma2_zero 1.05. Truth is the mixture over all 2^partners causal configurations; counted are
-points of p > 1e-9. "impossible": points with a density above that of the error alone (log-likelihood minus infinity) or below exp(-600).
+60 variants of one to ten partners, |z| from 0 to 40, sigma2_zero 1.05. Truth is the mixture over
+all 2^partners causal configurations; counted are points of p > 1e-9. "impossible": points with a
+density above that of the error alone (log-likelihood minus infinity) or below exp(-600).
 """
 
 from __future__ import annotations
@@ -24,11 +26,17 @@ def enumerated(x: np.ndarray, pi: float, sigma2: float) -> np.ndarray:
     causal = (np.arange(2**x.size)[:, None] >> np.arange(x.size)) & 1
     weight = causal.sum(1) * np.log(pi) + (x.size - causal.sum(1)) * np.log1p(-pi)
     variance = SIGMA2_ZERO + N * sigma2 * (causal @ x)
-    return np.asarray(logsumexp(weight - 0.5 * np.log(2 * np.pi * variance) - 0.5 * Z[:, None] ** 2 / variance, axis=1))
+    return np.asarray(
+        logsumexp(
+            weight - 0.5 * np.log(2 * np.pi * variance) - 0.5 * Z[:, None] ** 2 / variance, axis=1
+        )
+    )
 
 
 def main() -> None:
-    print("| K | N sigma2_beta H |" + "".join(f" pi {pi:g}: median | 95% | impossible |" for pi in PI))
+    print(
+        "| K | N sigma2_beta H |" + "".join(f" pi {pi:g}: median | 95% | impossible |" for pi in PI)
+    )
     print("| --: | --: |" + " --: |" * (3 * len(PI)))
     for k in (24, 48):
         for strength in (500, 1000, 2000, 4000, 10_000):
@@ -42,12 +50,17 @@ def main() -> None:
                     x, sigma2 = h * r2, strength / (0.5 * N)
                     s = np.tile(spectrum_from_pairs([0, count], x, k)[0], (Z.size, 1))
                     truth = enumerated(x, pi, sigma2)
-                    found = log_density(Z, np.full(Z.size, N), s, nodes(k), [pi], [sigma2], SIGMA2_ZERO)
+                    found = log_density(
+                        Z, np.full(Z.size, N), s, nodes(k), [pi], [sigma2], SIGMA2_ZERO
+                    )
                     possible = np.isfinite(found) & (found > -600)
                     impossible += int((~possible).sum())
                     errors.append(np.abs(found - truth)[possible & (truth > -21)])
                 error = np.concatenate(errors)
-                row.append(f"{np.median(error):.0e} | {np.quantile(error, 0.95):.0e} | {impossible / (60 * Z.size):.0%}")
+                row.append(
+                    f"{np.median(error):.0e} | {np.quantile(error, 0.95):.0e} | "
+                    f"{impossible / (60 * Z.size):.0%}"
+                )
             print(f"| {k} | {strength:,} | {' | '.join(row)} |", flush=True)
 
 

@@ -1,10 +1,13 @@
-"""Do 90% intervals of h2 hold it in weak traits: on the natural scale, and on that of log h2? The infinitesimal model, z-scores through real LD.
+"""Do 90% intervals of h2 hold it in weak traits: on the natural scale, and on that of log h2? The
+infinitesimal model, z-scores through real LD.
 
     python benchmarks/weak_intervals.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed [--replicates 150]
 
-Traits of 2, 4 and 6 times --se, infinitesimal and of pi 0.01, N 100,000, sigma2_0 1.05, through the LD of --chromosomes. The mode of log h2 and
-log sigma2_0 under the weak priors is climbed by Newton's method, its covariance is the delete-block jackknife's with the t factor, as in
-bayesmixer.calibrate, written out here in NumPy; the natural scale's interval is that of bayesmixer.inference.heritability.
+Traits of 2, 4 and 6 times --se, infinitesimal and of pi 0.01, N 100,000, sigma2_0 1.05, through the
+LD of --chromosomes. The mode of log h2 and log sigma2_0 under the weak priors is climbed by
+Newton's method, its covariance is the delete-block jackknife's with the t factor, as in
+bayesmixer.calibrate, written out here in NumPy; the natural scale's interval is that of
+bayesmixer.mixer.heritability.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ import xarray as xr
 from scipy.stats import t
 
 import bayesmixer as bm
-from bayesmixer.inference.heritability import heritability_test
-from bayesmixer.simulation_effects import architecture
-from bayesmixer.simulation_panel import panel_blocks, simulate_z
+from bayesmixer.mixer.heritability import heritability_test
+from bayesmixer.simulation.effects import architecture
+from bayesmixer.simulation.panel import panel_blocks, simulate_z
 
 
 class Infinitesimal:
@@ -29,7 +32,11 @@ class Infinitesimal:
         w = data["weight"].values
         self.used = w > 0
         self.w = w[self.used]
-        self.x = data["n"].values[self.used, 0] * data["ld_score_h"].values[self.used].astype(float) / data.attrs["h_total"][0]
+        self.x = (
+            data["n"].values[self.used, 0]
+            * data["ld_score_h"].values[self.used].astype(float)
+            / data.attrs["h_total"][0]
+        )
         self.block = np.unique(data["ld_block"].values[self.used], return_inverse=True)[1]
 
     def scores(self, theta: np.ndarray, z2: np.ndarray) -> np.ndarray:
@@ -37,7 +44,9 @@ class Infinitesimal:
         h2, zero = np.exp(theta)
         v = zero + h2 * self.x
         slope = 0.5 * self.w * (z2 / v - 1) / v
-        return np.stack([np.bincount(self.block, slope * h2 * self.x), np.bincount(self.block, slope * zero)], 1)
+        return np.stack(
+            [np.bincount(self.block, slope * h2 * self.x), np.bincount(self.block, slope * zero)], 1
+        )
 
     @staticmethod
     def prior(theta: np.ndarray) -> np.ndarray:
@@ -51,7 +60,10 @@ class Infinitesimal:
             by_block = self._curvature(theta, z2)
             h = by_block.sum(0) + np.diag([2 * np.exp(2 * theta[0]) / 0.5**2, 1 / 0.25**2])
             value, vector = np.linalg.eigh((h + h.T) / 2)
-            step = vector @ ((vector.T @ (self.scores(theta, z2).sum(0) + self.prior(theta))) / np.maximum(abs(value), 1.0))
+            step = vector @ (
+                (vector.T @ (self.scores(theta, z2).sum(0) + self.prior(theta)))
+                / np.maximum(abs(value), 1.0)
+            )
             theta = theta + np.clip(step, -0.7, 0.7)
             if abs(step).max() < 1e-5:
                 break
@@ -64,12 +76,17 @@ class Infinitesimal:
         return np.exp(theta[0] + np.array([-half, half]))
 
     def _curvature(self, theta: np.ndarray, z2: np.ndarray) -> np.ndarray:
-        columns = [(self.scores(theta - e, z2) - self.scores(theta + e, z2)) / 2e-3 for e in 1e-3 * np.eye(2)]
+        columns = [
+            (self.scores(theta - e, z2) - self.scores(theta + e, z2)) / 2e-3
+            for e in 1e-3 * np.eye(2)
+        ]
         return np.stack(columns, axis=-1)
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("panel")
     p.add_argument("--reference", required=True)
     p.add_argument("--ld-blocks", default="eur_hg19")
@@ -79,18 +96,44 @@ def main() -> None:
     a = p.parse_args()
     panel = panel_blocks(a.panel, a.ld_blocks, a.chromosomes)
     v = panel.variants
-    columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
+    columns = {
+        name: ("variant", v[name].astype(str).to_numpy(object))
+        for name in ("snp", "chrom", "a1", "a2")
+    }
     noise = np.random.default_rng(0).standard_normal(len(v))
-    columns |= {"pos": ("variant", v["pos"].to_numpy()), "z": ("variant", noise), "n": ("variant", np.full(len(v), 1e5))}
-    attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
-    data = bm.align(xr.Dataset(columns, attrs=attrs), a.reference, blocks=a.ld_blocks, by="id", ambiguous="keep", exclude_regions=(), progress=False)
+    columns |= {
+        "pos": ("variant", v["pos"].to_numpy()),
+        "z": ("variant", noise),
+        "n": ("variant", np.full(len(v), 1e5)),
+    }
+    attrs = {
+        "kind": "sumstats",
+        "source": "simulated",
+        "trait": "simulated",
+        "build": "",
+        "sha256": "",
+        "filters": "{}",
+    }
+    data = bm.align(
+        xr.Dataset(columns, attrs=attrs),
+        a.reference,
+        blocks=a.ld_blocks,
+        by="id",
+        ambiguous="keep",
+        exclude_regions=(),
+        progress=False,
+    )
     row, model = pd.Index(v["snp"]).get_indexer(data["snp"].values), Infinitesimal(data)
     for times in (2, 4, 6):
         for pi in (1.0, 0.01):
             h2, rows = times * a.se, []
-            effects = architecture("univariate", h2, pi) if pi < 1 else architecture("infinitesimal", h2)
+            effects = (
+                architecture("univariate", h2, pi) if pi < 1 else architecture("infinitesimal", h2)
+            )
             rng = np.random.default_rng(int(times * 10 + pi * 7))
-            for z in simulate_z(panel, effects, [1e5], [1.05], rng=rng, replicates=a.replicates, show=False)["z"].values[:, row, 0]:
+            for z in simulate_z(
+                panel, effects, [1e5], [1.05], rng=rng, replicates=a.replicates, show=False
+            )["z"].values[:, row, 0]:
                 test = heritability_test(data.assign(z=(("variant", "trait"), z[:, None])))
                 assert test is not None
                 natural = np.quantile(test.calibrated(np.arange(2000.0)), [0.05, 0.95])
@@ -98,7 +141,11 @@ def main() -> None:
                 rows.append((test.seen, *(ends[0] <= h2 <= ends[1] for ends in (natural, of_log))))
             seen = np.array(rows, float)
             held = seen[seen[:, 0] > 0].mean(0)
-            print(f"h2 {times} se, pi {pi:g}: seen {seen[:, 0].mean():.0%}; of these, natural scale {held[1]:.0%}, log h2 {held[2]:.0%}", flush=True)
+            print(
+                f"h2 {times} se, pi {pi:g}: seen {seen[:, 0].mean():.0%}; of these, natural "
+                f"scale {held[1]:.0%}, log h2 {held[2]:.0%}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

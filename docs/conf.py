@@ -1,4 +1,6 @@
-"""Sphinx configuration: MyST pages, an executed notebook, and the reference of public functions from their docstrings."""
+"""Sphinx configuration: MyST pages, an executed notebook, and the reference of public functions
+from their docstrings.
+"""
 
 from importlib.metadata import version as installed_version
 
@@ -43,7 +45,9 @@ html_copy_source = False
 
 
 def _escape_bars(app, what, name, obj, options, lines):
-    """Let docstrings say |z|, which reStructuredText takes for a substitution; what stands between backticks stays."""
+    """Let docstrings say |z|, which reStructuredText takes for a substitution; what stands between
+    backticks stays.
+    """
     for i, line in enumerate(lines):
         parts = line.split("`")
         parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]

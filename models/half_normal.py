@@ -1,7 +1,9 @@
-"""The weak prior of h2 on the log scale: the law of log h2 where h2 is half-normal, so that h2 = 0 can be reached.
+"""The weak prior of h2 on the log scale: the law of log h2 where h2 is half-normal, so that h2 = 0
+can be reached.
 
-A normal prior on log h2 has density zero at h2 = 0: with data that say nothing its posterior keeps away from zero, however large the study. The
-half-normal is finite and flat there. The density of y = log h2 holds the Jacobian: log(2 / (scale sqrt(2 pi))) - exp(2 y) / (2 scale^2) + y.
+A normal prior on log h2 has density zero at h2 = 0: with data that say nothing its posterior keeps
+away from zero, however large the study. The half-normal is finite and flat there. The density of y
+= log h2 holds the Jacobian: log(2 / (scale sqrt(2 pi))) - exp(2 y) / (2 scale^2) + y.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ class LogHalfNormalRV(SymbolicRandomVariable):
 
 
 class LogHalfNormal(Continuous):
-    """Distribution of log x, x half-normal with `scale`; on the whole line, so without a transform."""
+    """Distribution of log x, x half-normal with `scale`; on the whole line, so without a
+    transform.
+    """
 
     rv_type = LogHalfNormalRV
     rv_op = LogHalfNormalRV.rv_op

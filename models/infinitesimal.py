@@ -1,25 +1,29 @@
-"""The infinitesimal model: every variant causal, so z_j ~ N(0, sigma2_0 + N_j l_j h2 / H_total), l_j = sum_i H_i r_ij^2.
+"""The infinitesimal model: every variant causal, so z_j ~ N(0, sigma2_0 + N_j l_j h2 / H_total),
+l_j = sum_i H_i r_ij^2.
 
 The null model of MiXeR's AIC and BIC, and LD score regression's model as a likelihood.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
+from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import h_total_at, ld_score_weights
+from bayesmixer.mixer.cards import INFINITESIMAL, LOG_H2, LOG_SIGMA2_0
+from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (
-    Record,
     by_block,
     censoring_point,
     coords,
     free,
-    h_total,
     in_one_line,
     one_trait,
     remember,
@@ -27,23 +31,29 @@ from bayesmixer.models.common import (
     symbolic_exponent,
     take_exponent,
 )
-from bayesmixer.models.starts import infinitesimal_starts
 
 
 @in_one_line
-def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | None = None, censor: float | None = None) -> pm.Model:
+def infinitesimal(
+    data: xr.Dataset,
+    prior: str | Mapping[str, Any] = "weak",
+    maf_s: float | str | None = None,
+    censor: float | None = None,
+) -> pm.Model:
     """Infinitesimal model of one trait.
 
     Parameters
     ----------
     data
-        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S), from `align`.
+        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S),
+        from `align`.
     prior
-        "weak" (default; half-normal on h2, normal on log sigma2_0,
-        models/common.py; uniform on a free S) or "flat"
-        (the MAP is then the maximum-likelihood estimate).
+        "weak" (default; half-normal on h2, normal on log sigma2_0, uniform on a free S:
+        docs/models.md), "flat" (the MAP is then the maximum-likelihood estimate), or one's own, as
+        in `univariate_mixer`.
     maf_s
-        S, where effect variance is proportional to H^S: a number, "free", or None (default), as in `univariate_mixer`.
+        S, where effect variance is proportional to H^S: a number, "free", or None (default), as in
+        `univariate_mixer`.
     censor
         |z| beyond which a variant only counts as exceeding it, as in `univariate_mixer`
         (Frei et al. 2019, eq. 7): the null model of a censored fit.
@@ -51,17 +61,20 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
     Returns
     -------
     pymc.Model
-        Free: `log_h2`, `log_sigma2_0`, and `logit_maf_s` where S is free. Deterministic: `h2`, `sigma2_0`, `sigma2_beta`, and `maf_s` where
-        free. The potential `z` is the weighted log-likelihood, dim ld_block.
+        Free: `log_h2`, `log_sigma2_0`, and `logit_maf_s` where S is free. Deterministic: `h2`,
+        `sigma2_0`, `sigma2_beta`, and `maf_s` where free. The potential `z` is the weighted
+        log-likelihood, dim ld_block.
 
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait, `prior` is unknown, or S is outside the exponents of the data.
+        `data` is not GwasData of one trait, `prior` is unknown, or S is outside the exponents of
+        the data.
 
     References
     ----------
-    Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications 10:2417).
+    Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications
+    10:2417).
     """
     one_trait(data, "infinitesimal", several_s=True)
     censor = censoring_point(censor)
@@ -69,12 +82,18 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
     data, s, held = take_exponent(data, maf_s)
     used = np.flatnonzero(data["weight"].values > 0)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
-    scores, block = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float), data["ld_block"].values[used]
+    scores, block = (
+        np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float),
+        data["ld_block"].values[used],
+    )
     order = np.argsort(block, kind="stable")
     z2, exposures, weight = z[order] ** 2, (n * scores)[:, order], weight[order]
     with pm.Model(coords=coords(data)) as model:
-        log_h2, log_sigma2_0 = free("log_h2", prior), free("log_sigma2_0", prior)
-        h2, sigma2_0 = pm.Deterministic("h2", pt.exp(log_h2)), pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))
+        log_h2, log_sigma2_0 = free(LOG_H2, prior), free(LOG_SIGMA2_0, prior)
+        h2, sigma2_0 = (
+            pm.Deterministic("h2", pt.exp(log_h2)),
+            pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0)),
+        )
         if held:
             total, exposure = h_total(data), exposures[0] / h_total(data)
         else:
@@ -87,10 +106,16 @@ def infinitesimal(data: xr.Dataset, prior: str = "weak", maf_s: float | str | No
         terms = -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
         if censor is not None:
             away = censor / pt.sqrt(2 * variance)
-            terms = pt.switch(z2 > censor**2, pt.log(pt.erfcx(away)) - away**2, terms)  # log P(|Z| > censor)
+            terms = pt.switch(
+                z2 > censor**2, pt.log(pt.erfcx(away)) - away**2, terms
+            )  # log P(|Z| > censor)
         terms = weight * terms
-        pm.Potential("z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block")
-    names = ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
+        pm.Potential(
+            "z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block"
+        )
+    names = (
+        ("log_h2", "log_sigma2_0") if s is not None else ("log_h2", "log_sigma2_0", "logit_maf_s")
+    )
     options = s_option(maf_s) | ({} if censor is None else {"censor": censor})
-    record = Record("infinitesimal", prior, data, build, names, infinitesimal_starts, options)
-    return remember(model, record)
+    bound = Bound(INFINITESIMAL, prior, data, build, names, options)
+    return remember(model, bound)

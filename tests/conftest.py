@@ -1,4 +1,6 @@
-"""Data that several tests read: the shared folder beside the repository, its panels unpacked once a session; and the embedded data set."""
+"""Data that several tests read: the shared folder beside the repository, its panels unpacked once a
+session; and the embedded data set.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,13 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 def pytest_configure() -> None:
-    """Where Python is told to leave no bytecode beside sources, the tests' processes share some of their own: each would compile PyMC anew (5 CPU s)."""
+    """Where Python is told to leave no bytecode beside sources, the tests' processes share some
+    of their own: each would compile PyMC anew (5 CPU s).
+    """
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(ROOT / ".pytest_cache/bytecode")
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(
+            ROOT / ".pytest_cache/bytecode"
+        )
         sys.dont_write_bytecode = False
 
 
@@ -31,7 +37,9 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder of real genotypes and reference results beside the repository; tests that need it skip where it is absent."""
+    """Folder of real genotypes and reference results beside the repository; tests that need it skip
+    where it is absent.
+    """
     path = ROOT.parent / "shared"
     if not (path / "data").is_dir():
         pytest.skip(f"no {path}: real genotypes and reference results are not beside this checkout")
@@ -40,7 +48,9 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
-    """`once(name, make)`: a folder that `make(folder)` fills, once for all processes of the session; whoever comes second waits for it."""
+    """`once(name, make)`: a folder that `make(folder)` fills, once for all processes of the
+    session; whoever comes second waits for it.
+    """
     base = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
         base = base.parent  # each worker of pytest-xdist has a folder of its own in it
@@ -66,7 +76,9 @@ def _compile(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def kernel(once: Once) -> None:
-    """Nothing: the likelihood's kernel is compiled, and on numba's disk cache, so that two processes do not do it at once (20 CPU seconds, once a machine)."""
+    """Nothing: the likelihood's kernel is compiled, and on numba's disk cache, so that two
+    processes do not do it at once (20 CPU seconds, once a machine).
+    """
     once("kernel", _compile)
 
 
@@ -103,10 +115,18 @@ def _example(folder: Path) -> None:
     import bayesmixer as bm
 
     example = bm.example_data(folder / "data")
-    bm.build_reference(example.genotypes, folder / "panel.zarr", window=example.ld_blocks, r2_rule="plain", chromosomes=range(1, 7))
+    bm.build_reference(
+        example.genotypes,
+        folder / "panel.zarr",
+        window=example.ld_blocks,
+        r2_rule="plain",
+        chromosomes=range(1, 7),
+    )
 
 
 @pytest.fixture(scope="session")
 def example_folder(once: Once) -> Path:
-    """Folder with the embedded data set as `data/` and the LD reference of half of it, chromosomes 1 to 6, as `panel.zarr`."""
+    """Folder with the embedded data set as `data/` and the LD reference of half of it, chromosomes
+    1 to 6, as `panel.zarr`.
+    """
     return once("example", _example)

@@ -1,4 +1,6 @@
-"""Writing aside: nothing half-written, nothing foreign replaced, nothing left behind, one writer at a time."""
+"""Writing aside: nothing half-written, nothing foreign replaced, nothing left behind, one writer at
+a time.
+"""
 
 from __future__ import annotations
 
@@ -49,9 +51,15 @@ def test_what_is_not_ours_stays_whatever_is_asked(tmp_path: Path) -> None:
     for replace in (True, False):
         with pytest.raises(InputError, match="not a note that bayesmixer wrote: it stays"):
             aside.write(tmp_path / "note", "ours", OURS, replace=replace)
-        with pytest.raises(InputError, match="not a box that bayesmixer wrote"), aside.writing(tmp_path / "box", FOLDER, replace=replace):
+        with (
+            pytest.raises(InputError, match="not a box that bayesmixer wrote"),
+            aside.writing(tmp_path / "box", FOLDER, replace=replace),
+        ):
             pass
-        for place, kind, found in ((tmp_path / "note", FOLDER, "is a file"), (tmp_path / "box", OURS, "is a folder")):
+        for place, kind, found in (
+            (tmp_path / "note", FOLDER, "is a file"),
+            (tmp_path / "box", OURS, "is a folder"),
+        ):
             with pytest.raises(InputError, match=found):
                 aside.check(place, kind, replace=replace)
     assert (tmp_path / "note").read_text() == "a letter"
@@ -68,7 +76,9 @@ def test_without_leave_one_of_ours_stays_and_the_remedy_names_the_argument(tmp_p
     assert (tmp_path / "note").read_text() == "ours 1"
 
 
-def test_what_came_to_be_there_meanwhile_stays_and_the_new_one_is_kept_beside(tmp_path: Path) -> None:
+def test_what_came_to_be_there_meanwhile_stays_and_the_new_one_is_kept_beside(
+    tmp_path: Path,
+) -> None:
     def write() -> None:
         with aside.writing(tmp_path / "note", OURS) as beside:
             beside.write_text("ours")
@@ -80,8 +90,18 @@ def test_what_came_to_be_there_meanwhile_stays_and_the_new_one_is_kept_beside(tm
     assert (tmp_path / "note-1").read_text() == "ours"
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ZeroDivisionError(), OSError(errno.ENOSPC, "x"), RuntimeError("HDF5: errno = 28, ...")])
-def test_a_failure_leaves_what_was_there_and_nothing_else(failure: BaseException, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "failure",
+    [
+        KeyboardInterrupt(),
+        ZeroDivisionError(),
+        OSError(errno.ENOSPC, "x"),
+        RuntimeError("HDF5: errno = 28, ..."),
+    ],
+)
+def test_a_failure_leaves_what_was_there_and_nothing_else(
+    failure: BaseException, tmp_path: Path
+) -> None:
     aside.write(tmp_path / "note", "ours 1", OURS)
     of_disk = bool(reason(failure))
     expected = InputError if of_disk else type(failure)
@@ -98,7 +118,10 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(failure: BaseException
 
 
 def test_what_a_killed_process_left_aside_is_removed_by_the_next(tmp_path: Path) -> None:
-    code = "import os, sys\nfrom bayesmixer import aside\nwith aside.writing('note') as p:\n    p.write_text('half'); os.kill(os.getpid(), 9)"
+    code = (
+        "import os, sys\nfrom bayesmixer import aside\nwith aside.writing('note') as p:\n    "
+        "p.write_text('half'); os.kill(os.getpid(), 9)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=60)
     assert len(names(tmp_path)) == 1
     (tmp_path / ".note.mine.aside").touch()  # of somebody else
@@ -122,7 +145,9 @@ def test_long_and_odd_names_can_be_written(tmp_path: Path) -> None:
 
 def test_text_with_names_in_another_encoding_is_written_as_utf_8(tmp_path: Path) -> None:
     aside.write(tmp_path / "note", "ours: " + os.fsdecode(b"h\xf6he.txt"))
-    assert (tmp_path / "note").read_text(encoding="utf-8") == "ours: h\N{REPLACEMENT CHARACTER}he.txt"
+    assert (tmp_path / "note").read_text(
+        encoding="utf-8"
+    ) == "ours: h\N{REPLACEMENT CHARACTER}he.txt"
 
 
 def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
@@ -137,15 +162,29 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Pat
             aside.check(place, OURS)
 
 
-def test_the_second_of_two_writers_is_refused_in_one_line_and_the_claim_ends_with_its_owner(tmp_path: Path) -> None:
-    code = "import sys\nfrom bayesmixer import aside\nwith aside.claimed('note'):\n    print('mine', flush=True); sys.stdin.read()"
+def test_the_second_of_two_writers_is_refused_in_one_line_and_the_claim_ends_with_its_owner(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys\nfrom bayesmixer import aside\nwith aside.claimed('note'):\n    print('mine', "
+        "flush=True); sys.stdin.read()"
+    )
     for end in ("close", "kill"):
         with subprocess.Popen(
-            [sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as other:
             assert other.stdout is not None
             assert other.stdout.readline() == b"mine\n"
-            with pytest.raises(InputError, match=rf"note: another process \({other.pid}\) is writing there"), aside.claimed(tmp_path / "note"):
+            with (
+                pytest.raises(
+                    InputError, match=rf"note: another process \({other.pid}\) is writing there"
+                ),
+                aside.claimed(tmp_path / "note"),
+            ):
                 pass
             if end == "kill":
                 other.kill()
@@ -156,7 +195,9 @@ def test_the_second_of_two_writers_is_refused_in_one_line_and_the_claim_ends_wit
 
 
 def test_a_folder_is_claimed_by_the_same_lock_before_and_after_it_is_made(tmp_path: Path) -> None:
-    (tmp_path / ".store.lock").touch()  # of a killed process, which made the folder after it claimed the place
+    (
+        tmp_path / ".store.lock"
+    ).touch()  # of a killed process, which made the folder after it claimed the place
     with aside.claimed(tmp_path / "store"):
         (tmp_path / "store").mkdir()
         with aside.claimed(tmp_path / "store"):
@@ -173,9 +214,17 @@ class Odd(InputError):
         self.number = number
 
 
-@pytest.mark.parametrize("error", [InputError("file", "empty", "Give another."), InputError("file", "empty"), Odd(3)], ids=["whole", "short", "odd"])
+@pytest.mark.parametrize(
+    "error",
+    [InputError("file", "empty", "Give another."), InputError("file", "empty"), Odd(3)],
+    ids=["whole", "short", "odd"],
+)
 def test_errors_of_ours_are_the_same_after_a_journey(error: InputError) -> None:
-    for again in (*(pickle.loads(pickle.dumps(error, n)) for n in range(6)), copy.copy(error), copy.deepcopy(error)):
+    for again in (
+        *(pickle.loads(pickle.dumps(error, n)) for n in range(6)),
+        copy.copy(error),
+        copy.deepcopy(error),
+    ):
         assert type(again) is type(error)
         assert (str(again), again.args, again.__dict__) == (str(error), error.args, error.__dict__)
 
@@ -191,8 +240,14 @@ def test_reasons_of_the_disk_are_found_in_what_libraries_raise() -> None:
     with pytest.raises(RuntimeError) as caught, wrapped():
         pass
     assert reason(caught.value) == "Read-only file system"
-    assert reason(ExceptionGroup("workers", [ValueError(), OSError(errno.EIO, "x")])) == "Input/output error"
-    assert reason(Exception("parquet: No space left on device (os error 28)")) == "No space left on device"
+    assert (
+        reason(ExceptionGroup("workers", [ValueError(), OSError(errno.EIO, "x")]))
+        == "Input/output error"
+    )
+    assert (
+        reason(Exception("parquet: No space left on device (os error 28)"))
+        == "No space left on device"
+    )
     assert reason(ValueError("errno of nothing")) == ""
     defect = KeyError("a defect on the way")
     defect.__context__ = FileNotFoundError(errno.ENOENT, "x")

@@ -58,7 +58,10 @@ def test_panel_has_over_200_ld_blocks_and_all_variants_lie_in_one(example, bim, 
 def test_sumstats_match_the_panel_and_the_truth(example, bim, dosage, trait):
     table = pd.read_csv(example.sumstats[trait], sep="\t")
     truth = example.read_truth(trait)
-    assert (table[["SNP", "CHR", "BP", "A1", "A2"]].to_numpy() == bim[["snp", "chrom", "pos", "a1", "a2"]].to_numpy()).all()
+    assert (
+        table[["SNP", "CHR", "BP", "A1", "A2"]].to_numpy()
+        == bim[["snp", "chrom", "pos", "a1", "a2"]].to_numpy()
+    ).all()
     np.testing.assert_allclose(table["EAF"], dosage.mean(axis=0) / 2, rtol=1e-3)
     chi2 = (table["BETA"] / table["SE"]) ** 2
     assert chi2.mean() == pytest.approx(truth["mean_chi2"][0], rel=1e-3)
@@ -69,7 +72,9 @@ def test_sumstats_match_the_panel_and_the_truth(example, bim, dosage, trait):
 
 
 def test_mean_chi2_is_what_the_truth_and_the_panels_ld_predict(example, bim, dosage):
-    """E z^2 = sigma2_0 + N pi sigma2_beta sum_i H_i r_ij^2 with LD computed here, block by block."""
+    """E z^2 = sigma2_0 + N pi sigma2_beta sum_i H_i r_ij^2 with LD computed here, block by
+    block.
+    """
     truth = example.read_truth("infinitesimal")
     label = label_blocks(bim["chrom"].astype(str), bim["pos"], read_blocks(example.ld_blocks))
     h = 2 * (dosage.mean(axis=0) / 2) * (1 - dosage.mean(axis=0) / 2)
@@ -82,8 +87,8 @@ def test_mean_chi2_is_what_the_truth_and_the_panels_ld_predict(example, bim, dos
 
 
 def test_ld_is_like_that_of_europeans_at_hapmap3_variants(bim, dosage):
-    # 1000 Genomes Europeans, chromosomes 15, 21 and 22, at 15% more variants per Mb: mean unbiased LD score (1 cM) 16.6 to 19.7,
-    # neighbours with r^2 >= 0.1: 35 to 42
+    # 1000 Genomes Europeans, chromosomes 15, 21 and 22, at 15% more variants per Mb: mean unbiased
+    # LD score (1 cM) 16.6 to 19.7, neighbours with r^2 >= 0.1: 35 to 42
     score, near, r2_at = [], [], {20_000: [], 200_000: []}
     for c in (1, 5, 9):
         j = np.flatnonzero((bim["chrom"] == c).to_numpy())
@@ -110,13 +115,17 @@ def test_whole_files_are_left_alone_and_a_damaged_one_is_mended(tmp_path):
     bed.write_bytes(content[:1000] + b"\xff" + content[1001:])
     assert example_data(tmp_path) == example
     assert bed.read_bytes() == content
-    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir() if p != bed} == {p: t for p, t in before.items() if p != bed}
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.iterdir() if p != bed} == {
+        p: t for p, t in before.items() if p != bed
+    }
 
 
 def test_somebodys_own_file_of_the_same_name_stays(tmp_path):
     own = tmp_path / "polygenic.txt.gz"
     own.write_text("my GWAS")
-    with pytest.raises(InputError, match=r"is there already and is not .* that bayesmixer wrote: it stays"):
+    with pytest.raises(
+        InputError, match=r"is there already and is not .* that bayesmixer wrote: it stays"
+    ):
         example_data(tmp_path)
     assert own.read_text() == "my GWAS"
 
@@ -133,28 +142,46 @@ def test_a_place_that_is_no_directory_is_told(tmp_path):
 
 
 def test_an_unknown_trait_is_told(example):
-    with pytest.raises(InputError, match="found 'height', expected one of polygenic, infinitesimal"):
+    with pytest.raises(
+        InputError, match="found 'height', expected one of polygenic, infinitesimal"
+    ):
         example.read_truth("height")
 
 
 def test_example_needs_no_msprime(tmp_path):
-    code = f"import sys; sys.modules['msprime'] = None; import bayesmixer as bm; print(bm.example_data({str(tmp_path)!r}).genotypes)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    code = (
+        "import sys; sys.modules['msprime'] = None; import bayesmixer as bm; "
+        f"print(bm.example_data({str(tmp_path)!r}).genotypes)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=dict(os.environ),
+    )
     assert done.stdout.strip() == str(tmp_path / "genotypes")
 
 
 def test_script_in_the_repository_makes_these_genotypes(root, bim, dosage):
     msprime = pytest.importorskip("msprime")
-    spec = importlib.util.spec_from_file_location("make_example_data", root / "scripts" / "make_example_data.py")
+    spec = importlib.util.spec_from_file_location(
+        "make_example_data", root / "scripts" / "make_example_data.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     if msprime.__version__ != script.MADE_WITH_MSPRIME:
-        pytest.skip(f"msprime {msprime.__version__} draws other genealogies than {script.MADE_WITH_MSPRIME}, with which the data set was made")
-    from bayesmixer.simulation_genotypes import simulate_chromosome
+        pytest.skip(
+            f"msprime {msprime.__version__} draws other genealogies than "
+            f"{script.MADE_WITH_MSPRIME}, with which the data set was made"
+        )
+    from bayesmixer.simulation.genotypes import simulate_chromosome
 
     g = script.GENOTYPES
     first = np.random.SeedSequence(script.SEED).spawn(2)[0].spawn(g["chromosomes"])[0]
-    c = simulate_chromosome(g["chromosome_length"], g["samples"], g["density"], g["min_maf"], g["block_length"], first)
+    c = simulate_chromosome(
+        g["chromosome_length"], g["samples"], g["density"], g["min_maf"], g["block_length"], first
+    )
     rows = (bim["chrom"] == 1).to_numpy()
     assert np.array_equal(c.pos, bim["pos"][rows])
     assert np.array_equal(c.dosage.T, dosage[:, rows])

@@ -1,4 +1,6 @@
-"""Ctrl-C is never lost, whoever swallows the exception: callbacks from C, finalisers, samplers, imports."""
+"""Ctrl-C is never lost, whoever swallows the exception: callbacks from C, finalisers, samplers,
+imports.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def in_a_sampler() -> None:
 
 
 @pytest.mark.parametrize("swallow", [in_a_callback_from_c, in_a_finaliser, in_a_sampler])
-def test_a_swallowed_interruption_is_raised_at_the_next_safe_point_and_at_the_end(swallow: Callable[[], None]) -> None:
+def test_a_swallowed_interruption_is_raised_at_the_next_safe_point_and_at_the_end(
+    swallow: Callable[[], None],
+) -> None:
     done: list[str] = []
 
     def work(safe_point: bool) -> None:
@@ -100,8 +104,13 @@ def test_other_threads_and_other_handlers_are_left_alone() -> None:
 
 
 SWALLOWED = {
-    "caught": "try:\n        os.kill(os.getpid(), 2); time.sleep(5)\n    except KeyboardInterrupt: pass",
-    "in disguise": "try:\n        os.kill(os.getpid(), 2); time.sleep(5)\n    except KeyboardInterrupt: raise ImportError('half')",
+    "caught": (
+        "try:\n        os.kill(os.getpid(), 2); time.sleep(5)\n    except KeyboardInterrupt: pass"
+    ),
+    "in disguise": (
+        "try:\n        os.kill(os.getpid(), 2); time.sleep(5)\n    except KeyboardInterrupt: raise "
+        "ImportError('half')"
+    ),
     "in a callback": "ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), 2))()",
 }
 
@@ -118,7 +127,9 @@ def trial() -> None:
 sys.argv[1:] = ["trial"]
 main()
 """
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert out.returncode == 130
     assert out.stderr.startswith("stopped: interrupted")
     assert out.stderr.count("\n") == 1
@@ -134,5 +145,7 @@ class Interrupts(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Interrupts())
 runpy.run_module("bayesmixer", run_name="__main__")
 """
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert (out.returncode, out.stdout, out.stderr) == (130, "", "stopped: interrupted\n")

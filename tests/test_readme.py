@@ -27,7 +27,9 @@ def home(example_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return tmp_path
 
 
-def test_the_three_lines_of_the_readme_fit_a_model(root: Path, home: Path, example_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_three_lines_of_the_readme_fit_a_model(
+    root: Path, home: Path, example_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import json
 
     import bayesmixer as bm
@@ -40,11 +42,14 @@ def test_the_three_lines_of_the_readme_fit_a_model(root: Path, home: Path, examp
     exec(code, names)
     truth = json.loads((example_folder / "data/truth.json").read_text())["polygenic"]
     h2 = names["results"]["posterior"]["h2"]
-    # half of the chromosomes carry about half of it; a wrong scale would be off by more than a factor of two
+    # half of the chromosomes carry about half of it; a wrong scale would be off by more than a
+    # factor of two
     assert 0.5 < float(h2.mean()) / (truth["h2_realised"][0] / 2) < 2
 
 
-def test_the_shell_commands_of_the_readme_write_what_they_say(root: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_shell_commands_of_the_readme_write_what_they_say(
+    root: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.rmtree(home / "panel.zarr")
     commands = re.findall(r"^    (bayesmixer .*)$", (root / "README.md").read_text(), re.M)
     assert [c.split()[1] for c in commands] == ["ld", "fit"]

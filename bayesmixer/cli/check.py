@@ -15,9 +15,13 @@ def command(
     results: Fit,
     data: Annotated[
         Path,
-        typer.Option(help="Data of the fit, as 'bayesmixer fit --save-data' kept them.", show_default=False),
+        typer.Option(
+            help="Data of the fit, as 'bayesmixer fit --save-data' kept them.", show_default=False
+        ),
     ],
-    level: Annotated[float, typer.Option(min=0, max=1, help="Chance of any false alarm over all checks.")] = 0.05,
+    level: Annotated[
+        float, typer.Option(min=0, max=1, help="Chance of any false alarm over all checks.")
+    ] = 0.05,
     json: Json = None,
     tsv: Tsv = None,
     threads: Threads = None,
@@ -34,7 +38,7 @@ def command(
     check_inputs(results, data)
 
     import bayesmixer as bm
-    from bayesmixer.inference.identity import data_of_fit
+    from bayesmixer.identity import data_of_fit
     from bayesmixer.reporting.load import open_data, open_results
     from bayesmixer.reporting.verdict import with_check
 

@@ -22,7 +22,9 @@ def command(
         ),
     ],
     data: Data = None,
-    draws: Annotated[int, typer.Option(min=LEAST["draws"], help="Posterior draws of a fit without a block.")] = 500,
+    draws: Annotated[
+        int, typer.Option(min=LEAST["draws"], help="Posterior draws of a fit without a block.")
+    ] = 500,
     seed: Seed = 0,
     json: Json = None,
     tsv: Tsv = None,
@@ -43,8 +45,8 @@ def command(
     check_inputs(*results, data)
 
     import bayesmixer as bm
+    from bayesmixer.mixer.prediction import read_json
     from bayesmixer.reporting.load import open_data
-    from bayesmixer.reporting.prediction import read_json
 
     fits = {name: bm.load(path) for name, path in zip(names, results, strict=True)}
     models = {}
@@ -57,7 +59,9 @@ def command(
                 models[name] = model(held, prior=fit.attrs["prior"], **options)
     table = bm.compare(fits, models=models, reloo=bool(models), draws=draws, seed=seed)
     inputs = [*results, *([] if data is None else [data])]
-    export_table(table.reset_index(), "compare", json, tsv, inputs, {"choice": table.attrs["choice"]})
+    export_table(
+        table.reset_index(), "compare", json, tsv, inputs, {"choice": table.attrs["choice"]}
+    )
     verdicts = table["verdict"]
     columns = [c for c in table.columns if c not in ("model", "prior", "method", "verdict")]
     print_table(table[columns], "compare: best first")

@@ -12,22 +12,55 @@ from bayesmixer.cli.output import claim, export_table, print_table, say
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Directory of the study; a second run goes on from what is there.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="Directory of the study; a second run goes on from what is there.",
+            show_default=False,
+        ),
+    ],
     genotypes: Annotated[
-        str | None, typer.Option(help="Panel: prefix of PLINK files, {chrom} for the chromosome; simulated without.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Panel: prefix of PLINK files, {chrom} for the chromosome; simulated without.",
+            show_default=False,
+        ),
     ] = None,
-    ld_blocks: Annotated[str | None, typer.Option(help="BED file of the panel's LD blocks, or eur_hg19.", show_default=False)] = None,
+    ld_blocks: Annotated[
+        str | None,
+        typer.Option(help="BED file of the panel's LD blocks, or eur_hg19.", show_default=False),
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="LD reference of the panel, LD blocks as windows and plain r2; built without.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="LD reference of the panel, LD blocks as windows and plain r2; built without.",
+            show_default=False,
+        ),
     ] = None,
     cell: Annotated[
-        list[str] | None, typer.Option(help="A truth, as pi=0.003,n=100000,h2=0.15,sigma2_0=1.05; again for more.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            help="A truth, as pi=0.003,n=100000,h2=0.15,sigma2_0=1.05; again for more.",
+            show_default=False,
+        ),
     ] = None,
     replicates: Annotated[int, typer.Option(min=2, help="Simulated GWAS a cell.")] = 200,
-    method: Annotated[str, typer.Option(help="map: normal intervals about the mode; laplace, nuts: quantiles of draws.")] = "map",
-    model: Annotated[str, typer.Option(help="Model to fit: univariate_mixer or infinitesimal.")] = "univariate_mixer",
-    bootstrap: Annotated[int, typer.Option(min=0, help="LD-block bootstrap replicates of every fit.")] = 0,
-    processes: Annotated[int | None, typer.Option(min=1, help="Worker processes; one a core without.", show_default=False)] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="map: normal intervals about the mode; laplace, nuts: quantiles of draws."
+        ),
+    ] = "map",
+    model: Annotated[
+        str, typer.Option(help="Model to fit: univariate_mixer or infinitesimal.")
+    ] = "univariate_mixer",
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="LD-block bootstrap replicates of every fit.")
+    ] = 0,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes; one a core without.", show_default=False),
+    ] = None,
     seed: Seed = 1,
     json: Json = None,
     tsv: Tsv = None,
@@ -59,6 +92,16 @@ def command(
         seed=seed,
     )
     export_table(table, "coverage", json, tsv)
-    columns = ["bias", "sampling_sd", "width_ratio", "cover50", "cover80", "cover90", "cover95", "raw_cover90", "flagged"]
+    columns = [
+        "bias",
+        "sampling_sd",
+        "width_ratio",
+        "cover50",
+        "cover80",
+        "cover90",
+        "cover95",
+        "raw_cover90",
+        "flagged",
+    ]
     print_table(table.set_index(table["cell"] + " " + table["parameter"])[columns], "coverage")
     say(f"page: {out / 'index.html'}")

@@ -1,4 +1,6 @@
-"""`bayesmixer demo`: the main job on the embedded data set, from raw files to a posterior and a report, beside the truth."""
+"""`bayesmixer demo`: the main job on the embedded data set, from raw files to a posterior and a
+report, beside the truth.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,24 @@ from typing import Annotated, Any
 import typer
 
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
-from bayesmixer.cli.output import RESULTS, check_folder, claim, export, print_table, say, say_verdict
+from bayesmixer.cli.output import (
+    RESULTS,
+    check_folder,
+    claim,
+    export,
+    print_table,
+    say,
+    say_verdict,
+)
 from bayesmixer.progress import is_quiet
 
 TRAIT = "polygenic"
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path("demo_output"),
+    out: Annotated[Path, typer.Option(help="Folder for everything that the demo writes.")] = Path(
+        "demo_output"
+    ),
     json: Json = None,
     tsv: Tsv = None,
     method: How = "laplace",
@@ -28,7 +40,8 @@ def command(
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Run the main job on the embedded data set: genotypes and summary statistics in, posterior and report out.
+    """Run the main job on the embedded data set: genotypes and summary statistics in, posterior and
+    report out.
 
     \b
     Example:
@@ -50,11 +63,19 @@ def command(
         sumstats = bm.read_sumstats(example.sumstats[TRAIT], trait=TRAIT)
     with _step("building the LD reference"):
         # the data were simulated with the panel's own LD within these blocks
-        reference = bm.build_reference(example.genotypes, out / "panel.zarr", window=example.ld_blocks, r2_rule="plain", workers=threads)
+        reference = bm.build_reference(
+            example.genotypes,
+            out / "panel.zarr",
+            window=example.ld_blocks,
+            r2_rule="plain",
+            workers=threads,
+        )
     with _step("aligning"):
         data = bm.align(sumstats, reference, blocks=example.ld_blocks, seed=seed)
     with _step("fitting univariate MiXeR"):
-        results = bm.fit(bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads)
+        results = bm.fit(
+            bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads
+        )
         save_finished(results, posterior, replace=force)
     with _step("checking the fit against its data"):
         verdict = bm.verdict(results, data)
@@ -64,7 +85,11 @@ def command(
     with _step("writing the report"):
         report = bm.report(results, data, page, verdict=verdict, replace=force)
 
-    print_table(bm.summary(results), f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates", _true_values(truth))
+    print_table(
+        bm.summary(results),
+        f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates",
+        _true_values(truth),
+    )
     say_verdict(verdict)
     say(f"posterior: {posterior}")
     say(f"done in {time.perf_counter() - start:.0f} s")
@@ -83,7 +108,9 @@ def _step(what: str) -> Iterator[None]:
 
 
 def _true_values(truth: dict[str, Any]) -> dict[str, float]:
-    """True values under the names of the posterior: what this simulation realised where it is recorded, else the parameter."""
+    """True values under the names of the posterior: what this simulation realised where it is
+    recorded, else the parameter.
+    """
     n_causal = sum(truth["n_causal"].values())
     return {
         "h2": truth["h2_realised"][0],

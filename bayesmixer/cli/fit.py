@@ -1,6 +1,7 @@
 """`bayesmixer fit`: summary statistics and an LD reference in, a posterior (and a report) out.
 
-The verbs are made from the table `MODELS`: one function serves all, with those of its options that the model takes.
+The verbs are those of the models' cards: one function serves all, with those of its options that
+the model takes.
 """
 
 from __future__ import annotations
@@ -8,43 +9,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import typer
 
+from bayesmixer.card import Card, cards
 from bayesmixer.cli.munge import how_read
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
-from bayesmixer.cli.output import RESULTS, check_inputs, claim, export, print_table, say, say_verdict
+from bayesmixer.cli.output import (
+    RESULTS,
+    check_inputs,
+    claim,
+    export,
+    print_table,
+    say,
+    say_verdict,
+)
 from bayesmixer.errors import InputError
 from bayesmixer.inference.limits import LEAST, Nuts
 
-
-class Model(NamedTuple):
-    """A model by its name in `bayesmixer.models`, in words, with the options that it alone takes."""
-
-    name: str
-    summary: str
-    options: tuple[str, ...] = ()
-
-
-MODELS = {
-    "univariate": Model(
-        "univariate_mixer",
-        "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability.",
-        ("censor", "maf_s"),
-    ),
-    "infinitesimal": Model(
-        "infinitesimal",
-        "The infinitesimal model, in which every variant is causal: heritability.",
-        ("maf_s",),
-    ),
-    "two-component": Model(
-        "two_component_mixer",
-        "Two causal components: many small effects and few large ones.",
-        ("censor",),
-    ),
-}
-OWN = {option for model in MODELS.values() for option in model.options}
+OWN = {option for card in cards().values() for option in card.options}
 
 app = typer.Typer(add_completion=False)
 
@@ -52,12 +36,20 @@ app = typer.Typer(add_completion=False)
 Sumstats = Annotated[
     Path,
     typer.Argument(
-        help="Summary statistics of any common format; those with odd column names pass through 'bayesmixer munge' first.",
+        help=(
+            "Summary statistics of any common format; those with odd column names pass through "
+            "'bayesmixer munge' first."
+        ),
         show_default=False,
     ),
 ]
-Reference = Annotated[Path, typer.Option(help="LD reference made by 'bayesmixer ld build'.", show_default=False)]
-Out = Annotated[Path, typer.Option(help="Where the fit goes: a name ending in .nc or .zarr.", show_default=False)]
+Reference = Annotated[
+    Path, typer.Option(help="LD reference made by 'bayesmixer ld build'.", show_default=False)
+]
+Out = Annotated[
+    Path,
+    typer.Option(help="Where the fit goes: a name ending in .nc or .zarr.", show_default=False),
+]
 Report = Annotated[
     Path | None,
     typer.Option(help="Where the HTML report goes; none is written without.", show_default=False),
@@ -70,11 +62,16 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Priors = Annotated[Literal["weak", "flat"], typer.Option(help="With flat priors the mode is the paper's estimate.")]
+Priors = Annotated[
+    Literal["weak", "flat"], typer.Option(help="With flat priors the mode is the paper's estimate.")
+]
 MafS = Annotated[
     str | None,
     typer.Option(
-        help="Exponent S, where effect variance is proportional to heterozygosity to the power S: a number, or free; 0 without.",
+        help=(
+            "Exponent S, where effect variance is proportional to heterozygosity to the power S: a "
+            "number, or free; 0 without."
+        ),
         show_default=False,
     ),
 ]
@@ -85,7 +82,9 @@ Censor = Annotated[
         show_default=False,
     ),
 ]
-Weights = Annotated[Literal["pruning", "inverse_ld", "none"], typer.Option(help="How variants in LD are counted.")]
+Weights = Annotated[
+    Literal["pruning", "inverse_ld", "none"], typer.Option(help="How variants in LD are counted.")
+]
 Blocks = Annotated[
     str | None,
     typer.Option(
@@ -93,10 +92,18 @@ Blocks = Annotated[
         show_default=False,
     ),
 ]
-Match = Annotated[Literal["auto", "id", "position"], typer.Option(help="Match variants by identifier or position; auto: what matches more.")]
+Match = Annotated[
+    Literal["auto", "id", "position"],
+    typer.Option(help="Match variants by identifier or position; auto: what matches more."),
+]
 Dominant = Annotated[
     Literal["exclude", "keep"],
-    typer.Option(help="Loci so strong that they decide the estimates: weight 0 and a word on what they explain, or kept."),
+    typer.Option(
+        help=(
+            "Loci so strong that they decide the estimates: weight 0 and a word on what they "
+            "explain, or kept."
+        )
+    ),
 ]
 Strand = Annotated[
     Literal["drop", "frequency", "keep"],
@@ -131,10 +138,12 @@ SampleSize = Annotated[
     float | None,
     typer.Option(help="Sample size, where the file has no column of it.", show_default=False),
 ]
-Trait = Annotated[str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)]
+Trait = Annotated[
+    str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)
+]
 
 
-def _command(verb: str, model: Model) -> Callable[..., None]:
+def _command(card: Card) -> Callable[..., None]:
     def command(
         sumstats: Sumstats,
         reference: Reference,
@@ -201,10 +210,10 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         )
         if save_data is not None:
             bm.save(xr.DataTree(data), save_data, replace=force)
-        own = {name: own[name] for name in model.options}
+        own = {name: own[name] for name in card.options}
         parts = Checkpoint(f"{out}.partial")  # kept until the fit is saved
         results = bm.fit(
-            getattr(bm.models, model.name)(data, prior=prior, **own),
+            getattr(bm.models, card.name)(data, prior=prior, **own),
             method=method,
             seed=seed,
             draws=draws,
@@ -224,7 +233,7 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
         verdict.store(results)
         bm.save(results, out)
         export(results, json, tsv)
-        print_table(bm.summary(results), f"{verb}: {sumstats.name}")
+        print_table(bm.summary(results), f"{card.verb}: {sumstats.name}")
         say_verdict(verdict)
         say(f"fit: {out}")
         if report is not None:
@@ -232,13 +241,13 @@ def _command(verb: str, model: Model) -> Callable[..., None]:
             say(f"report: {report}")
 
     signature = inspect.signature(command, eval_str=True)
-    taken = [p for p in signature.parameters.values() if p.name not in OWN - {*model.options}]
+    taken = [p for p in signature.parameters.values() if p.name not in OWN - {*card.options}]
     command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-    command.__doc__ = f"""{model.summary}
+    command.__doc__ = f"""{card.summary}
 
     \b
     Example:
-      bayesmixer fit {verb} height.txt.gz --reference panel.zarr \\
+      bayesmixer fit {card.verb} height.txt.gz --reference panel.zarr \\
         --out height.nc --report height.html --json height.json
     """
     return command
@@ -252,5 +261,5 @@ def _exponent(text: str | None) -> float | str | None:
         raise InputError("--maf-s", f"'{text}', expected a number, or free") from None
 
 
-for _verb, _model in MODELS.items():
-    app.command(_verb)(_command(_verb, _model))
+for _card in cards().values():
+    app.command(_card.verb)(_command(_card))

@@ -1,4 +1,6 @@
-"""`bayesmixer ld`: build an LD reference, and write its LD scores in the format of LD score regression."""
+"""`bayesmixer ld`: build an LD reference, and write its LD scores in the format of LD score
+regression.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +17,68 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 
 Genotypes = Annotated[
     list[str],
-    typer.Argument(help="Prefix, .bed or .pgen file, or a pattern with @ for the chromosome; several allowed.", show_default=False),
+    typer.Argument(
+        help="Prefix, .bed or .pgen file, or a pattern with @ for the chromosome; several allowed.",
+        show_default=False,
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the reference, such as eur.zarr.", show_default=False)]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", help="Folder of the reference, such as eur.zarr.", show_default=False
+    ),
+]
 Window = Annotated[
     str | None,
     typer.Option(
-        help="1cM, 1000kb, 500variants, eur_hg19 (LD blocks) or a BED file of blocks; without, 1cM or, lacking cM, 1000kb.", show_default=False
+        help=(
+            "1cM, 1000kb, 500variants, eur_hg19 (LD blocks) or a BED file of blocks; without, 1cM "
+            "or, lacking cM, 1000kb."
+        ),
+        show_default=False,
     ),
 ]
 K = Annotated[int, typer.Option("--k", help="Nodes of the LD spectrum.")]
-MafS = Annotated[list[float] | None, typer.Option(help="Exponent S of a MAF-dependent architecture (0 without); repeat for several.")]
+MafS = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="Exponent S of a MAF-dependent architecture (0 without); repeat for several."
+    ),
+]
 Rule = Annotated[str, typer.Option(help="unbiased (corrected for the size of the panel) or plain.")]
-Cutoff = Annotated[float | None, typer.Option(help="Pairs below it enter the spectrum as one sum; without, 1 / (samples - 1) (plain: 0).")]
-Tags = Annotated[Path | None, typer.Option(help="File of the variants that get a row, an id a line; all without.", show_default=False)]
-Keep = Annotated[Path | None, typer.Option(help="File of the samples to use; all without.", show_default=False)]
+Cutoff = Annotated[
+    float | None,
+    typer.Option(
+        help="Pairs below it enter the spectrum as one sum; without, 1 / (samples - 1) (plain: 0)."
+    ),
+]
+Tags = Annotated[
+    Path | None,
+    typer.Option(
+        help="File of the variants that get a row, an id a line; all without.", show_default=False
+    ),
+]
+Keep = Annotated[
+    Path | None, typer.Option(help="File of the samples to use; all without.", show_default=False)
+]
 MinMaf = Annotated[float | None, typer.Option(help="Leave rarer variants out altogether.")]
-Chromosomes = Annotated[str | None, typer.Option(help="Such as 20,21,22 or 1-22; the autosomes that are there without.", show_default=False)]
-Workers = Annotated[int | None, typer.Option(help="Chromosomes in work at the same time; the number of cores without.")]
+Chromosomes = Annotated[
+    str | None,
+    typer.Option(
+        help="Such as 20,21,22 or 1-22; the autosomes that are there without.", show_default=False
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="Chromosomes in work at the same time; the number of cores without."),
+]
 Fresh = Annotated[
     bool,
-    typer.Option("--force", "--fresh", help="Replace a reference that is already there instead of going on with it."),
+    typer.Option(
+        "--force",
+        "--fresh",
+        help="Replace a reference that is already there instead of going on with it.",
+    ),
 ]
 
 
@@ -74,10 +117,14 @@ def build(
         min_maf=min_maf, chromosomes=_chromosomes(chromosomes), workers=workers or threads, resume=not force,
     )  # fmt: skip
     groups = list(reference.children.values())
-    rows, panel = sum(g.sizes["variant"] for g in groups), sum(g.attrs["n_reference"] for g in groups)
+    rows, panel = (
+        sum(g.sizes["variant"] for g in groups),
+        sum(g.attrs["n_reference"] for g in groups),
+    )
     dropped = sum(g.attrs["monomorphic"] for g in groups)
     say(
-        f"{out}: {rows:,} variants with LD among {panel:,} of {len(groups)} chromosome(s), {reference.attrs['samples']:,} samples, "
+        f"{out}: {rows:,} variants with LD among {panel:,} of {len(groups)} chromosome(s), "
+        f"{reference.attrs['samples']:,} samples, "
         f"window {reference.attrs['window']}; {dropped:,} monomorphic variants dropped"
     )
 
@@ -86,12 +133,19 @@ def build(
 def scores(
     reference: Annotated[Path, typer.Argument(help="Folder that `bayesmixer ld build` wrote.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
-    prefix: Annotated[str, typer.Option(help="Put before each file name, such as eur. for eur.22.l2.ldscore.gz.", show_default=False)] = "",
+    prefix: Annotated[
+        str,
+        typer.Option(
+            help="Put before each file name, such as eur. for eur.22.l2.ldscore.gz.",
+            show_default=False,
+        ),
+    ] = "",
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Write LD scores as LD score regression reads them: CHROM.l2.ldscore.gz, CHROM.l2.M, CHROM.l2.M_5_50.
+    """Write LD scores as LD score regression reads them: CHROM.l2.ldscore.gz, CHROM.l2.M,
+    CHROM.l2.M_5_50.
 
     \b
     Example:

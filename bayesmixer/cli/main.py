@@ -1,7 +1,8 @@
-"""The command `bayesmixer`: gathers the verbs, and turns every error that a user can act on into one line and an exit code.
+"""The command `bayesmixer`: gathers the verbs, and turns every error that a user can act on into
+one line and an exit code.
 
-Nothing heavy may be imported here or by the verbs' modules: `bayesmixer --help` answers at once, and each verb
-imports what it needs when it runs.
+Nothing heavy may be imported here or by the verbs' modules: `bayesmixer --help` answers at once,
+and each verb imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _WHOLE_PROCESS = False  # or called from a program that goes on
 
 
 class Verbs(TyperGroup):
-    """A group whose help describes each verb in full: the first paragraph of its own help, wrapped and not cut."""
+    """A group whose help describes each verb in full: the first paragraph of its own help, wrapped
+    and not cut.
+    """
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of verbs."""
@@ -37,7 +40,9 @@ class Verbs(TyperGroup):
         for name in self.list_commands(ctx):
             text = inspect.cleandoc((command := self.commands[name]).help or "").split("\n\n")[0]
             sub = getattr(command, "commands", None)
-            rows.append((name, " ".join(text.split()) + (f" Verbs: {', '.join(sub)}." if sub else "")))
+            rows.append(
+                (name, " ".join(text.split()) + (f" Verbs: {', '.join(sub)}." if sub else ""))
+            )
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -51,8 +56,12 @@ app = typer.Typer(
 )
 app.command("demo")(demo.command)
 app.command("munge")(munge.command)
-app.add_typer(ld.app, name="ld", cls=Verbs, help="LD reference panels: build one, print its LD scores.")
-app.add_typer(fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference.")
+app.add_typer(
+    ld.app, name="ld", cls=Verbs, help="LD reference panels: build one, print its LD scores."
+)
+app.add_typer(
+    fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference."
+)
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)
@@ -70,7 +79,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _bayesmixer(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
 ) -> None:
     """Bayesian models of GWAS summary statistics: from files to a posterior and a report.
 
@@ -105,8 +119,8 @@ def _usage(error: typer.TyperException) -> str:
 def main(args: list[str] | None = None) -> None:
     """Run the command line.
 
-    Exit codes: 0 done, 2 input that cannot be used (one line on standard error says what and how to mend it),
-    130 interrupted, 1 anything else (with a traceback: a defect of the program).
+    Exit codes: 0 done, 2 input that cannot be used (one line on standard error says what and how to
+    mend it), 130 interrupted, 1 anything else (with a traceback: a defect of the program).
 
     Parameters
     ----------
@@ -121,7 +135,10 @@ def main(args: list[str] | None = None) -> None:
     words = sys.argv[1:] if args is None else args
     begin(words)
     warnings.showwarning = _warnings_once()
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character shows its code
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a terminal that cannot show a character shows its code
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -143,7 +160,11 @@ def main(args: list[str] | None = None) -> None:
     finally:
         be_quiet(False)  # the next command of this process is not this one
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code, without a word
-        _stop("interrupted; what was finished is kept, and the same command takes it up again", INTERRUPTED, "stopped")
+        _stop(
+            "interrupted; what was finished is kept, and the same command takes it up again",
+            INTERRUPTED,
+            "stopped",
+        )
     _leave(code if isinstance(code, int) else 0)
 
 
@@ -154,7 +175,9 @@ def _stop(message: str, code: int, word: str = "error") -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process; all is done, so that a Ctrl-C has nothing left to interrupt but the ending itself."""
+    """End the process; all is done, so that a Ctrl-C has nothing left to interrupt but the ending
+    itself.
+    """
     if _WHOLE_PROCESS:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -27,34 +27,109 @@ def _column(what: str) -> Any:
 
 
 def how_read(path: Path, attributes: Mapping[str, Any]) -> str:
-    """One line: the format recognised, the column taken as effect allele, and where z and N come from."""
-    how = {name: attributes[name] for name in ("format", "effect_allele", "z_definition", "n_definition")}
-    return f"{path.name}: {how['format']}, effect allele {how['effect_allele']}, z from {how['z_definition']}, N: {how['n_definition']}"
+    """One line: the format recognised, the column taken as effect allele, and where z and N come
+    from.
+    """
+    how = {
+        name: attributes[name]
+        for name in ("format", "effect_allele", "z_definition", "n_definition")
+    }
+    return (
+        f"{path.name}: {how['format']}, effect allele {how['effect_allele']}, z from "
+        f"{how['z_definition']}, N: {how['n_definition']}"
+    )
 
 
 def command(
-    sumstats: Annotated[Path, typer.Argument(help="GWAS file of any common format: text (plain, gzip, bgzip, zstd) or Parquet.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Output: .sumstats.gz, .tsv.gz, .tsv or .parquet; provenance goes to OUT.json.", show_default=False)],
-    trait: Annotated[str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)] = "",
+    sumstats: Annotated[
+        Path,
+        typer.Argument(
+            help="GWAS file of any common format: text (plain, gzip, bgzip, zstd) or Parquet.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Output: .sumstats.gz, .tsv.gz, .tsv or .parquet; provenance goes to OUT.json.",
+            show_default=False,
+        ),
+    ],
+    trait: Annotated[
+        str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)
+    ] = "",
     build: Annotated[str, typer.Option(help="GRCh37 or GRCh38.", show_default=False)] = "",
-    sample_size: Annotated[float | None, typer.Option(help="Sample size, where the file has no column of it.", show_default=False)] = None,
-    n_case: Annotated[str | None, typer.Option(help="Cases: a number, or the column's name.", show_default=False)] = None,
-    n_control: Annotated[str | None, typer.Option(help="Controls: a number, or the column's name.", show_default=False)] = None,
-    n_eff_half: Annotated[str | None, _column("half of the effective sample size, as PGC writes it")] = None,
-    info_min: Annotated[float, typer.Option(min=0, help="Keep variants with imputation INFO above this; 0 keeps all.")] = 0.9,
-    maf_min: Annotated[float, typer.Option(min=0, max=0.5, help="Keep variants with minor allele frequency above this; 0 keeps all.")] = 0.01,
-    n_min: Annotated[str, typer.Option(help="Keep variants with at least this N; auto: 90th percentile / 1.5; 0 keeps all.")] = "auto",
-    keep_ambiguous: Annotated[bool, typer.Option("--keep-ambiguous", help="Keep A/T and C/G variants.")] = False,
-    keep_indels: Annotated[bool, typer.Option("--keep-indels", help="Keep insertions and deletions.")] = False,
-    keep_mhc: Annotated[bool, typer.Option("--keep-mhc", help="Keep chromosome 6, 25-35 Mb.")] = False,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave out a region (6:25000000-35000000) or those of a BED file; repeat for more.", show_default=False)
+    sample_size: Annotated[
+        float | None,
+        typer.Option(help="Sample size, where the file has no column of it.", show_default=False),
     ] = None,
-    max_loss: Annotated[float, typer.Option(min=0, max=1, help="Largest share of the rows that one reason other than a limit may take.")] = 0.2,
-    z_from: Annotated[ZFrom, typer.Option(help="Take z from: a z column, beta / se, or P and sign.")] = ZFrom.auto,
-    a1_increasing: Annotated[bool, typer.Option("--a1-increasing", help="a1 increases the trait in every row.")] = False,
-    separator: Annotated[str | None, typer.Option(help="tab, comma, semicolon, space or a character.", show_default=False)] = None,
-    decimal: Annotated[str, typer.Option(help="point, or comma for numbers written 0,05.")] = "point",
+    n_case: Annotated[
+        str | None, typer.Option(help="Cases: a number, or the column's name.", show_default=False)
+    ] = None,
+    n_control: Annotated[
+        str | None,
+        typer.Option(help="Controls: a number, or the column's name.", show_default=False),
+    ] = None,
+    n_eff_half: Annotated[
+        str | None, _column("half of the effective sample size, as PGC writes it")
+    ] = None,
+    info_min: Annotated[
+        float,
+        typer.Option(min=0, help="Keep variants with imputation INFO above this; 0 keeps all."),
+    ] = 0.9,
+    maf_min: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="Keep variants with minor allele frequency above this; 0 keeps all.",
+        ),
+    ] = 0.01,
+    n_min: Annotated[
+        str,
+        typer.Option(
+            help="Keep variants with at least this N; auto: 90th percentile / 1.5; 0 keeps all."
+        ),
+    ] = "auto",
+    keep_ambiguous: Annotated[
+        bool, typer.Option("--keep-ambiguous", help="Keep A/T and C/G variants.")
+    ] = False,
+    keep_indels: Annotated[
+        bool, typer.Option("--keep-indels", help="Keep insertions and deletions.")
+    ] = False,
+    keep_mhc: Annotated[
+        bool, typer.Option("--keep-mhc", help="Keep chromosome 6, 25-35 Mb.")
+    ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=(
+                "Leave out a region (6:25000000-35000000) or those of a BED file; repeat for more."
+            ),
+            show_default=False,
+        ),
+    ] = None,
+    max_loss: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Largest share of the rows that one reason other than a limit may take.",
+        ),
+    ] = 0.2,
+    z_from: Annotated[
+        ZFrom, typer.Option(help="Take z from: a z column, beta / se, or P and sign.")
+    ] = ZFrom.auto,
+    a1_increasing: Annotated[
+        bool, typer.Option("--a1-increasing", help="a1 increases the trait in every row.")
+    ] = False,
+    separator: Annotated[
+        str | None,
+        typer.Option(help="tab, comma, semicolon, space or a character.", show_default=False),
+    ] = None,
+    decimal: Annotated[
+        str, typer.Option(help="point, or comma for numbers written 0,05.")
+    ] = "point",
     snp: Annotated[str | None, _column("the identifier")] = None,
     chrom: Annotated[str | None, _column("the chromosome")] = None,
     pos: Annotated[str | None, _column("the position")] = None,
@@ -96,7 +171,9 @@ def command(
     try:
         smallest: float | str | None = "auto" if n_min == "auto" else float(n_min) or None
     except ValueError:
-        raise InputError("--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto.") from None
+        raise InputError(
+            "--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto."
+        ) from None
     ds = munge(
         sumstats,
         out,
@@ -140,10 +217,16 @@ def command(
     )
     say(how_read(sumstats, ds.attrs))
     for role, count in json.loads(ds.attrs["taken_as_unknown"]).items():
-        say(f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay where another column serves")
+        say(
+            f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay "
+            "where another column serves"
+        )
     for name, count in json.loads(ds.attrs["filters"]).items():
         if count:
             say(f"  {count:>10,} {name}: {ORDER[name]} ({count / ds.attrs['rows_read']:.1%})")
     for name, why in json.loads(ds.attrs["filters_skipped"]).items():
         say(f"  {'-':>10} {name}: not applied, {why}")
-    say(f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and {out.name}.json")
+    say(
+        f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and "
+        f"{out.name}.json"
+    )

@@ -36,12 +36,17 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Replace what bayesmixer wrote there before; without it nothing that exists is overwritten, and files of other makers never are.",
+        help=(
+            "Replace what bayesmixer wrote there before; without it nothing that exists is "
+            "overwritten, and files of other makers never are."
+        ),
     ),
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", callback=_quiet, help="No progress, no table; warnings and errors remain."),
+    typer.Option(
+        "--quiet", "-q", callback=_quiet, help="No progress, no table; warnings and errors remain."
+    ),
 ]
 Threads = Annotated[
     int | None,
@@ -77,7 +82,10 @@ Draws = Annotated[
     int | None,
     typer.Option(
         min=LEAST["draws"],
-        help=f"Posterior draws, in all ({DRAWS['laplace']} by laplace) or a chain ({DRAWS['nuts']} by nuts and binned, {DRAWS['smc']} by smc).",
+        help=(
+            f"Posterior draws, in all ({DRAWS['laplace']} by laplace) or a chain ({DRAWS['nuts']} "
+            f"by nuts and binned, {DRAWS['smc']} by smc)."
+        ),
         show_default=False,
     ),
 ]
@@ -89,7 +97,10 @@ Data = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        help="Data of the fit, as 'bayesmixer fit --save-data' kept them: for figures of them and what needs them.",
+        help=(
+            "Data of the fit, as 'bayesmixer fit --save-data' kept them: for figures of them and "
+            "what needs them."
+        ),
         show_default=False,
     ),
 ]

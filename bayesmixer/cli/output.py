@@ -1,4 +1,6 @@
-"""What the commands leave behind: places for files, claimed before the work begins, and tables that fit the screen."""
+"""What the commands leave behind: places for files, claimed before the work begins, and tables that
+fit the screen.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,15 @@ def say_wrapped(text: object) -> None:
     """Print text whose lines are wrapped at the width of the terminal, 80 where there is none."""
     for line in str(text).splitlines():
         indent = " " * (len(line) - len(line.lstrip()) + 2)
-        say(textwrap.fill(line, _width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+        say(
+            textwrap.fill(
+                line,
+                _width(),
+                subsequent_indent=indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
 
 
 def say_verdict(verdict: Verdict) -> None:
@@ -46,7 +56,9 @@ def say_verdict(verdict: Verdict) -> None:
     say_wrapped(spoken(str(verdict)))
     for finding in verdict.findings if is_quiet() else ():
         if finding.severity == "stop":
-            warnings.warn(f"do not trust this estimate: {finding.sentence}", DataWarning, stacklevel=2)
+            warnings.warn(
+                f"do not trust this estimate: {finding.sentence}", DataWarning, stacklevel=2
+            )
 
 
 def _width() -> int:
@@ -67,39 +79,52 @@ def check_inputs(*paths: Path | None) -> None:
 
 
 def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool) -> None:
-    """Check, before anything long runs, that every file can be written and that none is overwritten unasked.
+    """Check, before anything long runs, that every file can be written and that none is overwritten
+    unasked.
 
     Parameters
     ----------
     places
-        By option: where a file is to lie (None where the option was not given), and the endings that are understood (none: any).
+        By option: where a file is to lie (None where the option was not given), and the endings
+        that are understood (none: any).
     force
         Whether what bayesmixer wrote there earlier may be replaced.
 
     Raises
     ------
     InputError
-        Another ending, a folder that does not exist or cannot be written to, something that is there already, or one place for two options.
+        Another ending, a folder that does not exist or cannot be written to, something that is
+        there already, or one place for two options.
     """
     taken: dict[Path, str] = {}
     for option, (path, endings) in places.items():
         if path is None:
             continue
         if endings and path.suffix not in endings:
-            raise InputError(option, f"'{path}' ends in '{path.suffix}', expected {' or '.join(endings)}", "Change the name.")
+            raise InputError(
+                option,
+                f"'{path}' ends in '{path.suffix}', expected {' or '.join(endings)}",
+                "Change the name.",
+            )
         kind = _kind(option, path, endings)
         aside.place(path, kind, replace=force, where=option, argument="--force")
         if _CLAIMS is not None:
             _CLAIMS.enter_context(aside.claimed(path, where=option))
         aside.check(path, kind, replace=force, where=option, argument="--force")
         if path.resolve() in taken:
-            raise InputError(option, f"'{path}' is also what {taken[path.resolve()]} writes", "Choose another name.")
+            raise InputError(
+                option,
+                f"'{path}' is also what {taken[path.resolve()]} writes",
+                "Choose another name.",
+            )
         taken[path.resolve()] = option
 
 
 @contextmanager
 def claiming() -> Iterator[None]:
-    """Context manager within which what `claim` claims is this process's alone: the second of two of one command at once is refused."""
+    """Context manager within which what `claim` claims is this process's alone: the second of two
+    of one command at once is refused.
+    """
     global _CLAIMS
     with ExitStack() as stack:
         _CLAIMS = stack
@@ -142,7 +167,9 @@ def check_folder(path: Path, argument: str) -> Path:
 
 
 def number(value: float) -> str:
-    """Write a number with three significant digits, without an exponent where it can be read without."""
+    """Write a number with three significant digits, without an exponent where it can be read
+    without.
+    """
     if value != value:
         return ""
     if value and not 1e-4 <= abs(value) < 1e7:
@@ -186,13 +213,20 @@ def export(results: xr.DataTree, json: Path | None, tsv: Path | None) -> None:
 
 
 def export_table(
-    table: pd.DataFrame, kind: str, json: Path | None, tsv: Path | None, inputs: Sequence[Path] = (), found: Mapping[str, object] | None = None
+    table: pd.DataFrame,
+    kind: str,
+    json: Path | None,
+    tsv: Path | None,
+    inputs: Sequence[Path] = (),
+    found: Mapping[str, object] | None = None,
 ) -> None:
     """Write a table (and what else was found) for other programs, where that was asked for."""
     from bayesmixer.reporting import export as write
 
     if json is not None:
-        write.write_json({**write.heading(kind, inputs), **(found or {}), "table": write.rows(table)}, json)
+        write.write_json(
+            {**write.heading(kind, inputs), **(found or {}), "table": write.rows(table)}, json
+        )
     if tsv is not None:
         write.write_tsv(table, tsv)
 
@@ -200,13 +234,14 @@ def export_table(
 def columns_as_lines(columns: Sequence[tuple[str, Sequence[str]]], width: int) -> list[str]:
     """Lines of a table of plain text in which no word is cut.
 
-    Columns that do not fit beside the others follow below, with the first column again, so that the table reads well in
-    a narrow terminal and in a log.
+    Columns that do not fit beside the others follow below, with the first column again, so that the
+    table reads well in a narrow terminal and in a log.
 
     Parameters
     ----------
     columns
-        Heading and cells of each; the first names the rows and is set flush left, the others flush right.
+        Heading and cells of each; the first names the rows and is set flush left, the others flush
+        right.
     width
         Characters a line may have; a single column wider than that is not broken.
     """
@@ -224,7 +259,13 @@ def columns_as_lines(columns: Sequence[tuple[str, Sequence[str]]], width: int) -
         widths = [max(map(len, (h, *cells))) for h, cells in part]
         if lines:
             lines.append("")
-        for name, *cells in [(heading, *(h for h, _ in part)), *zip(names, *(c for _, c in part), strict=True)]:
-            row = [name.ljust(first), *(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))]
+        for name, *cells in [
+            (heading, *(h for h, _ in part)),
+            *zip(names, *(c for _, c in part), strict=True),
+        ]:
+            row = [
+                name.ljust(first),
+                *(cell.rjust(w) for cell, w in zip(cells, widths, strict=True)),
+            ]
             lines.append("  ".join(row).rstrip())
     return lines

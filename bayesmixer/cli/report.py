@@ -20,7 +20,9 @@ def command(
     ] = None,
     json: Json = None,
     tsv: Tsv = None,
-    title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default="trait and model")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="Heading of the report.", show_default="trait and model")
+    ] = None,
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,

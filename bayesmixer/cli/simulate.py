@@ -1,4 +1,6 @@
-"""`bayesmixer simulate`: one or two GWAS with known truth, and genotypes to build their LD reference from."""
+"""`bayesmixer simulate`: one or two GWAS with known truth, and genotypes to build their LD
+reference from.
+"""
 
 from __future__ import annotations
 
@@ -37,48 +39,113 @@ def numbers(option: str, text: str | None) -> list[float] | None:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InputError(option, f"found '{text}', expected a number, or several separated by commas") from None
+        raise InputError(
+            option, f"found '{text}', expected a number, or several separated by commas"
+        ) from None
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder to write; made if need be.", show_default=False)],
-    model: Annotated[Model, typer.Option(help="Architecture of the true effects.")] = Model.univariate,
-    h2: Annotated[str, typer.Option(help="Heritability that the simulated variants explain; one value per trait.")] = "0.02",
+    out: Annotated[
+        Path, typer.Argument(help="Folder to write; made if need be.", show_default=False)
+    ],
+    model: Annotated[
+        Model, typer.Option(help="Architecture of the true effects.")
+    ] = Model.univariate,
+    h2: Annotated[
+        str,
+        typer.Option(help="Heritability that the simulated variants explain; one value per trait."),
+    ] = "0.02",
     pi: Annotated[
         str | None,
         typer.Option(
-            help="Share of causal variants (univariate, 0.003 by default); small,large (two-component); unique 1,unique 2,shared (bivariate).",
+            help=(
+                "Share of causal variants (univariate, 0.003 by default); small,large "
+                "(two-component); unique 1,unique 2,shared (bivariate)."
+            ),
             show_default=False,
         ),
     ] = None,
-    share_large: Annotated[float | None, typer.Option(help="Part of h2 from large effects (two-component).", show_default=False)] = None,
-    rho_12: Annotated[
-        float | None, typer.Option("--rho-12", help="Correlation of effects at shared variants (bivariate).", show_default=False)
+    share_large: Annotated[
+        float | None,
+        typer.Option(help="Part of h2 from large effects (two-component).", show_default=False),
     ] = None,
-    rg: Annotated[float | None, typer.Option(help="Genetic correlation of two infinitesimal traits.", show_default=False)] = None,
-    maf_s: Annotated[float, typer.Option(help="S: effect variance is proportional to heterozygosity to the power S.")] = 0.0,
-    sample_size: Annotated[str, typer.Option("--n", help="Sample size of the GWAS; one value, or one per trait.")] = "100000",
-    sigma2_0: Annotated[str, typer.Option("--sigma2-0", help="Variance of the noise; one value, or one per trait.")] = "1",
-    rho_0: Annotated[float, typer.Option("--rho-0", help="Correlation of the noise of two traits (overlapping samples).")] = 0.0,
-    n_spread: Annotated[float, typer.Option(help="Sample sizes vary between variants over [N (1 - this), N].")] = 0.0,
-    traits: Annotated[str | None, typer.Option(help="Names of the traits, separated by commas.", show_default=False)] = None,
+    rho_12: Annotated[
+        float | None,
+        typer.Option(
+            "--rho-12",
+            help="Correlation of effects at shared variants (bivariate).",
+            show_default=False,
+        ),
+    ] = None,
+    rg: Annotated[
+        float | None,
+        typer.Option(help="Genetic correlation of two infinitesimal traits.", show_default=False),
+    ] = None,
+    maf_s: Annotated[
+        float,
+        typer.Option(help="S: effect variance is proportional to heterozygosity to the power S."),
+    ] = 0.0,
+    sample_size: Annotated[
+        str, typer.Option("--n", help="Sample size of the GWAS; one value, or one per trait.")
+    ] = "100000",
+    sigma2_0: Annotated[
+        str, typer.Option("--sigma2-0", help="Variance of the noise; one value, or one per trait.")
+    ] = "1",
+    rho_0: Annotated[
+        float,
+        typer.Option(
+            "--rho-0", help="Correlation of the noise of two traits (overlapping samples)."
+        ),
+    ] = 0.0,
+    n_spread: Annotated[
+        float, typer.Option(help="Sample sizes vary between variants over [N (1 - this), N].")
+    ] = 0.0,
+    traits: Annotated[
+        str | None,
+        typer.Option(help="Names of the traits, separated by commas.", show_default=False),
+    ] = None,
     genotypes: Annotated[
         str | None,
-        typer.Option(help="Simulate through this panel (prefix of bed or pgen files, {chrom} for the chromosome).", show_default=False),
+        typer.Option(
+            help=(
+                "Simulate through this panel (prefix of bed or pgen files, {chrom} for the "
+                "chromosome)."
+            ),
+            show_default=False,
+        ),
     ] = None,
-    ld_blocks: Annotated[str | None, typer.Option(help="LD blocks of --genotypes: a BED file or a named set (eur_hg19).", show_default=False)] = None,
+    ld_blocks: Annotated[
+        str | None,
+        typer.Option(
+            help="LD blocks of --genotypes: a BED file or a named set (eur_hg19).",
+            show_default=False,
+        ),
+    ] = None,
     chromosomes: Annotated[
-        str | None, typer.Option(help="How many to simulate (12 by default); with --genotypes which to use, as 21,22.", show_default=False)
+        str | None,
+        typer.Option(
+            help="How many to simulate (12 by default); with --genotypes which to use, as 21,22.",
+            show_default=False,
+        ),
     ] = None,
-    chromosome_length: Annotated[int, typer.Option(help="Length of a simulated chromosome in bp.")] = 6_000_000,
+    chromosome_length: Annotated[
+        int, typer.Option(help="Length of a simulated chromosome in bp.")
+    ] = 6_000_000,
     samples: Annotated[int, typer.Option(help="Simulated samples of the panel.")] = 300,
     density: Annotated[float, typer.Option(help="Simulated variants per Mb.")] = 400,
-    min_maf: Annotated[float, typer.Option(help="Lowest minor allele frequency of simulated variants.")] = 0.01,
-    block_length: Annotated[float, typer.Option(help="Mean length of a simulated LD block in bp.")] = 330_000,
+    min_maf: Annotated[
+        float, typer.Option(help="Lowest minor allele frequency of simulated variants.")
+    ] = 0.01,
+    block_length: Annotated[
+        float, typer.Option(help="Mean length of a simulated LD block in bp.")
+    ] = 330_000,
     seed: Seed = 1,
     threads: Threads = None,
     quiet: Quiet = False,
-    force: Annotated[bool, typer.Option("--force", "--overwrite", help="Replace a simulation that is already there.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", "--overwrite", help="Replace a simulation that is already there."),
+    ] = False,
 ) -> None:
     """Simulate one or two GWAS with known truth, and genotypes to build their LD reference from.
 
@@ -92,7 +159,7 @@ def command(
 
     Writes TRAIT.txt.gz, truth.json and, where simulated, genotypes.bed/bim/fam and ld_blocks.bed.
     """
-    from bayesmixer.simulation import simulate
+    from bayesmixer.simulation.simulate import simulate
 
     size, noise = numbers("--n", sample_size), numbers("--sigma2-0", sigma2_0)
     made = simulate(
@@ -123,7 +190,8 @@ def command(
     truth = made.read_truth()
     for t, (name, path) in enumerate(made.sumstats.items()):
         say(
-            f"{name}: h2 {truth['h2_realised'][t]:.4g} (asked {truth['h2'][t]:.4g}), polygenicity {truth['polygenicity'][t]:.3g}, "
+            f"{name}: h2 {truth['h2_realised'][t]:.4g} (asked {truth['h2'][t]:.4g}), "
+            f"polygenicity {truth['polygenicity'][t]:.3g}, "
             f"mean chi2 {truth['mean_chi2'][t]:.3g}: {path}"
         )
     say(f"genotypes: {made.genotypes}; LD blocks: {made.ld_blocks}; truth: {made.truth}")
@@ -136,5 +204,9 @@ def _chromosomes(text: str | None, genotypes: str | None) -> int | list[str] | N
     if genotypes is not None:
         return text.split(",")
     if not text.isdecimal():
-        raise InputError("--chromosomes", f"found '{text}', expected how many to simulate", "A list chooses among those of --genotypes.")
+        raise InputError(
+            "--chromosomes",
+            f"found '{text}', expected how many to simulate",
+            "A list chooses among those of --genotypes.",
+        )
     return int(text)

@@ -1,7 +1,9 @@
-"""Messages in the words of the command line: `method='nuts'` of a Python message becomes `--method nuts`.
+"""Messages in the words of the command line: `method='nuts'` of a Python message becomes `--method
+nuts`.
 
-The library names the arguments of its functions. Whoever types a command has options instead, those of the verb that
-runs or of the verb that comes before it; where the option is another verb's, that verb is named.
+The library names the arguments of its functions. Whoever types a command has options instead, those
+of the verb that runs or of the verb that comes before it; where the option is another verb's, that
+verb is named.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ def spoken(text: str) -> str:
 
 
 class Option(NamedTuple):
-    """An option of the command line: how it is written, how it is switched off, and whose it is where not the running verb's."""
+    """An option of the command line: how it is written, how it is switched off, and whose it is
+    where not the running verb's.
+    """
 
     flag: str
     off: str = ""
@@ -64,7 +68,8 @@ class Option(NamedTuple):
 
 
 def options_of(words: list[str]) -> dict[str, Option]:
-    """Options by the name of the Python argument: those of the verb in `words`, then those of the other verbs.
+    """Options by the name of the Python argument: those of the verb in `words`, then those of the
+    other verbs.
 
     Parameters
     ----------
@@ -98,7 +103,8 @@ def on_command_line(text: str, options: Mapping[str, Option]) -> str:
     Parameters
     ----------
     text
-        A message of the library, which names Python arguments (`by='id'`), perhaps with the option behind (`z= (--z)`).
+        A message of the library, which names Python arguments (`by='id'`), perhaps with the option
+        behind (`z= (--z)`).
     options
         What `options_of` returned.
     """
@@ -118,7 +124,9 @@ def on_command_line(text: str, options: Mapping[str, Option]) -> str:
 
 
 def _drop_second_names(text: str, options: Mapping[str, Option]) -> str:
-    """`beta= and se= (--beta, --se)` as `beta= and se=`, `keep_mhc (--keep-mhc)` as `keep_mhc=`, `resume=False (--force)` as `force=`."""
+    """`beta= and se= (--beta, --se)` as `beta= and se=`, `keep_mhc (--keep-mhc)` as `keep_mhc=`,
+    `resume=False (--force)` as `force=`.
+    """
     while found := _FLAGS.search(text):
         before, after = text[: found.start()], text[found.end() :]
         for flag in found.group(1).split(", "):
@@ -136,7 +144,9 @@ def _drop_second_names(text: str, options: Mapping[str, Option]) -> str:
 
 
 def _as_option(option: Option, value: str) -> str:
-    """An option with its value, and the verb it belongs to where that is not a fit or the one that runs."""
+    """An option with its value, and the verb it belongs to where that is not a fit or the one that
+    runs.
+    """
     flag, values = option.flag, [value.strip("'\"")]
     if value == "False":
         flag = option.off or flag
@@ -150,7 +160,9 @@ def _as_option(option: Option, value: str) -> str:
 
 
 def message_of(error: InputError, options: Mapping[str, Option]) -> str:
-    """The one line of an error in the words of the command line, the argument that it begins with too."""
+    """The one line of an error in the words of the command line, the argument that it begins with
+    too.
+    """
     where, text = error.where, str(error)
     if not text.startswith(f"{where}: "):
         return on_command_line(text, options)

@@ -1,7 +1,9 @@
-"""A density whose likelihood is L(mode + C (theta - mode))^k: the composite likelihood brought to the width that its information warrants.
+"""A density whose likelihood is L(mode + C (theta - mode))^k: the composite likelihood brought to
+the width that its information warrants.
 
-C = 1, k < 1 is the magnitude adjustment, C' H C = V^-1 with k = 1 the curvature adjustment (Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813,
-sections 2.2 and 2.3), V the covariance that the likelihood alone should have. The prior is left as it is.
+C = 1, k < 1 is the magnitude adjustment, C' H C = V^-1 with k = 1 the curvature adjustment
+(Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813, sections 2.2 and 2.3), V the covariance
+that the likelihood alone should have. The prior is left as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from bayesmixer.inference.density import Array, LogDensity
 
 
 class AdjustedDensity(LogDensity):
-    """The density of a model with its log-likelihoods by LD block evaluated at mode + matrix (theta - mode), times `power`.
+    """The density of a model with its log-likelihoods by LD block evaluated at mode + matrix (theta
+    - mode), times `power`.
 
     Parameters
     ----------
@@ -35,7 +38,11 @@ class AdjustedDensity(LogDensity):
     def __init__(self, density: LogDensity, mode: Array, matrix: Array, power: float = 1.0) -> None:
         super().__init__(density.model)
         if not self.block_names:
-            raise InputError("model", "no log-likelihood by LD block (a potential with dim ld_block)", "Give a model of bayesmixer.models.")
+            raise InputError(
+                "model",
+                "no log-likelihood by LD block (a potential with dim ld_block)",
+                "Give a model of bayesmixer.models.",
+            )
         self.mode, self.matrix, self.power = mode, matrix, power
 
     def log_likelihoods(self) -> list[Any]:
@@ -51,7 +58,10 @@ class AdjustedDensity(LogDensity):
         # through stand-ins, since what replaces a variable holds that variable itself
         stand_in = [v.type() for v in values]
         through = graph_replace(super().log_likelihoods(), dict(zip(values, stand_in, strict=True)))
-        return [self.power * term for term in graph_replace(through, dict(zip(stand_in, parts, strict=True)))]
+        return [
+            self.power * term
+            for term in graph_replace(through, dict(zip(stand_in, parts, strict=True)))
+        ]
 
     def log_posterior(self) -> Any:
         """Prior and adjusted likelihoods."""

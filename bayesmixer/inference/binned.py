@@ -1,11 +1,15 @@
-"""Sampling with a binned likelihood: NUTS on a thousand bins instead of a million variants, then re-weighted by the exact likelihood.
+"""Sampling with a binned likelihood: NUTS on a thousand bins instead of a million variants, then
+re-weighted by the exact likelihood.
 
-The surrogate is the same model of the bins' mean variants (ops/binned.py), plus the second-order expansion at the mode of what is missing,
+The surrogate is the same model of the bins' mean variants (ops/binned.py), plus the second-order
+expansion at the mode of what is missing,
 
     log q(x) = log p_bins(x) + c + g' w + w' H w / 2,    w = root^-1 (x - mode), root root' = covariance,
 
-c, g, H the value, gradient and Hessian of log p - log p_bins there: q has the exact mode and curvature, and errs from the third order on. Its draws are
-weighted by p / q and smoothed by PSIS (Vehtari et al. 2024, JMLR 25:72), so that k-hat and the shift of the means say what the bins have cost.
+c, g, H the value, gradient and Hessian of log p - log p_bins there: q has the exact mode and
+curvature, and errs from the third order on. Its draws are weighted by p / q and smoothed by PSIS
+(Vehtari et al. 2024, JMLR 25:72), so that k-hat and the shift of the means say what the bins have
+cost.
 """
 
 from __future__ import annotations
@@ -23,9 +27,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference import sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.models.common import Record, record_of
-from bayesmixer.models.starts import moments_h2
-from bayesmixer.ops.binned import features, partition, weighted_means
+from bayesmixer.models.common import bound_of
 from bayesmixer.progress import bar
 
 BINS = 1000
@@ -33,11 +35,11 @@ EXACT = 1000  # draws that are weighted
 STEP = 0.3  # standard deviations, of the central differences for H
 REACH = 8.0  # standard deviations at which the expansion levels off, lest it run away
 BATCH = 100  # exact evaluations kept together on disk
-GUESS_PI = 0.01  # shape of the effects where a model does not say
 
 
 class BinnedDensity(LogDensity):
-    """Surrogate of a model's log density: bins plus expansion at the mode, as a PyMC model of the same parameters.
+    """Surrogate of a model's log density: bins plus expansion at the mode, as a PyMC model of the
+    same parameters.
 
     Attributes
     ----------
@@ -46,10 +48,13 @@ class BinnedDensity(LogDensity):
     bins
         Their number.
     correction
-        (c, g, H) of the expansion, in standard deviations of the Laplace fit: what the bins alone would have missed.
+        (c, g, H) of the expansion, in standard deviations of the Laplace fit: what the bins alone
+        would have missed.
     """
 
-    def __init__(self, model: pm.Model, data: xr.Dataset, correction: tuple[float, Array, Array]) -> None:
+    def __init__(
+        self, model: pm.Model, data: xr.Dataset, correction: tuple[float, Array, Array]
+    ) -> None:
         super().__init__(model)
         self.data, self.bins, self.correction = data, int(data.sizes["variant"]), correction
 
@@ -58,8 +63,10 @@ class BinnedDensity(LogDensity):
 class Reweighted:
     """Draws of a surrogate, weighted by the exact density.
 
-    `proposals` (S, P), their smoothed `log_weight` (S,), `pareto_k`, `effective` draws, `rows` (S,) resampled by weight, log-likelihood per LD block of each
-    (S, L) by potential; `shift` (P,): exact minus surrogate mean in posterior sd; `log_ratio_sd`: spread of log p - log q over the draws.
+    `proposals` (S, P), their smoothed `log_weight` (S,), `pareto_k`, `effective` draws, `rows` (S,)
+    resampled by weight, log-likelihood per LD block of each (S, L) by potential; `shift` (P,):
+    exact minus surrogate mean in posterior sd; `log_ratio_sd`: spread of log p - log q over the
+    draws.
     """
 
     proposals: Array
@@ -88,14 +95,17 @@ class Reweighted:
         if self.pareto_k <= 0.7:
             return []
         return [
-            f"The binned likelihood does not describe this posterior (k-hat {self.pareto_k:.2f} > 0.7, {self.effective:.0f} effective draws): "
+            "The binned likelihood does not describe this posterior (k-hat "
+            f"{self.pareto_k:.2f} > 0.7, {self.effective:.0f} effective draws): "
             "give more bins, or sample without them."
         ]
 
 
 @dataclass
 class Binned:
-    """A binned NUTS run: the surrogate, its draws (chain, draw, P) and statistics, and the re-weighted posterior."""
+    """A binned NUTS run: the surrogate, its draws (chain, draw, P) and statistics, and the
+    re-weighted posterior.
+    """
 
     density: BinnedDensity
     draws: Array
@@ -132,7 +142,8 @@ def sample(
     bins
         Number of bins.
     exact
-        Number of draws, evenly spaced over the chains, that are weighted: each costs one exact evaluation.
+        Number of draws, evenly spaced over the chains, that are weighted: each costs one exact
+        evaluation.
     sampler, draws, tune, chains, cores, seed, show, kept, target_accept, depth
         As in `sampling.run`.
 
@@ -161,10 +172,17 @@ def sample(
         target_accept=target_accept,
         depth=depth,
     )
-    return Binned(surrogate, taken, stats, reweight(density, surrogate, taken, exact, seed=seed, show=show, kept=kept))
+    return Binned(
+        surrogate,
+        taken,
+        stats,
+        reweight(density, surrogate, taken, exact, seed=seed, show=show, kept=kept),
+    )
 
 
-def binned_density(density: LogDensity, mode: Array, covariance: Array, bins: int = BINS) -> BinnedDensity:
+def binned_density(
+    density: LogDensity, mode: Array, covariance: Array, bins: int = BINS
+) -> BinnedDensity:
     """The surrogate of a log density: 2 P + 1 exact gradients and one pass over the variants.
 
     Parameters
@@ -183,42 +201,69 @@ def binned_density(density: LogDensity, mode: Array, covariance: Array, bins: in
     Raises
     ------
     InputError
-        `bins` is unusable, the model is not one of this package's, or has no finite density around the mode.
+        `bins` is unusable, the model is not one of this package's, or has no finite density around
+        the mode.
 
     References
     ----------
-    Expansion of a likelihood's remainder at the mode: Quiroz et al. 2019 (Journal of the American Statistical Association 114:831).
+    Expansion of a likelihood's remainder at the mode: Quiroz et al. 2019 (Journal of the American
+    Statistical Association 114:831).
     """
-    record = record_of(density.model)
-    if record is None:
-        raise InputError("model", "not a model of bayesmixer, and only those can be made anew of bins", "Sample without bins.")
+    bound = bound_of(density.model)
+    if bound is None:
+        raise InputError(
+            "model",
+            "not a model of bayesmixer, and only those can be made anew of bins",
+            "Sample without bins.",
+        )
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 10:
         raise InputError("bins", f"{bins!r}, expected a whole number of at least 10")
     mode, covariance = np.asarray(mode, float), np.asarray(covariance, float)
     if not np.isfinite(density.value_and_gradient(mode)[0]):
-        raise InputError("model", "no finite log density around the mode", "Give other starts, or sample without bins.")
-    data = bin_data(record.data, *_mixture(density, record, mode), bins=int(bins), censor=record.options.get("censor"))
-    plain = LogDensity(record.build(data))
+        raise InputError(
+            "model",
+            "no finite log density around the mode",
+            "Give other starts, or sample without bins.",
+        )
+    make_bins = bound.card.ask("bins")
+    if make_bins is None:
+        raise InputError("method", f"'binned', but {bound.name} has no bins", "Use method='nuts'.")
+    data = make_bins(bound, density.posterior(mode[None, None]), int(bins))
+    plain = LogDensity(bound.build(data))
     root = np.linalg.cholesky(covariance)
 
     def missing(x: Array) -> tuple[float, Array]:
-        (value, gradient), (value_bins, gradient_bins) = density.value_and_gradient(x), plain.value_and_gradient(x)
+        (value, gradient), (value_bins, gradient_bins) = (
+            density.value_and_gradient(x),
+            plain.value_and_gradient(x),
+        )
         return value - value_bins, root.T @ (gradient - gradient_bins)
 
     value, gradient = missing(mode)
     sides = [[missing(mode + side * STEP * axis)[1] for side in (1, -1)] for axis in root.T]
     hessian = np.array([(up - down) / (2 * STEP) for up, down in sides])
     if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
-        raise InputError("model", "no finite log density around the mode", "Give other starts, or sample without bins.")
+        raise InputError(
+            "model",
+            "no finite log density around the mode",
+            "Give other starts, or sample without bins.",
+        )
     correction = (value, gradient, (hessian + hessian.T) / 2)
-    model = record.build(data)
+    model = bound.build(data)
     if any(t is not None for t in model.rvs_to_transforms.values()):
-        raise InputError("model", f"{record.name} has parameters with bounds, expected free ones", "Sample without bins.")
+        raise InputError(
+            "model",
+            f"{bound.name} has parameters with bounds, expected free ones",
+            "Sample without bins.",
+        )
     with model:
         flat = pt.concatenate([pt.flatten(model[name]) for name in density.variables])
         white = pt.dot(pt.as_tensor(np.linalg.inv(root)), flat - pt.as_tensor(mode))
         near = white / (1 + (white / REACH) ** 4) ** 0.25
-        pm.Potential("missing", value + pt.dot(gradient, near) + 0.5 * pt.dot(near, pt.dot(correction[2], near)))
+        pm.Potential(
+            "missing",
+            value + pt.dot(gradient, near) + 0.5 * pt.dot(near, pt.dot(correction[2], near)),
+        )
     return BinnedDensity(model, data, correction)
 
 
@@ -259,7 +304,9 @@ def reweight(
     if isinstance(exact, bool) or not isinstance(exact, (int, np.integer)) or exact < 50:
         raise InputError("exact", f"{exact!r}, expected a whole number of at least 50 draws")
     flat = draws.reshape(-1, draws.shape[-1])
-    proposals = flat[np.unique(np.linspace(0, len(flat) - 1, min(int(exact), len(flat))).round().astype(int))]
+    proposals = flat[
+        np.unique(np.linspace(0, len(flat) - 1, min(int(exact), len(flat))).round().astype(int))
+    ]
     kept, size = kept or Checkpoint(None), len(proposals)
     log_p, parts = [], []
     with bar("exact likelihood of the draws", size, show) as progress:
@@ -271,20 +318,29 @@ def reweight(
                     rows.append(density.value_and_blocks(x))
                     progress.advance()
                 done = {"log_p": np.array([v for v, _ in rows])} | {
-                    f"of_{name}": np.array([b[name] for _, b in rows]) for name in density.block_names
+                    f"of_{name}": np.array([b[name] for _, b in rows])
+                    for name in density.block_names
                 }
                 kept.put(f"exact-{first}", **done)
             log_p.append(done["log_p"])
             parts.append(done)
     value = np.concatenate(log_p)
-    ratio = np.where(np.isfinite(value), value, -np.inf) - np.array([surrogate.value_and_blocks(x)[0] for x in proposals])
+    ratio = np.where(np.isfinite(value), value, -np.inf) - np.array(
+        [surrogate.value_and_blocks(x)[0] for x in proposals]
+    )
     if not np.isfinite(ratio).any():
-        raise InputError("draws", "the exact log density is not finite for any of them", "Give other starts, or sample without bins.")
+        raise InputError(
+            "draws",
+            "the exact log density is not finite for any of them",
+            "Give other starts, or sample without bins.",
+        )
     log_weight, k = _smooth(ratio)
     weight = np.exp(log_weight)
     rng = np.random.default_rng(seed)
     # systematic resampling: as few repeats as the weights allow
-    rows_taken = np.searchsorted(np.cumsum(weight), (np.arange(size) + rng.random()) / size * weight.sum())
+    rows_taken = np.searchsorted(
+        np.cumsum(weight), (np.arange(size) + rng.random()) / size * weight.sum()
+    )
     mean = weight @ proposals
     sd = np.sqrt(weight @ (proposals - mean) ** 2)
     finite = ratio[np.isfinite(ratio)]
@@ -307,75 +363,3 @@ def _smooth(ratio: Array) -> tuple[Array, float]:
         return np.full(ratio.size, -np.log(ratio.size)), 0.0
     smoothed, k = array_stats.psislw(-ratio)  # takes minus the log ratios
     return np.asarray(smoothed, float) - logsumexp(smoothed), float(np.asarray(k))
-
-
-def bin_data(data: xr.Dataset, pi: Array, sigma2_beta: Array, sigma2_0: float, *, bins: int = BINS, censor: float | None = None) -> xr.Dataset:
-    """GwasData of bins of alike variants, from which any model of one trait is built as from variants.
-
-    Parameters
-    ----------
-    data
-        GwasData of one trait.
-    pi, sigma2_beta, sigma2_0
-        (C,), (C,), scalar: the mixture near which the likelihood is needed (it decides which variants are alike).
-    bins
-        Number of bins.
-    censor
-        |z| from which variants are censored; they get bins of their own.
-
-    Returns
-    -------
-    xarray.Dataset
-        GwasData, dim `variant` of up to `bins` bins: `weight` sums of weights, `z` means of |z|, `n` means, `spectrum` and `ld_score_h` means weighted by n; all
-        in one LD block. Attributes and `h_bin_*` as in `data`.
-    """
-    used = np.flatnonzero(data["weight"].values > 0)
-    weight, z = data["weight"].values[used].astype(float), np.abs(data["z"].values[used, 0]).astype(float)
-    n, node_x = data["n"].values[used, 0].astype(float), data["node_x"].values.astype(float)
-    spectrum = data["spectrum"].transpose("variant", ..., "node").values[used]  # (J, K) or (J, maf_s, K)
-    per_s = spectrum.reshape(used.size, -1, node_x.size)
-    total = np.atleast_1d(np.asarray(data.attrs["h_total"], float))
-    group = None if censor is None else (z > censor).astype(np.int64)
-    seen = z if censor is None else np.minimum(z, censor)
-    # with several S, effects are scaled so that h2 stays
-    parts = [features(seen, n, per_s[:, s], node_x, weight, pi, sigma2_beta * total[0] / total[s], sigma2_0) for s in range(per_s.shape[1])]
-    label = partition(np.column_stack([parts[0], *(p[:, 1:] for p in parts[1:])]), weight, bins, group)
-    size = int(label.max()) + 1
-    block: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name, v in data.data_vars.items():
-        dims = tuple(map(str, v.dims))
-        if "variant" not in dims:
-            block[str(name)] = (dims, v.values)
-        elif v.dtype.kind != "f":
-            blank = np.array([""] * size, object) if v.dtype.kind in "UOT" else np.zeros(size, v.dtype)
-            block[str(name)] = (dims, blank)
-        else:
-            values = v.transpose("variant", ...)
-            flat = values.values[used].reshape(used.size, -1)
-            if name == "z":
-                flat = np.abs(flat)
-            # N S is what the exponent is made of, and S its share of N's mean
-            by = weight * n if name in ("spectrum", "ld_score_h") else weight
-            means = weighted_means(label, by, flat).reshape(size, *values.shape[1:]).astype(v.dtype)
-            block[str(name)] = (dims, xr.DataArray(means, dims=values.dims).transpose(*v.dims).values)
-    block["weight"] = (("variant",), np.bincount(label, weight, size))
-    return xr.Dataset(block, coords={c: data[c] for c in data.coords if "variant" not in data[c].dims}, attrs=dict(data.attrs))
-
-
-def _mixture(density: LogDensity, record: Record, mode: Array) -> tuple[Array, Array, float]:
-    """(pi, sigma2_beta, sigma2_0) at the mode, as far as the model reports them; else moments and a guess."""
-    there = density.posterior(mode[None, None])
-    h2, zero = moments_h2(record.data)
-    if "sigma2_0" in there and there["sigma2_0"].size == 1:
-        zero = there["sigma2_0"].values.item()
-    total = float(np.atleast_1d(record.data.attrs["h_total"])[0])
-    pi = np.array([1.0 if record.name == "infinitesimal" else GUESS_PI])
-    sigma2 = np.array([h2 / (pi[0] * total)])
-    if "sigma2_beta" in there:
-        found = there["sigma2_beta"].values.ravel()
-        found_pi = there["pi"].values.ravel() if "pi" in there else np.ones(found.size)
-        if found.size == found_pi.size and found_pi.sum() <= 1 + 1e-9:
-            pi, sigma2 = found_pi, found
-            if "h2" in there and there["h2"].size == 1:  # whatever S it was said for, on the scale of the first
-                sigma2 = sigma2 * there["h2"].values.item() / (pi @ sigma2 * total)
-    return pi, sigma2, zero

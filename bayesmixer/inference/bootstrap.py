@@ -1,12 +1,16 @@
-"""LD-block bootstrap of the mode: the referee of every interval, since it assumes nothing but that LD blocks are independent.
+"""LD-block bootstrap of the mode: the referee of every interval, since it assumes nothing but that
+LD blocks are independent.
 
-LD blocks are drawn with replacement; a block drawn w times counts w times in the log-likelihood, and the mode is climbed again from the first one
-(Kuensch 1989, Annals of Statistics 17:1217, for blocks of dependent data).
+LD blocks are drawn with replacement; a block drawn w times counts w times in the log-likelihood,
+and the mode is climbed again from the first one (Kuensch 1989, Annals of Statistics 17:1217, for
+blocks of dependent data).
 
-The prior is data too, and is drawn anew with them: its score gets an error e ~ N(0, Q), Q its precision at the mode, as if its
-centre were drawn from it (randomize-then-optimize: Bardsley et al. 2014, SIAM Journal on Scientific Computing 36:A1895). To first
-order the modes then have covariance H^-1 (J + Q) H^-1, that of `sandwich_covariance`: H^-1 where the likelihood is right, however
-informative the prior. Resampled data alone would give H^-1 J H^-1, which vanishes as the prior grows.
+The prior is data too, and is drawn anew with them: its score gets an error e ~ N(0, Q), Q its
+precision at the mode, as if its centre were drawn from it (randomize-then-optimize: Bardsley et al.
+2014, SIAM Journal on Scientific Computing 36:A1895). To first order the modes then have covariance
+H^-1 (J + Q) H^-1, that of `sandwich_covariance`: H^-1 where the likelihood is right, however
+informative the prior. Resampled data alone would give H^-1 J H^-1, which vanishes as the prior
+grows.
 """
 
 from __future__ import annotations
@@ -30,12 +34,18 @@ class Bootstrap(NamedTuple):
 
 
 def bootstrap(
-    density: LogDensity, mode: Array, info: Information, bounds: Array, replicates: int, seed: int = 0, show: bool | None = None
+    density: LogDensity,
+    mode: Array,
+    info: Information,
+    bounds: Array,
+    replicates: int,
+    seed: int = 0,
+    show: bool | None = None,
 ) -> Bootstrap:
     """Modes of resampled data: Newton steps on the re-weighted sum of the LD blocks' scores.
 
-    Each climb takes a few passes of scores (a gradient evaluation each), with the re-weighted curvature of the mode; half steps where the
-    score grows instead.
+    Each climb takes a few passes of scores (a gradient evaluation each), with the re-weighted
+    curvature of the mode; half steps where the score grows instead.
 
     Parameters
     ----------
@@ -55,7 +65,9 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     n = len(info.blocks)
     precision, axes = np.linalg.eigh(info.prior)
-    root = axes * np.sqrt(np.maximum(precision, 0.0))  # root root' = Q; a flat or convex direction of the prior has no centre
+    root = axes * np.sqrt(
+        np.maximum(precision, 0.0)
+    )  # root root' = Q; a flat or convex direction of the prior has no centre
     modes, converged = np.empty((replicates, mode.size)), np.zeros(replicates, bool)
     with bar("LD-block bootstrap", replicates, show) as progress:
         for r in range(replicates):

@@ -1,7 +1,9 @@
-"""Calibration: posterior draws moved so that their covariance is the one the LD blocks show, H^-1 J H^-1, instead of the composite likelihood's H^-1.
+"""Calibration: posterior draws moved so that their covariance is the one the LD blocks show, H^-1 J
+H^-1, instead of the composite likelihood's H^-1.
 
-A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing guarantees (Varin, Reid and Firth 2011). The draws
-are moved by the affine map of the unconstrained scale that turns H^-1 into the sandwich, about the mode, which keeps their skewness; deterministics
+A likelihood that multiplies variants in LD, whatever their weights, states a width that nothing
+guarantees (Varin, Reid and Firth 2011). The draws are moved by the affine map of the unconstrained
+scale that turns H^-1 into the sandwich, about the mode, which keeps their skewness; deterministics
 are computed anew. Docs: intervals.md.
 """
 
@@ -16,15 +18,15 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayesmixer.card import Bound, Evidence, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.identity import check_fit, judge
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.find_map import find_modes
-from bayesmixer.inference.heritability import HeritabilityTest, of_record, on_natural_scale
-from bayesmixer.inference.identity import check_fit, check_model, judge
 from bayesmixer.inference.information import (
     LINEAR,
     Information,
@@ -36,7 +38,8 @@ from bayesmixer.inference.information import (
     share_left,
     within_prior,
 )
-from bayesmixer.models.common import BOUNDS, Record, record_of
+from bayesmixer.models.common import bound_of
+from bayesmixer.models.rebuild import model_of
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
@@ -46,7 +49,9 @@ RAW = "uncalibrated"
 
 @dataclass(frozen=True)
 class Calibration:
-    """Covariances of the mode, (P, P): `raw` H^-1 and `covariance` the calibrated one; what they were made from; what to beware of."""
+    """Covariances of the mode, (P, P): `raw` H^-1 and `covariance` the calibrated one; what they
+    were made from; what to beware of.
+    """
 
     information: Information
     raw: Array
@@ -60,59 +65,99 @@ class Calibration:
 
 
 def covariance_of_mode(
-    density: LogDensity, mode: Array, raw: Array, at_bound: list[str], covariance: str = "jackknife", group: int = 1
+    density: LogDensity,
+    mode: Array,
+    raw: Array,
+    at_bound: list[str],
+    covariance: str = "jackknife",
+    group: int = 1,
 ) -> Calibration | str:
-    """The calibrated covariance of the mode, or why there is none: no LD blocks, too few of them, or H is not positive.
+    """The calibrated covariance of the mode, or why there is none: no LD blocks, too few of them,
+    or H is not positive.
 
     Parameters
     ----------
     density, mode, raw
         Log posterior, its mode (P,) and H^-1 (P, P) as the search left it.
     at_bound
-        Parameters at the edge of the search box: they keep their raw variance and are left out of the sandwich.
+        Parameters at the edge of the search box: they keep their raw variance and are left out of
+        the sandwich.
     covariance
         "jackknife" or "sandwich".
     group
         Neighbouring LD blocks joined.
     """
     if not density.block_names:
-        return "the model has no log-likelihood by LD block (a potential with dim ld_block)"
+        unit = unit_in_words(density.unit)
+        return f"the model has no log-likelihood by {unit} (a potential with dim {density.unit})"
     info = information(density, mode, np.sqrt(np.diag(raw)))
     info = info.grouped(group) if group > 1 else info
-    record = record_of(density.model)
-    data = None if record is None else record.data
+    bound = bound_of(density.model)
+    data = None if bound is None else bound.data
     found = from_information(info, raw, density.names, at_bound, covariance, data)
-    if isinstance(found, str) or record is None or group > 1 or covariance != "jackknife" or at_bound:
+    if (
+        isinstance(found, str)
+        or bound is None
+        or group > 1
+        or covariance != "jackknife"
+        or at_bound
+    ):
         return found
-    refits = refitted(record, found.information, mode)
-    return from_information(replace(info, refits=refits), raw, density.names, at_bound, covariance, data) if refits else found
+    refits = refitted(bound, found.information, mode)
+    return (
+        from_information(
+            replace(info, refits=refits), raw, density.names, at_bound, covariance, data
+        )
+        if refits
+        else found
+    )
 
 
-def refitted(record: Record, info: Information, mode: Array) -> dict[int, Array]:
-    """Moves of the mode (`Information.refits`) when the blocks are left out that hold so much of H that a Newton step does not tell; the five heaviest."""
+def refitted(bound: Bound, info: Information, mode: Array) -> dict[int, Array]:
+    """Moves of the mode (`Information.refits`) when the blocks are left out that hold so much of H
+    that a Newton step does not tell; the five heaviest.
+    """
     far = np.flatnonzero(share_left(info) <= LINEAR)
     weight = np.abs(influence(info)[far] / influence(info).std(0)).max(1)
     moves = {}
     for row in far[np.argsort(-weight)[:REFITS]].tolist():
-        data = record.data
-        model = record.build(data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0)))
-        rest, left = LogDensity(model), record_of(model)
-        proposed = left.starts(left) if left is not None and left.starts is not None else []
-        bounds = np.array([BOUNDS[name] for name in rest.names])
+        data = bound.data
+        model = bound.build(
+            data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0))
+        )
+        rest, left = LogDensity(model), bound_of(model)
+        proposed = [] if left is None else left.starts()
+        bounds = rest.box
         moves[row] = find_modes(rest, [mode, *map(rest.flatten, proposed)], bounds).best.x - mode
     return moves
 
 
 def from_information(
-    info: Information, raw: Array, names: list[str], at_bound: list[str], covariance: str = "jackknife", data: xr.Dataset | None = None
+    info: Information,
+    raw: Array,
+    names: list[str],
+    at_bound: list[str],
+    covariance: str = "jackknife",
+    data: xr.Dataset | None = None,
 ) -> Calibration | str:
-    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,) of the parameters, `data` to name places."""
+    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,)
+    of the parameters, `data` to name places.
+    """
     free = np.array([name not in at_bound for name in names])
     if len(info.blocks) < 2 * len(names) + 2:
         return f"{len(info.blocks)} LD blocks hold data, fewer than {2 * len(names) + 2}"
     if not free.any():
         return "every parameter lies at the edge of the search box"
-    part = info if free.all() else Information(info.scores[:, free], info.curvature[:, free][:, :, free], info.prior[np.ix_(free, free)], info.blocks)
+    part = (
+        info
+        if free.all()
+        else Information(
+            info.scores[:, free],
+            info.curvature[:, free][:, :, free],
+            info.prior[np.ix_(free, free)],
+            info.blocks,
+        )
+    )
     eigenvalues = np.linalg.eigvalsh(part.hessian)
     if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
         return "the log posterior has no curvature at the mode"
@@ -120,16 +165,27 @@ def from_information(
     straight[np.ix_(free, ~free)], straight[np.ix_(~free, free)] = 0.0, 0.0
     out = straight.copy()
     straight[np.ix_(free, free)] = np.linalg.inv(part.hessian)
-    factor = small_sample_factor(part) if covariance == "jackknife" else np.ones(part.scores.shape[1])
-    out[np.ix_(free, free)] = within_prior(COVARIANCES[covariance](part) * np.outer(factor, factor), part.prior)
-    return Calibration(info, straight, out, concerns_of(part, [name for name, f in zip(names, free, strict=True) if f], at_bound, data))
+    factor = (
+        small_sample_factor(part) if covariance == "jackknife" else np.ones(part.scores.shape[1])
+    )
+    out[np.ix_(free, free)] = within_prior(
+        COVARIANCES[covariance](part) * np.outer(factor, factor), part.prior
+    )
+    return Calibration(
+        info,
+        straight,
+        out,
+        concerns_of(part, [name for name, f in zip(names, free, strict=True) if f], at_bound, data),
+    )
 
 
 def small_sample_factor(info: Information) -> Array:
-    """(P,) t quantile over normal quantile at 95%, with the effective number of LD blocks as degrees of freedom.
+    """(P,) t quantile over normal quantile at 95%, with the effective number of LD blocks as
+    degrees of freedom.
 
-    A variance summed over few blocks that matter is itself uncertain. Satterthwaite's rule for sums of unequal squares would give twice the effective
-    number; half of it is taken since an estimate of h2 that misses the rare large effects misses their part of the variance too.
+    A variance summed over few blocks that matter is itself uncertain. Satterthwaite's rule for sums
+    of unequal squares would give twice the effective number; half of it is taken since an estimate
+    of h2 that misses the rare large effects misses their part of the variance too.
     """
     from scipy.stats import norm, t
 
@@ -137,25 +193,38 @@ def small_sample_factor(info: Information) -> Array:
 
 
 def affine(draws: Array, mode: Array, raw: Array, covariance: Array) -> Array:
-    """Draws (..., P) moved about the mode by A = root(covariance) root(raw)^-1, Cholesky roots: covariance `raw` becomes `covariance`."""
+    """Draws (..., P) moved about the mode by A = root(covariance) root(raw)^-1, Cholesky roots:
+    covariance `raw` becomes `covariance`.
+    """
     matrix = np.linalg.cholesky(covariance) @ np.linalg.inv(np.linalg.cholesky(raw))
     return np.asarray(mode + (draws - mode) @ matrix.T)
 
 
 def standard_errors(density: LogDensity, mode: Array, covariance: Array) -> xr.Dataset:
-    """Standard errors of the reported variables at the mode, by the delta method from a covariance of the parameters."""
+    """Standard errors of the reported variables at the mode, by the delta method from a covariance
+    of the parameters.
+    """
     step = 1e-4 * np.sqrt(np.diag(covariance))
     points = np.concatenate([mode + np.diag(step), mode - np.diag(step)])[None]
     moved = density.posterior(points)
     out = {}
     for name, v in moved.data_vars.items():
         values = v.values[0]
-        slope = (values[: mode.size] - values[mode.size :]) / (2 * step.reshape((-1, *[1] * (values.ndim - 1))))
-        out[f"{name}_se"] = (v.dims[2:], np.sqrt(np.einsum("p...,pq,q...->...", slope, covariance, slope)))
-    return xr.Dataset(out, coords={k: c for k, c in moved.coords.items() if k not in ("chain", "draw")})
+        slope = (values[: mode.size] - values[mode.size :]) / (
+            2 * step.reshape((-1, *[1] * (values.ndim - 1)))
+        )
+        out[f"{name}_se"] = (
+            v.dims[2:],
+            np.sqrt(np.einsum("p...,pq,q...->...", slope, covariance, slope)),
+        )
+    return xr.Dataset(
+        out, coords={k: c for k, c in moved.coords.items() if k not in ("chain", "draw")}
+    )
 
 
-def group_of(calibration: Calibration, names: list[str], adjust: str, covariance: str) -> xr.Dataset:
+def group_of(
+    calibration: Calibration, names: list[str], adjust: str, covariance: str
+) -> xr.Dataset:
     """The `calibration` group of the results."""
     info = calibration.information
     pair = ("parameter", "parameter_bis")
@@ -184,13 +253,19 @@ def group_of(calibration: Calibration, names: list[str], adjust: str, covariance
 
 
 def moved_groups(
-    density: LogDensity, draws: Array, mode: Array, calibration: Calibration, test: HeritabilityTest | None = None
+    density: LogDensity,
+    draws: Array,
+    mode: Array,
+    calibration: Calibration,
+    evidence: Evidence | None = None,
 ) -> dict[str, xr.Dataset]:
-    """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws` (chain, draw, P) are raw.
+    """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws`
+    (chain, draw, P) are raw.
 
-    Where `test` finds little or no heritability, h2 is calibrated on its natural scale instead: on that of its log, zero is infinitely far.
+    Where `evidence` knows a parameter better, as h2 near zero, it moves the draws further.
     """
-    moved = on_natural_scale(affine(draws, mode, calibration.raw, calibration.covariance), density.names, test)
+    moved = affine(draws, mode, calibration.raw, calibration.covariance)
+    moved = moved if evidence is None else evidence.moved(moved, density.names)
     return {
         "posterior": density.posterior(moved),
         "unconstrained_posterior": density.unconstrained(moved),
@@ -201,8 +276,9 @@ def moved_groups(
 
 def calibrate(
     results: xr.DataTree,
-    model: pm.Model,
+    data: xr.Dataset | None = None,
     *,
+    model: pm.Model | None = None,
     adjust: str = "affine",
     covariance: str = "jackknife",
     group: int = 1,
@@ -211,24 +287,31 @@ def calibrate(
     seed: int = 0,
     progress: bool | None = None,
 ) -> xr.DataTree:
-    """Calibrate a fit: give its posterior and standard errors the width that the spread of scores over LD blocks warrants.
+    """Calibrate a fit: give its posterior and standard errors the width that the spread of scores
+    over LD blocks warrants.
 
-    `fit` does this by itself (`calibrate=True`); call it to choose another adjustment, or to compare with the bootstrap.
+    `fit` does this by itself (`calibrate=True`); call it to choose another adjustment, or to
+    compare with the bootstrap.
 
     Parameters
     ----------
     results
         What `fit` returned, calibrated or not.
+    data
+        The data that were fitted: the model is made again of them (`rebuild`).
     model
-        The model that was fitted.
+        The model itself; needed for models of other makers, or with priors of one's own.
     adjust
-        "affine" (default): the draws are moved about the mode by the affine map that turns H^-1 into the calibrated covariance.
-        "magnitude": the likelihood to the power P / tr(H^-1 J), resampled. "curvature": the likelihood evaluated at mode + C (theta - mode), so that its
-        curvature is the inverse of the calibrated covariance, and sampled by the method that the fit used. "bootstrap": modes of
-        `replicates` data sets of resampled LD blocks, the prior's centre drawn anew with them, take the place of the draws: the referee.
+        "affine" (default): the draws are moved about the mode by the affine map that turns H^-1
+        into the calibrated covariance. "magnitude": the likelihood to the power P / tr(H^-1 J),
+        resampled. "curvature": the likelihood evaluated at mode + C (theta - mode), so that its
+        curvature is the inverse of the calibrated covariance, and sampled by the method that the
+        fit used. "bootstrap": modes of `replicates` data sets of resampled LD blocks, the prior's
+        centre drawn anew with them, take the place of the draws: the referee.
     covariance
-        "jackknife" (default; one-step delete-block, larger where single LD blocks weigh much, times a t quantile over the normal one:
-        `small_sample_factor`) or "sandwich" (H^-1 (J + Q) H^-1 and nothing else).
+        "jackknife" (default; one-step delete-block, larger where single LD blocks weigh much, times
+        a t quantile over the normal one: `small_sample_factor`) or "sandwich" (H^-1 (J + Q) H^-1
+        and nothing else).
     group
         Neighbouring LD blocks joined before all this, where LD crosses their borders.
     replicates
@@ -243,53 +326,62 @@ def calibrate(
     Returns
     -------
     xarray.DataTree
-        As `fit` returns it, with `posterior` and `unconstrained_posterior` calibrated, the raw ones in `uncalibrated_posterior` and
-        `uncalibrated_unconstrained_posterior`, standard errors `<variable>_se` and `covariance_calibrated` in `estimate`, and the group `calibration`.
+        As `fit` returns it, with `posterior` and `unconstrained_posterior` calibrated, the raw ones
+        in `uncalibrated_posterior` and `uncalibrated_unconstrained_posterior`, standard errors
+        `<variable>_se` and `covariance_calibrated` in `estimate`, and the group `calibration`.
 
     Raises
     ------
     InputError
-        An argument is unknown, the model is not the one fitted, or nothing can be calibrated (no LD blocks, or hardly more than parameters).
+        An argument is unknown, the model is not the one fitted, or nothing can be calibrated (no LD
+        blocks, or hardly more than parameters).
 
     Warns
     -----
     DataWarning
-        Fewer than 200 LD blocks, one block dominates, a parameter at the edge of the search box, or the draws are far from Gaussian.
+        Fewer than 200 LD blocks, one block dominates, a parameter at the edge of the search box, or
+        the draws are far from Gaussian.
 
     References
     ----------
-    Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
+    Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica
+    Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
     """
     _check(results, adjust, covariance, group, replicates, draws)
-    check_model(results, model)
-    record = record_of(model)
+    model = model_of(results, data, model)
+    bound = bound_of(model)
     density = LogDensity(model)
     estimate = results["estimate"].to_dataset()
     if list(estimate["parameter"].values) != density.names:
         raise InputError(
-            "model", f"parameters {density.names}, but the fit's are {list(estimate['parameter'].values)}", "Give the model that was fitted."
+            "model",
+            f"parameters {density.names}, but the fit's are {list(estimate['parameter'].values)}",
+            "Give the model that was fitted.",
         )
     mode, at_bound = estimate["mode"].values, json.loads(estimate.attrs["at_bound"])
     value = density.value_and_gradient(mode)[0]
     if not abs(value - estimate.attrs["log_posterior"]) <= 1e-6 * (1 + abs(value)):
         raise InputError(
             "model",
-            f"log posterior {value:.6f} at the fit's mode, where the fit has {estimate.attrs['log_posterior']:.6f}",
+            f"log posterior {value:.6f} at the fit's mode, where the fit has "
+            f"{estimate.attrs['log_posterior']:.6f}",
             "Give the model that was fitted.",
         )
-    found = covariance_of_mode(density, mode, estimate["covariance"].values, at_bound, covariance, group)
+    found = covariance_of_mode(
+        density, mode, estimate["covariance"].values, at_bound, covariance, group
+    )
     if isinstance(found, str):
         raise InputError("results", f"cannot be calibrated: {found}")
     groups = {name: node.to_dataset() for name, node in results.children.items()}
     raw = _raw_draws(groups, density)
-    test = of_record(record_of(model))
-    groups["estimate"] = with_errors(estimate, density, mode, found, test)
+    evidence = evidence_of(bound_of(model))
+    groups["estimate"] = with_errors(estimate, density, mode, found, evidence)
     groups["calibration"] = group_of(found, density.names, adjust, covariance)
-    bounds = np.array([BOUNDS.get(name, (-1e3, 1e3)) for name in density.names], float)
+    bounds = density.box
     concerns = list(found.concerns)
     if adjust == "affine":
         if raw is not None:
-            groups |= moved_groups(density, raw, mode, found, test)
+            groups |= moved_groups(density, raw, mode, found, evidence)
             concerns += far_from_gaussian(raw, density.names)
     else:
         if adjust == "bootstrap":
@@ -297,29 +389,64 @@ def calibrate(
             new = b.modes[None]
             if not b.converged.all():
                 concerns.append(
-                    f"{int((~b.converged).sum())} of {replicates} bootstrap climbs did not come to rest: no modes; choose another adjustment."
+                    f"{int((~b.converged).sum())} of {replicates} bootstrap climbs did not "
+                    "come to rest: no modes; choose another adjustment."
                 )
         else:
-            new = _sampled(density, mode, found, adjust, bounds, str(results.attrs.get("method")), draws, seed, progress)
-        groups |= {"posterior": density.posterior(new), "unconstrained_posterior": density.unconstrained(new)}
+            new = _sampled(
+                density,
+                mode,
+                found,
+                adjust,
+                bounds,
+                str(results.attrs.get("method")),
+                draws,
+                seed,
+                progress,
+            )
+        groups |= {
+            "posterior": density.posterior(new),
+            "unconstrained_posterior": density.unconstrained(new),
+        }
         if raw is not None:
-            groups |= {f"{RAW}_posterior": density.posterior(raw), f"{RAW}_unconstrained_posterior": density.unconstrained(raw)}
+            groups |= {
+                f"{RAW}_posterior": density.posterior(raw),
+                f"{RAW}_unconstrained_posterior": density.unconstrained(raw),
+            }
     groups["calibration"].attrs["concerns"] = json.dumps(concerns)
     for sentence in concerns:
         warnings.warn(sentence, DataWarning, stacklevel=2)
     out = xr.DataTree.from_dict({f"/{name}": g for name, g in groups.items()})
     out.attrs = {**results.attrs, "calibrated": adjust}
-    judge(out, None if record is None else record.data)
+    judge(out, None if bound is None else bound.data)
     forget_ops()
     return out
 
 
-def with_errors(estimate: xr.Dataset, density: LogDensity, mode: Array, found: Calibration, test: HeritabilityTest | None = None) -> xr.Dataset:
-    """The estimate with calibrated standard errors of what it reports, and the calibrated covariance of the parameters."""
+def evidence_of(bound: Bound | None) -> Evidence | None:
+    """What the wing of a model says of the signal in its data; None where it says nothing."""
+    find = None if bound is None else bound.card.ask("evidence")
+    found: Evidence | None = None if find is None else find(bound)
+    return found
+
+
+def with_errors(
+    estimate: xr.Dataset,
+    density: LogDensity,
+    mode: Array,
+    found: Calibration,
+    evidence: Evidence | None = None,
+) -> xr.Dataset:
+    """The estimate with calibrated standard errors of what it reports, and the calibrated
+    covariance of the parameters.
+    """
     errors = standard_errors(density, mode, found.covariance)
-    if test is not None and test.weak and "h2_se" in errors:
-        errors["h2_se"] = xr.DataArray(test.h2_se)
-    return estimate.merge(errors, compat="override").assign(covariance_calibrated=(("parameter", "parameter_bis"), found.covariance))
+    if evidence is not None:
+        known = {name: value for name, value in evidence.errors.items() if name in errors}
+        errors = errors.assign({name: xr.DataArray(value) for name, value in known.items()})
+    return estimate.merge(errors, compat="override").assign(
+        covariance_calibrated=(("parameter", "parameter_bis"), found.covariance)
+    )
 
 
 def _raw_draws(groups: dict[str, Any], density: LogDensity) -> Array | None:
@@ -327,13 +454,23 @@ def _raw_draws(groups: dict[str, Any], density: LogDensity) -> Array | None:
     for name in (f"{RAW}_unconstrained_posterior", "unconstrained_posterior"):
         if name in groups:
             group = groups[name]
-            columns = [group[v].values.reshape((*group[v].shape[:2], -1)) for v in density.variables]
+            columns = [
+                group[v].values.reshape((*group[v].shape[:2], -1)) for v in density.variables
+            ]
             return np.concatenate(columns, axis=-1)
     return None
 
 
 def _sampled(
-    density: LogDensity, mode: Array, found: Calibration, adjust: str, bounds: Array, method: str, draws: int, seed: int, progress: bool | None
+    density: LogDensity,
+    mode: Array,
+    found: Calibration,
+    adjust: str,
+    bounds: Array,
+    method: str,
+    draws: int,
+    seed: int,
+    progress: bool | None,
 ) -> Array:
     """Draws (chain, draw, P) from the adjusted likelihood and the prior."""
     from bayesmixer.inference import laplace, sampling
@@ -341,33 +478,61 @@ def _sampled(
     info = found.information
     h = info.hessian - info.prior
     if not np.linalg.eigvalsh(h)[0] > 0:
-        raise InputError("adjust", f"{adjust!r}: the likelihood alone, without the prior, has no curvature at the mode", "Use adjust='affine'.")
+        raise InputError(
+            "adjust",
+            f"{adjust!r}: the likelihood alone, without the prior, has no curvature at the mode",
+            "Use adjust='affine'.",
+        )
     if adjust == "magnitude":
         power = density.size / float(np.trace(np.linalg.solve(h, info.variability)))
         matrix, covariance = np.eye(density.size), np.linalg.inv(power * h + info.prior)
     else:
-        variability = info.hessian @ found.covariance @ info.hessian - info.prior  # J, as the calibrated covariance has it
+        variability = (
+            info.hessian @ found.covariance @ info.hessian - info.prior
+        )  # J, as the calibrated covariance has it
         likelihood_covariance = np.linalg.inv(h) @ variability @ np.linalg.inv(h)
         matrix, power = curvature_matrix(h, likelihood_covariance), 1.0
         covariance = np.linalg.inv(np.linalg.inv(likelihood_covariance) + info.prior)
     adjusted = AdjustedDensity(density, mode, matrix, power)
     if method == "nuts":
-        new, _ = sampling.run(adjusted, mode, covariance, sampler="nutpie", draws=draws, tune=300, chains=4, cores=None, seed=seed, show=progress)
+        new, _ = sampling.run(
+            adjusted,
+            mode,
+            covariance,
+            sampler="nutpie",
+            draws=draws,
+            tune=300,
+            chains=4,
+            cores=None,
+            seed=seed,
+            show=progress,
+        )
         return np.asarray(new)
-    result = laplace.sample(adjusted, mode, covariance, bounds, draws, np.random.default_rng(seed), progress)
+    result = laplace.sample(
+        adjusted, mode, covariance, bounds, draws, np.random.default_rng(seed), progress
+    )
     if not result.pareto_k <= 0.7:
         warnings.warn(
-            f"The adjusted posterior is poorly described by importance resampling (k-hat {result.pareto_k:.2f}).", DataWarning, stacklevel=3
+            "The adjusted posterior is poorly described by importance resampling (k-hat "
+            f"{result.pareto_k:.2f}).",
+            DataWarning,
+            stacklevel=3,
         )
     return np.asarray(result.proposals[result.rows][None])
 
 
-def _check(results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int) -> None:
+def _check(
+    results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int
+) -> None:
     check_fit(results, needs=("estimate",))
     if adjust not in ADJUST:
         raise InputError("adjust", f"{adjust!r}, expected one of {', '.join(ADJUST)}")
     if covariance not in COVARIANCES:
         raise InputError("covariance", f"{covariance!r}, expected one of {', '.join(COVARIANCES)}")
-    for name, value, least in (("group", group, 1), ("replicates", replicates, 10), ("draws", draws, 50)):
+    for name, value, least in (
+        ("group", group, 1),
+        ("replicates", replicates, 10),
+        ("draws", draws, 50),
+    ):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")

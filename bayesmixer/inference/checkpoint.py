@@ -20,7 +20,8 @@ MADE = ".made_by_bayesmixer"  # in a folder that did not exist before
 
 
 class Checkpoint:
-    """Named sets of arrays in a folder; those of another fit (other data, model, seed or settings) are not found again, and stay.
+    """Named sets of arrays in a folder; those of another fit (other data, model, seed or settings)
+    are not found again, and stay.
 
     Parameters
     ----------
@@ -38,10 +39,18 @@ class Checkpoint:
     def __init__(self, folder: str | os.PathLike[str] | None, identity: Any = None) -> None:
         self.folder = None if folder is None else Path(folder)
         self.identify(identity)
-        if self.folder is not None:  # made with the first part: a fit that fails at once leaves nothing
-            there = next(p for p in (self.folder.absolute(), *self.folder.absolute().parents) if p.exists())
+        if (
+            self.folder is not None
+        ):  # made with the first part: a fit that fails at once leaves nothing
+            there = next(
+                p for p in (self.folder.absolute(), *self.folder.absolute().parents) if p.exists()
+            )
             if not there.is_dir():
-                raise InputError("checkpoint", f"'{folder}' cannot be made ({there} is a file)", "Give another folder.")
+                raise InputError(
+                    "checkpoint",
+                    f"'{folder}' cannot be made ({there} is a file)",
+                    "Give another folder.",
+                )
             aside.check(there / f"{self.key}.npz", aside.OWN, where="checkpoint")
 
     def identify(self, identity: Any) -> None:
@@ -65,7 +74,13 @@ class Checkpoint:
         try:
             with np.load(self._path(name)) as file:
                 return dict(file)
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):  # not there, or damaged: it is made again
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            KeyError,
+            zipfile.BadZipFile,
+        ):  # not there, or damaged: it is made again
             return None
 
     def put(self, name: str, **arrays: NDArray[Any]) -> None:
@@ -78,7 +93,9 @@ class Checkpoint:
         aside.write(self._path(name), packed.getvalue())
 
     def clear(self) -> None:
-        """Remove the parts of this fit, which is finished, and the folder where it was made for such parts and holds no others."""
+        """Remove the parts of this fit, which is finished, and the folder where it was made for
+        such parts and holds no others.
+        """
         if self.folder is None:
             return
         with suppress(OSError):

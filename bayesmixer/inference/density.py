@@ -1,14 +1,16 @@
-"""A PyMC model as a plain function of one flat vector of unconstrained parameters: value, gradient, log-likelihood per LD block.
+"""A PyMC model as a plain function of one flat vector of unconstrained parameters: value, gradient,
+log-likelihood per LD block.
 
-Evaluated by PyTensor's Python linker: these graphs are a few nodes around one big Op, so compiling them would cost more than it saves, and the
-Op's `perform` uses all threads.
+Evaluated by PyTensor's Python linker: these graphs are a few nodes around one big Op, so compiling
+them would cost more than it saves, and the Op's `perform` uses all threads.
 """
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pymc as pm
@@ -20,16 +22,19 @@ from pytensor.compile.mode import Mode
 from pytensor.gradient import pushforward
 from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
+from bayesmixer.card import UNIT, Free
 from bayesmixer.errors import InputError
 from bayesmixer.interrupts import check
 from bayesmixer.models.common import origin_of
 
 Array = NDArray[np.float64]
-BLOCK_DIM = "ld_block"
+T = TypeVar("T")
 
 
 def python_mode() -> Mode:
-    """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so arrays stay whole; and so would fills (`specialize`)."""
+    """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so
+    arrays stay whole; and so would fills (`specialize`).
+    """
     return Mode(linker="py", optimizer="fast_compile").including("specialize")
 
 
@@ -40,7 +45,9 @@ def _trackers() -> list[OpToRewriterTracker]:
 
 
 def forget_ops() -> None:
-    """Empty PyTensor's tables of rewrites by Op: they would keep every Op, and with it the data of every fit, as long as the process lives."""
+    """Empty PyTensor's tables of rewrites by Op: they would keep every Op, and with it the data of
+    every fit, as long as the process lives.
+    """
     for tracker in _trackers():
         tracker.get_trackers.cache_clear()
 
@@ -54,28 +61,61 @@ class LogDensity:
         One label per entry of the flat vector: `log_h2`, or `tau[3]` for vectors.
     initial
         (P,) the model's initial point.
+    owners
+        Name of the model's variable that each entry belongs to.
     evaluations
         Number of value-and-gradient evaluations so far.
     """
 
     def __init__(self, model: pm.Model) -> None:
         if not isinstance(model, pm.Model):
-            raise InputError("model", f"{type(model).__name__}, expected a pymc.Model such as bm.models.univariate_mixer(data)")
-        if not model.continuous_value_vars or len(model.continuous_value_vars) != len(model.value_vars):
-            raise InputError("model", "it has discrete or no free parameters, expected continuous ones only")
+            raise InputError(
+                "model",
+                f"{type(model).__name__}, expected a pymc.Model such as "
+                "bm.models.univariate_mixer(data)",
+            )
+        if not model.continuous_value_vars or len(model.continuous_value_vars) != len(
+            model.value_vars
+        ):
+            raise InputError(
+                "model", "it has discrete or no free parameters, expected continuous ones only"
+            )
         self.model = model
         point = model.initial_point()
         origin = origin_of(model)
         order = {name: i for i, name in enumerate(origin.free if origin is not None else ())}
         # copies of a model hold its variables in another order
-        self.value_vars = sorted(model.value_vars, key=lambda v: order.get(v.name, len(order)))
+        owner = {v: model.values_to_rvs[v].name for v in model.value_vars}
+        self.value_vars = sorted(model.value_vars, key=lambda v: order.get(owner[v], len(order)))
         self.variables = [v.name for v in self.value_vars]
         self.shapes = [np.shape(point[name]) for name in self.variables]
         self.initial = self.flatten(point)
         self.evaluations = 0
         self.names: list[str] = []
         for name, shape in zip(self.variables, self.shapes, strict=True):
-            self.names += [name] if shape == () else [f"{name}[{','.join(map(str, i))}]" for i in np.ndindex(*shape)]
+            places = [f"{name}[{','.join(map(str, i))}]" for i in np.ndindex(*shape)]
+            self.names += [name] if shape == () else places
+        sizes = [int(np.prod(shape)) for shape in self.shapes]
+        self.owners = [
+            owner[v] for v, n in zip(self.value_vars, sizes, strict=True) for _ in range(n)
+        ]
+
+    def per_entry(self, of: Callable[[Free], T], other: T) -> list[T]:
+        """What the card says of each entry of the flat vector; `other` for what has no card."""
+        origin = origin_of(self.model)
+        known = {} if origin is None else {one.name: of(one) for one in origin.parameters}
+        return [known.get(name, other) for name in self.owners]
+
+    @property
+    def box(self) -> Array:
+        """Search box (P, 2); very wide for parameters of other makers."""
+        return np.array(self.per_entry(lambda one: one.box, (-1e3, 1e3)), float)
+
+    @property
+    def unit(self) -> str:
+        """Dimension of the independent units."""
+        origin = origin_of(self.model)
+        return UNIT if origin is None else origin.card.unit
 
     @property
     def size(self) -> int:
@@ -100,18 +140,26 @@ class LogDensity:
         return self.model.logp()
 
     def log_likelihoods(self) -> list[Any]:
-        """Log-likelihood by LD block of each of `block_names`, as graphs of the model's value variables."""
-        return list(self.model.replace_rvs_by_values([self.model[name] for name in self.block_names]))
+        """Log-likelihood by LD block of each of `block_names`, as graphs of the model's value
+        variables.
+        """
+        return list(
+            self.model.replace_rvs_by_values([self.model[name] for name in self.block_names])
+        )
 
     def _joined(self, outputs: list[Any]) -> tuple[list[Any], Any]:
         """Graphs of the value variables as graphs of one flat vector."""
-        made, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.value_vars)
+        made, joined = pm.pytensorf.join_nonshared_inputs(
+            self.model.initial_point(), outputs, self.value_vars
+        )
         return list(made), joined
 
     @cached_property
     def _value_and_gradient(self) -> Any:
         (value,), joined = self._joined([self.log_posterior()])
-        return pytensor.function([joined], [value, pytensor.grad(value, joined)], mode=python_mode())
+        return pytensor.function(
+            [joined], [value, pytensor.grad(value, joined)], mode=python_mode()
+        )
 
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """Log density and its gradient (P,)."""
@@ -124,7 +172,9 @@ class LogDensity:
     def block_names(self) -> list[str]:
         """Potentials that hold a log-likelihood per LD block."""
         dims = self.model.named_vars_to_dims
-        return [p.name for p in self.model.potentials if tuple(dims.get(p.name) or ()) == (BLOCK_DIM,)]
+        return [
+            p.name for p in self.model.potentials if tuple(dims.get(p.name) or ()) == (self.unit,)
+        ]
 
     @cached_property
     def _blocks(self) -> Any:
@@ -139,13 +189,17 @@ class LogDensity:
 
     @cached_property
     def _scores(self) -> Any:
-        (logp, blocks), joined = self._joined([self.log_posterior(), pt.add(*self.log_likelihoods(), pt.zeros(()))])
+        (logp, blocks), joined = self._joined(
+            [self.log_posterior(), pt.add(*self.log_likelihoods(), pt.zeros(()))]
+        )
         columns = [pushforward(blocks, joined, pt.as_tensor_variable(e)) for e in np.eye(self.size)]
         prior = pytensor.grad(logp, joined) - pytensor.grad(blocks.sum(), joined)
         return pytensor.function([joined], [pt.stack(columns, axis=1), prior], mode=python_mode())
 
     def scores(self, x: Array) -> tuple[Array, Array]:
-        """Gradient of the log-likelihood of each LD block, (L, P) summed over the potentials, and of the log prior, (P,)."""
+        """Gradient of the log-likelihood of each LD block, (L, P) summed over the potentials, and
+        of the log prior, (P,).
+        """
         self.evaluations += 1
         check()
         scores, prior = self._scores(np.asarray(x, float))
@@ -159,31 +213,63 @@ class LogDensity:
             block = draws[..., at : at + size].reshape((*draws.shape[:2], *shape))
             out[name] = (("chain", "draw", *(f"{name}_dim_{i}" for i in range(len(shape)))), block)
             at += size
-        return xr.Dataset(out, coords={"chain": np.arange(draws.shape[0]), "draw": np.arange(draws.shape[1])})
+        return xr.Dataset(
+            out, coords={"chain": np.arange(draws.shape[0]), "draw": np.arange(draws.shape[1])}
+        )
+
+    @cached_property
+    def _priors(self) -> Any:
+        terms, joined = self._joined(
+            [term.sum() for term in self.model.logp(vars=self.model.free_RVs, sum=False)]
+        )
+        return pytensor.function([joined], terms, mode=python_mode())
+
+    def log_prior(self, draws: Array) -> xr.Dataset:
+        """Log prior density of each free variable at draws (chain, draw, P), on the unconstrained
+        scale.
+        """
+        shape = draws.shape[:2]
+        terms = np.array([self._priors(x) for x in draws.reshape(-1, draws.shape[2])], float)
+        rows = zip(self.model.free_RVs, terms.T, strict=True)
+        coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+        return xr.Dataset(
+            {rv.name: (("chain", "draw"), term.reshape(shape)) for rv, term in rows}, coords=coords
+        )
 
     @cached_property
     def _reported(self) -> Any:
         variables = self.reported
         outputs = self.model.replace_rvs_by_values(variables)
-        outputs, joined = pm.pytensorf.join_nonshared_inputs(self.model.initial_point(), outputs, self.value_vars)
+        outputs, joined = pm.pytensorf.join_nonshared_inputs(
+            self.model.initial_point(), outputs, self.value_vars
+        )
         return pytensor.function([joined], outputs, mode=python_mode())
 
     @property
     def reported(self) -> list[Any]:
-        """What the posterior holds: the deterministics, and the free variables of other makers on their own scale."""
+        """What the posterior holds: the deterministics, and the free variables of other makers on
+        their own scale.
+        """
         origin = origin_of(self.model)
         free = [v for v in self.model.free_RVs if origin is None or v.name not in origin.free]
         return [*free, *self.model.deterministics]
 
     def posterior(self, draws: Array) -> xr.Dataset:
-        """Reported variables (deterministics) of draws (chain, draw, P), with the model's dims and coords."""
+        """Reported variables (deterministics) of draws (chain, draw, P), with the model's dims and
+        coords.
+        """
         chains, n = draws.shape[:2]
         rows = [self._reported(x) for x in draws.reshape(chains * n, -1)]
         out, coords = {}, {"chain": np.arange(chains), "draw": np.arange(n)}
         for i, variable in enumerate(self.reported):
             values = np.stack([np.asarray(row[i]) for row in rows])
-            dims = self.model.named_vars_to_dims.get(variable.name) or [f"{variable.name}_dim_{d}" for d in range(values.ndim - 1)]
-            out[variable.name] = (("chain", "draw", *dims), values.reshape((chains, n, *values.shape[1:])))
+            dims = self.model.named_vars_to_dims.get(variable.name) or [
+                f"{variable.name}_dim_{d}" for d in range(values.ndim - 1)
+            ]
+            out[variable.name] = (
+                ("chain", "draw", *dims),
+                values.reshape((chains, n, *values.shape[1:])),
+            )
             for d in dims:
                 if self.model.coords.get(d) is not None:
                     coords[d] = np.asarray(self.model.coords[d])

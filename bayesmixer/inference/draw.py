@@ -1,4 +1,6 @@
-"""Draws of a posterior whose mode is known: Laplace with importance resampling, NUTS, NUTS on bins, or SMC, behind one function."""
+"""Draws of a posterior whose mode is known: Laplace with importance resampling, NUTS, NUTS on bins,
+or SMC, behind one function.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,13 @@ from bayesmixer.errors import DataWarning
 from bayesmixer.inference import binned, laplace, proper, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.estimate import log_likelihood_group
 from bayesmixer.inference.limits import DRAWS
-from bayesmixer.inference.results import log_likelihood_group
 from bayesmixer.progress import bar
 
 K_HAT = 0.7  # above it draws do not describe the posterior (Vehtari et al. 2024)
-FALL_DEPTH = 5  # of the trees of chains that nobody asked for: on a ridge a draw could take 1,023 gradients, so 31
+# of the trees of chains that nobody asked for: on a ridge a draw could take 1,023 gradients, so 31
+FALL_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,16 @@ class Settings:
     bins: int = binned.BINS
     progress: bool | None = None
     target_accept: float | None = None
-    depth: int | None = None  # of the trees of NUTS, 2^depth - 1 gradients a draw at most; None: the sampler's own, 10
+    depth: int | None = (
+        # of the trees of NUTS, 2^depth - 1 gradients a draw at most; None: the sampler's own, 10
+        None
+    )
 
 
 @dataclass
 class Drawn:
-    """Draws (chain, draw, P) on the unconstrained scale, by `method`, with `log_likelihood` of each by LD block and `sample_stats`.
+    """Draws (chain, draw, P) on the unconstrained scale, by `method`, with `log_likelihood` of each
+    by LD block and `sample_stats`.
 
     `said` is what to warn of, `heard` what of it was said before the draws were made.
     """
@@ -54,7 +61,15 @@ class Drawn:
     heard: list[str] = field(default_factory=list)
 
 
-def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+def draw(
+    method: str,
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    bounds: Array,
+    settings: Settings,
+    kept: Checkpoint,
+) -> Drawn:
     """Draw from a posterior.
 
     Parameters
@@ -87,26 +102,55 @@ def draw(method: str, density: LogDensity, mode: Array, covariance: Array, bound
     """
     if method in ("nuts", "binned"):  # Laplace keeps to the search box, and SMC starts from a prior
         proper.refuse(density, mode, covariance, bounds)
-    return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](density, mode, covariance, bounds, settings, kept)
+    return {"laplace": _laplace, "nuts": _nuts, "binned": _binned, "smc": _smc}[method](
+        density, mode, covariance, bounds, settings, kept
+    )
 
 
-def _laplace(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+def _laplace(
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    bounds: Array,
+    settings: Settings,
+    kept: Checkpoint,
+) -> Drawn:
     """Draws of a Gaussian at the mode, importance-resampled; of NUTS where they do not do."""
     n = settings.draws or DRAWS["laplace"]
-    result = laplace.sample(density, mode, covariance, bounds, n, np.random.default_rng(settings.seed), settings.progress, kept)
+    result = laplace.sample(
+        density,
+        mode,
+        covariance,
+        bounds,
+        n,
+        np.random.default_rng(settings.seed),
+        settings.progress,
+        kept,
+    )
     if not result.pareto_k <= K_HAT:
         proper.refuse(density, mode, covariance, bounds)
         sentence = (
-            f"The Laplace approximation does not describe this posterior (k-hat {result.pareto_k:.2f} > {K_HAT:g}, "
-            f"{result.effective:.0f} effective draws): sampled by NUTS instead, {_most(density, mode, settings)}."
+            "The Laplace approximation does not describe this posterior (k-hat "
+            f"{result.pareto_k:.2f} > {K_HAT:g}, "
+            f"{result.effective:.0f} effective draws): sampled by NUTS instead, "
+            f"{_most(density, mode, settings)}."
         )
         warnings.warn(sentence, DataWarning, stacklevel=5)
-        drawn = _nuts(density, mode, covariance, bounds, replace(settings, draws=DRAWS["nuts"], depth=FALL_DEPTH), kept)
+        drawn = _nuts(
+            density,
+            mode,
+            covariance,
+            bounds,
+            replace(settings, draws=DRAWS["nuts"], depth=FALL_DEPTH),
+            kept,
+        )
         drawn.said.insert(0, sentence)
         drawn.heard.append(sentence)
         return drawn
     attrs = {"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n}
-    return _resampled("laplace", density, result.proposals, result.rows, result.log_weight, result.blocks, attrs)
+    return _resampled(
+        "laplace", density, result.proposals, result.rows, result.log_weight, result.blocks, attrs
+    )
 
 
 def _most(density: LogDensity, mode: Array, settings: Settings) -> str:
@@ -114,18 +158,34 @@ def _most(density: LogDensity, mode: Array, settings: Settings) -> str:
     began = time.perf_counter()
     density.value_and_gradient(mode)
     gradients = settings.chains * (settings.tune + DRAWS["nuts"]) * (2**FALL_DEPTH - 1)
-    minutes = gradients * (time.perf_counter() - began) / 60 / min(settings.chains, settings.cores or os.cpu_count() or 1)
+    minutes = (
+        gradients
+        * (time.perf_counter() - began)
+        / 60
+        / min(settings.chains, settings.cores or os.cpu_count() or 1)
+    )
     return (
-        f"{settings.chains} chains of {DRAWS['nuts']} draws and at most {gradients:,} gradients ({max(minutes, 0.1):.1g} minutes on this machine; "
+        f"{settings.chains} chains of {DRAWS['nuts']} draws and at most {gradients:,} "
+        f"gradients ({max(minutes, 0.1):.1g} minutes on this machine; "
         "method='nuts' has no such bound, 'map' no chains)"
     )
 
 
 def _resampled(
-    method: str, density: LogDensity, proposals: Array, rows: Array, log_weight: Array, blocks: dict[str, Array], attrs: dict[str, float]
+    method: str,
+    density: LogDensity,
+    proposals: Array,
+    rows: Array,
+    log_weight: Array,
+    blocks: dict[str, Array],
+    attrs: dict[str, float],
 ) -> Drawn:
     """Weighted proposals, resampled, as one chain."""
-    stats = xr.Dataset({"log_weight": (("chain", "draw"), log_weight[rows][None])}, coords={"chain": [0], "draw": np.arange(rows.size)}, attrs=attrs)
+    stats = xr.Dataset(
+        {"log_weight": (("chain", "draw"), log_weight[rows][None])},
+        coords={"chain": [0], "draw": np.arange(rows.size)},
+        attrs=attrs,
+    )
     return Drawn(
         method,
         proposals[rows][None],
@@ -134,25 +194,69 @@ def _resampled(
     )
 
 
-def _nuts(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+def _nuts(
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    bounds: Array,
+    settings: Settings,
+    kept: Checkpoint,
+) -> Drawn:
     """Chains of NUTS, or of another sampler."""
     draws = settings.draws or DRAWS["nuts"]
     taken, stats = _chains_of(sampling.run, density, mode, covariance, settings, kept, draws)
-    return Drawn("nuts", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
+    return Drawn(
+        "nuts",
+        taken,
+        stats,
+        _log_likelihood(density, taken, settings.progress),
+        _concerns(density, taken, stats)[1],
+    )
 
 
-def _binned(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+def _binned(
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    bounds: Array,
+    settings: Settings,
+    kept: Checkpoint,
+) -> Drawn:
     """Chains of NUTS on bins, re-weighted by the exact likelihood."""
-    run = _chains_of(binned.sample, density, mode, covariance, settings, kept, settings.draws or DRAWS["nuts"], bins=settings.bins)
+    run = _chains_of(
+        binned.sample,
+        density,
+        mode,
+        covariance,
+        settings,
+        kept,
+        settings.draws or DRAWS["nuts"],
+        bins=settings.bins,
+    )
     r_hat, said = _concerns(run.density, run.draws, run.stats)
     attrs = run.exact.attrs | {"bins": run.density.bins, "binned_r_hat": r_hat}
-    drawn = _resampled("binned", density, run.exact.proposals, run.exact.rows, run.exact.log_weight, run.exact.blocks, attrs)
+    drawn = _resampled(
+        "binned",
+        density,
+        run.exact.proposals,
+        run.exact.rows,
+        run.exact.log_weight,
+        run.exact.blocks,
+        attrs,
+    )
     drawn.said = said + run.exact.said
     return drawn
 
 
 def _chains_of[T](
-    run: Callable[..., T], density: LogDensity, mode: Array, covariance: Array, settings: Settings, kept: Checkpoint, draws: int, **more: int
+    run: Callable[..., T],
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    settings: Settings,
+    kept: Checkpoint,
+    draws: int,
+    **more: int,
 ) -> T:
     """Call a sampler with the settings."""
     return run(
@@ -173,7 +277,14 @@ def _chains_of[T](
     )
 
 
-def _smc(density: LogDensity, mode: Array, covariance: Array, bounds: Array, settings: Settings, kept: Checkpoint) -> Drawn:
+def _smc(
+    density: LogDensity,
+    mode: Array,
+    covariance: Array,
+    bounds: Array,
+    settings: Settings,
+    kept: Checkpoint,
+) -> Drawn:
     """Sequential Monte Carlo from the prior."""
     taken, stats = sampling.run_smc(
         density,
@@ -183,7 +294,13 @@ def _smc(density: LogDensity, mode: Array, covariance: Array, bounds: Array, set
         seed=settings.seed,
         show=settings.progress,
     )
-    return Drawn("smc", taken, stats, _log_likelihood(density, taken, settings.progress), _concerns(density, taken, stats)[1])
+    return Drawn(
+        "smc",
+        taken,
+        stats,
+        _log_likelihood(density, taken, settings.progress),
+        _concerns(density, taken, stats)[1],
+    )
 
 
 def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) -> xr.Dataset:
@@ -195,7 +312,11 @@ def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) ->
             for name, v in density.value_and_blocks(x)[1].items():
                 blocks[name].append(v)
             b.advance()
-    return log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density) if blocks else xr.Dataset()
+    return (
+        log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density)
+        if blocks
+        else xr.Dataset()
+    )
 
 
 def _concerns(density: LogDensity, draws: Array, stats: xr.Dataset) -> tuple[float, list[str]]:
@@ -209,5 +330,8 @@ def _concerns(density: LogDensity, draws: Array, stats: xr.Dataset) -> tuple[flo
         if worst > 1.01:
             said.append(f"Chains disagree (R-hat {worst:.3f} > 1.01): give more draws (draws=).")
     if "diverging" in stats and int(stats["diverging"].sum()):
-        said.append(f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a corner that the sampler misses.")
+        said.append(
+            f"{int(stats['diverging'].sum())} divergent transitions: the posterior has a "
+            "corner that the sampler misses."
+        )
     return worst, said

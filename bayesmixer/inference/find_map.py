@@ -1,7 +1,8 @@
 """The mode: trust-region Newton climbs from several starts, every optimum met is kept.
 
-The search is staged (models/starts.py); each start is first climbed on thinned data, whose curvature then conditions the climb on all of
-it. Convergence is judged by the Newton decrement g' H^-1 g / 2, the gain that is still to be had, in log-likelihood units.
+The search is staged (mixer/starts.py); each start is first climbed on thinned data, whose curvature
+then conditions the climb on all of it. Convergence is judged by the Newton decrement g' H^-1 g / 2,
+the gain that is still to be had, in log-likelihood units.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.strength import Strength
 from bayesmixer.models.common import origin_of
 
 DECREMENT = 1e-6  # log-likelihood units left to gain
@@ -45,11 +45,19 @@ class Modes:
 
 
 class Walled:
-    """Negative log density, continued quadratically outside a box so that no step can overflow, and rising beyond the strongest effects."""
+    """Negative log density, continued quadratically outside a box so that no step can overflow,
+    and rising beyond the strongest effects.
+    """
 
     def __init__(self, density: LogDensity, bounds: Array) -> None:
         self.density, self.low, self.high = density, bounds[:, 0], bounds[:, 1]
-        self.strength = Strength(origin_of(density.model), density.names)
+        bound = origin_of(density.model)
+        limit = None if bound is None else bound.card.ask("ceiling")
+        self.limit = None if limit is None else limit(bound, density.names)
+
+    def strength(self, x: Array) -> tuple[float, Array]:
+        """How far beyond the wing's limit a point lies (negative: within), and the gradient."""
+        return (-np.inf, np.zeros(x.size)) if self.limit is None else self.limit(x)
 
     def __call__(self, x: Array) -> tuple[float, Array]:
         """Value and gradient of minus the walled log density."""
@@ -61,7 +69,9 @@ class Walled:
         slope = np.where(out == 0, -gradient, WALL * out)
         over, up = self.strength(inside)
         over = max(over, 0.0)
-        return -value + 0.5 * WALL * (float(out @ out) + over**2), slope + WALL * over * np.where(out == 0, up, 0.0)
+        return -value + 0.5 * WALL * (float(out @ out) + over**2), slope + WALL * over * np.where(
+            out == 0, up, 0.0
+        )
 
     def curvature(self, x: Array) -> Array:
         """Of the rise beyond the strongest effects, (P, P)."""
@@ -77,7 +87,11 @@ class Walled:
         """Orthonormal directions (P, F) that stay within box and strength."""
         up = self.strength(x)[1][~near]
         kept = np.eye(x.size)[:, ~near]
-        return kept if self.side(x) < 0 or not up.any() else np.asarray(kept @ np.linalg.svd(up[None])[2][1:].T)
+        return (
+            kept
+            if self.side(x) < 0 or not up.any()
+            else np.asarray(kept @ np.linalg.svd(up[None])[2][1:].T)
+        )
 
 
 def hessian(density: LogDensity, x: Array, step: Array) -> Array:
@@ -86,29 +100,39 @@ def hessian(density: LogDensity, x: Array, step: Array) -> Array:
     for i, h in enumerate(step):
         e = np.zeros(x.size)
         e[i] = h
-        rows.append((density.value_and_gradient(x - e)[1] - density.value_and_gradient(x + e)[1]) / (2 * h))
+        rows.append(
+            (density.value_and_gradient(x - e)[1] - density.value_and_gradient(x + e)[1]) / (2 * h)
+        )
     out: Array = np.array(rows)
     return np.asarray((out + out.T) / 2)
 
 
 def covariance_of(h: Array, floor: float = 0.05) -> Array:
-    """Inverse of `h` with its eigenvalues raised to `floor`: a direction the data leave open gets a standard deviation of 1 / sqrt(floor)."""
+    """Inverse of `h` with its eigenvalues raised to `floor`: a direction the data leave open gets a
+    standard deviation of 1 / sqrt(floor).
+    """
     value, vector = np.linalg.eigh(np.where(np.isfinite(h), h, 0.0))
     out = (vector / np.maximum(value, floor)) @ vector.T
     return np.asarray((out + out.T) / 2)
 
 
 class Curvature:
-    """Negative Hessian by differences, computed anew only where the point has moved by a tenth of a standard deviation.
+    """Negative Hessian by differences, computed anew only where the point has moved by a tenth of a
+    standard deviation.
 
-    `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never for the last (`exact`).
+    `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never
+    for the last (`exact`).
     """
 
     def __init__(self, objective: Walled, bounds: Array, start: Array, rough: Array | None) -> None:
         self.objective, self.density, self.bounds = objective, objective.density, bounds
         self.at: Array | None = None
         self.value = np.eye(start.size) if rough is None else rough
-        self.spread = np.full(start.size, 0.3) if rough is None else np.sqrt(np.diag(covariance_of(rough, 1.0)))
+        self.spread = (
+            np.full(start.size, 0.3)
+            if rough is None
+            else np.sqrt(np.diag(covariance_of(rough, 1.0)))
+        )
         self.steps_on_rough = 0 if rough is None else 4
 
     def __call__(self, x: Array) -> Array:
@@ -122,10 +146,18 @@ class Curvature:
         """Hessian of all the data at or near x."""
         x = np.clip(x, *self.bounds.T)
         move = x - (x if self.at is None else self.at)
-        near = 0.01 if self.objective.side(x) < 0 else 0.25  # evaluations are dear where effects are strongest, and the place is none to report
-        if self.at is None or move @ self.value @ move > near or (np.abs(move) > 0.5 * self.spread).any():
+        near = (
+            0.01 if self.objective.side(x) < 0 else 0.25
+        )  # evaluations are dear where effects are strongest, and the place is none to report
+        if (
+            self.at is None
+            or move @ self.value @ move > near
+            or (np.abs(move) > 0.5 * self.spread).any()
+        ):
             fresh = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
-            if np.abs(fresh).max() < 1e15:  # never for nan: a point without a gradient must not end the search
+            if (
+                np.abs(fresh).max() < 1e15
+            ):  # never for nan: a point without a gradient must not end the search
                 self.value = fresh
             self.spread = np.sqrt(np.diag(covariance_of(self.value, 1.0)))
             self.at = x
@@ -133,7 +165,8 @@ class Curvature:
 
 
 def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None = None) -> Optimum:
-    """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the decrement.
+    """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the
+    decrement.
 
     Parameters
     ----------
@@ -159,7 +192,12 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
             jac=True,
             hess=curvature,
             method="trust-exact",
-            options={"gtol": 1e-2, "initial_trust_radius": 1.0, "max_trust_radius": 2.0, "maxiter": 60},
+            options={
+                "gtol": 1e-2,
+                "initial_trust_radius": 1.0,
+                "max_trust_radius": 2.0,
+                "maxiter": 60,
+            },
         )
     x = np.clip(found.x, bounds[:, 0], bounds[:, 1])
     value, gradient = density.value_and_gradient(x)
@@ -178,8 +216,22 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
         x, value, gradient = trial, v, g
         h = curvature.exact(x)
         decrement = _decrement(gradient, h, free)
-    at_bound = [name for name, hit in zip(density.names, near, strict=True) if hit or (name == "logit_pi" and objective.side(x) >= 0)]
-    return Optimum(x, value, gradient, h, decrement, bool(decrement < 100 * DECREMENT), at_bound, start, density.evaluations - before)
+    at_bound = [
+        name
+        for name, hit in zip(density.names, near, strict=True)
+        if hit or (objective.side(x) >= 0 and name == getattr(objective.limit, "named", ""))
+    ]
+    return Optimum(
+        x,
+        value,
+        gradient,
+        h,
+        decrement,
+        bool(decrement < 100 * DECREMENT),
+        at_bound,
+        start,
+        density.evaluations - before,
+    )
 
 
 def _decrement(gradient: Array, h: Array, free: Array) -> float:
@@ -190,7 +242,9 @@ def _decrement(gradient: Array, h: Array, free: Array) -> float:
     return 0.5 * float(g @ covariance_of(free.T @ h @ free) @ g)
 
 
-def find_modes(density: LogDensity, starts: list[Array], bounds: Array, thinned: LogDensity | None = None) -> Modes:
+def find_modes(
+    density: LogDensity, starts: list[Array], bounds: Array, thinned: LogDensity | None = None
+) -> Modes:
     """Climb from every start and sort the optima, best first.
 
     Parameters
@@ -202,7 +256,8 @@ def find_modes(density: LogDensity, starts: list[Array], bounds: Array, thinned:
     bounds
         (P, 2) search box.
     thinned
-        The density of fewer variants with the same total weight, to search on first; None to climb on all from the start.
+        The density of fewer variants with the same total weight, to search on first; None to climb
+        on all from the start.
     """
     seeds: list[tuple[Array, Array | None]] = [(start, None) for start in starts]
     if thinned is not None:

@@ -1,4 +1,6 @@
-"""`fit`: from a PyMC model to results, by one of five methods that share the mode as their first step."""
+"""`fit`: from a PyMC model to results, by one of five methods that share the mode as their first
+step.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +14,24 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayesmixer import models
+from bayesmixer.card import Bound, Profile, cards
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference import calibration, heritability
+from bayesmixer.fingerprint import fingerprint
+from bayesmixer.identity import judge, trait_names
+from bayesmixer.inference import calibration
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.draw import Settings, draw
+from bayesmixer.inference.estimate import estimate_group
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
-from bayesmixer.inference.fingerprint import fingerprint
-from bayesmixer.inference.identity import judge, trait_names
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
-from bayesmixer.inference.results import add_criteria, assemble, estimate_group
-from bayesmixer.inference.rivals import add_one_component
-from bayesmixer.inference.strength import served
 from bayesmixer.interrupts import remembered
-from bayesmixer.ld.exponents import exponents
-from bayesmixer.models.common import Record, origin_of, record_of
-from bayesmixer.models.infinitesimal import infinitesimal
-from bayesmixer.models.starts import thin
+from bayesmixer.models.common import bound_of, origin_of, prior_in_words
 from bayesmixer.progress import track
-
-SCATTER = {
-    "log_h2": (np.log(0.01), 0.0),
-    "logit_pi": (-9.0, 0.0),
-    "log_sigma2_0": (-0.2, 0.6),
-    "logit_share_large": (-2.0, 2.0),
-    "log_pi_ratio": (1.0, 6.0),
-}
+from bayesmixer.results import add_criteria, assemble
 
 
 @remembered()
@@ -68,10 +60,11 @@ def fit(
     model
         A model of `bayesmixer.models`, or any PyMC model with continuous parameters.
     method
-        "map": the mode alone (with flat priors, the paper's estimate), by gradients, staged as in the paper. "laplace" (default): draws of the
-        Gaussian at the mode, importance-resampled (PSIS); falls through to "nuts" where k-hat > 0.7. "nuts": sampled from the Laplace fit on.
-        "binned": NUTS on bins of alike variants, 1,000 of its draws re-weighted by the exact likelihood; minutes for a whole genome.
-        "smc": sequential Monte Carlo from the prior.
+        "map": the mode alone (with flat priors, the paper's estimate), by gradients, staged as in
+        the paper. "laplace" (default): draws of the Gaussian at the mode, importance-resampled
+        (PSIS); falls through to "nuts" where k-hat > 0.7. "nuts": sampled from the Laplace fit on.
+        "binned": NUTS on bins of alike variants, 1,000 of its draws re-weighted by the exact
+        likelihood; minutes for a whole genome. "smc": sequential Monte Carlo from the prior.
     draws
         Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": 1,500).
     tune, chains, cores
@@ -79,31 +72,38 @@ def fit(
     seed
         Seed of every random number.
     starts
-        None: the stages' own starting points. A number: that many scattered ones besides. A list of {parameter: value}: exactly these.
+        None: the stages' own starting points. A number: that many scattered ones besides. A list of
+        {parameter: value}: exactly these.
     sampler
-        For "nuts" and "binned": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or a PyMC step method by name.
+        For "nuts" and "binned": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro",
+        "blackjax") or a PyMC step method by name.
     bins
         For "binned": number of bins.
     target_accept
         For "nuts" and "binned": acceptance rate that NUTS tunes its step size to, between 0 and 1;
         higher means smaller steps and fewer divergences. None takes the sampler's own, 0.8.
     profile
-        Whether to profile the likelihood along logit pi, for models that have it; None does for every method but "map".
+        Whether to profile the likelihood along logit pi, for models that have it; None does for
+        every method but "map".
     calibrate
-        Whether posterior and standard errors get the width that the spread of scores over LD blocks warrants (`bayesmixer.calibrate`, which
-        has other adjustments); False leaves them as the composite likelihood states them.
+        Whether posterior and standard errors get the width that the spread of scores over LD blocks
+        warrants (`bayesmixer.calibrate`, which has other adjustments); False leaves them as the
+        composite likelihood states them.
     checkpoint
-        Folder for finished parts ("laplace": every 100 draws; "nuts", "binned" by nutpie: every `cores` chains): the same call after an interruption
-        goes on from them. Its own parts are removed when the fit is done, and the folder where it was made for them; those of other fits stay.
-        A `Checkpoint` is left for the caller to clear, such as after the results were saved. None keeps nothing.
+        Folder for finished parts ("laplace": every 100 draws; "nuts", "binned" by nutpie: every
+        `cores` chains): the same call after an interruption goes on from them. Its own parts are
+        removed when the fit is done, and the folder where it was made for them; those of other fits
+        stay. A `Checkpoint` is left for the caller to clear, such as after the results were saved.
+        None keeps nothing.
     progress
         Progress bars; None shows them on a terminal.
 
     Returns
     -------
     xarray.DataTree
-        Groups `estimate`, `posterior`, `unconstrained_posterior` (both calibrated, with the raw ones in `uncalibrated_posterior` and
-        `uncalibrated_unconstrained_posterior`), `calibration`, `log_likelihood` (dim ld_block, of the raw draws), `sample_stats`, `constant_data`:
+        Groups `estimate`, `posterior`, `unconstrained_posterior` (both calibrated, with the raw
+        ones in `uncalibrated_posterior` and `uncalibrated_unconstrained_posterior`), `calibration`,
+        `log_likelihood` (dim ld_block, of the raw draws), `sample_stats`, `constant_data`:
         docs/data_structures.md, Results.
 
     Raises
@@ -114,12 +114,13 @@ def fit(
     Warns
     -----
     DataWarning
-        The optimiser did not converge, optima disagree, the mode is at the edge of the search box, k-hat > 0.7, or the calibration is itself
-        uncertain (few LD blocks, one of them dominant).
+        The optimiser did not converge, optima disagree, the mode is at the edge of the search box,
+        k-hat > 0.7, or the calibration is itself uncertain (few LD blocks, one of them dominant).
 
     References
     ----------
-    Frei et al. 2019, Nature Communications 10:2417 (staged fit, AIC, BIC). Vehtari et al. 2024, JMLR 25:72 (PSIS).
+    Frei et al. 2019, Nature Communications 10:2417 (staged fit, AIC, BIC). Vehtari et al. 2024,
+    JMLR 25:72 (PSIS).
     """
     began = time.perf_counter()
     _check(method, draws, tune, chains, cores, seed, bins, starts)
@@ -127,27 +128,40 @@ def fit(
     kept = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     density = LogDensity(model)
     # of a changed model (do, observe, more variables) only data and search box are known
-    record, origin = record_of(model), origin_of(model)
+    bound, origin = bound_of(model), origin_of(model)
     said: list[str] = []
     heard: list[str] = []
-    modes = _modes(density, record, starts, seed, progress)
+    modes = _modes(density, bound, starts, seed, progress)
     _judge(modes, said)
     estimate = estimate_group(density, modes)
-    said += _too_strong(estimate, origin)
     if origin is not None:
-        add_criteria(estimate, origin.effective_variants, _null(record))
-    if record is not None:
-        add_one_component(estimate, record)
-        if record.name == "univariate_mixer" and (profile if profile is not None else method != "map"):
-            estimate = _with_profile(estimate, density, modes, _bounds(density), progress)
+        strained = origin.card.ask("strained")
+        said += [] if strained is None else strained(origin, estimate)
+        add_criteria(estimate, origin.effective_size, _beside(bound, estimate))
+    along = None if bound is None else bound.card.profile
+    if along is not None and (profile if profile is not None else method != "map"):
+        estimate = _with_profile(estimate, density, modes, along, progress)
     groups: dict[str, Any] = {}
     draws_taken: Array | None = None
     covariance = covariance_of(modes.best.hessian)
-    bounds = _bounds(density)
+    bounds = density.box
     attempted = method
     settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress, target_accept)
     kept.identify(
-        (density.names, modes.best.x.tolist(), modes.best.log_posterior, method, draws, tune, chains, cores, seed, sampler, bins, target_accept)
+        (
+            density.names,
+            modes.best.x.tolist(),
+            modes.best.log_posterior,
+            method,
+            draws,
+            tune,
+            chains,
+            cores,
+            seed,
+            sampler,
+            bins,
+            target_accept,
+        )
     )
     if method != "map":
         drawn = draw(method, density, modes.best.x, covariance, bounds, settings, kept)
@@ -158,21 +172,29 @@ def fit(
     if draws_taken is not None:
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
-    test = heritability.of_record(record)
-    found = calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound) if calibrate else None
+        groups["log_prior"] = density.log_prior(draws_taken)
+    evidence = calibration.evidence_of(bound)
+    found = (
+        calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound)
+        if calibrate
+        else None
+    )
     if isinstance(found, calibration.Calibration):
-        estimate = calibration.with_errors(estimate, density, modes.best.x, found, test)
+        estimate = calibration.with_errors(estimate, density, modes.best.x, found, evidence)
         if draws_taken is not None:
-            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, test)
+            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, evidence)
             found.concerns.extend(far_from_gaussian(draws_taken, density.names))
         groups["calibration"] = calibration.group_of(found, density.names, "affine", "jackknife")
         said += found.concerns
     elif found is not None:
-        said.append(f"Not calibrated: {found}; widths are those the composite likelihood states, often too short.")
+        said.append(
+            f"Not calibrated: {found}; widths are those the composite likelihood states, often "
+            "too short."
+        )
     groups["estimate"] = estimate
-    if test is not None:
-        groups[heritability.GROUP] = test.dataset()
-        said += [] if test.seen else [test.sentence]
+    if evidence is not None:
+        groups[evidence.group] = evidence.dataset()
+        said += [] if evidence.seen else [evidence.sentence]
     attrs: dict[str, Any] = {
         "method": method,
         "method_asked": attempted,
@@ -181,10 +203,21 @@ def fit(
         "calibrated": "affine" if isinstance(found, calibration.Calibration) else "no",
     }
     if origin is not None:
-        name, prior = (origin.name, origin.prior) if record is not None else (f"{origin.name} (changed)", "custom")
-        attrs |= {"model": name, "prior": prior, "options": json.dumps(origin.options), "data": json.dumps(_plain(origin.data.attrs))}
-        names = ("node_x", "h_bin_value", "h_bin_count")
-        panel = origin.data[list(names)].drop_vars([c for c in origin.data.coords if c not in names], errors="ignore")
+        name, prior = (
+            (origin.name, prior_in_words(origin.prior))
+            if bound is not None
+            else (f"{origin.name} (changed)", "custom")
+        )
+        attrs |= {
+            "model": name,
+            "prior": prior,
+            "options": json.dumps(origin.options),
+            "data": json.dumps(_plain(origin.data.attrs)),
+        }
+        names = origin.card.keeps
+        panel = origin.data[list(names)].drop_vars(
+            [c for c in origin.data.coords if c not in names], errors="ignore"
+        )
         groups["constant_data"] = panel.assign(fingerprint(origin.data).variables)
         attrs["trait"] = next(iter(trait_names(origin.data)), "")
     else:
@@ -194,23 +227,45 @@ def fit(
         if sentence not in heard:
             warnings.warn(sentence, DataWarning, stacklevel=3)
     results = assemble(groups, attrs)
-    judge(results, None if record is None else record.data)
+    judge(results, None if bound is None else bound.data)
     if kept is not checkpoint:
         kept.clear()
     forget_ops()
     return results
 
 
-def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | None, seed: int, bins: int, starts: Any) -> None:
+def _check(
+    method: str,
+    draws: int | None,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    seed: int,
+    bins: int,
+    starts: Any,
+) -> None:
     if method not in METHODS:
         raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
-    asked = {"draws": draws, "tune": tune, "chains": chains, "cores": cores, "seed": seed, "bins": bins}
+    asked = {
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "cores": cores,
+        "seed": seed,
+        "bins": bins,
+    }
     for name, value in asked.items():
         least = LEAST[name]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least
+        ):
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
-    if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (not isinstance(starts, list) and (starts or 0) < 0):
-        raise InputError("starts", f"{starts!r}, expected a number of scattered starts, or a list of points")
+    if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (
+        not isinstance(starts, list) and (starts or 0) < 0
+    ):
+        raise InputError(
+            "starts", f"{starts!r}, expected a number of scattered starts, or a list of points"
+        )
     if isinstance(starts, list) and not starts:
         raise InputError("starts", "an empty list, expected at least one point")
 
@@ -218,103 +273,132 @@ def _check(method: str, draws: int | None, tune: int, chains: int, cores: int | 
 def _check_acceptance(target_accept: float | None, sampler: str) -> None:
     if target_accept is None:
         return
-    if isinstance(target_accept, bool) or not isinstance(target_accept, (int, float, np.number)) or not 0 < target_accept < 1:
+    if (
+        isinstance(target_accept, bool)
+        or not isinstance(target_accept, (int, float, np.number))
+        or not 0 < target_accept < 1
+    ):
         raise InputError("target_accept", f"{target_accept!r}, expected a number between 0 and 1")
     if sampler not in NUTS_SAMPLERS:
-        raise InputError("target_accept", f"given, but sampler {sampler!r} is not NUTS", f"Leave it out, or use one of {', '.join(NUTS_SAMPLERS)}.")
+        raise InputError(
+            "target_accept",
+            f"given, but sampler {sampler!r} is not NUTS",
+            f"Leave it out, or use one of {', '.join(NUTS_SAMPLERS)}.",
+        )
 
 
 def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
     """Attributes as JSON can hold them."""
-    return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()}
+    return {
+        k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()
+    }
 
 
-def _bounds(density: LogDensity) -> Array:
-    """Search box (P, 2); very wide for parameters of other makers."""
-    origin = origin_of(density.model)
-    box = dict(zip(origin.free, origin.bounds, strict=True)) if origin is not None else {}
-    return np.array([box.get(name, (-1e3, 1e3)) for name in density.names])
-
-
-def _modes(density: LogDensity, record: Record | None, starts: int | list[dict[str, float]] | None, seed: int, progress: bool | None) -> Modes:
+def _modes(
+    density: LogDensity,
+    bound: Bound | None,
+    starts: int | list[dict[str, float]] | None,
+    seed: int,
+    progress: bool | None,
+) -> Modes:
     """Every optimum from the staged, scattered or given starts."""
     points: list[Array] = []
+    origin = origin_of(density.model)
     if isinstance(starts, list):
         for i, point in enumerate(starts):
             unknown = set(point) ^ set(density.variables)
             if unknown:
-                raise InputError(f"starts[{i}]", f"parameters {sorted(point)}, expected {density.variables}")
+                raise InputError(
+                    f"starts[{i}]", f"parameters {sorted(point)}, expected {density.variables}"
+                )
             points.append(density.flatten(point))
     else:
-        origin = origin_of(density.model)
-        proposed = origin.starts(origin) if origin is not None and origin.starts is not None else []
+        proposed = [] if origin is None else origin.starts()
         own = density.point(density.initial)
         points = [density.flatten({**own, **p}) for p in proposed] or [density.initial]
+        scatter = density.per_entry(lambda one: one.scatter, (-1.0, 1.0))
         rng = np.random.default_rng(seed)
         for _ in range(int(starts or 0)):
-            points.append(np.array([rng.uniform(*SCATTER.get(name, (-1.0, 1.0))) for name in density.names]))
+            points.append(np.array([rng.uniform(low, high) for low, high in scatter]))
     thinned = None
-    if record is not None and record.starts is not None and record.name != "infinitesimal" and not starts:
-        part = thin(record.data)
-        if part is not record.data:
-            thinned = LogDensity(record.build(part))
-    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *_bounds(density).T))[0]):
-        raise InputError("model", "no finite log density at the first start", "Check the data, or give starts=[{...}].")
-    return find_modes(density, list(track(points, "climbing", show=progress)) if len(points) > 5 else points, _bounds(density), thinned)
+    if bound is not None and bound.card.staged and not starts:
+        part = bound.card.ask("coarse")(bound.data)
+        if part is not bound.data:
+            thinned = LogDensity(bound.build(part))
+    box = density.box
+    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *box.T))[0]):
+        raise InputError(
+            "model",
+            "no finite log density at the first start",
+            "Check the data, or give starts=[{...}].",
+        )
+    shown = list(track(points, "climbing", show=progress)) if len(points) > 5 else points
+    return find_modes(density, shown, box, thinned)
 
 
 def _judge(modes: Modes, said: list[str]) -> None:
     """Say what is wrong with the mode, if anything."""
     best = modes.best
     if not best.converged:
-        said.append(f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units to gain): give more starts (starts=20).")
+        said.append(
+            f"The optimiser did not converge (still {best.decrement:.1g} log-likelihood units "
+            "to gain): give more starts (starts=20)."
+        )
     if best.at_bound:
         said.append(
-            f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the data do not determine it; read the other parameters only."
+            f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the "
+            "data do not determine it; read the other parameters only."
         )
-    rivals = [o for o in distinct(modes.all)[1:] if best.log_posterior - o.log_posterior < 2 and o.converged]
-    if rivals:
-        said.append(f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the posterior (method='nuts'), not the estimate.")
-
-
-def _too_strong(estimate: xr.Dataset, origin: Record | None) -> list[str]:
-    """What to say where effects at the mode are stronger than the nodes of the LD spectrum serve (docs/likelihood.md)."""
-    if origin is None or origin.name == "infinitesimal" or "sigma2_beta" not in estimate:
-        return []
-    nodes, n = origin.data.sizes["node"], float(origin.data["n"].values[origin.data["weight"].values > 0].max())
-    s = float(estimate["maf_s"]) if "maf_s" in estimate else float(exponents(origin.data)[0])
-    strength, limit = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), served(nodes)
-    if not strength > limit:
-        return []
-    return [
-        f"Effects are strong at the mode: N sigma2_beta H is {strength:,.0f}, and the {nodes} nodes of the LD spectrum serve up to {limit:,.0f}; "
-        f"the likelihood of single variants may be off by more than 0.01. Build the reference with k={2 * nodes} (ld build --k {2 * nodes})."
+    rivals = [
+        o
+        for o in distinct(modes.all)[1:]
+        if best.log_posterior - o.log_posterior < 2 and o.converged
     ]
+    if rivals:
+        said.append(
+            f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the "
+            "posterior (method='nuts'), not the estimate."
+        )
 
 
-def _null(record: Record | None) -> tuple[float, int] | None:
-    """Log-likelihood and number of parameters of the infinitesimal model of the same data, censored alike, and of the same S (free where that is)."""
-    if record is None or record.name == "infinitesimal":
-        return None
-    model = infinitesimal(record.data, prior="flat", maf_s=record.options.get("maf_s"), censor=record.options.get("censor"))
-    density = LogDensity(model)
-    null = record_of(model)
-    assert null is not None and null.starts is not None
-    modes = find_modes(density, [density.flatten(p) for p in null.starts(null)], _bounds(density))
-    return modes.best.log_posterior, density.size
+def _beside(bound: Bound | None, estimate: xr.Dataset) -> dict[str, tuple[float, int]]:
+    """Log-likelihood and number of parameters of the models that are shown beside a fit, by name:
+    the null model, of the same data and options, and the wing's rivals.
+    """
+    if bound is None:
+        return {}
+    found = {}
+    if null := bound.card.null:
+        taken = cards()[null].options
+        options = {name: value for name, value in bound.options.items() if name in taken}
+        model = getattr(models, null)(bound.data, prior="flat", **options)
+        density, beside = LogDensity(model), bound_of(model)
+        assert beside is not None
+        points = [density.flatten(p) for p in beside.starts()]
+        found[null] = (find_modes(density, points, density.box).best.log_posterior, density.size)
+    rivals = bound.card.ask("rivals")
+    return found | (rivals(bound, estimate) if rivals is not None and bound.card.rivals else {})
 
 
-def _with_profile(estimate: xr.Dataset, density: LogDensity, modes: Modes, bounds: Array, progress: bool | None) -> xr.Dataset:
-    """Add the profile of the log-likelihood along logit pi: at each value the other parameters are climbed again."""
-    at = density.names.index("logit_pi")
+def _with_profile(
+    estimate: xr.Dataset, density: LogDensity, modes: Modes, along: Profile, progress: bool | None
+) -> xr.Dataset:
+    """Add the profile of the log-likelihood along a parameter: at each value the other parameters
+    are climbed again.
+    """
+    at, bounds = density.names.index(along.parameter), density.box
     best = modes.best
     covariance = covariance_of(best.hessian)
     sd = np.sqrt(np.diag(covariance))
-    values = np.linspace(max(bounds[at, 0], best.x[at] - 4 * sd[at]), min(bounds[at, 1], best.x[at] + 4 * sd[at]), 13)
+    values = np.linspace(
+        max(bounds[at, 0], best.x[at] - 4 * sd[at]), min(bounds[at, 1], best.x[at] + 4 * sd[at]), 13
+    )
     heights = np.empty(values.size)
     rest = np.delete(np.arange(density.size), at)
-    slope = covariance[rest, at] / covariance[at, at]  # where the others go, to first order, when logit pi moves
-    for i in track(range(values.size), "profile along pi", show=progress):
+    # where the others go, to first order, when this one moves
+    slope = covariance[rest, at] / covariance[at, at]
+    inverse = covariance_of(best.hessian[np.ix_(rest, rest)])
+    for i in track(range(values.size), f"profile along {along.quantity}", show=progress):
         x = best.x.copy()
         x[at] = values[i]
         x[rest] += slope * (values[i] - best.x[at])
@@ -322,6 +406,11 @@ def _with_profile(estimate: xr.Dataset, density: LogDensity, modes: Modes, bound
         # two Newton steps with the mode's curvature, in the others alone
         for _ in range(2):
             _, gradient = density.value_and_gradient(x)
-            x[rest] = np.clip(x[rest] + np.clip(covariance_of(best.hessian[np.ix_(rest, rest)]) @ gradient[rest], -0.5, 0.5), *bounds[rest].T)
+            step = np.clip(inverse @ gradient[rest], -0.5, 0.5)
+            x[rest] = np.clip(x[rest] + step, *bounds[rest].T)
         heights[i] = sum(float(v.sum()) for v in density.value_and_blocks(x)[1].values())
-    return estimate.assign(profile_pi=("profile", 1 / (1 + np.exp(-values))), profile_log_likelihood=("profile", heights))
+    profile = {
+        f"profile_{along.quantity}": ("profile", along.natural(values)),
+        "profile_log_likelihood": ("profile", heights),
+    }
+    return estimate.assign(profile)

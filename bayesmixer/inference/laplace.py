@@ -1,9 +1,12 @@
-"""Laplace approximation with importance resampling: draws at the mode, weighted by the exact density, smoothed by PSIS.
+"""Laplace approximation with importance resampling: draws at the mode, weighted by the exact
+density, smoothed by PSIS.
 
-Draws come from a multivariate Student t of 10 degrees of freedom with the Gaussian's covariance, so that the ratios stay bounded where the posterior's
-tails are heavier than a Gaussian's (Vehtari et al. 2024, JMLR 25:72, for PSIS and k-hat). Where a fifth of the draws shows that the posterior is skewed (less than
-0.7 effective draws a draw), the proposal moves to their weighted mean and covariance, with 5 degrees of freedom, and all draws are made anew
-(one step of adaptive importance sampling: Cappe et al. 2008, Statistics and Computing 18:447).
+Draws come from a multivariate Student t of 10 degrees of freedom with the Gaussian's covariance, so
+that the ratios stay bounded where the posterior's tails are heavier than a Gaussian's (Vehtari et
+al. 2024, JMLR 25:72, for PSIS and k-hat). Where a fifth of the draws shows that the posterior is
+skewed (less than 0.7 effective draws a draw), the proposal moves to their weighted mean and
+covariance, with 5 degrees of freedom, and all draws are made anew (one step of adaptive importance
+sampling: Cappe et al. 2008, Statistics and Computing 18:447).
 """
 
 from __future__ import annotations
@@ -26,7 +29,9 @@ EFFICIENT = 0.7  # effective draws a draw, below which the proposal moves
 
 @dataclass
 class Importance:
-    """Proposals (S, P), their smoothed log weights (S,), k-hat, effective sample size, resampled row numbers, log-likelihood per LD block."""
+    """Proposals (S, P), their smoothed log weights (S,), k-hat, effective sample size, resampled
+    row numbers, log-likelihood per LD block.
+    """
 
     proposals: Array
     log_weight: Array
@@ -68,10 +73,23 @@ def sample(
     pilot = max(draws // 5, min(draws, 200))
     kept = kept or Checkpoint(None)
     with bar("laplace draws", draws, show) as progress:
-        part = _draw(density, mode, covariance, DEGREES, bounds, pilot, rng, progress, kept, "pilot")
+        part = _draw(
+            density, mode, covariance, DEGREES, bounds, pilot, rng, progress, kept, "pilot"
+        )
         weight = np.exp(part.log_ratio - logsumexp(part.log_ratio))
         if 1 / (weight**2).sum() >= EFFICIENT * pilot:
-            rest = _draw(density, mode, covariance, DEGREES, bounds, draws - pilot, rng, progress, kept, "rest")
+            rest = _draw(
+                density,
+                mode,
+                covariance,
+                DEGREES,
+                bounds,
+                draws - pilot,
+                rng,
+                progress,
+                kept,
+                "rest",
+            )
             made = Weighted(*(_join(a, b) for a, b in zip(part, rest, strict=True)))
         else:
             centre = weight @ part.proposals
@@ -79,19 +97,32 @@ def sample(
             # a few heavy draws say little about the spread: shrink towards the Laplace covariance
             share = 1 / (1 + 10 * (weight**2).sum())
             spread = share * (away * weight[:, None]).T @ away + (1 - share) * covariance
-            made = _draw(density, centre, spread, DEGREES_MOVED, bounds, draws, rng, progress, kept, "moved")
+            made = _draw(
+                density, centre, spread, DEGREES_MOVED, bounds, draws, rng, progress, kept, "moved"
+            )
     # psislw takes minus the log ratios, as LOO has them at hand
     smoothed, k = array_stats.psislw(-np.maximum(made.log_ratio - made.log_ratio.max(), -1e3))
     log_weight = np.asarray(smoothed, float) - logsumexp(smoothed)
     weight = np.exp(log_weight)
     # systematic resampling: as few repeats as the weights allow
-    rows = np.searchsorted(np.cumsum(weight), (np.arange(draws) + rng.random()) / draws * weight.sum())
+    rows = np.searchsorted(
+        np.cumsum(weight), (np.arange(draws) + rng.random()) / draws * weight.sum()
+    )
     rows = rng.permutation(np.minimum(rows, draws - 1))
-    return Importance(made.proposals, log_weight, float(np.asarray(k)), float(1 / (weight**2).sum()), rows, made.blocks)
+    return Importance(
+        made.proposals,
+        log_weight,
+        float(np.asarray(k)),
+        float(1 / (weight**2).sum()),
+        rows,
+        made.blocks,
+    )
 
 
 class Weighted(NamedTuple):
-    """Proposals (S, P), log density ratios to the proposal (S,), log-likelihood per LD block by potential (S, L)."""
+    """Proposals (S, P), log density ratios to the proposal (S,), log-likelihood per LD block by
+    potential (S, L).
+    """
 
     proposals: Array
     log_ratio: Array
@@ -124,10 +155,13 @@ def _draw(
             for x in batch:
                 inside = np.clip(x, bounds[:, 0], bounds[:, 1])
                 value, by_block = density.value_and_blocks(inside)
-                rows.append((value if (inside == x).all() and np.isfinite(value) else -np.inf, by_block))
+                rows.append(
+                    (value if (inside == x).all() and np.isfinite(value) else -np.inf, by_block)
+                )
                 progress.advance()
             done = {"log_p": np.array([row[0] for row in rows])} | {
-                f"of_{name}": np.array([row[1][name] for row in rows]) for name in density.block_names
+                f"of_{name}": np.array([row[1][name] for row in rows])
+                for name in density.block_names
             }
             kept.put(f"{stage}-{first}", **done)
         else:
@@ -137,7 +171,9 @@ def _draw(
     return Weighted(
         proposals,
         np.concatenate(log_p) - log_q,
-        {name: np.concatenate([b[name] for b in blocks[1:]]) for name in density.block_names} if n else blocks[0],
+        {name: np.concatenate([b[name] for b in blocks[1:]]) for name in density.block_names}
+        if n
+        else blocks[0],
     )
 
 

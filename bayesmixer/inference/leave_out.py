@@ -1,7 +1,9 @@
-"""log p(z_b | z_-b) of one LD block b by refitting without it: the two posteriors are bridged, through fits that count the block in part where they are far apart.
+"""log p(z_b | z_-b) of one LD block b by refitting without it: the two posteriors are bridged,
+through fits that count the block in part where they are far apart.
 
-The ratio of the posteriors with and without the block is its likelihood, so log p(z_b | z_-b) is the log ratio of their normalising constants
-(Meng & Wong 1996, Statistica Sinica 6:831). The plain mean over the second posterior rests on its few draws that suit the block.
+The ratio of the posteriors with and without the block is its likelihood, so log p(z_b | z_-b) is
+the log ratio of their normalising constants (Meng & Wong 1996, Statistica Sinica 6:831). The plain
+mean over the second posterior rests on its few draws that suit the block.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
+from bayesmixer.card import Bound
 from bayesmixer.inference import laplace, sampling
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes
-from bayesmixer.models.common import Record
 
-SHARED = 30.0  # draws that both posteriors could have made: the bridge's error is then about 1 / sqrt(30)
+# draws that both posteriors could have made: the bridge's error is then about 1 / sqrt(30)
+SHARED = 30.0
 DEEPEST = 4  # halvings of the way between two posteriors
 
 
@@ -29,7 +32,7 @@ class LeftOut:
 
     Parameters
     ----------
-    record
+    bound
         Of the model that was fitted.
     block
         Which LD block to leave out.
@@ -41,15 +44,21 @@ class LeftOut:
         Of the draws.
     """
 
-    def __init__(self, record: Record, block: int, mode: Array, draws: int, seed: int) -> None:
-        self.record, self.block, self.mode, self.draws, self.seed = record, block, mode, draws, seed
-        self.inside = record.data["ld_block"].values == block
+    def __init__(self, bound: Bound, block: int, mode: Array, draws: int, seed: int) -> None:
+        self.bound, self.block, self.mode, self.draws, self.seed = bound, block, mode, draws, seed
+        self.inside = bound.data["ld_block"].values == block
 
     def posterior(self, share: float) -> Array:
-        """Draws (S, P) of the posterior in which the block's likelihood has the power `share`: Laplace, or NUTS where k-hat exceeds 0.7."""
-        weight = self.record.data["weight"]
-        density = LogDensity(self.record.build(self.record.data.assign(weight=weight.where(~self.inside, share * weight))))
-        bounds = np.array([dict(zip(self.record.free, self.record.bounds, strict=True))[name] for name in density.names])
+        """Draws (S, P) of the posterior in which the block's likelihood has the power `share`:
+        Laplace, or NUTS where k-hat exceeds 0.7.
+        """
+        weight = self.bound.data["weight"]
+        density = LogDensity(
+            self.bound.build(
+                self.bound.data.assign(weight=weight.where(~self.inside, share * weight))
+            )
+        )
+        bounds = density.box
         best = find_modes(density, [self.mode], bounds).best
         covariance = covariance_of(best.hessian)
         rng = np.random.default_rng([self.seed, self.block, round(share * 2**DEEPEST)])
@@ -57,12 +66,23 @@ class LeftOut:
         if found.pareto_k <= 0.7:
             return np.asarray(found.proposals[found.rows])
         half = -(-self.draws // 2)
-        drawn, _ = sampling.run(density, best.x, covariance, sampler="nutpie", draws=half, tune=300, chains=2, cores=None, seed=self.seed, show=False)
+        drawn, _ = sampling.run(
+            density,
+            best.x,
+            covariance,
+            sampler="nutpie",
+            draws=half,
+            tune=300,
+            chains=2,
+            cores=None,
+            seed=self.seed,
+            show=False,
+        )
         return drawn.reshape(-1, density.size)
 
     def predicted(self, draws: Array, data: xr.Dataset) -> Array:
         """Log-likelihood (S,) of the block, with the weights of `data`, at draws (S, P)."""
-        alone = LogDensity(self.record.build(data.isel(variant=np.flatnonzero(self.inside))))
+        alone = LogDensity(self.bound.build(data.isel(variant=np.flatnonzero(self.inside))))
         return np.array([blocks_of(alone, x)[self.block] for x in draws])
 
     def elpd(self, with_block: Array) -> float:
@@ -71,7 +91,7 @@ class LeftOut:
 
         def at(share: float) -> Array:
             if share not in known:
-                known[share] = self.predicted(self.posterior(share), self.record.data)
+                known[share] = self.predicted(self.posterior(share), self.bound.data)
             return known[share]
 
         def between(low: float, high: float, depth: int) -> float:
@@ -84,7 +104,9 @@ class LeftOut:
         return between(0.0, 1.0, 0)
 
     def elpd_of(self, data: xr.Dataset) -> float:
-        """The same for a block judged by other weights, those of `data`: the plain mean, as its likelihood is no longer the ratio of the posteriors."""
+        """The same for a block judged by other weights, those of `data`: the plain mean, as its
+        likelihood is no longer the ratio of the posteriors.
+        """
         predicted = self.predicted(self.posterior(0.0), data)
         return float(logsumexp(predicted) - np.log(predicted.size))
 
@@ -100,11 +122,13 @@ def bridge(log_above: Array, log_below: Array) -> tuple[float, float]:
     Returns
     -------
     tuple of float
-        The log ratio, and how many draws of either density the other could have made (0: no overlap, and the ratio is a guess).
+        The log ratio, and how many draws of either density the other could have made (0: no
+        overlap, and the ratio is a guess).
 
     References
     ----------
-    Meng & Wong 1996, Statistica Sinica 6:831, eq. 4.1 (fixed point); Bennett 1976, Journal of Computational Physics 22:245.
+    Meng & Wong 1996, Statistica Sinica 6:831, eq. 4.1 (fixed point); Bennett 1976, Journal of
+    Computational Physics 22:245.
     """
     n1, n2 = log_above.size, log_below.size
     share1, share2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))

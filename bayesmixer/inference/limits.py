@@ -1,4 +1,6 @@
-"""What `fit` takes, in one place for the function and for the command line, which must not import PyMC to know it."""
+"""What `fit` takes, in one place for the function and for the command line, which must not import
+PyMC to know it.
+"""
 
 from typing import Literal, get_args
 

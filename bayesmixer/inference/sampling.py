@@ -1,7 +1,8 @@
 """NUTS and the other PyMC samplers, started and scaled by the Laplace fit.
 
-The model is sampled in coordinates in which the Laplace posterior is a standard normal (`whiten`): the sampler's step size and mass matrix are right
-from the first draw, and a trajectory takes a few leapfrogs instead of tens.
+The model is sampled in coordinates in which the Laplace posterior is a standard normal (`whiten`):
+the sampler's step size and mass matrix are right from the first draw, and a trajectory takes a few
+leapfrogs instead of tens.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from bayesmixer.interrupts import check
 
 
 def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
-    """The same posterior as a model of `white` (P,), the parameters being mode + chol(covariance) white."""
+    """The same posterior as a model of `white` (P,), the parameters being mode + chol(covariance)
+    white.
+    """
     root = np.linalg.cholesky(covariance)
     with pm.Model() as model:
         white = pm.Flat("white", shape=mode.size, initval=np.zeros(mode.size))
@@ -56,20 +59,24 @@ def run(
 ) -> tuple[Array, xr.Dataset]:
     """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
 
-    `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or the name of a PyMC step method ("Slice", "DEMetropolisZ").
-    `target_accept` is the acceptance rate that NUTS tunes its steps to; None takes the sampler's own;
-    `depth` bounds the trees of nutpie and PyMC's NUTS.
+    `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or
+    the name of a PyMC step method ("Slice", "DEMetropolisZ"). `target_accept` is the acceptance
+    rate that NUTS tunes its steps to; None takes the sampler's own; `depth` bounds the trees of
+    nutpie and PyMC's NUTS.
 
     Raises
     ------
     InputError
-        There is no sampler of that name, its package is not installed, or PyMC and it do not go together.
+        There is no sampler of that name, its package is not installed, or PyMC and it do not go
+        together.
     """
     model = whiten(density, mode, covariance)
     cores = cores or min(chains, os.cpu_count() or 1)
     show = bool(show) if show is not None else False
     rng = np.random.default_rng(seed)
-    acceptance: dict[str, Any] = {} if target_accept is None else {"target_accept": float(target_accept)}
+    acceptance: dict[str, Any] = (
+        {} if target_accept is None else {"target_accept": float(target_accept)}
+    )
     if sampler == "nutpie":
         import nutpie
 
@@ -82,25 +89,40 @@ def run(
         check()
         kept = kept or Checkpoint(None)
         batches = []
-        for first in range(0, chains, cores):  # as many chains as run at once: what a restart need not do again
+        for first in range(
+            0, chains, cores
+        ):  # as many chains as run at once: what a restart need not do again
             name, n = f"nuts-{first}", min(cores, chains - first)
             done = kept.get(name)
             if done is None:
                 trace = nutpie.sample(
-                    compiled, draws=draws, tune=tune, chains=n, cores=n, seed=seed + first, progress_bar=show, save_warmup=False, **acceptance
+                    compiled,
+                    draws=draws,
+                    tune=tune,
+                    chains=n,
+                    cores=n,
+                    seed=seed + first,
+                    progress_bar=show,
+                    save_warmup=False,
+                    **acceptance,
                 )
                 if trace["posterior"].sizes["draw"] < draws:  # what nutpie returns after Ctrl-C
                     raise KeyboardInterrupt
                 stats = trace["sample_stats"].to_dataset()
                 done = {"white": trace["posterior"]["white"].values} | {
-                    f"stat_{v}": stats[v].values for v in stats.data_vars if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fiub"
+                    f"stat_{v}": stats[v].values
+                    for v in stats.data_vars
+                    if stats[v].dims == ("chain", "draw") and stats[v].dtype.kind in "fiub"
                 }
                 kept.put(name, **done)
                 check()
             batches.append(done)
         joined = {v: np.concatenate([b[v] for b in batches]) for v in batches[0]}
         coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-        statistics = xr.Dataset({v[5:]: (("chain", "draw"), a) for v, a in joined.items() if v.startswith("stat_")}, coords=coords)
+        statistics = xr.Dataset(
+            {v[5:]: (("chain", "draw"), a) for v, a in joined.items() if v.startswith("stat_")},
+            coords=coords,
+        )
         return mode + joined["white"] @ np.linalg.cholesky(covariance).T, statistics
     else:
         start = [{"white": rng.standard_normal(mode.size)} for _ in range(chains)]
@@ -121,15 +143,23 @@ def run(
                     acceptance.pop("target_accept", None)
                 if sampler in NUTS_SAMPLERS:
                     trace = pm.sample(nuts_sampler=sampler, **acceptance, **common)
-                elif isinstance(getattr(pm, sampler, None), type) and issubclass(getattr(pm, sampler), pm.step_methods.compound.BlockedStep):
+                elif isinstance(getattr(pm, sampler, None), type) and issubclass(
+                    getattr(pm, sampler), pm.step_methods.compound.BlockedStep
+                ):
                     trace = pm.sample(step=getattr(pm, sampler)(), **common)
                 else:
-                    raise InputError("sampler", f"{sampler!r}, expected one of {', '.join(NUTS_SAMPLERS)} or a PyMC step method such as Slice")
+                    raise InputError(
+                        "sampler",
+                        f"{sampler!r}, expected one of {', '.join(NUTS_SAMPLERS)} or a PyMC "
+                        "step method such as Slice",
+                    )
         except InputError:
             raise
         except ImportError as error:
             raise InputError(
-                "sampler", f"{sampler!r} needs a package that is not installed ({error})", "Install it, or use sampler='nutpie'."
+                "sampler",
+                f"{sampler!r} needs a package that is not installed ({error})",
+                "Install it, or use sampler='nutpie'.",
             ) from None
         except (
             TypeError,
@@ -140,14 +170,19 @@ def run(
             RuntimeError,
         ) as error:  # a package of another version than PyMC expects
             found = f"{sampler!r} cannot sample this model here ({type(error).__name__}: {error})"
-            raise InputError("sampler", found, "Use sampler='nutpie', or another version of its package.") from error
+            raise InputError(
+                "sampler", found, "Use sampler='nutpie', or another version of its package."
+            ) from error
     check()  # after Ctrl-C PyMC returns what it has
     white = trace["posterior"]["white"].values
     return mode + white @ np.linalg.cholesky(covariance).T, trace["sample_stats"].to_dataset()
 
 
-def run_smc(density: LogDensity, *, draws: int, chains: int, cores: int | None, seed: int, show: bool | None) -> tuple[Array, xr.Dataset]:
-    """Sequential Monte Carlo from the prior: draws on the unconstrained scale (chain, draw, P) and statistics.
+def run_smc(
+    density: LogDensity, *, draws: int, chains: int, cores: int | None, seed: int, show: bool | None
+) -> tuple[Array, xr.Dataset]:
+    """Sequential Monte Carlo from the prior: draws on the unconstrained scale (chain, draw, P) and
+    statistics.
 
     Raises
     ------
@@ -156,22 +191,38 @@ def run_smc(density: LogDensity, *, draws: int, chains: int, cores: int | None, 
     """
     model = density.model
     if any(isinstance(rv.owner.op, pm.distributions.continuous.FlatRV) for rv in model.free_RVs):
-        raise InputError("method", "smc starts from the prior, and this model's is flat", "Use prior='weak'.")
+        raise InputError(
+            "method", "smc starts from the prior, and this model's is flat", "Use prior='weak'."
+        )
     with model:
         trace = pm.sample_smc(
-            draws=draws, chains=chains, cores=cores or 1, random_seed=seed, progressbar=bool(show), compute_convergence_checks=False
+            draws=draws,
+            chains=chains,
+            cores=cores or 1,
+            random_seed=seed,
+            progressbar=bool(show),
+            compute_convergence_checks=False,
         )
     check()
     posterior = trace["posterior"]
-    columns = [posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables]
-    return np.concatenate(columns, axis=-1), by_stage(trace["sample_stats"].to_dataset(), posterior.sizes["chain"])
+    columns = [
+        posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables
+    ]
+    return np.concatenate(columns, axis=-1), by_stage(
+        trace["sample_stats"].to_dataset(), posterior.sizes["chain"]
+    )
 
 
 def by_stage(stats: xr.Dataset, chains: int) -> xr.Dataset:
-    """Statistics of SMC as (chain, stage), nan after a chain's last stage: PyMC has a list of its own length for each chain."""
+    """Statistics of SMC as (chain, stage), nan after a chain's last stage: PyMC has a list of its
+    own length for each chain.
+    """
     made = {}
     for name, v in stats.data_vars.items():
-        rows = [np.atleast_1d(np.asarray(row, float)) for row in (v.values if chains > 1 else [v.values])]
+        rows = [
+            np.atleast_1d(np.asarray(row, float))
+            for row in (v.values if chains > 1 else [v.values])
+        ]
         table = np.full((chains, max(row.size for row in rows)), np.nan)
         for c, row in enumerate(rows):
             table[c, : row.size] = row

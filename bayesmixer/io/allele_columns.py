@@ -1,4 +1,6 @@
-"""Which columns hold the effect allele and the other one, and where z can come from; what is undecidable is asked."""
+"""Which columns hold the effect allele and the other one, and where z can come from; what is
+undecidable is asked.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ class AlleleParts:
     def split(self, text: pl.DataFrame) -> pl.DataFrame:
         """Add a1 and a2 to text columns by role (the column is among them as `parts`)."""
         parts = pl.col("parts").str.replace_all(r"[_/|,\-\[\]]+", ":").str.split(":")
-        alleles = {side: parts.list.get(k - 1, null_on_oob=True) for side, k in (("a1", self.effect), ("a2", self.other))}
+        alleles = {
+            side: parts.list.get(k - 1, null_on_oob=True)
+            for side, k in (("a1", self.effect), ("a2", self.other))
+        }
         return text.with_columns(**alleles).drop("parts")
 
     def words(self, names: Sequence[str]) -> str:
@@ -44,7 +49,9 @@ class AlleleParts:
         return f"part {self.effect} of {names[self.column]}"
 
 
-def parts_given(path: object, names: Sequence[str], given: Given) -> tuple[AlleleParts | None, Given]:
+def parts_given(
+    path: object, names: Sequence[str], given: Given
+) -> tuple[AlleleParts | None, Given]:
     """Alleles named as a part of a column: a1="variant:4"."""
     m = re.fullmatch(r"(.+):(\d+)", given.columns.get("a1", ""))
     if m is None or given.columns["a1"] in names or m[1] not in names:
@@ -57,7 +64,12 @@ def parts_given(path: object, names: Sequence[str], given: Given) -> tuple[Allel
 
 
 def settle_alleles(
-    table: Table, form: Format, columns: dict[str, int], rows: pl.DataFrame, parts: AlleleParts | None, given: Given
+    table: Table,
+    form: Format,
+    columns: dict[str, int],
+    rows: pl.DataFrame,
+    parts: AlleleParts | None,
+    given: Given,
 ) -> AlleleParts | None:
     """Find a1 and a2 among the columns, or say what is missing.
 
@@ -87,13 +99,22 @@ def settle_alleles(
                 f"columns {ref} and {alt} do not say which allele the effect refers to",
                 f"Name the effect allele with a1=, e.g. a1={alt} (--a1 {alt}).",
             )
-        holder = next((i for i in (columns.get("snp"), *range(len(names))) if i is not None and _holds_alleles(rows[str(i)])), None)
+        holder = next(
+            (
+                i
+                for i in (columns.get("snp"), *range(len(names)))
+                if i is not None and _holds_alleles(rows[str(i)])
+            ),
+            None,
+        )
         if holder is not None and "a2" not in columns:
             name = names[holder]
             raise InputError(
                 table.path,
-                f"the alleles stand inside {name} alone ({rows[str(holder)].drop_nulls()[0]}), and nothing says which the effect refers to",
-                f"Name the part that is the effect allele: a1={name}:4 (--a1 {name}:4) for the last, a1={name}:3 for the one before.",
+                f"the alleles stand inside {name} alone ({rows[str(holder)].drop_nulls()[0]}), "
+                "and nothing says which the effect refers to",
+                f"Name the part that is the effect allele: a1={name}:4 (--a1 {name}:4) for the "
+                f"last, a1={name}:3 for the one before.",
             )
         raise InputError(
             table.path,
@@ -101,7 +122,11 @@ def settle_alleles(
             "Name it with a1= (--a1), and the other allele with a2= (--a2).",
         )
     if columns.get("a2") == columns["a1"]:
-        raise InputError(table.path, f"a1 and a2 are the same column, {names[columns['a1']]}", "Give the other allele's column as a2= (--a2).")
+        raise InputError(
+            table.path,
+            f"a1 and a2 are the same column, {names[columns['a1']]}",
+            "Give the other allele's column as a2= (--a2).",
+        )
     if "a2" not in columns:
         sides = [columns[r] for r in ("ref", "alt") if r in columns]
         if len(sides) < 2:
@@ -116,11 +141,15 @@ def settle_alleles(
 
 
 def _partner(names: Sequence[str], columns: dict[str, int], named: str, other: str) -> None:
-    """Where the user named one allele, the other is the one that is left: of A1 and A2, Allele1 and Allele2, REF and ALT."""
+    """Where the user named one allele, the other is the one that is left: of A1 and A2, Allele1 and
+    Allele2, REF and ALT.
+    """
     if other in columns:
         return
     usual = {*NAMES["a1"], *NAMES["a2"], "minor_allele", "major_allele"}
-    left = [i for i, n in enumerate(names) if i != columns[named] and spellings(normalise(n)) & usual]
+    left = [
+        i for i, n in enumerate(names) if i != columns[named] and spellings(normalise(n)) & usual
+    ]
     if len(left) == 1 and columns[named] not in {columns.get("ref"), columns.get("alt")}:
         columns[other] = left[0]
 
@@ -131,15 +160,27 @@ def _holds_alleles(text: pl.Series) -> bool:
 
 
 def _check_saige(table: Table, form: Format, columns: Mapping[str, int]) -> None:
-    """Allele1, Allele2 and p.value without the columns that tell SAIGE (effect of Allele2) from others (of Allele1)."""
+    """Allele1, Allele2 and p.value without the columns that tell SAIGE (effect of Allele2) from
+    others (of Allele1).
+    """
     names = table.names
-    if form.name != "table" or not {"a1", "a2", "p"} <= set(columns) or names[columns["p"]] != "p.value":
+    if (
+        form.name != "table"
+        or not {"a1", "a2", "p"} <= set(columns)
+        or names[columns["p"]] != "p.value"
+    ):
         return
-    if (names[columns["a1"]], names[columns["a2"]]) == ("Allele1", "Allele2") and "z" not in columns and "Tstat" not in names:
+    if (
+        (names[columns["a1"]], names[columns["a2"]]) == ("Allele1", "Allele2")
+        and "z" not in columns
+        and "Tstat" not in names
+    ):
         raise InputError(
             table.path,
-            "Allele1, Allele2 and p.value: SAIGE's effects refer to Allele2, other programs' to Allele1",
-            "Say which allele the effect refers to: a1=Allele2 (--a1 Allele2) or a1=Allele1 (--a1 Allele1).",
+            "Allele1, Allele2 and p.value: SAIGE's effects refer to Allele2, other programs' "
+            "to Allele1",
+            "Say which allele the effect refers to: a1=Allele2 (--a1 Allele2) or a1=Allele1 "
+            "(--a1 Allele1).",
         )
 
 
@@ -156,15 +197,28 @@ def check_effect(table: Table, columns: Mapping[str, int], given: Given) -> None
     signed = [r for r in SIGNED if r in columns]
     if given.a1_increasing:
         if not has_p:
-            raise InputError(table.path, f"a1_increasing needs P values, and there is no such column (found: {found})", "Name it with p= (--p).")
+            raise InputError(
+                table.path,
+                f"a1_increasing needs P values, and there is no such column (found: {found})",
+                "Name it with p= (--p).",
+            )
     elif not signed:
-        more = " or, if a1 increases the trait in every row, give a1_increasing (--a1-increasing)" if has_p else ""
+        more = (
+            " or, if a1 increases the trait in every row, give a1_increasing (--a1-increasing)"
+            if has_p
+            else ""
+        )
         raise InputError(
             table.path,
             f"no column with an effect size or z-score (found: {found})",
             f"Name it with z= (--z), or beta= and se= (--beta, --se){more}.",
         )
-    elif "z" not in columns and "se" not in columns and not has_p and not ({"ci_lower", "ci_upper"} <= set(columns) or "ci" in columns):
+    elif (
+        "z" not in columns
+        and "se" not in columns
+        and not has_p
+        and not ({"ci_lower", "ci_upper"} <= set(columns) or "ci" in columns)
+    ):
         name = table.names[columns[signed[0]]]
         logs = [n for n in table.names if re.search(r"log.*p|p.*log", normalise(n))]
         hint = f" ({logs[0]}: log10p= (--log10p) or lnp= (--lnp), as its base is)" if logs else ""

@@ -1,4 +1,6 @@
-"""Alleles of a GWAS against those of a panel: same or swapped order, same or other strand, ambiguous, or not the same variant."""
+"""Alleles of a GWAS against those of a panel: same or swapped order, same or other strand,
+ambiguous, or not the same variant.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +52,13 @@ def is_ambiguous(a1: ArrayLike, a2: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(other[code[0]] == code[1])
 
 
-def match_alleles(a1: ArrayLike, a2: ArrayLike, panel_a1: ArrayLike, panel_a2: ArrayLike) -> AlleleMatch:
+def match_alleles(
+    a1: ArrayLike, a2: ArrayLike, panel_a1: ArrayLike, panel_a2: ArrayLike
+) -> AlleleMatch:
     """Compare alleles pairwise with those of a panel.
 
-    Bases match on either strand and in either order; insertions and deletions only letter by letter (in either order),
-    since the complement of a left-aligned indel is another variant.
+    Bases match on either strand and in either order; insertions and deletions only letter by letter
+    (in either order), since the complement of a left-aligned indel is another variant.
 
     Parameters
     ----------
@@ -88,15 +92,19 @@ def match_alleles(a1: ArrayLike, a2: ArrayLike, panel_a1: ArrayLike, panel_a2: A
 
 
 def _codes(*alleles: ArrayLike) -> tuple[list[NDArray[np.int64]], list[str], NDArray[np.int64]]:
-    """Alleles as integers, the letters they stand for, and the integer of each one's complement (-2 where it has none).
+    """Alleles as integers, the letters they stand for, and the integer of each one's complement (-2
+    where it has none).
 
-    There are few different alleles, so that text is handled once for each and the rest is integer arithmetic.
+    There are few different alleles, so that text is handled once for each and the rest is integer
+    arithmetic.
     """
     names: dict[str, int] = {}
     coded = []
     for column in alleles:
         code, unique = pd.factorize(np.asarray(column, dtype=object))
-        table = np.array([names.setdefault(str(u).upper(), len(names)) for u in unique] + [-1], np.int64)
+        table = np.array(
+            [names.setdefault(str(u).upper(), len(names)) for u in unique] + [-1], np.int64
+        )
         coded.append(table[code])
     for letter in list(names):
         if (paired := complement(letter)) is not None:

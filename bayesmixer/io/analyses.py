@@ -1,4 +1,6 @@
-"""Several analyses in one table (beta_EUR beside beta_meta, mtag_z beside Z): which columns belong together."""
+"""Several analyses in one table (beta_EUR beside beta_meta, mtag_z beside Z): which columns belong
+together.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,36 @@ from collections.abc import Callable, Sequence
 
 from bayesmixer.io.names import COUNTS, NAMES, SIGNED, normalise, spellings
 
-STATISTICS = (*SIGNED, "se", "p", "log10p", "lnp", "ci_lower", "ci_upper", "ci", "eaf", "maf", *COUNTS)
+STATISTICS = (
+    *SIGNED,
+    "se",
+    "p",
+    "log10p",
+    "lnp",
+    "ci_lower",
+    "ci_upper",
+    "ci",
+    "eaf",
+    "maf",
+    *COUNTS,
+)
 _ROLE = {name: role for role in STATISTICS for name in NAMES[role]}
-# These belong to an analysis of their own when the table has others beside it (FinnGen with UK Biobank).
+# These belong to an analysis of their own when the table has others beside it (FinnGen with UK
+# Biobank).
 _OF_META = {f"all_inv_var_meta_{stem}": stem for stem in ("beta", "sebeta", "p")}
 # What follows or goes before an effect's name without making it the effect of another analysis
 _NO_AFFIXES = (
-    "z beta b or se p n sd ci l95 u95 95l 95u lower upper low high lo hi min max het hwe i2 q fdr allele freq type direction dir"
+    "z beta b or se p n sd ci l95 u95 95l 95u lower upper low high lo hi min max het hwe i2 q "
+    "fdr allele freq type direction dir"
     " log log10 ln neg minus value chisq chi2 stat df test var r2 units unit"
 )
 _NOT_AFFIXES = frozenset(_NO_AFFIXES.split())
 
 
 def place(name: str) -> tuple[str, str] | None:
-    """Role and affix of a statistic's column: beta_EUR is ("beta", "eur"), SE is ("se", ""); None for anything else."""
+    """Role and affix of a statistic's column: beta_EUR is ("beta", "eur"), SE is ("se", ""); None
+    for anything else.
+    """
     plain = normalise(name)
     if plain in _OF_META:
         return _ROLE[_OF_META[plain]], "all_inv_var_meta"
@@ -54,7 +72,11 @@ class Analyses:
             if found is not None and (found[0] not in SIGNED or numeric(i)):
                 self.members.setdefault(found[1], {}).setdefault(found[0], []).append(i)
         # an analysis is what has an effect
-        self.effects = {a: [i for r in SIGNED for i in roles.get(r, [])] for a, roles in self.members.items() if set(roles) & set(SIGNED)}
+        self.effects = {
+            a: [i for r in SIGNED for i in roles.get(r, [])]
+            for a, roles in self.members.items()
+            if set(roles) & set(SIGNED)
+        }
 
     def affix(self, i: int) -> str:
         """Affix of a column; "" for what has none."""
@@ -70,6 +92,8 @@ class Analyses:
         return (own := self.affix(i)) != affix and own != "" and own in self.effects
 
     def serves(self, role: str, affix: str) -> bool:
-        """Whether a column without affix may serve the analysis of `affix`: where no other could claim it."""
+        """Whether a column without affix may serve the analysis of `affix`: where no other could
+        claim it.
+        """
         others = set(self.effects) - {affix}
         return "" not in others and (not others or role in {"eaf", "maf"})

@@ -9,7 +9,11 @@ _SEX = {"23": "X", "24": "Y", "25": "X", "26": "MT", "M": "MT"}
 
 def chromosome_name(name: object) -> str:
     """Plain name of a chromosome: `"chr1"`, `"01"` and `1` become `"1"`, `"23"` becomes `"X"`."""
-    text = re.sub(r"^chr(omosome)?[_ ]?", "", str(name).strip(), flags=re.IGNORECASE).upper().removesuffix(".0")
+    text = (
+        re.sub(r"^chr(omosome)?[_ ]?", "", str(name).strip(), flags=re.IGNORECASE)
+        .upper()
+        .removesuffix(".0")
+    )
     text = str(int(text)) if text.isdecimal() else text
     return _SEX.get(text, text)
 

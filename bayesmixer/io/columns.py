@@ -1,4 +1,6 @@
-"""Which column of a table plays which role: the user's choice, the format's names, then the usual ones."""
+"""Which column of a table plays which role: the user's choice, the format's names, then the usual
+ones.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ def find_given(path: object, names: Sequence[str], role: str, given: str) -> int
             f"Give {role}= (--{flag(role)}) one of these names.",
         )
     if len(found) > 1:
-        raise InputError(path, f"{len(found)} columns are named '{given}', wanted for {role}", "Rename or remove all but one.")
+        raise InputError(
+            path,
+            f"{len(found)} columns are named '{given}', wanted for {role}",
+            "Rename or remove all but one.",
+        )
     return found[0]
 
 
@@ -48,7 +54,8 @@ def assign(
     names
         Column names as the file writes them.
     preferred
-        Names (normalised) that the recognised format uses, by role; other roles fall back on `NAMES`.
+        Names (normalised) that the recognised format uses, by role; other roles fall back on
+        `NAMES`.
     given
         Column names that the user chose, by role.
     absent
@@ -64,7 +71,8 @@ def assign(
     Raises
     ------
     InputError
-        Two columns for one role, or two analyses, that cannot be told apart; a chosen column that is not there.
+        Two columns for one role, or two analyses, that cannot be told apart; a chosen column that
+        is not there.
     """
     index = index_by_spelling(names)
     roles = {role: find_given(path, names, role, name) for role, name in given.items()}
@@ -74,7 +82,8 @@ def assign(
     affix = analyses.affix(chosen[0]) if chosen else ""
     if not chosen and not set(SIGNED) & set(preferred):
         affix = _the_analysis(path, names, analyses, bool({"p", "log10p", "lnp"} & set(given)))
-    # reference_allele is GWAMA's effect allele, but beside an alternate allele it is the reference's
+    # reference_allele is GWAMA's effect allele, but beside an alternate allele it is the
+    # reference's
     skip = {"reference_allele"} if any(name in index for name in NAMES["alt"]) else set()
     for role, generic in NAMES.items():
         if role in roles or role in absent or (chosen and role in SIGNED):
@@ -84,7 +93,8 @@ def assign(
             for name in preferred.get(role, generic)
             if name not in skip or role != "a1"
             for i in _spelled(index, name)
-            if (i not in taken or role in {"ref", "alt"}) and (role in preferred or not analyses.is_another(i, affix))
+            if (i not in taken or role in {"ref", "alt"})
+            and (role in preferred or not analyses.is_another(i, affix))
         ]
         if affix and role in STATISTICS:
             own = [(normalise(names[i]), i) for i in analyses.column(affix, role) if i not in taken]
@@ -96,10 +106,18 @@ def assign(
         first = names[found[0][1]]
         twice = [i for _, i in found if normalise(names[i]) == normalise(first)]
         if len(set(twice)) > 1:
-            raise InputError(path, f"{len(set(twice))} columns are named '{first}'", "Rename or remove all but one.")
+            raise InputError(
+                path,
+                f"{len(set(twice))} columns are named '{first}'",
+                "Rename or remove all but one.",
+            )
         if role in SIGNED and len({i for _, i in found}) > 1 and role not in preferred:
             which = " and ".join(names[i] for _, i in found)
-            raise InputError(path, f"two columns for {role}: {which}", f"Say which one to use with {role}= (--{flag(role)}).")
+            raise InputError(
+                path,
+                f"two columns for {role}: {which}",
+                f"Say which one to use with {role}= (--{flag(role)}).",
+            )
         roles[role] = found[0][1]
     if len([r for r in SIGNED if r in roles]) > 1:
         # a column of words such as GWAMA's "effects" (++-) is no effect where another column is
@@ -117,7 +135,8 @@ def _spelled(index: Mapping[str, list[int]], name: str) -> list[int]:
 
 
 def _the_analysis(path: object, names: Sequence[str], analyses: Analyses, has_p: bool) -> str:
-    """Affix of the analysis to read where the user named no effect: the one without affix, or the only one.
+    """Affix of the analysis to read where the user named no effect: the one without affix, or the
+    only one.
 
     Raises
     ------
@@ -143,5 +162,6 @@ def _the_analysis(path: object, names: Sequence[str], analyses: Analyses, has_p:
     raise InputError(
         path,
         f"effects of several analyses in one file ({found})",
-        f"Name the effect to read, e.g. {first}={name} (--{flag(first)} {name}); its standard error, P and N are taken from the columns named alike.",
+        f"Name the effect to read, e.g. {first}={name} (--{flag(first)} {name}); its standard "
+        "error, P and N are taken from the columns named alike.",
     )

@@ -1,4 +1,6 @@
-"""Byte streams out of plain, gzip (bgzip), zstd, bzip2 and xz files, hashed as they lie on disk while they are read."""
+"""Byte streams out of plain, gzip (bgzip), zstd, bzip2 and xz files, hashed as they lie on disk
+while they are read.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,11 @@ class ByteStream:
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.is_dir():
-            raise InputError(path, "is a directory, expected a file of summary statistics", "Name the file itself.")
+            raise InputError(
+                path,
+                "is a directory, expected a file of summary statistics",
+                "Name the file itself.",
+            )
         if not path.exists():
             raise InputError(path, "no such file", "Check the name and the folder.")
         try:
@@ -64,10 +70,14 @@ class ByteStream:
                 magic = f.read(8)
             self.size = path.stat().st_size
         except OSError as error:
-            raise InputError(path, f"cannot be read ({error.strerror})", "Check its permissions.") from error
+            raise InputError(
+                path, f"cannot be read ({error.strerror})", "Check its permissions."
+            ) from error
         if not magic:
             raise InputError(path, "the file is empty", "Download or make it again.")
-        self.compression = next((name for start, name in _MAGIC.items() if magic.startswith(start)), "none")
+        self.compression = next(
+            (name for start, name in _MAGIC.items() if magic.startswith(start)), "none"
+        )
         self._hashing = _Hashing(path)
         self._stream = self._decompress(io.BufferedReader(self._hashing, 1 << 20))
         self.bytes_out = 0
@@ -102,7 +112,8 @@ class ByteStream:
             done = self.bytes_out + sum(map(len, parts))
             raise InputError(
                 self.path,
-                f"the {self.compression} data are damaged or cut short after {done:,} bytes of text ({str(error).rstrip('.')})",
+                f"the {self.compression} data are damaged or cut short after {done:,} bytes of "
+                f"text ({str(error).rstrip('.')})",
                 "Copy or download the file again.",
             ) from error
         self.bytes_out += size - wanted

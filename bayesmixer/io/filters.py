@@ -1,4 +1,6 @@
-"""Which variants are left out and why: row filters in a fixed order, each row counted at the first that it fails."""
+"""Which variants are left out and why: row filters in a fixed order, each row counted at the first
+that it fails.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +47,11 @@ class Filters:
     Parameters
     ----------
     info_min, maf_min
-        Variants with INFO or MAF at or below are dropped, where the file has them; None switches the filter off.
+        Variants with INFO or MAF at or below are dropped, where the file has them; None switches
+        the filter off.
     n_min
-        Smallest sample size; "auto" is LDSC's rule, the 90th percentile / 1.5; None switches the filter off.
+        Smallest sample size; "auto" is LDSC's rule, the 90th percentile / 1.5; None switches the
+        filter off.
     keep_ambiguous, keep_indels, keep_mhc
         Whether these variants stay.
     exclude
@@ -66,9 +70,17 @@ class Filters:
         for name, top in (("info_min", 2.0), ("maf_min", 0.5)):
             value = getattr(self, name)
             if value is not None and not 0 <= float(value) < top:
-                raise InputError(name, f"{value} is outside 0 to {top:g}", "Give a number in that range, or None to switch the filter off.")
+                raise InputError(
+                    name,
+                    f"{value} is outside 0 to {top:g}",
+                    "Give a number in that range, or None to switch the filter off.",
+                )
         if isinstance(self.n_min, str) and self.n_min != "auto":
-            raise InputError("n_min", f"'{self.n_min}' is neither a number nor 'auto'", "Give a number, 'auto' or None.")
+            raise InputError(
+                "n_min",
+                f"'{self.n_min}' is neither a number nor 'auto'",
+                "Give a number, 'auto' or None.",
+            )
         if isinstance(self.n_min, int | float) and self.n_min < 0:
             raise InputError("n_min", f"{self.n_min} is negative", "Give a sample size.")
         items = [self.exclude] if isinstance(self.exclude, str | PathLike) else list(self.exclude)
@@ -83,7 +95,12 @@ class Filters:
             out["not_acgt"] = ~(a1.str.contains(letters) & a2.str.contains(letters))
         else:
             symbols = ["I", "D", "R", "-", "*"]
-            out["indel"] = (a1.str.len_bytes() > 1) | (a2.str.len_bytes() > 1) | a1.is_in(symbols) | a2.is_in(symbols)
+            out["indel"] = (
+                (a1.str.len_bytes() > 1)
+                | (a2.str.len_bytes() > 1)
+                | a1.is_in(symbols)
+                | a2.is_in(symbols)
+            )
             out["not_acgt"] = ~(a1.is_in(list("ACGT")) & a2.is_in(list("ACGT")))
         out["same_alleles"] = a1 == a2
         if not self.keep_ambiguous:
@@ -99,34 +116,55 @@ class Filters:
             out["region"] = self._regions.contains(frame["chrom"], frame["pos"])
         return out
 
-    def whole_file(self, frame: pl.DataFrame, counts: dict[str, int], munged: bool) -> tuple[pl.DataFrame, float | None, int]:
+    def whole_file(
+        self, frame: pl.DataFrame, counts: dict[str, int], munged: bool
+    ) -> tuple[pl.DataFrame, float | None, int]:
         """Drop duplicates and low sample sizes, counting into `counts`.
 
-        Returns what is left, the limit on N (None: not applied), and how many of the duplicates have a z of their own.
+        Returns what is left, the limit on N (None: not applied), and how many of the duplicates
+        have a z of their own.
         """
         before = frame.height
         first = frame.select(_first_of_name()).to_series()
         differing = 0
         if before - (kept := int(first.sum())) > 0.01 * before:
-            differing = frame.select(pl.struct("snp", "chrom", "pos", "z").is_first_distinct().sum()).item() - kept
+            differing = (
+                frame.select(pl.struct("snp", "chrom", "pos", "z").is_first_distinct().sum()).item()
+                - kept
+            )
         frame = frame.filter(first)
         placed = frame["pos"] > 0
         if placed.any():
-            keys = [pl.col("chrom"), pl.col("pos"), pl.min_horizontal("a1", "a2").alias("low"), pl.max_horizontal("a1", "a2").alias("high")]
+            keys = [
+                pl.col("chrom"),
+                pl.col("pos"),
+                pl.min_horizontal("a1", "a2").alias("low"),
+                pl.max_horizontal("a1", "a2").alias("high"),
+            ]
             place = frame.select(keys).with_row_index("row").filter(placed)
-            if place["chrom"].n_unique() <= 100 and place["low"].str.len_bytes().max() == 1 == place["high"].str.len_bytes().max():
+            if (
+                place["chrom"].n_unique() <= 100
+                and place["low"].str.len_bytes().max() == 1 == place["high"].str.len_bytes().max()
+            ):
                 # one integer a variant: chromosome, position and the two letters
                 letters = {"A": 0, "C": 1, "G": 2, "T": 3}
-                pair = pl.col("low").replace_strict(letters, return_dtype=pl.Int64) * 4 + pl.col("high").replace_strict(
-                    letters, return_dtype=pl.Int64
-                )
+                pair = pl.col("low").replace_strict(letters, return_dtype=pl.Int64) * 4 + pl.col(
+                    "high"
+                ).replace_strict(letters, return_dtype=pl.Int64)
                 code = {c: i for i, c in enumerate(place["chrom"].unique().to_list())}
-                key = (pl.col("chrom").replace_strict(code, return_dtype=pl.Int64) * 2**40 + pl.col("pos")) * 16 + pair
+                key = (
+                    pl.col("chrom").replace_strict(code, return_dtype=pl.Int64) * 2**40
+                    + pl.col("pos")
+                ) * 16 + pair
             else:
                 key = pl.struct("chrom", "pos", "low", "high")
             again = place.filter(~key.is_first_distinct())["row"]
             if len(again):
-                frame = frame.with_row_index("row").filter(~pl.col("row").is_in(again.implode())).drop("row")
+                frame = (
+                    frame.with_row_index("row")
+                    .filter(~pl.col("row").is_in(again.implode()))
+                    .drop("row")
+                )
         counts["duplicate"] = before - frame.height
         limit: float | None = None
         if self.n_min == "auto":
@@ -143,22 +181,34 @@ class Filters:
 
 
 def _first_of_name() -> pl.Expr:
-    """Rows that are not another of an earlier name: names at different places are different variants.
+    """Rows that are not another of an earlier name: names at different places are different
+    variants.
 
     A name that is a place (1:1000) is shared by all variants there, whose alleles tell them apart.
     """
     snp, placed = pl.col("snp"), pl.col("pos") > 0
     here = pl.when(placed).then(pl.col("pos"))
-    same = pl.struct(snp, pl.when(placed).then(pl.col("chrom")).alias("c"), here.alias("p")).is_first_distinct()
+    same = pl.struct(
+        snp, pl.when(placed).then(pl.col("chrom")).alias("c"), here.alias("p")
+    ).is_first_distinct()
     is_place = placed & snp.str.contains(r"(?i)^(chr)?[0-9XYMT]{1,2}[:_-]\d+$")
     return is_place | snp.is_unique() | same
 
 
-def count_first(frame: pl.DataFrame, reasons: dict[str, pl.Series | pl.Expr], counts: dict[str, int]) -> pl.DataFrame:
-    """Drop every row that fails a filter, adding to `counts` at the first it fails (unknown values pass)."""
+def count_first(
+    frame: pl.DataFrame, reasons: dict[str, pl.Series | pl.Expr], counts: dict[str, int]
+) -> pl.DataFrame:
+    """Drop every row that fails a filter, adding to `counts` at the first it fails (unknown values
+    pass).
+    """
     names = [name for name in ORDER if name in reasons]
     failed = frame.select(
-        **{name: (value if isinstance(value := reasons[name], pl.Series) else value.fill_null(False)) for name in names},
+        **{
+            name: (
+                value if isinstance(value := reasons[name], pl.Series) else value.fill_null(False)
+            )
+            for name in names
+        },
     )
     alive: pl.Series | None = None
     for name in names:

@@ -1,4 +1,6 @@
-"""GWAS file formats recognised by their columns: which allele the effect refers to, and which column plays which role."""
+"""GWAS file formats recognised by their columns: which allele the effect refers to, and which
+column plays which role.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from bayesmixer.io.names import normalise
 
 @dataclass(frozen=True)
 class Format:
-    """One format: how its columns give it away, the names it uses by role, and roles it does not have whatever its names suggest."""
+    """One format: how its columns give it away, the names it uses by role, and roles it does not
+    have whatever its names suggest.
+    """
 
     name: str
     matches: Callable[[frozenset[str]], bool]
@@ -27,11 +31,15 @@ def _has(*names: str) -> Callable[[frozenset[str]], bool]:
 
 
 def _is_daner(found: frozenset[str]) -> bool:
-    return any(re.fullmatch(r"frq_a_\d+", n) for n in found) and any(re.fullmatch(r"frq_u_\d+", n) for n in found)
+    return any(re.fullmatch(r"frq_a_\d+", n) for n in found) and any(
+        re.fullmatch(r"frq_u_\d+", n) for n in found
+    )
 
 
 def _is_metal(found: frozenset[str]) -> bool:
-    return {"markername", "allele1", "allele2"} <= found and ("direction" in found or {"weight", "zscore"} <= found or {"effect", "stderr"} <= found)
+    return {"markername", "allele1", "allele2"} <= found and (
+        "direction" in found or {"weight", "zscore"} <= found or {"effect", "stderr"} <= found
+    )
 
 
 def _is_plink1_meta(found: frozenset[str]) -> bool:
@@ -43,12 +51,23 @@ def _is_mtag(found: frozenset[str]) -> bool:
 
 
 def _is_saige(found: frozenset[str]) -> bool:
-    sure = {"af_allele2", "ac_allele2", "af_allele2_case", "p_value_na", "is_spa", "is_spa_converge", "vart", "vartstar"}
+    sure = {
+        "af_allele2",
+        "ac_allele2",
+        "af_allele2_case",
+        "p_value_na",
+        "is_spa",
+        "is_spa_converge",
+        "vart",
+        "vartstar",
+    }
     return {"allele1", "allele2"} <= found and bool(sure & found)
 
 
 def _is_ldsc(found: frozenset[str]) -> bool:
-    return {"snp", "a1", "a2", "z", "n"} <= found <= {"snp", "a1", "a2", "z", "n", "chr", "bp", "frq"}
+    return (
+        {"snp", "a1", "a2", "z", "n"} <= found <= {"snp", "a1", "a2", "z", "n", "chr", "bp", "frq"}
+    )
 
 
 SAIGE_CUT = "saige, cut down"
@@ -58,8 +77,13 @@ _BY_ALT = {"a1": ("alt",), "a2": ("ref",)}
 
 # Tried in this order; the first that matches is the file's format.
 FORMATS: tuple[Format, ...] = (
-    Format("gwas-vcf", _has("chrom", "pos", "id", "ref", "alt", "qual", "filter", "info", "format"), _BY_ALT),
-    # PLINK 2: A1 is the tested allele, REF or ALT the other one; T_STAT is as good as a z-score at GWAS sample sizes
+    Format(
+        "gwas-vcf",
+        _has("chrom", "pos", "id", "ref", "alt", "qual", "filter", "info", "format"),
+        _BY_ALT,
+    ),
+    # PLINK 2: A1 is the tested allele, REF or ALT the other one; T_STAT is as good as a z-score at
+    # GWAS sample sizes
     Format(
         "plink2",
         _has("id", "ref", "alt", "a1", "obs_ct"),
@@ -75,7 +99,14 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "regenie",
         _has("genpos", "id", "allele0", "allele1", "log10p"),
-        {"snp": ("id",), "pos": ("genpos",), "a1": ("allele1",), "a2": ("allele0",), "eaf": ("a1freq",), "n": ("n",)},
+        {
+            "snp": ("id",),
+            "pos": ("genpos",),
+            "a1": ("allele1",),
+            "a2": ("allele0",),
+            "eaf": ("a1freq",),
+            "n": ("n",),
+        },
     ),
     # SAIGE: Allele2 is the effect allele; Tstat is the score statistic, not a z-score
     *(
@@ -92,18 +123,36 @@ FORMATS: tuple[Format, ...] = (
             },
             absent=("z",),
         )
-        for name, matches in (("saige", _is_saige), (SAIGE_CUT, _has("allele1", "allele2", "tstat", "p_value")))
+        for name, matches in (
+            ("saige", _is_saige),
+            (SAIGE_CUT, _has("allele1", "allele2", "tstat", "p_value")),
+        )
     ),
-    # BOLT-LMM: BETA and SE belong to the infinitesimal model, so its P does too; GENPOS is in Morgans
+    # BOLT-LMM: BETA and SE belong to the infinitesimal model, so its P does too; GENPOS is in
+    # Morgans
     Format(
         "bolt-lmm",
         _has("bp", "genpos", "allele1", "allele0", "a1freq"),
-        {"pos": ("bp",), "a1": ("allele1",), "a2": ("allele0",), "eaf": ("a1freq",), "p": ("p_bolt_lmm_inf", "p_linreg")},
+        {
+            "pos": ("bp",),
+            "a1": ("allele1",),
+            "a2": ("allele0",),
+            "eaf": ("a1freq",),
+            "p": ("p_bolt_lmm_inf", "p_linreg"),
+        },
     ),
     # The control frequency stands for the effect allele's, as in LDSC
-    Format("daner", _is_daner, {"a1": ("a1",), "a2": ("a2",), "n_case": ("nca",), "n_control": ("nco",), "eaf": ()}),
+    Format(
+        "daner",
+        _is_daner,
+        {"a1": ("a1",), "a2": ("a2",), "n_case": ("nca",), "n_control": ("nco",), "eaf": ()},
+    ),
     Format("fastgwa", _has("snp", "a1", "a2", "n", "af1", "beta", "se", "p"), {"eaf": ("af1",)}),
-    Format("gcta-ma", lambda found: found == {"snp", "a1", "a2", "freq", "b", "se", "p", "n"}, {"eaf": ("freq",), "beta": ("b",)}),
+    Format(
+        "gcta-ma",
+        lambda found: found == {"snp", "a1", "a2", "freq", "b", "se", "p", "n"},
+        {"eaf": ("freq",), "beta": ("b",)},
+    ),
     Format(
         "gwas-ssf-harmonised",
         _has("hm_effect_allele", "hm_other_allele"),
@@ -132,7 +181,15 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "metal",
         _is_metal,
-        {"a1": ("allele1",), "a2": ("allele2",), "z": ("zscore",), "beta": ("effect",), "se": ("stderr",), "eaf": ("freq1",), "p": ("p_value",)},
+        {
+            "a1": ("allele1",),
+            "a2": ("allele2",),
+            "z": ("zscore",),
+            "beta": ("effect",),
+            "se": ("stderr",),
+            "eaf": ("freq1",),
+            "p": ("p_value",),
+        },
     ),
     # PLINK 1.9 --meta-analysis: N counts studies; P(R) and OR(R) are the random effects
     Format(
@@ -155,9 +212,13 @@ FORMATS: tuple[Format, ...] = (
             "log10p": (),
             "eaf": ("meta_freq", "frq", "freq", "eaf"),
         },
-        note="N of the GWAS that MTAG was given; its results amount to N x (mean mtag_z^2 - 1) / (mean z^2 - 1)",
+        note=(
+            "N of the GWAS that MTAG was given; its results amount to N x (mean mtag_z^2 - 1) / "
+            "(mean z^2 - 1)"
+        ),
     ),
-    # Neale lab: alleles stand inside `variant` (chromosome:position:ref:alt), the effect is that of alt
+    # Neale lab: alleles stand inside `variant` (chromosome:position:ref:alt), the effect is that of
+    # alt
     Format(
         "neale",
         _has("variant", "minor_allele", "minor_af", "ac", "ytx", "beta"),
@@ -168,18 +229,33 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "finngen",
         _has("ref", "alt", "af_alt", "beta", "sebeta"),
-        {**_BY_ALT, "snp": ("rsids",), "chrom": ("chrom",), "se": ("sebeta",), "p": ("pval",), "log10p": ("mlogp",), "eaf": ("af_alt",)},
+        {
+            **_BY_ALT,
+            "snp": ("rsids",),
+            "chrom": ("chrom",),
+            "se": ("sebeta",),
+            "p": ("pval",),
+            "log10p": ("mlogp",),
+            "eaf": ("af_alt",),
+        },
     ),
     Format(
         "snptest",
-        lambda found: {"allelea", "alleleb"} <= found and any(n.startswith("frequentist_add") for n in found),
+        lambda found: (
+            {"allelea", "alleleb"} <= found and any(n.startswith("frequentist_add") for n in found)
+        ),
         {
             "a1": ("alleleb",),
             "a2": ("allelea",),
             # 2.5 adds the model and the phenotype: frequentist_add_beta_1:add/sle=1
             "beta": ("frequentist_add_beta_1", "frequentist_add_beta_1_add_*"),
             "se": ("frequentist_add_se_1", "frequentist_add_se_1_add_*"),
-            "p": ("frequentist_add_pvalue", "frequentist_add_lrt_pvalue", "frequentist_add_wald_pvalue_1", "frequentist_add_score_pvalue"),
+            "p": (
+                "frequentist_add_pvalue",
+                "frequentist_add_lrt_pvalue",
+                "frequentist_add_wald_pvalue_1",
+                "frequentist_add_score_pvalue",
+            ),
             "n": ("all_total",),
             "n_case": ("cases_total",),
             "n_control": ("controls_total",),
@@ -201,7 +277,13 @@ def table_format() -> Format:
 
 
 def daner_counts(names: Sequence[str]) -> tuple[int, int, int]:
-    """Cases and controls from a daner header's FRQ_A_n and FRQ_U_n, and the index of the latter column."""
+    """Cases and controls from a daner header's FRQ_A_n and FRQ_U_n, and the index of the latter
+    column.
+    """
     cases = next(int(m[1]) for n in names if (m := re.fullmatch(r"frq_a_(\d+)", normalise(n))))
-    i, controls = next((i, int(m[1])) for i, n in enumerate(names) if (m := re.fullmatch(r"frq_u_(\d+)", normalise(n))))
+    i, controls = next(
+        (i, int(m[1]))
+        for i, n in enumerate(names)
+        if (m := re.fullmatch(r"frq_u_(\d+)", normalise(n)))
+    )
     return cases, controls, i

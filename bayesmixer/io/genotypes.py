@@ -1,6 +1,8 @@
-"""Genotypes of a reference panel: PLINK bed and PLINK2 pgen files behind one reader, a chromosome at a time.
+"""Genotypes of a reference panel: PLINK bed and PLINK2 pgen files behind one reader, a chromosome
+at a time.
 
-Both are read as hard calls 0, 1, 2 of the counted allele (`a1`: allele 1 of a bim file, ALT of a pvar file), negative where missing.
+Both are read as hard calls 0, 1, 2 of the counted allele (`a1`: allele 1 of a bim file, ALT of a
+pvar file), negative where missing.
 """
 
 from __future__ import annotations
@@ -65,20 +67,29 @@ class Panel:
                 if self._open is None:
                     from bed_reader import open_bed
 
-                    self._open = open_bed(path, iid_count=self.file_samples, sid_count=self.file_variants)
+                    self._open = open_bed(
+                        path, iid_count=self.file_samples, sid_count=self.file_variants
+                    )
                 rows = slice(None) if self.keep is None else self.keep.astype(np.int64)
                 g = self._open.read(np.s_[rows, a:b], dtype="int8", order="F", num_threads=1)
                 return np.ascontiguousarray(g.T)
             if self._open is None:
                 from pgenlib import PgenReader
 
-                self._open = PgenReader(bytes(path), raw_sample_ct=self.file_samples, variant_ct=self.file_variants, sample_subset=self.keep)
+                self._open = PgenReader(
+                    bytes(path),
+                    raw_sample_ct=self.file_samples,
+                    variant_ct=self.file_variants,
+                    sample_subset=self.keep,
+                )
             out = np.empty((b - a, self.n_samples), np.int8)
             self._open.read_range(a, b, out)
             return out
         except (OSError, RuntimeError, ValueError) as error:
             raise InputError(
-                path, f"genotypes cannot be read ({error})", "Check that the file is whole and belongs to its variants and samples."
+                path,
+                f"genotypes cannot be read ({error})",
+                "Check that the file is whole and belongs to its variants and samples.",
             ) from None
 
     def close(self) -> None:
@@ -105,9 +116,11 @@ def open_panels(
     Parameters
     ----------
     genotypes
-        A prefix, a .bed or .pgen file, a pattern with `{chrom}`, `@` or `*` in place of the chromosome, or a list of these.
+        A prefix, a .bed or .pgen file, a pattern with `{chrom}`, `@` or `*` in place of the
+        chromosome, or a list of these.
     keep
-        Sample ids to use: a file (ids in the first column, or in the second of two or more) or the ids; all samples by default.
+        Sample ids to use: a file (ids in the first column, or in the second of two or more) or the
+        ids; all samples by default.
     chromosomes
         Names of the chromosomes to use; by default the autosomes.
 
@@ -119,25 +132,47 @@ def open_panels(
     Raises
     ------
     InputError
-        A file is missing, truncated, of another format, or does not fit the others; variants are not sorted; nothing is left.
+        A file is missing, truncated, of another format, or does not fit the others; variants are
+        not sorted; nothing is left.
     """
-    wanted = None if chromosomes is None else [chromosome_name(c) for c in ([chromosomes] if isinstance(chromosomes, str | int) else chromosomes)]
+    wanted = (
+        None
+        if chromosomes is None
+        else [
+            chromosome_name(c)
+            for c in ([chromosomes] if isinstance(chromosomes, str | int) else chromosomes)
+        ]
+    )
     if wanted is not None and not wanted:
-        raise InputError("chromosomes", "an empty list", "Name at least one chromosome, or leave the argument out.")
+        raise InputError(
+            "chromosomes",
+            "an empty list",
+            "Name at least one chromosome, or leave the argument out.",
+        )
     ids = None if keep is None else _sample_ids(keep)
     panels: dict[str, Panel] = {}
     found: set[str] = set()
     for path in _find(genotypes, wanted):
         for panel in _panels_of_file(path, ids, wanted, found):
             if panel.chrom in panels:
-                raise InputError(path, f"chromosome {panel.chrom} is also in {panels[panel.chrom].files[0]}", "Give each chromosome once.")
+                raise InputError(
+                    path,
+                    f"chromosome {panel.chrom} is also in {panels[panel.chrom].files[0]}",
+                    "Give each chromosome once.",
+                )
             panels[panel.chrom] = panel
     missing = [c for c in wanted or () if c not in panels]
     if missing:
-        raise InputError("chromosomes", f"no variant of chromosome {', '.join(missing)} (found: {', '.join(sorted(found, key=chromosome_rank))})")
+        raise InputError(
+            "chromosomes",
+            f"no variant of chromosome {', '.join(missing)} (found: "
+            f"{', '.join(sorted(found, key=chromosome_rank))})",
+        )
     if not panels:
         raise InputError(
-            genotypes, f"no autosome among the chromosomes {', '.join(sorted(found, key=chromosome_rank))}", "Name those to use with chromosomes."
+            genotypes,
+            f"no autosome among the chromosomes {', '.join(sorted(found, key=chromosome_rank))}",
+            "Name those to use with chromosomes.",
         )
     return [panels[c] for c in sorted(panels, key=chromosome_rank)]
 
@@ -146,7 +181,9 @@ def _find(genotypes: str | Path | Sequence[str | Path], wanted: list[str] | None
     """.bed or .pgen files of the argument."""
     items = [genotypes] if isinstance(genotypes, str | Path) else list(genotypes)
     if not items:
-        raise InputError("genotypes", "an empty list", "Give a prefix of bed/bim/fam or pgen/pvar/psam files.")
+        raise InputError(
+            "genotypes", "an empty list", "Give a prefix of bed/bim/fam or pgen/pvar/psam files."
+        )
     out: list[Path] = []
     for item in items:
         text = str(item)
@@ -160,8 +197,17 @@ def _find(genotypes: str | Path | Sequence[str | Path], wanted: list[str] | None
         if Path(item) in beds:
             beds = [Path(item)]
         if not beds:
-            what = "is a folder" if Path(text).is_dir() else f"neither {text}.bed nor {text}.pgen exists"
-            raise InputError(item, what, "Give the prefix of bed/bim/fam or pgen/pvar/psam files, with {chrom} or @ in place of the chromosome.")
+            what = (
+                "is a folder"
+                if Path(text).is_dir()
+                else f"neither {text}.bed nor {text}.pgen exists"
+            )
+            raise InputError(
+                item,
+                what,
+                "Give the prefix of bed/bim/fam or pgen/pvar/psam files, with {chrom} or @ in "
+                "place of the chromosome.",
+            )
         out.append(beds[0])
     return list(dict.fromkeys(out))
 
@@ -169,23 +215,36 @@ def _find(genotypes: str | Path | Sequence[str | Path], wanted: list[str] | None
 def _glob(item: object, text: str, pattern: str, wanted: list[str] | None) -> list[Path]:
     folder, name = Path(pattern).parent, Path(pattern).name
     if "*" in str(folder):
-        raise InputError(item, "the chromosome stands in the name of a folder", "Give a list of prefixes instead.")
+        raise InputError(
+            item,
+            "the chromosome stands in the name of a folder",
+            "Give a list of prefixes instead.",
+        )
     out: list[Path] = []
     # {chrom} and @ stand for a chromosome's name, * for anything
     regex = (
-        re.escape(Path(text).name).replace(re.escape("{chrom}"), "(?P<c>[0-9A-Za-z]+)", 1).replace("@", "(?P<c>[0-9A-Za-z]+)", 1).replace(r"\*", ".*")
+        re.escape(Path(text).name)
+        .replace(re.escape("{chrom}"), "(?P<c>[0-9A-Za-z]+)", 1)
+        .replace("@", "(?P<c>[0-9A-Za-z]+)", 1)
+        .replace(r"\*", ".*")
     )
     regex = regex.replace(re.escape("{chrom}"), "(?P=c)").replace("@", "(?P=c)")
     for suffix in (".bed", ".pgen"):
         for path in sorted(folder.glob(name + suffix)) if folder.is_dir() else []:
             match = re.fullmatch(regex, path.name.removesuffix(suffix))
-            if match is None or (wanted is not None and "c" in match.groupdict() and chromosome_name(match["c"]) not in wanted):
+            if match is None or (
+                wanted is not None
+                and "c" in match.groupdict()
+                and chromosome_name(match["c"]) not in wanted
+            ):
                 continue
             if path.with_suffix("").as_posix() not in {p.with_suffix("").as_posix() for p in out}:
                 out.append(path)
     if not out:
         which = f" of chromosome {', '.join(wanted)}" if wanted else ""
-        raise InputError(item, f"no .bed or .pgen file matches{which}", "Check the folder and the pattern.")
+        raise InputError(
+            item, f"no .bed or .pgen file matches{which}", "Check the folder and the pattern."
+        )
     return out
 
 
@@ -194,12 +253,22 @@ def _sample_ids(keep: str | Path | Iterable[str]) -> set[str]:
         return {str(i) for i in keep}
     path = Path(keep)
     if not path.is_file():
-        raise InputError(path, "no such file of sample ids", "One sample a line: its id, or family and id.")
-    lines = [line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return {words[1] if len(words) > 1 else words[0] for words in lines if words and not words[0].startswith("#")}
+        raise InputError(
+            path, "no such file of sample ids", "One sample a line: its id, or family and id."
+        )
+    lines = [
+        line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
+    return {
+        words[1] if len(words) > 1 else words[0]
+        for words in lines
+        if words and not words[0].startswith("#")
+    }
 
 
-def _panels_of_file(path: Path, ids: set[str] | None, wanted: list[str] | None, found: set[str]) -> list[Panel]:
+def _panels_of_file(
+    path: Path, ids: set[str] | None, wanted: list[str] | None, found: set[str]
+) -> list[Panel]:
     """Check one file set and cut it into chromosomes."""
     bed = path.suffix == ".bed"
     names = (".bim", ".fam") if bed else (".pvar", ".psam")
@@ -212,7 +281,9 @@ def _panels_of_file(path: Path, ids: set[str] | None, wanted: list[str] | None, 
         rows = np.flatnonzero([s in ids for s in samples]).astype(np.uint32)
         if not len(rows):
             raise InputError(
-                "keep", f"none of the {len(ids):,} sample ids is among the {len(samples):,} of {files[2]}", f"Ids there look like {samples[0]}."
+                "keep",
+                f"none of the {len(ids):,} sample ids is among the {len(samples):,} of {files[2]}",
+                f"Ids there look like {samples[0]}.",
             )
     n = len(samples) if rows is None else len(rows)
     if n < 3:
@@ -223,17 +294,24 @@ def _panels_of_file(path: Path, ids: set[str] | None, wanted: list[str] | None, 
     for a, b in zip(starts, [*starts[1:], len(table)], strict=True):
         chrom = chromosome_name(values[codes[a]])
         found.add(chrom)
-        if (wanted is not None and chrom not in wanted) or (wanted is None and not (chrom.isdecimal() and chrom != "0")):
+        if (wanted is not None and chrom not in wanted) or (
+            wanted is None and not (chrom.isdecimal() and chrom != "0")
+        ):
             continue
         if any(p.chrom == chrom for p in out):
-            raise InputError(f"{files[1]}, line {a + 1}", f"chromosome {chrom} starts a second time", "Sort the file: plink2 --sort-vars.")
+            raise InputError(
+                f"{files[1]}, line {a + 1}",
+                f"chromosome {chrom} starts a second time",
+                "Sort the file: plink2 --sort-vars.",
+            )
         part = table.iloc[a:b].reset_index(drop=True).drop(columns="chrom")
         back = np.flatnonzero(np.diff(part["pos"].to_numpy()) < 0)
         if len(back):
             i = int(back[0]) + 1
             raise InputError(
                 files[1],
-                f"positions are not sorted: {part['snp'].iloc[i]} at {chrom}:{part['pos'].iloc[i]} follows {chrom}:{part['pos'].iloc[i - 1]}",
+                f"positions are not sorted: {part['snp'].iloc[i]} at "
+                f"{chrom}:{part['pos'].iloc[i]} follows {chrom}:{part['pos'].iloc[i - 1]}",
                 "Sort the file: plink2 --sort-vars.",
             )
         out.append(Panel(chrom, part, n, files, int(a), len(table), len(samples), rows))
@@ -250,12 +328,21 @@ def _check_bed(path: Path, variants: int, samples: int) -> None:
             "Expected the output of plink --make-bed; a BED file of regions is another format.",
         )
     if head[2:] == b"\x00":
-        raise InputError(path, "stored by individual, expected by variant", "Rewrite it: plink --make-bed.")
+        raise InputError(
+            path, "stored by individual, expected by variant", "Rewrite it: plink --make-bed."
+        )
     size, expected = path.stat().st_size, 3 + math.ceil(samples / 4) * variants
     if head[2:] != b"\x01" or size != expected:
-        state = "truncated or of other files" if size < expected else "longer than its bim and fam files say"
+        state = (
+            "truncated or of other files"
+            if size < expected
+            else "longer than its bim and fam files say"
+        )
         raise InputError(
-            path, f"{size:,} bytes, expected {expected:,} for {variants:,} variants and {samples:,} samples: {state}", "Copy all three files again."
+            path,
+            f"{size:,} bytes, expected {expected:,} for {variants:,} variants and {samples:,} "
+            f"samples: {state}",
+            "Copy all three files again.",
         )
 
 
@@ -263,14 +350,23 @@ def _check_pgen(path: Path, variants: int, samples: int) -> None:
     with path.open("rb") as f:
         head = f.read(11)
     if head[:2] != b"\x6c\x1b":
-        raise InputError(path, "not a PLINK2 pgen file (its first bytes are not 6c 1b)", "Expected the output of plink2 --make-pgen.")
+        raise InputError(
+            path,
+            "not a PLINK2 pgen file (its first bytes are not 6c 1b)",
+            "Expected the output of plink2 --make-pgen.",
+        )
     if head[2:3] == b"\x01":
-        raise InputError(path, "a bed file under the name of a pgen file", "Rename it to .bed, with bim and fam files beside it.")
+        raise InputError(
+            path,
+            "a bed file under the name of a pgen file",
+            "Rename it to .bed, with bim and fam files beside it.",
+        )
     # modes 02 and up carry the counts
     counts = np.frombuffer(head[3:11], "<u4")
     if len(counts) == 2 and (counts[0], counts[1]) != (variants, samples):
         raise InputError(
             path,
-            f"{counts[0]:,} variants and {counts[1]:,} samples; its pvar and psam files have {variants:,} and {samples:,}",
+            f"{counts[0]:,} variants and {counts[1]:,} samples; its pvar and psam files have "
+            f"{variants:,} and {samples:,}",
             "Copy all three files again.",
         )

@@ -1,4 +1,6 @@
-"""What the user said about a file: column names by role, sample sizes as numbers, the genome build."""
+"""What the user said about a file: column names by role, sample sizes as numbers, the genome
+build.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Given:
 
     def __post_init__(self) -> None:
         if self.decimal not in DECIMALS:
-            raise InputError("decimal", f"'{self.decimal}' is no decimal sign", "Give 'point' or 'comma'.")
+            raise InputError(
+                "decimal", f"'{self.decimal}' is no decimal sign", "Give 'point' or 'comma'."
+            )
 
     @property
     def decimal_comma(self) -> bool:

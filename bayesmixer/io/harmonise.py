@@ -1,7 +1,8 @@
-"""Text columns by role -> z, N, alleles and positions as numbers, with the reason why a row cannot be used.
+"""Text columns by role -> z, N, alleles and positions as numbers, with the reason why a row cannot
+be used.
 
-A value that cannot be (an infinite P, a standard error of 0, a frequency of -9) is taken as unknown; its row stays
-where another column serves.
+A value that cannot be (an infinite P, a standard error of 0, a frequency of -9) is taken as
+unknown; its row stays where another column serves.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ class Plan:
     Parameters
     ----------
     routes
-        Where z comes from, in order of preference; later ones serve rows where the earlier have no value.
+        Where z comes from, in order of preference; later ones serve rows where the earlier have no
+        value.
     n_rule
         "constant", "case_control", "total_less_cases", "n_times", "n_eff", "n_eff_half" or "n".
     n_constant
-        Sample size of all variants ("constant"), or what N is multiplied with ("n_times": the effective share of it).
+        Sample size of all variants ("constant"), or what N is multiplied with ("n_times": the
+        effective share of it).
     a1_increasing
         Whether a1 is the allele that increases the trait in every row (no signed column needed).
     log10p_sign
@@ -42,7 +45,8 @@ class Plan:
     is_vcf
         Whether the FILTER field is looked at.
     interval
-        What the confidence limits are of: "ratio" (odds ratios), "effect", or "" where there are none to use.
+        What the confidence limits are of: "ratio" (odds ratios), "effect", or "" where there are
+        none to use.
     se_of_ratio
         Whether standard errors are those of odds ratios, not of their logarithms.
     """
@@ -79,7 +83,9 @@ class Seen:
     example: tuple[str, str] | None = None
 
 
-def numbers(text: pl.DataFrame, plan: Plan, seen: Seen | None = None) -> tuple[pl.DataFrame, dict[str, pl.Series | pl.Expr]]:
+def numbers(
+    text: pl.DataFrame, plan: Plan, seen: Seen | None = None
+) -> tuple[pl.DataFrame, dict[str, pl.Series | pl.Expr]]:
     """Convert one chunk.
 
     Parameters
@@ -94,8 +100,8 @@ def numbers(text: pl.DataFrame, plan: Plan, seen: Seen | None = None) -> tuple[p
     Returns
     -------
     frame, reasons
-        Columns snp, chrom, pos, a1, a2, z, n and beta, se, p, eaf, maf, info, n_case, n_control where there are any;
-        and for each filter that can fail here, which rows fail it.
+        Columns snp, chrom, pos, a1, a2, z, n and beta, se, p, eaf, maf, info, n_case, n_control
+        where there are any; and for each filter that can fail here, which rows fail it.
     """
     seen = Seen() if seen is None else seen
     rows = text.height
@@ -108,7 +114,9 @@ def numbers(text: pl.DataFrame, plan: Plan, seen: Seen | None = None) -> tuple[p
         additive = test.is_in(["ADD", "ADDITIVE", *(m.upper() for m in MISSING)])
         reasons["test_not_additive"] = (~additive & test.is_not_null()).fill_null(False)
     if plan.is_vcf:
-        reasons["vcf_filter"] = (~text["filter"].is_in(["PASS", "."]) & text["filter"].is_not_null()).fill_null(False)
+        reasons["vcf_filter"] = (
+            ~text["filter"].is_in(["PASS", "."]) & text["filter"].is_not_null()
+        ).fill_null(False)
     place = _place(text)
     bad: dict[str, pl.Series] = {}
     log_p = _log_p(text, v, plan, bad)
@@ -143,8 +151,12 @@ def numbers(text: pl.DataFrame, plan: Plan, seen: Seen | None = None) -> tuple[p
         seen.blank += _blank(text, z_missing)
     named = (place["snp"] != "") | (place["pos"] == 0)
     if not named.all():
-        parts = pl.concat_str("chrom", pl.col("pos").cast(pl.String), "a2", "a1", separator=":", ignore_nulls=True)
-        columns["snp"] = place["snp"].zip_with(named, pl.DataFrame(columns).select(parts).to_series())
+        parts = pl.concat_str(
+            "chrom", pl.col("pos").cast(pl.String), "a2", "a1", separator=":", ignore_nulls=True
+        )
+        columns["snp"] = place["snp"].zip_with(
+            named, pl.DataFrame(columns).select(parts).to_series()
+        )
     for role in ("beta", "se", "p", "eaf", "maf", "info", "n_case", "n_control"):
         if role in v:
             columns[role] = v[role]
@@ -165,14 +177,18 @@ def _unknown(v: dict[str, pl.Series], role: str, possible: pl.Series | None, see
 
 
 def _effects(v: dict[str, pl.Series], plan: Plan, bad: dict[str, pl.Series]) -> None:
-    """Log odds ratios as effects, and standard errors out of confidence limits; what cannot be becomes unknown."""
+    """Log odds ratios as effects, and standard errors out of confidence limits; what cannot be
+    becomes unknown.
+    """
     if "odds_ratio" in v:
         ratio = v["odds_ratio"]
         bad["odds_ratio_not_positive"] = (ratio <= 0) | ratio.is_infinite()
         log_ratio = _log(ratio)
         if plan.se_of_ratio and "se" in v:
             v["se"] = v["se"] / ratio
-        v["beta"] = v["beta"].zip_with(v["beta"].is_not_null(), log_ratio) if "beta" in v else log_ratio
+        v["beta"] = (
+            v["beta"].zip_with(v["beta"].is_not_null(), log_ratio) if "beta" in v else log_ratio
+        )
     if "se" in v:
         bad["se_not_positive"] = (v["se"] <= 0) | v["se"].is_infinite()
         if bad["se_not_positive"].any():
@@ -212,7 +228,9 @@ def _missing(text: pl.Series) -> pl.Series:
     return text.is_null() | text.str.to_lowercase().is_in([m for m in MISSING if m != "-"])
 
 
-def _not_numeric(text: pl.DataFrame, v: dict[str, pl.Series], no_z: pl.Series, no_n: pl.Series, seen: Seen) -> pl.Series:
+def _not_numeric(
+    text: pl.DataFrame, v: dict[str, pl.Series], no_z: pl.Series, no_n: pl.Series, seen: Seen
+) -> pl.Series:
     """Rows that lack z or N while text stands where a number belongs."""
     wrong = pl.Series(np.zeros(text.height, dtype=bool))
     for needed, roles in ((no_z, (*_STATISTICS, "p")), (no_n, _SIZES)):
@@ -221,7 +239,12 @@ def _not_numeric(text: pl.DataFrame, v: dict[str, pl.Series], no_z: pl.Series, n
         for role in roles:
             if role not in text.columns:
                 continue
-            lost = needed & to_float(text[role]).is_null() & ~is_missing(text[role]) & ~text[role].str.contains(_BOUND).fill_null(False)
+            lost = (
+                needed
+                & to_float(text[role]).is_null()
+                & ~is_missing(text[role])
+                & ~text[role].str.contains(_BOUND).fill_null(False)
+            )
             if lost.any():
                 wrong = wrong | lost
                 seen.example = seen.example or (role, str(text[role].filter(lost)[0]))
@@ -233,13 +256,19 @@ def _info(text: pl.Series) -> pl.Series:
     values = to_float(text)
     listed = values.is_null() & text.str.contains(",", literal=True)
     if listed.fill_null(False).any():
-        mean = text.str.split(",").list.eval(pl.element().cast(pl.Float64, strict=False).fill_nan(None)).list.mean()
+        mean = (
+            text.str.split(",")
+            .list.eval(pl.element().cast(pl.Float64, strict=False).fill_nan(None))
+            .list.mean()
+        )
         values = values.zip_with(~listed.fill_null(False), mean)
     return values
 
 
 def _place(text: pl.DataFrame) -> dict[str, pl.Series]:
-    """Identifier, chromosome and position; places out of identifiers such as chr2:1000:A:G where the columns have none."""
+    """Identifier, chromosome and position; places out of identifiers such as chr2:1000:A:G where
+    the columns have none.
+    """
     rows = text.height
     empty = pl.Series([""], dtype=pl.String).new_from_index(0, rows)
     snp = text["snp"] if "snp" in text.columns else empty
@@ -255,8 +284,13 @@ def _place(text: pl.DataFrame) -> dict[str, pl.Series]:
             there, known = _chromosomes(part.struct.field("1")), chrom.gather(nowhere)
             agree = (there != "") & (found > 0) & ((known == "") | (known == there))
             at = nowhere.filter(agree)
-            chrom, pos = chrom.clone().scatter(at, there.filter(agree)), pos.scatter(at, found.filter(agree))
-    no_name = snp.is_null() | (snp.str.len_bytes() <= 7) & snp.str.to_lowercase().is_in([*MISSING, "0", "unknown"])
+            chrom, pos = (
+                chrom.clone().scatter(at, there.filter(agree)),
+                pos.scatter(at, found.filter(agree)),
+            )
+    no_name = snp.is_null() | (snp.str.len_bytes() <= 7) & snp.str.to_lowercase().is_in(
+        [*MISSING, "0", "unknown"]
+    )
     no_name = no_name | snp.str.contains(r"^[-_.?*\s]+$")
     return {"snp": snp.zip_with(~no_name.fill_null(True), empty), "chrom": chrom, "pos": pos}
 
@@ -266,7 +300,9 @@ def _chromosomes(text: pl.Series) -> pl.Series:
     return text.replace_strict(names, return_dtype=pl.String).fill_null("")
 
 
-def _log_p(text: pl.DataFrame, v: dict[str, pl.Series], plan: Plan, bad: dict[str, pl.Series]) -> Floats | None:
+def _log_p(
+    text: pl.DataFrame, v: dict[str, pl.Series], plan: Plan, bad: dict[str, pl.Series]
+) -> Floats | None:
     """ln P from P, -log10 P and ln P; also sets v["p"]."""
     log_p: Floats | None = None
     outside = pl.Series(np.zeros(text.height, dtype=bool))
@@ -283,7 +319,9 @@ def _log_p(text: pl.DataFrame, v: dict[str, pl.Series], plan: Plan, bad: dict[st
         outside = outside | pl.Series(other > 0)
         other = np.where(other > 0, np.nan, other) + 0.0  # -0 to 0
         # P itself has more digits where it has not underflowed
-        log_p = other if log_p is None else np.where(np.isfinite(log_p) | np.isnan(other), log_p, other)
+        log_p = (
+            other if log_p is None else np.where(np.isfinite(log_p) | np.isnan(other), log_p, other)
+        )
         with np.errstate(under="ignore"):
             v["p"] = pl.Series(np.exp(log_p)).fill_nan(None)
     if log_p is not None:

@@ -1,4 +1,6 @@
-"""What a file loses to values that cannot be: a word where it is more than a trace, an error where it is much."""
+"""What a file loses to values that cannot be: a word where it is more than a trace, an error where
+it is much.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,19 @@ from bayesmixer.io.filters import ORDER
 from bayesmixer.io.harmonise import Seen
 from bayesmixer.io.names import flag
 
-# Filters that do what the user or a usual limit asks, or what the kind of file brings with it, are no loss.
-_EXPECTED = {"test_not_additive", "vcf_filter", "indel", "ambiguous", "info", "maf", "mhc", "region", "n_low"}
+# Filters that do what the user or a usual limit asks, or what the kind of file brings with it, are
+# no loss.
+_EXPECTED = {
+    "test_not_additive",
+    "vcf_filter",
+    "indel",
+    "ambiguous",
+    "info",
+    "maf",
+    "mhc",
+    "region",
+    "n_low",
+}
 # ... but these take much only where something is odd: N of many kinds, alleles in the wrong column
 _ODD_IF_MUCH = {"vcf_filter", "indel", "n_low"}
 LOSSES = tuple(name for name in ORDER if name not in _EXPECTED)
@@ -22,11 +35,23 @@ _TRACE, _MUCH, _FEW, _SMALL_FILE = 0.01, 0.2, 4, 20
 def check_max_loss(max_loss: float) -> None:
     """Refuse a share that is none."""
     if not 0 <= max_loss <= 1:
-        raise InputError("max_loss", f"{max_loss} is outside 0 to 1", "Give the share of rows that one reason may take, e.g. 0.2.")
+        raise InputError(
+            "max_loss",
+            f"{max_loss} is outside 0 to 1",
+            "Give the share of rows that one reason may take, e.g. 0.2.",
+        )
 
 
-def check_loss(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, max_loss: float, name: Mapping[str, str]) -> None:
-    """Warn of a reason that takes more than 1% of the rows, refuse one that takes more than `max_loss`.
+def check_loss(
+    path: Path,
+    counts: Mapping[str, int],
+    rows: int,
+    seen: Seen,
+    max_loss: float,
+    name: Mapping[str, str],
+) -> None:
+    """Warn of a reason that takes more than 1% of the rows, refuse one that takes more than
+    `max_loss`.
 
     Parameters
     ----------
@@ -54,24 +79,45 @@ def check_loss(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, max
         share = lost / max(1, tests)
         if lost < _FEW or share <= _TRACE:
             continue
-        found = f"{reason} takes {lost:,} of {tests:,} rows, {share:.1%} ({ORDER[reason]}{_example(reason, seen, name)})"
+        found = (
+            f"{reason} takes {lost:,} of {tests:,} rows, {share:.1%} "
+            f"({ORDER[reason]}{_example(reason, seen, name)})"
+        )
         # rows without any statistic, and repeated lines, are lost to nobody
-        real = seen.contradicting if reason == "duplicate" else lost - (seen.blank if reason == "missing" else 0)
+        real = (
+            seen.contradicting
+            if reason == "duplicate"
+            else lost - (seen.blank if reason == "missing" else 0)
+        )
         much = real / max(1, tests)
         if much > max_loss and tests >= _SMALL_FILE:
-            raise InputError(path, found, f"{remedy(reason)} Or accept the loss with max_loss=1 (--max-loss 1).")
+            raise InputError(
+                path, found, f"{remedy(reason)} Or accept the loss with max_loss=1 (--max-loss 1)."
+            )
         warnings.warn(f"{path}: {found}", DataWarning, 4)
     for reason in sorted(_ODD_IF_MUCH):
         if (lost := counts.get(reason, 0)) > _MUCH * tests and tests >= _SMALL_FILE:
-            found = f"{reason} takes {lost:,} of {tests:,} rows, {lost / tests:.1%} ({ORDER[reason]})"
+            found = (
+                f"{reason} takes {lost:,} of {tests:,} rows, {lost / tests:.1%} ({ORDER[reason]})"
+            )
             warnings.warn(f"{path}: {found}. {remedy(reason)}", DataWarning, 4)
     for role, values in seen.aside.items():
         if values > _MUCH * rows and role in {"p", "se", "odds_ratio"} and rows >= _SMALL_FILE:
-            found = f"{values:,} of {rows:,} values of column {name.get(role, role)} cannot be ({values / rows:.1%})"
-            warnings.warn(f"{path}: {found}; taken as unknown. Check that it is the right one, {role}= (--{flag(role)})", DataWarning, 4)
+            found = (
+                f"{values:,} of {rows:,} values of column {name.get(role, role)} cannot be "
+                f"({values / rows:.1%})"
+            )
+            warnings.warn(
+                f"{path}: {found}; taken as unknown. Check that it is the right one, {role}= "
+                f"(--{flag(role)})",
+                DataWarning,
+                4,
+            )
 
 
-def refuse_empty(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, name: Mapping[str, str]) -> None:
+def refuse_empty(
+    path: Path, counts: Mapping[str, int], rows: int, seen: Seen, name: Mapping[str, str]
+) -> None:
     """Say why no variant is left.
 
     Raises
@@ -79,7 +125,9 @@ def refuse_empty(path: Path, counts: Mapping[str, int], rows: int, seen: Seen, n
     InputError
         Always.
     """
-    worst: Sequence[tuple[int, str]] = sorted(((v, k) for k, v in counts.items() if v), reverse=True)[:3]
+    worst: Sequence[tuple[int, str]] = sorted(
+        ((v, k) for k, v in counts.items() if v), reverse=True
+    )[:3]
     what = ", ".join(f"{k} {v:,} ({ORDER[k]}{_example(k, seen, name)})" for v, k in worst)
     raise InputError(path, f"no variant left of {rows:,}; removed: {what}", remedy(worst[0][1]))
 
@@ -105,5 +153,12 @@ def remedy(reason: str) -> str:
         "region": "Check exclude= (--exclude).",
         "not_acgt": "Check a1= and a2= (--a1, --a2).",
         "same_alleles": "Check a1= and a2= (--a1, --a2).",
-        "duplicate": "If the file holds several traits, write one of them to a file of its own; if the names are wrong, give snp= (--snp).",
-    }.get(reason, "Check the file's columns and name the right ones, e.g. z=, beta=, se=, p=, n= (--z, --beta, ...).")
+        "duplicate": (
+            "If the file holds several traits, write one of them to a file of its own; if the "
+            "names are wrong, give snp= (--snp)."
+        ),
+    }.get(
+        reason,
+        "Check the file's columns and name the right ones, e.g. z=, beta=, se=, p=, n= (--z, "
+        "--beta, ...).",
+    )

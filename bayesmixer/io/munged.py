@@ -1,4 +1,6 @@
-"""Munged summary statistics on disk: LDSC's .sumstats.gz or Parquet, and a JSON of where they come from, both or neither."""
+"""Munged summary statistics on disk: LDSC's .sumstats.gz or Parquet, and a JSON of where they come
+from, both or neither.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def _ours(out: Path) -> bool:
 
 
 MUNGED = aside.Kind("munged summary statistics", _ours)
-PROVENANCE = aside.Kind("the provenance of munged summary statistics", lambda path: "bayesmixer" in json_object(path))
+PROVENANCE = aside.Kind(
+    "the provenance of munged summary statistics", lambda path: "bayesmixer" in json_object(path)
+)
 
 
 def check_destination(out: Path, source: Path, overwrite: bool) -> None:
@@ -41,18 +45,25 @@ def check_destination(out: Path, source: Path, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        Unknown suffix, no such folder, the input itself, or a file in the way that munge did not write or that is not to be overwritten.
+        Unknown suffix, no such folder, the input itself, or a file in the way that munge did not
+        write or that is not to be overwritten.
     """
     plain = out.with_suffix("") if out.suffix == ".gz" else out
     if not (out.suffix == ".parquet" or plain.suffix in _TEXT):
-        raise InputError(out, "unknown kind of output", "End its name with .sumstats.gz, .tsv.gz, .sumstats, .tsv, .txt or .parquet.")
+        raise InputError(
+            out,
+            "unknown kind of output",
+            "End its name with .sumstats.gz, .tsv.gz, .sumstats, .tsv, .txt or .parquet.",
+        )
     if out.exists() and source.exists() and out.samefile(source):
         raise InputError(out, "is the input itself", "Give another name for the output.")
     aside.check(out, MUNGED, replace=overwrite, argument="overwrite=True")
     aside.place(provenance_path(out), PROVENANCE, replace=overwrite, argument="overwrite=True")
 
 
-def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress: bool | None = None) -> None:
+def write_munged(
+    ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress: bool | None = None
+) -> None:
     """Write a Sumstats dataset and its provenance; both appear whole or not at all.
 
     Parameters
@@ -68,15 +79,27 @@ def write_munged(ds: xr.Dataset, out: Path, options: Mapping[str, Any], progress
     """
     from bayesmixer import __version__
 
-    note = {k: json.loads(v) if k in {"filters", "filters_skipped", "columns", "taken_as_unknown"} else v for k, v in ds.attrs.items()}
+    note = {
+        k: json.loads(v)
+        if k in {"filters", "filters_skipped", "columns", "taken_as_unknown"}
+        else v
+        for k, v in ds.attrs.items()
+    }
     if isinstance(note.get("n_min"), float) and np.isnan(note["n_min"]):
         note["n_min"] = None
     z2 = ds["z"].to_numpy() ** 2
-    note |= {"mean_chi2": float(z2.mean()), "lambda_gc": float(np.median(z2) / 0.4549), "max_chi2": float(z2.max())}
+    note |= {
+        "mean_chi2": float(z2.mean()),
+        "lambda_gc": float(np.median(z2) / 0.4549),
+        "max_chi2": float(z2.max()),
+    }
     note |= {"options": dict(options), "output": out.name, "bayesmixer": __version__}
     text = json.dumps(note, indent=2, default=str) + "\n"
     # the provenance is renamed first: it is what says that the other is munge's own
-    with aside.writing(out, MUNGED) as beside, aside.writing(provenance_path(out), PROVENANCE) as note_beside:
+    with (
+        aside.writing(out, MUNGED) as beside,
+        aside.writing(provenance_path(out), PROVENANCE) as note_beside,
+    ):
         with beside.open("wb") as f:
             _write(ds, out, f, progress)
         note_beside.write_text(text, encoding="utf-8")
@@ -88,26 +111,48 @@ def _write(ds: xr.Dataset, out: Path, f: BinaryIO, progress: bool | None) -> Non
         frame.write_parquet(f, compression="zstd")
         return
     # no name and no time in the gzip header: the same input gives the same bytes
-    stream: Any = gzip.GzipFile(filename="", fileobj=f, mode="wb", compresslevel=5, mtime=0) if out.suffix == ".gz" else f
+    stream: Any = (
+        gzip.GzipFile(filename="", fileobj=f, mode="wb", compresslevel=5, mtime=0)
+        if out.suffix == ".gz"
+        else f
+    )
     n = ds.sizes["variant"]
     whole = bool((ds["n"].to_numpy() % 1 == 0).all())
     placed = bool((ds["pos"].to_numpy() > 0).any())
     with bar(f"Writing {out.name}", n, progress) as b:
         for start in range(0, n, _ROWS):
             part = ds.isel(variant=slice(start, start + _ROWS))
-            columns = {"SNP": "snp", "A1": "a1", "A2": "a2", "Z": "z", "N": "n"} | ({"CHR": "chrom", "BP": "pos"} if placed else {})
+            columns = {"SNP": "snp", "A1": "a1", "A2": "a2", "Z": "z", "N": "n"} | (
+                {"CHR": "chrom", "BP": "pos"} if placed else {}
+            )
             if "eaf" in part:
-                columns["FRQ"] = "eaf"  # of A1: without it nobody sees later that the alleles were taken the wrong way round
-            frame = pl.DataFrame({head: _series(part[name].to_numpy()) for head, name in columns.items()})
+                columns["FRQ"] = (
+                    # of A1: without it nobody sees later that the alleles were taken the wrong way
+                    # round
+                    "eaf"
+                )
+            frame = pl.DataFrame(
+                {head: _series(part[name].to_numpy()) for head, name in columns.items()}
+            )
             # six decimals of z are a thousandth of the rounding of any published P
-            frame = frame.with_columns(pl.col("Z").round(6), pl.col("N").cast(pl.Int64) if whole else pl.col("N").round(3))
+            frame = frame.with_columns(
+                pl.col("Z").round(6), pl.col("N").cast(pl.Int64) if whole else pl.col("N").round(3)
+            )
             if "FRQ" in columns:
                 frame = frame.with_columns(pl.col("FRQ").fill_nan(None).round(6))
-            stream.write(frame.write_csv(separator="\t", include_header=start == 0, quote_style="never").encode())
+            stream.write(
+                frame.write_csv(
+                    separator="\t", include_header=start == 0, quote_style="never"
+                ).encode()
+            )
             b.advance(part.sizes["variant"])
     if stream is not f:
         stream.close()
 
 
 def _series(values: np.ndarray) -> pl.Series:
-    return pl.Series(values.tolist(), dtype=pl.String) if values.dtype.kind in "OUT" else pl.Series(values)
+    return (
+        pl.Series(values.tolist(), dtype=pl.String)
+        if values.dtype.kind in "OUT"
+        else pl.Series(values)
+    )

@@ -1,4 +1,6 @@
-"""Names that GWAS programs give their columns, by the role (snp, a1, beta, se, p, ...) they stand for."""
+"""Names that GWAS programs give their columns, by the role (snp, a1, beta, se, p, ...) they stand
+for.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,16 @@ from collections.abc import Iterable, Sequence
 
 
 def _counts(of: str, alone: str) -> tuple[str, ...]:
-    """Spellings of a number of people: n_cases, casesN, num_case, ns.case, cases_total, total_ncase, ..."""
+    """Spellings of a number of people: n_cases, casesN, num_case, ns.case, cases_total,
+    total_ncase, ...
+    """
     before = ("n", "ns", "nr", "no", "num", "number", "number_of", "total", "total_n", "count")
     after = ("n", "total", "count", "num", "ct", "number")
     stems = of.split()
     made = [f"{b}_{s}" for s in stems for b in before] + [f"{s}_{a}" for s in stems for a in after]
-    made += [f"n{s}" for s in stems] + [f"n_{s}_total" for s in stems] + [f"n_total_{s}" for s in stems]
+    made += (
+        [f"n{s}" for s in stems] + [f"n_{s}_total" for s in stems] + [f"n_total_{s}" for s in stems]
+    )
     return (*made, *alone.split())
 
 
@@ -34,9 +40,34 @@ def _limits(side: str) -> tuple[str, ...]:
         f"95_{side}",
     ]
     for w in word:
-        plain += [w, f"{w}95", f"{w}_95", f"95{w}", f"{w}_ci", f"ci_{w}", f"95ci_{w}", f"ci95_{w}", f"ci_95_{w}", f"95_ci_{w}"]
-        plain += [f"{w}_95_ci", f"{w}_ci_95", f"{w}_95ci", f"{w}_95pct_ci", f"ci_{w}_95", f"conf_{w}", f"{w}_limit", f"{w}_cl", f"{w}_bound"]
-    return (*plain, f"hm_ci_{word[0]}", *(f"{effect}_{name}" for effect in ("or", "beta", "hr", "b") for name in plain))
+        plain += [
+            w,
+            f"{w}95",
+            f"{w}_95",
+            f"95{w}",
+            f"{w}_ci",
+            f"ci_{w}",
+            f"95ci_{w}",
+            f"ci95_{w}",
+            f"ci_95_{w}",
+            f"95_ci_{w}",
+        ]
+        plain += [
+            f"{w}_95_ci",
+            f"{w}_ci_95",
+            f"{w}_95ci",
+            f"{w}_95pct_ci",
+            f"ci_{w}_95",
+            f"conf_{w}",
+            f"{w}_limit",
+            f"{w}_cl",
+            f"{w}_bound",
+        ]
+    return (
+        *plain,
+        f"hm_ci_{word[0]}",
+        *(f"{effect}_{name}" for effect in ("or", "beta", "hr", "b") for name in plain),
+    )
 
 
 # Role -> names in order of preference, as `normalise` writes them.
@@ -97,11 +128,18 @@ _WRITTEN: dict[str, str | tuple[str, ...]] = {
     " alternate_base alternative_base allele_alternate",
     "minor": "minor_allele minorallele",
 }
-NAMES = {role: tuple(names.split()) if isinstance(names, str) else names for role, names in _WRITTEN.items()}
+NAMES = {
+    role: tuple(names.split()) if isinstance(names, str) else names
+    for role, names in _WRITTEN.items()
+}
 SIGNED = ("z", "beta", "odds_ratio")
 COUNTS = ("n", "n_eff", "n_eff_half", "n_case", "n_control", "case_alleles", "control_alleles")
-_BUILD = re.compile(r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)|(?:hg|grch|build|ncbi|b)_?(?:18|19|36|37|38)_?(.*)")
-_SQUEEZED = {role: {name.replace("_", ""): name for name in reversed(names)} for role, names in NAMES.items()}
+_BUILD = re.compile(
+    r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)|(?:hg|grch|build|ncbi|b)_?(?:18|19|36|37|38)_?(.*)"
+)
+_SQUEEZED = {
+    role: {name.replace("_", ""): name for name in reversed(names)} for role, names in NAMES.items()
+}
 
 
 def normalise(name: str) -> str:
@@ -112,14 +150,18 @@ def normalise(name: str) -> str:
 def spellings(name: str) -> set[str]:
     """The listed names that a normalised name may be another spelling of.
 
-    Words may run together (EffectAllele) and places may name their build (PosGRCh37, bp_hg19). A word of one letter
-    stays apart, so that P_OS is not a position and n_miss not PLINK's NMISS.
+    Words may run together (EffectAllele) and places may name their build (PosGRCh37, bp_hg19). A
+    word of one letter stays apart, so that P_OS is not a position and n_miss not PLINK's NMISS.
     """
     found = {name}
     if all(len(word) > 1 for word in name.split("_")):
         squeezed = name.replace("_", "")
         found |= {table[squeezed] for table in _SQUEEZED.values() if squeezed in table}
-    if (m := _BUILD.fullmatch(name)) and (plain := m[1] or m[2]) in (*NAMES["chrom"], *NAMES["pos"], *NAMES["snp"]):
+    if (m := _BUILD.fullmatch(name)) and (plain := m[1] or m[2]) in (
+        *NAMES["chrom"],
+        *NAMES["pos"],
+        *NAMES["snp"],
+    ):
         found.add(plain)
     return found
 

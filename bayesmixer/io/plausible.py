@@ -1,4 +1,6 @@
-"""Whether z-scores can be those of a whole GWAS: all the same, cut off by their P value, or with less variance than chance alone has."""
+"""Whether z-scores can be those of a whole GWAS: all the same, cut off by their P value, or with
+less variance than chance alone has.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ def all_equal(z: NDArray[np.float64]) -> str | None:
 def cut_off(z: NDArray[np.float64]) -> str | None:
     """What to say of z-scores of which the small ones are missing, or None.
 
-    The smallest 2% of |z| (at least one) are compared with a normal distribution of the same variance about 0. GWAS have more z-scores near 0 than that,
-    whatever their architecture; a file of top hits, or of P below some limit, has none.
+    The smallest 2% of |z| (at least one) are compared with a normal distribution of the same
+    variance about 0. GWAS have more z-scores near 0 than that, whatever their architecture; a file
+    of top hits, or of P below some limit, has none.
 
     Parameters
     ----------
@@ -42,11 +45,16 @@ def cut_off(z: NDArray[np.float64]) -> str | None:
         return None
     p = 2 * norm.sf(limit)
     chosen = f"next to no variant has P above {p:.2g} (|z| below {limit:.2f})"
-    return f"{chosen}: the variants were chosen by their P value (a file of top hits), which no model of a whole GWAS fits"
+    return (
+        f"{chosen}: the variants were chosen by their P value (a file of top hits), which no model "
+        "of a whole GWAS fits"
+    )
 
 
 def low_variance(z: NDArray[np.float64], weight: NDArray[np.float64]) -> str | None:
-    """What to say where the weighted mean of z^2 is below that of chance alone, or barely above it; None otherwise."""
+    """What to say where the weighted mean of z^2 is below that of chance alone, or barely above it;
+    None otherwise.
+    """
     total = float(weight.sum())
     if not total > 0:
         return None
@@ -54,7 +62,8 @@ def low_variance(z: NDArray[np.float64], weight: NDArray[np.float64]) -> str | N
     error = 1.5 / np.sqrt(max(total, 1.0))
     if mean < 0.95 and mean < 1 - 4 * error:
         return (
-            f"the mean of z^2 is {mean:.2f}, below the 1 of chance alone: genomic control, standard errors that are too large, or z-scores cut short"
+            f"the mean of z^2 is {mean:.2f}, below the 1 of chance alone: genomic control, "
+            "standard errors that are too large, or z-scores cut short"
         )
     if mean < HARDLY and total > 1_000:
         return f"the mean of z^2 is {mean:.3f}, hardly above the 1 of chance alone: {NO_POWER}"

@@ -1,4 +1,6 @@
-"""How one file is to be read, decided from its header and its first rows before the long pass over it."""
+"""How one file is to be read, decided from its header and its first rows before the long pass over
+it.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,21 @@ from bayesmixer.io.formats import SAIGE_CUT, Format, daner_counts, recognise, ta
 from bayesmixer.io.given import Given
 from bayesmixer.io.harmonise import NUMERIC, ROUTES, WIDTH_95, Plan, numbers
 from bayesmixer.io.names import COUNTS, SIGNED, normalise, shown
-from bayesmixer.io.sample_size import Size, Stated, check_plausible, choose_sample_size, header_counts, ssf_metadata
+from bayesmixer.io.sample_size import (
+    Size,
+    Stated,
+    check_plausible,
+    choose_sample_size,
+    header_counts,
+    ssf_metadata,
+)
 from bayesmixer.io.text import Table
 from bayesmixer.io.zscores import Floats, is_missing, significant_digits, to_float
 
 _COARSE = 2  # standard errors with so few digits make z worse than P does: .003 is .0025 to .0035
 _THOUSANDS = r"^\s*\d{1,3}(?:[,' ]\d{3})+\s*$"
-_INTERVAL = r"^[\[(\s]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:,|;|-|/|to|\s)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[\])\s]*$"  # "0.97-1.02", "(0.97, 1.02)"
+# "0.97-1.02", "(0.97, 1.02)"
+_INTERVAL = r"^[\[(\s]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:,|;|-|/|to|\s)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[\])\s]*$"
 _PS = ("p", "log10p", "lnp")
 
 
@@ -83,30 +93,51 @@ class Recipe:
             return gwas_vcf.expand(chunk, self.vcf)
         text = chunk.select(**{role: pl.col(str(i)) for role, i in self.columns.items()})
         for role in self.thousands:
-            text = text.with_columns(pl.when(pl.col(role).str.contains(_THOUSANDS)).then(pl.col(role).str.replace_all(r"[,' ]", "")).otherwise(role))
+            text = text.with_columns(
+                pl.when(pl.col(role).str.contains(_THOUSANDS))
+                .then(pl.col(role).str.replace_all(r"[,' ]", ""))
+                .otherwise(role)
+            )
         if self.decimal_comma:
-            text = text.with_columns(_points(r) for r in text.columns if r in {*NUMERIC, "p", "info", "pos"})
+            text = text.with_columns(
+                _points(r) for r in text.columns if r in {*NUMERIC, "p", "info", "pos"}
+            )
         if "ci" in text.columns:
             ends = pl.col("ci").str.extract_groups(_INTERVAL)
-            text = text.with_columns(ci_lower=ends.struct.field("1"), ci_upper=ends.struct.field("2")).drop("ci")
+            text = text.with_columns(
+                ci_lower=ends.struct.field("1"), ci_upper=ends.struct.field("2")
+            ).drop("ci")
         if self.parts is not None:
             text = self.parts.split(text)
         elif "a2" not in self.columns:
             # A1 is one of REF and ALT, row by row: a2 is the other
             a1, ref, alt = (pl.col(c).str.to_uppercase() for c in ("a1", "ref", "alt"))
-            other = pl.when(a1 == alt).then(ref).when(a1 == ref).then(alt).when(alt.str.split(",").list.contains(a1)).then(ref)
+            other = (
+                pl.when(a1 == alt)
+                .then(ref)
+                .when(a1 == ref)
+                .then(alt)
+                .when(alt.str.split(",").list.contains(a1))
+                .then(ref)
+            )
             text = text.with_columns(a2=other).drop("ref", "alt")
         if "minor" in text.columns:
             same = pl.col("a1").str.to_uppercase() == pl.col("minor").str.to_uppercase()
             number = pl.col("eaf").cast(pl.Float64, strict=False)
-            text = text.with_columns(eaf=pl.when(same).then(number).otherwise(1 - number).cast(pl.String)).drop("minor")
+            text = text.with_columns(
+                eaf=pl.when(same).then(number).otherwise(1 - number).cast(pl.String)
+            ).drop("minor")
         return text
 
 
 def _points(role: str) -> pl.Expr:
-    """Numbers written 1.234,5 as 1234.5; a program's 1.5e-300 among them stays, while 97.074 people are thousands."""
+    """Numbers written 1.234,5 as 1234.5; a program's 1.5e-300 among them stays, while 97.074 people
+    are thousands.
+    """
     x = pl.col(role)
-    whole = x.str.contains(r"^\s*\d{1,3}(\.\d{3})+\s*$") if role in {*COUNTS, "pos"} else pl.lit(False)
+    whole = (
+        x.str.contains(r"^\s*\d{1,3}(\.\d{3})+\s*$") if role in {*COUNTS, "pos"} else pl.lit(False)
+    )
     plain = x.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     return pl.when(x.str.contains(",", literal=True) | whole).then(plain).otherwise(x).alias(role)
 
@@ -120,7 +151,11 @@ def write_recipe(table: Table, given: Given) -> Recipe:
         Something that z-scores need is not there, is there twice, or could mean two things.
     """
     if given.z_from not in {"auto", *ROUTES}:
-        raise InputError("z_from", f"'{given.z_from}' is not one of auto, {', '.join(ROUTES)}", "Choose one of them.")
+        raise InputError(
+            "z_from",
+            f"'{given.z_from}' is not one of auto, {', '.join(ROUTES)}",
+            "Choose one of them.",
+        )
     form = recognise(table.names)
     if form.name == "gwas-vcf":
         return _vcf_recipe(table, given)
@@ -152,15 +187,30 @@ def write_recipe(table: Table, given: Given) -> Recipe:
         for role in (*SIGNED, "se", *_PS, "ci_lower", "ci_upper", "eaf", "maf"):
             if role in columns:
                 check_decimals(path, names[columns[role]], rows[str(columns[role])])
-    draft = Recipe(form.name, columns, Plan(ROUTES, "constant", 1.0), parts=parts, decimal_comma=given.decimal_comma)
-    draft = replace(draft, thousands=tuple(r for r in ("pos", *COUNTS) if r in columns and _has_thousands(rows[str(columns[r])])))
+    draft = Recipe(
+        form.name,
+        columns,
+        Plan(ROUTES, "constant", 1.0),
+        parts=parts,
+        decimal_comma=given.decimal_comma,
+    )
+    draft = replace(
+        draft,
+        thousands=tuple(
+            r for r in ("pos", *COUNTS) if r in columns and _has_thousands(rows[str(columns[r])])
+        ),
+    )
     plain = draft.text(rows)
 
     def median(role: str) -> float:
         value = to_float(plain[role]).median() if role in plain.columns else None
         return float(value) if isinstance(value, int | float) else float("nan")
 
-    empty = [i for i in range(len(names)) if (is_missing(rows[str(i)]) | (to_float(rows[str(i)]) == 0).fill_null(False)).all()]
+    empty = [
+        i
+        for i in range(len(names))
+        if (is_missing(rows[str(i)]) | (to_float(rows[str(i)]) == 0).fill_null(False)).all()
+    ]
     size = choose_sample_size(path, names, columns, given, stated, median, form.note, empty)
     columns = {r: i for r, i in columns.items() if r not in COUNTS} | dict(size.columns)
     if "a2" in columns or parts is not None:
@@ -186,14 +236,27 @@ def _vcf_recipe(table: Table, given: Given) -> Recipe:
     # a quantitative trait counts everybody as a control
     stated = Stated(cases, controls, 0.0 if cases else controls, "the VCF header")
     size = choose_sample_size(table.path, table.names, known, given, stated)
-    draft = Recipe("gwas-vcf", dict(vcf.columns), Plan(ROUTES, "constant", is_vcf=True), vcf, vcf.build, effect_allele="ALT")
+    draft = Recipe(
+        "gwas-vcf",
+        dict(vcf.columns),
+        Plan(ROUTES, "constant", is_vcf=True),
+        vcf,
+        vcf.build,
+        effect_allele="ALT",
+    )
     return _finish(table, draft, given, size, draft.text(table.preview(list(vcf.columns.values()))))
 
 
 def _check_header(table: Table, columns: Mapping[str, int]) -> None:
     number = r"[-+]?[\d.]+([eE][-+]?\d+)?"
-    if not set(columns) & {"a1", "z", "beta", "odds_ratio", "p"} and any(re.fullmatch(number, n) for n in table.names):
-        raise InputError(table.path, f"the first line looks like data ({shown(table.names)}), not column names", "Add a header line.")
+    if not set(columns) & {"a1", "z", "beta", "odds_ratio", "p"} and any(
+        re.fullmatch(number, n) for n in table.names
+    ):
+        raise InputError(
+            table.path,
+            f"the first line looks like data ({shown(table.names)}), not column names",
+            "Add a header line.",
+        )
     if "snp" not in columns and not {"chrom", "pos"} <= set(columns):
         raise InputError(
             table.path,
@@ -226,14 +289,18 @@ def _is_t_of_effect(rows: pl.DataFrame, names: list[str]) -> bool:
     at = {normalise(n): str(i) for i, n in enumerate(names)}
     if not {"tstat", "beta", "se"} <= set(at):
         return False
-    t, beta, se = (to_float(rows[at[name]]).to_numpy().astype(np.float64) for name in ("tstat", "beta", "se"))
+    t, beta, se = (
+        to_float(rows[at[name]]).to_numpy().astype(np.float64) for name in ("tstat", "beta", "se")
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(t - beta / se) / np.maximum(np.abs(t), 0.05)
     return bool(np.nanmedian(apart) < 0.1) if np.isfinite(apart).any() else False
 
 
 def _build(metadata: str, table: Table, form: Format, columns: Mapping[str, int]) -> str:
-    """Genome build as far as the metadata beside the file or the name of its position column says."""
+    """Genome build as far as the metadata beside the file or the name of its position column
+    says.
+    """
     text = metadata + " " + (table.names[columns["pos"]] if "pos" in columns else "")
     if form.name == "gwas-ssf-harmonised" or re.search(r"(?i)38", text):
         return "GRCh38"
@@ -241,7 +308,9 @@ def _build(metadata: str, table: Table, form: Format, columns: Mapping[str, int]
 
 
 def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.DataFrame) -> Recipe:
-    """Look at the first rows: where z comes from, signs, scales and an N that contradict a column's name."""
+    """Look at the first rows: where z comes from, signs, scales and an N that contradict a column's
+    name.
+    """
     columns, vcf = draft.columns, draft.vcf
 
     def name(role: str) -> str:
@@ -249,12 +318,20 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
 
     first, columns, interval = _with_interval(first, dict(columns))
     wanted = (*SIGNED, "se", "log10p", "lnp", "ci_lower", "ci_upper")
-    value = {role: to_float(first[role]).to_numpy().astype(np.float64) for role in wanted if role in first.columns}
+    value = {
+        role: to_float(first[role]).to_numpy().astype(np.float64)
+        for role in wanted
+        if role in first.columns
+    }
     for role in ("eaf", "maf"):
         if role in columns and not_a_frequency(table.path, name(role), first[role]):
             del columns[role]
             first = first.drop(role)
-    check_scale(table.path, {r: table.names[i] for r, i in columns.items() if i >= 0} if vcf is None else {}, value)
+    check_scale(
+        table.path,
+        {r: table.names[i] for r, i in columns.items() if i >= 0} if vcf is None else {},
+        value,
+    )
     lp = value.get("log10p", np.zeros(0))
     lp = lp[np.isfinite(lp)]
     plan = Plan(
@@ -266,13 +343,27 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
         vcf is not None,
         interval,
     )
-    by_effect = next((z_by(first, plan, r) for r in ("z", "beta") if _can(r, value, interval)), None)
+    by_effect = next(
+        (z_by(first, plan, r) for r in ("z", "beta") if _can(r, value, interval)), None
+    )
     if "p" in first.columns:
-        check_p_scale(table.path, name("p"), first["p"], None if by_effect is None else np.abs(by_effect))
-    if not given.a1_increasing and vcf is None and se_is_of_ratio(table.path, name("se") if "se" in columns else "", first, plan, value):
+        check_p_scale(
+            table.path, name("p"), first["p"], None if by_effect is None else np.abs(by_effect)
+        )
+    if (
+        not given.a1_increasing
+        and vcf is None
+        and se_is_of_ratio(table.path, name("se") if "se" in columns else "", first, plan, value)
+    ):
         plan = replace(plan, se_of_ratio=True)
     plan = replace(plan, routes=_routes(first, given, value, interval))
-    warning = check_plausible(table.path, size, table.names, numbers(first, plan)[0]["n"].to_numpy().astype(np.float64), given)
+    warning = check_plausible(
+        table.path,
+        size,
+        table.names,
+        numbers(first, plan)[0]["n"].to_numpy().astype(np.float64),
+        given,
+    )
     check_agreement(table.path, first, plan, value)
     for text in (warning, size.warning):
         if text:
@@ -293,10 +384,14 @@ def _can(route: str, value: Mapping[str, Floats], interval: str) -> bool:
     return has_se and bool({"beta", "odds_ratio"} & set(value))
 
 
-def _with_interval(first: pl.DataFrame, columns: dict[str, int]) -> tuple[pl.DataFrame, dict[str, int], str]:
+def _with_interval(
+    first: pl.DataFrame, columns: dict[str, int]
+) -> tuple[pl.DataFrame, dict[str, int], str]:
     """Keep confidence limits where they serve and say what they are of: "ratio", "effect" or ""."""
     wanted = {"odds_ratio", "beta", "ci_lower", "ci_upper"}
-    value = {r: to_float(first[r]).to_numpy().astype(np.float64) for r in wanted if r in first.columns}
+    value = {
+        r: to_float(first[r]).to_numpy().astype(np.float64) for r in wanted if r in first.columns
+    }
     of_ratio = interval_is_of_ratio(value)
     if of_ratio is None:
         columns = {r: i for r, i in columns.items() if r not in {"ci", "ci_lower", "ci_upper"}}
@@ -304,7 +399,9 @@ def _with_interval(first: pl.DataFrame, columns: dict[str, int]) -> tuple[pl.Dat
     return first, columns, "ratio" if of_ratio else "effect"
 
 
-def _routes(first: pl.DataFrame, given: Given, value: Mapping[str, Floats], interval: str) -> tuple[str, ...]:
+def _routes(
+    first: pl.DataFrame, given: Given, value: Mapping[str, Floats], interval: str
+) -> tuple[str, ...]:
     if given.a1_increasing:
         return ("p",)
     if given.z_from != "auto":
@@ -314,21 +411,33 @@ def _routes(first: pl.DataFrame, given: Given, value: Mapping[str, Floats], inte
         digits = significant_digits(first["se"])
         if digits <= _COARSE and significant_digits(first[p]) > digits:
             return ("z", "p", "beta")
-    elif p is not None and interval and significant_digits(first[p]) > _digits_of_interval(first, value, interval):
+    elif (
+        p is not None
+        and interval
+        and significant_digits(first[p]) > _digits_of_interval(first, value, interval)
+    ):
         return ("z", "p", "beta")
     return ROUTES
 
 
 def _digits_of_interval(first: pl.DataFrame, value: Mapping[str, Floats], interval: str) -> float:
     """Significant digits of a standard error made of confidence limits as they are printed."""
-    decimals = first["ci_lower"].drop_nulls().str.extract(r"\.(\d+)$", 1).str.len_chars().quantile(0.9) or 0.0
+    decimals = (
+        first["ci_lower"].drop_nulls().str.extract(r"\.(\d+)$", 1).str.len_chars().quantile(0.9)
+        or 0.0
+    )
     with np.errstate(invalid="ignore"):
         width = np.nanmedian(value["ci_upper"] - value["ci_lower"]) / WIDTH_95
     return float(decimals + np.log10(width)) + 1 if width > 0 else 0.0
 
 
 def _z_words(
-    columns: Mapping[str, int], first: pl.DataFrame, plan: Plan, given: Given, value: Mapping[str, Floats], name: Callable[[str], str]
+    columns: Mapping[str, int],
+    first: pl.DataFrame,
+    plan: Plan,
+    given: Given,
+    value: Mapping[str, Floats],
+    name: Callable[[str], str],
 ) -> str:
     effect = next((r for r in ("beta", "odds_ratio", "z") if r in first.columns), None)
     p = next((r for r in _PS if r in first.columns), None)

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name
 
-MHC = "6:25000000-35000000"  # as MiXeR 2.2 leaves out by default; covers the region in GRCh37 and GRCh38
+# as MiXeR 2.2 leaves out by default; covers the region in GRCh37 and GRCh38
+MHC = "6:25000000-35000000"
 _RANGE = re.compile(r"(?i)(?:chr)?([0-9]{1,2}|X|Y|XY|MT|M)(?::([\d,]+)-([\d,]+))?")
 _MISSING = {"", ".", "NA", "NAN", "NULL", "NONE", "-", "0"}
 
 
 def chromosome(name: str) -> str:
-    """Plain name of a chromosome as `chromosome_name` gives it (and XY as X); "" for a missing one."""
+    """Plain name of a chromosome as `chromosome_name` gives it (and XY as X); "" for a missing
+    one.
+    """
     text = chromosome_name(name)
     return "" if text in _MISSING else "X" if text == "XY" else text
 
@@ -31,7 +34,8 @@ class Regions:
     Parameters
     ----------
     items
-        Each "MHC", "6", "6:25000000-35000000" (a "chr" before is allowed) or the path of a BED file (0-based, half-open).
+        Each "MHC", "6", "6:25000000-35000000" (a "chr" before is allowed) or the path of a BED file
+        (0-based, half-open).
     """
 
     def __init__(self, items: Iterable[str | os.PathLike[str]]) -> None:
@@ -74,11 +78,19 @@ def _parse(item: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
         start, end = (int(g.replace(",", "")) if g else None for g in match.groups()[1:])
         start, end = (1, 1 << 40) if start is None or end is None else (start, end)
         if end < start:
-            raise InputError("exclude", f"region '{text}' ends before it starts", "Write it as chromosome:start-end.")
+            raise InputError(
+                "exclude",
+                f"region '{text}' ends before it starts",
+                "Write it as chromosome:start-end.",
+            )
         return [(chromosome(match[1]), start, end)]
     path = Path(text)
     if not path.is_file():
-        raise InputError("exclude", f"'{text}' is neither a region nor a BED file", "Write 6:25000000-35000000, MHC, or the path of a BED file.")
+        raise InputError(
+            "exclude",
+            f"'{text}' is neither a region nor a BED file",
+            "Write 6:25000000-35000000, MHC, or the path of a BED file.",
+        )
     return _read_bed(path)
 
 
@@ -87,7 +99,11 @@ def _read_bed(path: Path) -> list[tuple[str, int, int]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (UnicodeDecodeError, OSError) as error:
-        raise InputError(path, f"cannot be read as a BED file ({error})", "Give plain text: chromosome, start, end.") from error
+        raise InputError(
+            path,
+            f"cannot be read as a BED file ({error})",
+            "Give plain text: chromosome, start, end.",
+        ) from error
     for number, line in enumerate(lines, 1):
         fields = line.split()
         if not fields or fields[0].startswith(("#", "track", "browser")):
@@ -95,7 +111,14 @@ def _read_bed(path: Path) -> list[tuple[str, int, int]]:
         if len(fields) >= 3 and fields[1].isdigit() and fields[2].isdigit():
             out.append((chromosome(fields[0]), int(fields[1]) + 1, int(fields[2])))
         elif number > 1:  # the first line may be a header
-            raise InputError(path, f"line {number} is no BED interval ({line[:40]!r}), expected chromosome, start, end", "Repair the line.")
+            raise InputError(
+                path,
+                f"line {number} is no BED interval ({line[:40]!r}), expected chromosome, "
+                "start, end",
+                "Repair the line.",
+            )
     if not out:
-        raise InputError(path, "no interval found, expected lines of chromosome, start, end", "Give a BED file.")
+        raise InputError(
+            path, "no interval found, expected lines of chromosome, start, end", "Give a BED file."
+        )
     return out

@@ -1,6 +1,8 @@
-"""Zarr stores on disk that are written group by group, each aside and then renamed, so that a killed run leaves whole groups only.
+"""Zarr stores on disk that are written group by group, each aside and then renamed, so that a
+killed run leaves whole groups only.
 
-Nothing in a store depends on when, where or in which order it was written: the same input gives the same bytes.
+Nothing in a store depends on when, where or in which order it was written: the same input gives the
+same bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +29,11 @@ CHUNK_ROWS = 16384
 
 def group_names(path: str | Path) -> list[str]:
     """Names of the finished groups of a store."""
-    return sorted(p.name for p in Path(path).iterdir() if p.is_dir() and not p.name.startswith(".") and root_attributes(p) is not None)
+    return sorted(
+        p.name
+        for p in Path(path).iterdir()
+        if p.is_dir() and not p.name.startswith(".") and root_attributes(p) is not None
+    )
 
 
 def prepare(path: str | Path, kind: str) -> None:
@@ -45,7 +51,9 @@ def prepare(path: str | Path, kind: str) -> None:
         attributes = root_attributes(out)
         unfinished = all(p.name.startswith(_PARTIAL) for p in out.iterdir())
         if not unfinished and (attributes is None or attributes.get("kind") != kind):
-            raise InputError(out, f"exists and is not {NAMES[kind]}", "Choose another path, or remove it.")
+            raise InputError(
+                out, f"exists and is not {NAMES[kind]}", "Choose another path, or remove it."
+            )
     if not out.parent.is_dir():
         raise InputError(out, f"the folder {out.parent} does not exist", "Make it first.")
     made = not out.exists()
@@ -59,16 +67,24 @@ def prepare(path: str | Path, kind: str) -> None:
 
 
 def beside(path: str | Path) -> Path:
-    """Where the store is built that is to take the place of the one at `path`, links followed; a killed build goes on from there."""
+    """Where the store is built that is to take the place of the one at `path`, links followed; a
+    killed build goes on from there.
+    """
     return Path(os.path.realpath(path) + ".partial")
 
 
 def replace(path: str | Path) -> None:
-    """Let the finished store beside `path` take its place; what lies in the earlier one and is no part of it moves along."""
+    """Let the finished store beside `path` take its place; what lies in the earlier one and is
+    no part of it moves along.
+    """
     new, target = beside(path), Path(os.path.realpath(path))
     own = {"zarr.json", *map(str, (root_attributes(target) or {}).get("chromosomes", []))}
     for entry in list(target.iterdir()):
-        if entry.name not in own and not entry.name.startswith(_PARTIAL) and not (new / entry.name).exists():
+        if (
+            entry.name not in own
+            and not entry.name.startswith(_PARTIAL)
+            and not (new / entry.name).exists()
+        ):
             os.replace(entry, new / entry.name)
     aside.rename(new, target)
 
@@ -81,7 +97,9 @@ def clear_up(path: str | Path) -> None:
 
 @contextmanager
 def _writing(out: Path, name: str) -> Iterator[Path]:
-    """A folder to write a part of a store to, removed whether or not that went well; what the disk refuses is one line."""
+    """A folder to write a part of a store to, removed whether or not that went well; what the disk
+    refuses is one line.
+    """
     partial = out / f"{_PARTIAL}{name}"
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -90,7 +108,9 @@ def _writing(out: Path, name: str) -> Iterator[Path]:
         because = reason(error)
         if not because:
             raise
-        raise InputError(out, f"cannot be written ({because})", f"{aside.SPACE} Finished chromosomes are kept.") from error
+        raise InputError(
+            out, f"cannot be written ({because})", f"{aside.SPACE} Finished chromosomes are kept."
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -101,7 +121,9 @@ def write_root(path: str | Path, attributes: Mapping[str, Any]) -> None:
 
     out = Path(path)
     with _writing(out, "root") as partial:
-        zarr.create_group(store=str(partial), zarr_format=3, attributes=dict(attributes), overwrite=True)
+        zarr.create_group(
+            store=str(partial), zarr_format=3, attributes=dict(attributes), overwrite=True
+        )
         os.replace(partial / "zarr.json", out / "zarr.json")
 
 
@@ -113,8 +135,12 @@ def write_group(path: str | Path, name: str, ds: xr.Dataset) -> None:
     encoding: dict[str, Any] = {}
     for variable, values in ds.variables.items():
         chunks = tuple(max(1, min(n, CHUNK_ROWS if n > 1024 else n)) for n in values.shape)
-        # blosc would pack a little better, but its threads may order a chunk's blocks differently from run to run
-        encoding[str(variable)] = {"chunks": chunks, "compressors": [zarr.codecs.ZstdCodec(level=3)]}
+        # blosc would pack a little better, but its threads may order a chunk's blocks differently
+        # from run to run
+        encoding[str(variable)] = {
+            "chunks": chunks,
+            "compressors": [zarr.codecs.ZstdCodec(level=3)],
+        }
     with warnings.catch_warnings(), _writing(out, name) as partial:
         # text of fixed width has no entry in the specification yet; zarr reads it back all the same
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
@@ -124,7 +150,9 @@ def write_group(path: str | Path, name: str, ds: xr.Dataset) -> None:
 
 
 def remove_group(path: str | Path, name: str) -> None:
-    """Remove a group if it is there: renamed first, so that no half of it is ever taken for the whole."""
+    """Remove a group if it is there: renamed first, so that no half of it is ever taken for the
+    whole.
+    """
     group, gone = Path(path) / name, Path(path) / f"{_PARTIAL}removed-{name}"
     if group.is_dir():
         os.replace(group, gone)
@@ -145,7 +173,11 @@ def open_group(path: str | Path, name: str) -> xr.Dataset:
             ds: xr.Dataset = xr.open_zarr(Path(path) / name, consolidated=False, chunks=None)
             return ds
     except Exception as error:
-        raise InputError(Path(path) / name, f"cannot be opened ({error})", "The store is damaged: build it again.") from None
+        raise InputError(
+            Path(path) / name,
+            f"cannot be opened ({error})",
+            "The store is damaged: build it again.",
+        ) from None
 
 
 def text(values: Any) -> np.ndarray[Any, Any]:

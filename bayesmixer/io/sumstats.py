@@ -1,4 +1,6 @@
-"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/data_structures.md), and the same munged to a file."""
+"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/data_structures.md), and the
+same munged to a file.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,19 @@ from bayesmixer.variables import validate
 
 MAF_MIN = 0.01
 _FLOATS = ("z", "n", "beta", "se", "p", "eaf", "info", "n_case", "n_control")
-_SUFFIXES = (".gz", ".bgz", ".zst", ".bz2", ".xz", ".txt", ".tsv", ".csv", ".vcf", ".parquet", ".sumstats")
+_SUFFIXES = (
+    ".gz",
+    ".bgz",
+    ".zst",
+    ".bz2",
+    ".xz",
+    ".txt",
+    ".tsv",
+    ".csv",
+    ".vcf",
+    ".parquet",
+    ".sumstats",
+)
 
 
 def read_sumstats(
@@ -77,17 +91,21 @@ def read_sumstats(
     Parameters
     ----------
     path
-        Text (plain, gzip, bgzip, zstd, bzip2, xz) or Parquet. Formats are told by their columns: LDSC, GWAS-SSF, PLINK 2,
-        REGENIE, SAIGE, BOLT-LMM, fastGWA, GCTA .ma, PGC daner, METAL, GWAS-VCF, FinnGen, SNPTEST, or a table with usual names.
+        Text (plain, gzip, bgzip, zstd, bzip2, xz) or Parquet. Formats are told by their columns:
+        LDSC, GWAS-SSF, PLINK 2, REGENIE, SAIGE, BOLT-LMM, fastGWA, GCTA .ma, PGC daner, METAL,
+        GWAS-VCF, FinnGen, SNPTEST, or a table with usual names.
     trait
-        Name of the trait; the file's name by default. In a GWAS-VCF with several samples, the one to read.
+        Name of the trait; the file's name by default. In a GWAS-VCF with several samples, the one
+        to read.
     build
         "GRCh37" or "GRCh38", where known.
-    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, lnp, ci_lower, ci_upper, eaf, maf, info
-        Names of columns, where the file's own do not say what they are. `a1` is the effect allele (`a1="ID:4"` is part 4 of
-        a column ID of chromosome:position:allele:allele); `log10p` is -log10 P, `lnp` ln P (of either sign); `ci_lower` and
-        `ci_upper` are the ends of a 95% confidence interval. Where an effect of several analyses is named (beta_EUR), its
-        standard error, P and N come from the columns named alike (se_EUR, ...) and from no others.
+    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, lnp, ci_lower, ci_upper, eaf, maf,
+    info
+        Names of columns, where the file's own do not say what they are. `a1` is the effect allele
+        (`a1="ID:4"` is part 4 of a column ID of chromosome:position:allele:allele); `log10p` is
+        -log10 P, `lnp` ln P (of either sign); `ci_lower` and `ci_upper` are the ends of a 95%
+        confidence interval. Where an effect of several analyses is named (beta_EUR), its standard
+        error, P and N come from the columns named alike (se_EUR, ...) and from no others.
     n, n_case, n_control
         Column names, or numbers that hold for all variants.
     n_eff_half
@@ -101,43 +119,47 @@ def read_sumstats(
     a1_increasing
         a1 increases the trait in every row (a file of P values without signs).
     z_from
-        "z", "beta" (beta / se) or "p" (P and the effect's sign) first; "auto" takes them in that order, but P before
-        beta / se where standard errors have fewer than three digits.
+        "z", "beta" (beta / se) or "p" (P and the effect's sign) first; "auto" takes them in that
+        order, but P before beta / se where standard errors have fewer than three digits.
     info_min, maf_min
         Drop variants with INFO or MAF at or below, where the file has them; None keeps all.
     n_min
-        Drop variants with smaller N; "auto" is the 90th percentile / 1.5 as in LDSC; None keeps all.
+        Drop variants with smaller N; "auto" is the 90th percentile / 1.5 as in LDSC; None keeps
+        all.
     keep_ambiguous, keep_indels, keep_mhc
         Keep A/T and C/G variants, indels, and chromosome 6, 25-35 Mb.
     exclude
         Further regions: "6:25000000-35000000", "X", or paths of BED files.
     max_loss
-        Largest share of the rows that one reason (not a limit or region above) may take before the reader stops.
+        Largest share of the rows that one reason (not a limit or region above) may take before the
+        reader stops.
     progress
         Show a progress bar; None shows it on a terminal.
 
     Returns
     -------
     xarray.Dataset
-        Sumstats: snp, chrom, pos, a1, a2, z, n (variant), and beta, se, p, eaf, info, n_case, n_control where the file has them;
-        attrs["filters"] counts what each filter removed, in order; attrs["effect_allele"] is the column taken as a1.
+        Sumstats: snp, chrom, pos, a1, a2, z, n (variant), and beta, se, p, eaf, info, n_case,
+        n_control where the file has them; attrs["filters"] counts what each filter removed, in
+        order; attrs["effect_allele"] is the column taken as a1.
 
     Raises
     ------
     InputError
-        The file cannot be read, lacks something that z-scores need, could mean two things, loses much to one reason, or
-        keeps no variant.
+        The file cannot be read, lacks something that z-scores need, could mean two things, loses
+        much to one reason, or keeps no variant.
 
     Warns
     -----
     DataWarning
-        A reason takes more than 1% of the rows; N is a total beside odds ratios, or was taken as half of the effective N;
-        columns contradict each other.
+        A reason takes more than 1% of the rows; N is a total beside odds ratios, or was taken as
+        half of the effective N; columns contradict each other.
 
     Notes
     -----
-    z = beta / se, or sign(beta) Phi^-1(1 - P/2) by log P, exact for P < 1e-300. For cases and controls N is the effective
-    4 / (1/n_case + 1/n_control) (Willer et al. 2010, Bioinformatics 26:2190).
+    z = beta / se, or sign(beta) Phi^-1(1 - P/2) by log P, exact for P < 1e-300. For cases and
+    controls N is the effective 4 / (1/n_case + 1/n_control) (Willer et al. 2010, Bioinformatics
+    26:2190).
 
     Examples
     --------
@@ -149,7 +171,9 @@ def read_sumstats(
     for role, value in (("n", n), ("n_case", n_case), ("n_control", n_control)):
         name[role], number[role] = numeric_or_name(value, role)
     if number["n"] is not None and sample_size is not None and number["n"] != sample_size:
-        raise InputError("sample_size", f"{sample_size:g} contradicts n={number['n']:g}", "Give one of them.")
+        raise InputError(
+            "sample_size", f"{sample_size:g} contradicts n={number['n']:g}", "Give one of them."
+        )
     given = Given(
         given_columns(
             snp=snp,
@@ -218,7 +242,13 @@ def read_sumstats(
     return validate(ds, "sumstats", str(path))
 
 
-def munge(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = True, **options: Any) -> xr.Dataset:
+def munge(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = True,
+    **options: Any,
+) -> xr.Dataset:
     """Read summary statistics and write them clean, with their provenance beside them.
 
     Parameters
@@ -226,8 +256,9 @@ def munge(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrit
     path
         Summary statistics in any format that `read_sumstats` reads.
     out
-        `.sumstats.gz`, `.tsv.gz` or `.txt.gz` (without `.gz`: plain): the columns of LDSC (SNP A1 A2 Z N) and CHR BP;
-        `.parquet`: every variable. The provenance (a JSON object) goes to the same name with `.json` added.
+        `.sumstats.gz`, `.tsv.gz` or `.txt.gz` (without `.gz`: plain): the columns of LDSC (SNP A1
+        A2 Z N) and CHR BP; `.parquet`: every variable. The provenance (a JSON object) goes to the
+        same name with `.json` added.
     overwrite
         Replace files that are there; otherwise stop.
     **options
@@ -246,12 +277,18 @@ def munge(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrit
     out = Path(out)
     check_destination(out, Path(path), overwrite)
     ds = read_sumstats(path, **options)
-    chosen = {k: str(v) if isinstance(v, os.PathLike) else v for k, v in options.items() if k not in {"progress"} and v not in (None, "", (), False)}
+    chosen = {
+        k: str(v) if isinstance(v, os.PathLike) else v
+        for k, v in options.items()
+        if k not in {"progress"} and v not in (None, "", (), False)
+    }
     write_munged(ds, out, chosen, options.get("progress"))
     return ds
 
 
-def _read_rows(table: Table, recipe: Recipe, filters: Filters, seen: Seen, progress: bool | None) -> tuple[pl.DataFrame, dict[str, int], int]:
+def _read_rows(
+    table: Table, recipe: Recipe, filters: Filters, seen: Seen, progress: bool | None
+) -> tuple[pl.DataFrame, dict[str, int], int]:
     counts: dict[str, int] = {}
     frames, rows, done = [], 0, 0
     with bar(f"Reading {table.path.name}", table.size / 1e6, progress) as b:
@@ -266,19 +303,26 @@ def _read_rows(table: Table, recipe: Recipe, filters: Filters, seen: Seen, progr
     if table.broken:
         rows += len(table.broken)
         counts["broken_line"] = len(table.broken)
-        found = f"{len(table.broken)} lines have another number of columns than the header (first: line {table.broken[0]})"
+        found = (
+            f"{len(table.broken)} lines have another number of columns than the header (first: "
+            f"line {table.broken[0]})"
+        )
         warnings.warn(f"{table.path}: {found}; left out", DataWarning, 3)
     if not rows:
         raise InputError(table.path, "no row below the header", "Make or fetch the file again.")
     return pl.concat(frames, rechunk=False), counts, rows
 
 
-def _finish(frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[str, int], seen: Seen) -> tuple[pl.DataFrame, float | None]:
+def _finish(
+    frame: pl.DataFrame, recipe: Recipe, filters: Filters, counts: dict[str, int], seen: Seen
+) -> tuple[pl.DataFrame, float | None]:
     """Filters that need the whole file; columns that hold nothing known go."""
     limit = None
     if frame.height:
         varies = recipe.plan.n_rule != "constant"
-        frame, limit, seen.contradicting = filters.whole_file(frame, counts, munged=recipe.format == "ldsc" or not varies)
+        frame, limit, seen.contradicting = filters.whole_file(
+            frame, counts, munged=recipe.format == "ldsc" or not varies
+        )
     done = ordered(counts)
     counts.clear()
     counts.update(done)
@@ -293,16 +337,27 @@ def _check_z(path: Path, frame: pl.DataFrame, recipe: Recipe) -> None:
     """A word, or an error, about z-scores that are none."""
     z = frame["z"].to_numpy()
     if len(z) >= 20 and not z.any():
-        raise InputError(path, f"every z-score is 0 (z from {recipe.z_definition})", "Name the right columns, e.g. z=, beta=, se= (--z, ...).")
+        raise InputError(
+            path,
+            f"every z-score is 0 (z from {recipe.z_definition})",
+            "Name the right columns, e.g. z=, beta=, se= (--z, ...).",
+        )
     chosen = cut_off(z[np.isfinite(z)])
     if chosen is not None:
         warnings.warn(f"{path}: {chosen}", DataWarning, 4)
     median = float(np.median(z))
     if frame.height >= 1000 and abs(median) > 0.5 and not recipe.plan.a1_increasing:
-        warnings.warn(f"{path}: the median z-score is {median:.2f}, expected near 0; check which column holds the effect", DataWarning, 3)
+        warnings.warn(
+            f"{path}: the median z-score is {median:.2f}, expected near 0; check which column "
+            "holds the effect",
+            DataWarning,
+            3,
+        )
 
 
-def _skipped(counts: dict[str, int], frame: pl.DataFrame, filters: Filters, recipe: Recipe) -> dict[str, str]:
+def _skipped(
+    counts: dict[str, int], frame: pl.DataFrame, filters: Filters, recipe: Recipe
+) -> dict[str, str]:
     """Filters that are switched on but had nothing to work on."""
     out = {}
     if not filters.keep_mhc and not (frame["pos"] > 0).any():
@@ -312,27 +367,40 @@ def _skipped(counts: dict[str, int], frame: pl.DataFrame, filters: Filters, reci
     if filters.maf_min is not None and "maf" not in counts:
         out["maf"] = "the file has no allele frequency"
     if filters.n_min is not None and "n_low" not in counts:
-        out["n_low"] = "already applied by the program that wrote the file" if recipe.format == "ldsc" else "all variants have the same N"
+        out["n_low"] = (
+            "already applied by the program that wrote the file"
+            if recipe.format == "ldsc"
+            else "all variants have the same N"
+        )
     return out
 
 
 def _dataset(frame: pl.DataFrame) -> xr.Dataset:
     # fastpath: without it xarray sends ten million strings through pandas and back
-    data: dict[str, Any] = {"snp": xr.Variable(("variant",), frame["snp"].to_numpy().astype(object), fastpath=True)}
+    data: dict[str, Any] = {
+        "snp": xr.Variable(("variant",), frame["snp"].to_numpy().astype(object), fastpath=True)
+    }
     for name in ("chrom", "a1", "a2"):
         data[name] = ("variant", _few_texts(frame[name]))
     data["pos"] = ("variant", frame["pos"].to_numpy().astype(np.int64))
     for name in _FLOATS:
         if name in frame.columns:
-            data[name] = ("variant", frame[name].fill_null(float("nan")).to_numpy().astype(np.float64, copy=False))
+            data[name] = (
+                "variant",
+                frame[name].fill_null(float("nan")).to_numpy().astype(np.float64, copy=False),
+            )
     order = ("snp", "chrom", "pos", "a1", "a2", *_FLOATS)
     return xr.Dataset({name: data[name] for name in order if name in data})
 
 
 def _few_texts(values: pl.Series) -> NDArray[Any]:
-    """Text with few distinct values: fixed width where short, else objects that share their strings."""
+    """Text with few distinct values: fixed width where short, else objects that share their
+    strings.
+    """
     unique = values.unique().sort()
-    codes = values.replace_strict(unique, pl.Series(np.arange(len(unique), dtype=np.int32))).to_numpy()
+    codes = values.replace_strict(
+        unique, pl.Series(np.arange(len(unique), dtype=np.int32))
+    ).to_numpy()
     short = max(map(len, unique.to_list()), default=1) <= 4
     texts: NDArray[Any] = np.asarray(unique.to_list(), dtype="U4" if short else object)
     return np.asarray(texts[codes])

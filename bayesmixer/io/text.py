@@ -1,4 +1,6 @@
-"""Delimited text of any size as chunks of text columns: header, separator and damage found without options."""
+"""Delimited text of any size as chunks of text columns: header, separator and damage found without
+options.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _BLANK_TO_SPACE = bytes.maketrans(b"\t", b" ")
 
 
 class Table(Protocol):
-    """What the reader needs of a file: column names, leading '##' lines, a preview, chunks of text columns, and its SHA-256."""
+    """What the reader needs of a file: column names, leading '##' lines, a preview, chunks of text
+    columns, and its SHA-256.
+    """
 
     path: Path
     names: list[str]
@@ -47,7 +51,12 @@ class Table(Protocol):
         """SHA-256 of the file as it lies on disk."""
 
     def __enter__(self) -> Self: ...
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 class TextTable:
@@ -58,7 +67,8 @@ class TextTable:
     path
         The file, plain or compressed.
     separator
-        "tab", "comma", "semicolon", "space" (any run of blanks) or the character; None finds it from the first lines.
+        "tab", "comma", "semicolon", "space" (any run of blanks) or the character; None finds it
+        from the first lines.
     """
 
     def __init__(self, path: Path, separator: str | None = None) -> None:
@@ -75,7 +85,12 @@ class TextTable:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stream.close()
 
     @property
@@ -100,10 +115,18 @@ class TextTable:
         check_is_text(self.path, block)
         block = block.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
         if b"\n" not in block and b"\r" in block:
-            raise InputError(self.path, "lines end with a carriage return only (old Macintosh text)", "Convert it, e.g. tr '\\r' '\\n' < in > out.")
+            raise InputError(
+                self.path,
+                "lines end with a carriage return only (old Macintosh text)",
+                "Convert it, e.g. tr '\\r' '\\n' < in > out.",
+            )
         header, self._line, start = self._find_header(block)
         self._rest = block[start:]
-        first = [line for line in self._rest[:200_000].decode("utf-8", "replace").split("\n")[:50] if line.strip()]
+        first = [
+            line
+            for line in self._rest[:200_000].decode("utf-8", "replace").split("\n")[:50]
+            if line.strip()
+        ]
         self._set_separator(header, first[:-1] or first, separator)
 
     def _find_header(self, block: bytes) -> tuple[str, int, int]:
@@ -119,20 +142,29 @@ class TextTable:
             elif line.startswith("#"):
                 candidate = (line.lstrip("# "), number, end + 1)
             elif line.strip():
-                # a '#' line right above the data is the header if it has as many fields as they have
+                # a '#' line right above the data is the header if it has as many fields as they
+                # have
                 if candidate and _alike(candidate[0], line):
                     return candidate
                 return line, number, end + 1
             start = end + 1
         if candidate:
             return candidate
-        raise InputError(self.path, "no header line: the file holds only blank or comment lines", "Give a table whose first line names its columns.")
+        raise InputError(
+            self.path,
+            "no header line: the file holds only blank or comment lines",
+            "Give a table whose first line names its columns.",
+        )
 
     def _set_separator(self, header: str, lines: list[str], given: str | None) -> None:
         if given is not None:
             given = _SEPARATORS.get(given, given)
             if len(given) != 1:
-                raise InputError("separator", f"'{given}' is not one character", "Use tab, comma, semicolon or space.")
+                raise InputError(
+                    "separator",
+                    f"'{given}' is not one character",
+                    "Use tab, comma, semicolon or space.",
+                )
         options = [given] if given else ["\t", ",", ";", " "]
         fits: dict[str, tuple[int, int]] = {}
         for sep in options:
@@ -143,10 +175,13 @@ class TextTable:
         if not fits:
             raise InputError(
                 self.path,
-                f"the header has one column ({header.strip()[:60]!r}) by {_word(given) if given else 'tab, comma, semicolon or blanks'}",
+                f"the header has one column ({header.strip()[:60]!r}) by "
+                f"{_word(given) if given else 'tab, comma, semicolon or blanks'}",
                 "Give the right separator= (--separator), or a table with a header line.",
             )
-        chosen = next((s for s, (n, m) in fits.items() if n == m), None) or next((s for s, (n, m) in fits.items() if m == n + 1), None)
+        chosen = next((s for s, (n, m) in fits.items() if n == m), None) or next(
+            (s for s, (n, m) in fits.items() if m == n + 1), None
+        )
         if chosen is None:
             sep, (n, m) = max(fits.items(), key=lambda item: item[1][0])
             raise InputError(
@@ -165,15 +200,17 @@ class TextTable:
     def preview(self, columns: Sequence[int]) -> pl.DataFrame:
         """Return the first rows (about a megabyte of text) as text columns named by their index."""
         end = self._rest.rfind(b"\n") + 1 if len(self._rest) >= _FIRST // 2 else len(self._rest)
-        frame = self._parse(self._tidy(self._rest[:end]), columns, self._line, last=end == len(self._rest))
+        frame = self._parse(
+            self._tidy(self._rest[:end]), columns, self._line, last=end == len(self._rest)
+        )
         self.broken.clear()
         return frame
 
     def chunks(self, columns: Sequence[int]) -> Iterator[pl.DataFrame]:
         """Yield all rows, chunk by chunk, as text columns named by their index (`"0"`, `"1"`, ...).
 
-        Lines with the wrong number of fields are left out and their numbers kept in `broken`, as long as they are
-        few (1% of a chunk); the last line must be whole.
+        Lines with the wrong number of fields are left out and their numbers kept in `broken`, as
+        long as they are few (1% of a chunk); the last line must be whole.
         """
         line, rest = self._line, self._rest
         while True:
@@ -189,7 +226,9 @@ class TextTable:
                 return
 
     def _tidy(self, text: bytes) -> bytes:
-        """Line feeds only, no blank lines, plain signs, and in blank-separated tables one space between fields."""
+        """Line feeds only, no blank lines, plain signs, and in blank-separated tables one space
+        between fields.
+        """
         if b"\r" in text:
             text = text.replace(b"\r", b"")
         if not text.isascii():
@@ -206,7 +245,9 @@ class TextTable:
 
     def _parse(self, text: bytes, columns: Sequence[int], line: int, last: bool) -> pl.DataFrame:
         if not text:
-            return pl.DataFrame({str(i): [] for i in columns}, schema={str(i): pl.String for i in columns})
+            return pl.DataFrame(
+                {str(i): [] for i in columns}, schema={str(i): pl.String for i in columns}
+            )
         quoted = self._quoted or (self.separator in ",;" and b'"' in text)
         bare = re.sub(rb'"[^"\n]*"', b'""', text) if quoted and b'"' in text else text
         if bare.count(self.separator.encode()) != bare.count(b"\n") * (len(self.names) - 1):
@@ -226,14 +267,18 @@ class TextTable:
             )
         except pl.exceptions.PolarsError as error:
             raise InputError(
-                self.path, f"cannot be parsed as a table below line {line}: {str(error).splitlines()[0]}", "Repair the lines."
+                self.path,
+                f"cannot be parsed as a table below line {line}: {str(error).splitlines()[0]}",
+                "Repair the lines.",
             ) from error
         frame.columns = [str(i) for i in order]
         if quoted or (self.separator != " " and b" " in text):
             frame = frame.with_columns(pl.all().str.strip_chars())
         return frame
 
-    def _without_broken(self, text: bytes, bare: bytes, line: int, last: bool) -> tuple[bytes, list[int]]:
+    def _without_broken(
+        self, text: bytes, bare: bytes, line: int, last: bool
+    ) -> tuple[bytes, list[int]]:
         sep, n = self.separator.encode(), len(self.names)
         rows = text.split(b"\n")[:-1]
         found = [row.count(sep) + 1 for row in bare.split(b"\n")[:-1]]
@@ -241,13 +286,15 @@ class TextTable:
         if last and broken and broken[-1] == len(rows) - 1 and found[-1] < n:
             raise InputError(
                 self.path,
-                f"line {line + len(rows)} (the last) has {found[-1]} columns, the header {n}: the file looks cut short",
+                f"line {line + len(rows)} (the last) has {found[-1]} columns, the header {n}: "
+                "the file looks cut short",
                 "Copy or download it again.",
             )
         if len(broken) > 0.01 * len(rows):
             raise InputError(
                 self.path,
-                f"line {line + 1 + broken[0]} has {found[broken[0]]} columns by {_word(self.separator)}, the header has {n}",
+                f"line {line + 1 + broken[0]} has {found[broken[0]]} columns by "
+                f"{_word(self.separator)}, the header has {n}",
                 "Repair the lines, or name the separator= (--separator).",
             )
         kept = b"\n".join(row for row, k in zip(rows, found, strict=True) if k == n)
@@ -270,14 +317,23 @@ class ParquetTable:
             self.names = self._lazy.collect_schema().names()
             self._rows = int(self._lazy.select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise InputError(path, f"is not a whole Parquet file ({str(error).splitlines()[0]})", "Make or fetch it again.") from error
+            raise InputError(
+                path,
+                f"is not a whole Parquet file ({str(error).splitlines()[0]})",
+                "Make or fetch it again.",
+            ) from error
         self.position = 0
         self.size = path.stat().st_size
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         return None
 
     def digest(self) -> str:
@@ -288,7 +344,11 @@ class ParquetTable:
         kinds = self._lazy.collect_schema()
         # text is tidied as in a text file, numbers are as they are
         chosen = [
-            (_plain_text(pl.col(name)) if kinds[name] == pl.String else pl.col(name).cast(pl.String)).alias(str(i))
+            (
+                _plain_text(pl.col(name))
+                if kinds[name] == pl.String
+                else pl.col(name).cast(pl.String)
+            ).alias(str(i))
             for i, name in ((i, self.names[i]) for i in sorted(set(columns)))
         ]
         return self._lazy.slice(start, length).select(chosen).collect()
@@ -328,7 +388,9 @@ def _fields(line: str, sep: str) -> list[str]:
 
 
 def _alike(header: str, line: str) -> bool:
-    """Whether a line has as many fields as the line above it: by tabs or commas, where values may hold the other ("rs1,rs2"), else by any of them."""
+    """Whether a line has as many fields as the line above it: by tabs or commas, where values may
+    hold the other ("rs1,rs2"), else by any of them.
+    """
     if any(len(_fields(header, sep)) == len(_fields(line, sep)) > 3 for sep in "\t,"):
         return True
     return len(_words(header)) == len(_words(line)) > 1

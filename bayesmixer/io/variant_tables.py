@@ -1,4 +1,6 @@
-"""The text files beside genotypes: bim, fam, pvar and psam (PLINK 1.9 and 2 file formats), read and checked."""
+"""The text files beside genotypes: bim, fam, pvar and psam (PLINK 1.9 and 2 file formats), read and
+checked.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,28 @@ from bayesmixer.errors import InputError
 COLUMNS = ["chrom", "snp", "cm", "pos", "a1", "a2"]
 
 
-def _table(path: Path, header: int | None, skip: int, expected: str, **options: object) -> pd.DataFrame:
+def _table(
+    path: Path, header: int | None, skip: int, expected: str, **options: object
+) -> pd.DataFrame:
     """White-space separated table of text; every failure as one line."""
     if not path.is_file():
         raise InputError(path, "no such file", f"Expected {expected} beside the genotypes.")
     try:
-        table = pd.read_csv(path, sep=r"\s+", header=header, skiprows=skip, dtype=str, keep_default_na=False, **options)  # type: ignore[call-overload]
+        table = pd.read_csv(
+            path,
+            sep=r"\s+",
+            header=header,
+            skiprows=skip,
+            dtype=str,
+            keep_default_na=False,
+            **options,
+        )  # type: ignore[call-overload]
     except pd.errors.EmptyDataError:
         raise InputError(path, "the file is empty", f"Expected {expected}.") from None
     except (pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise InputError(path, f"cannot be read as a table ({error})", f"Expected {expected}.") from None
+        raise InputError(
+            path, f"cannot be read as a table ({error})", f"Expected {expected}."
+        ) from None
     if not len(table):
         raise InputError(path, "no line of data", f"Expected {expected}.")
     return pd.DataFrame(table)
@@ -31,7 +45,10 @@ def _numbers(path: Path, column: pd.Series, name: str, first_line: int) -> pd.Se
     values = pd.to_numeric(column, errors="coerce")
     bad = np.flatnonzero(~np.isfinite(values.to_numpy(float)))
     if len(bad):
-        raise InputError(f"{path}, line {first_line + bad[0]}", f"{name} '{column.iloc[bad[0]]}', expected a number")
+        raise InputError(
+            f"{path}, line {first_line + bad[0]}",
+            f"{name} '{column.iloc[bad[0]]}', expected a number",
+        )
     return values
 
 
@@ -39,7 +56,10 @@ def _typed(path: Path, table: pd.DataFrame, first_line: int) -> pd.DataFrame:
     pos = _numbers(path, table["pos"], "position", first_line)
     bad = np.flatnonzero((pos < 0) | (pos != np.floor(pos)))
     if len(bad):
-        raise InputError(f"{path}, line {first_line + bad[0]}", f"position '{table['pos'].iloc[bad[0]]}', expected a whole number of base pairs")
+        raise InputError(
+            f"{path}, line {first_line + bad[0]}",
+            f"position '{table['pos'].iloc[bad[0]]}', expected a whole number of base pairs",
+        )
     return table.assign(
         pos=pos.astype(np.int64), cm=_numbers(path, table["cm"], "genetic position", first_line).astype(float),
         a1=table["a1"].str.upper(), a2=table["a2"].str.upper(),
@@ -98,22 +118,31 @@ def read_pvar(path: Path) -> pd.DataFrame:
     table.columns = pd.Index([str(c).lstrip("#").upper() for c in table.columns])
     missing = [c for c in ("CHROM", "POS", "ID", "REF", "ALT") if c not in table]
     if missing:
-        raise InputError(path, f"no column {', '.join(missing)} (found: {', '.join(table.columns)})", f"Expected {expected}.")
+        raise InputError(
+            path,
+            f"no column {', '.join(missing)} (found: {', '.join(table.columns)})",
+            f"Expected {expected}.",
+        )
     several = np.flatnonzero(table["ALT"].str.contains(",", regex=False))
     if len(several):
         raise InputError(
             f"{path}, line {skip + 2 + several[0]}",
-            f"{len(several):,} variants have several ALT alleles, the first {table['ID'].iloc[several[0]]}",
+            f"{len(several):,} variants have several ALT alleles, the first "
+            f"{table['ID'].iloc[several[0]]}",
             "Keep biallelic ones: plink2 --max-alleles 2 --make-pgen.",
         )
-    table = table.rename(columns={"CHROM": "chrom", "ID": "snp", "POS": "pos", "ALT": "a1", "REF": "a2", "CM": "cm"})
+    table = table.rename(
+        columns={"CHROM": "chrom", "ID": "snp", "POS": "pos", "ALT": "a1", "REF": "a2", "CM": "cm"}
+    )
     if "cm" not in table:
         table["cm"] = "0"
     return _typed(path, table, skip + 2)
 
 
 def read_psam(path: Path) -> list[str]:
-    """Sample ids of a psam file (column IID, or the second column where it has no header), in file order."""
+    """Sample ids of a psam file (column IID, or the second column where it has no header), in file
+    order.
+    """
     expected = "a header line #FID IID or #IID, and a line for each sample"
     skip = _comment_lines(path, expected)
     head = _table(path, None, skip, expected, nrows=1)
@@ -122,7 +151,9 @@ def read_psam(path: Path) -> list[str]:
     table = _table(path, 0, skip, expected)
     table.columns = pd.Index([str(c).lstrip("#").upper() for c in table.columns])
     if "IID" not in table:
-        raise InputError(path, f"no column IID (found: {', '.join(table.columns)})", f"Expected {expected}.")
+        raise InputError(
+            path, f"no column IID (found: {', '.join(table.columns)})", f"Expected {expected}."
+        )
     return table["IID"].tolist()
 
 

@@ -1,4 +1,6 @@
-"""z-scores from what a GWAS file has: z = beta / se, or sign x Phi^-1(1 - P / 2) with P as small as text can write it."""
+"""z-scores from what a GWAS file has: z = beta / se, or sign x Phi^-1(1 - P / 2) with P as small as
+text can write it.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,28 @@ from scipy.special import ndtri, ndtri_exp
 
 Floats = NDArray[np.float64]
 
-MISSING = ("", "na", "nan", ".", "null", "none", "n/a", "#n/a", "#na", "-", "-nan", "<na>", "#value!", "#div/0!", "--", "---")
+MISSING = (
+    "",
+    "na",
+    "nan",
+    ".",
+    "null",
+    "none",
+    "n/a",
+    "#n/a",
+    "#na",
+    "-",
+    "-nan",
+    "<na>",
+    "#value!",
+    "#div/0!",
+    "--",
+    "---",
+)
 LN10 = float(np.log(10.0))
-_UNDERFLOW = 1e-290  # below this a double loses digits of P, so the text is read by mantissa and exponent
+_UNDERFLOW = (
+    1e-290  # below this a double loses digits of P, so the text is read by mantissa and exponent
+)
 _SCIENTIFIC = r"^\+?(\d*\.?\d*)[eE]([+-]?\d+)$"
 
 
@@ -49,7 +70,8 @@ def parse_p(text: pl.Series) -> tuple[Floats, Floats]:
     Returns
     -------
     p, log_p
-        P as a double (0 where it underflows), and ln P (-inf only where the text says 0); NaN where there is no number.
+        P as a double (0 where it underflows), and ln P (-inf only where the text says 0); NaN where
+        there is no number.
     """
     p = to_float(text).to_numpy().astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -57,8 +79,14 @@ def parse_p(text: pl.Series) -> tuple[Floats, Floats]:
         small = np.flatnonzero(np.abs(p) < _UNDERFLOW)
     if small.size:
         parts = pl.DataFrame({"t": text.gather(small)}).select(
-            pl.col("t").str.extract(_SCIENTIFIC, 1).cast(pl.Float64, strict=False).alias("mantissa"),
-            pl.col("t").str.extract(_SCIENTIFIC, 2).cast(pl.Float64, strict=False).alias("exponent"),
+            pl.col("t")
+            .str.extract(_SCIENTIFIC, 1)
+            .cast(pl.Float64, strict=False)
+            .alias("mantissa"),
+            pl.col("t")
+            .str.extract(_SCIENTIFIC, 2)
+            .cast(pl.Float64, strict=False)
+            .alias("exponent"),
         )
         mantissa, exponent = parts["mantissa"].to_numpy(), parts["exponent"].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -74,11 +102,19 @@ def to_float(text: pl.Series) -> pl.Series:
 
 def is_missing(text: pl.Series) -> pl.Series:
     """Which values stand for no value."""
-    return text.is_null() | (text.str.len_bytes() <= 7) & text.str.strip_chars().str.to_lowercase().is_in(MISSING)
+    return text.is_null() | (
+        text.str.len_bytes() <= 7
+    ) & text.str.strip_chars().str.to_lowercase().is_in(MISSING)
 
 
 def significant_digits(text: pl.Series) -> float:
     """How many significant digits a column is printed with: the 90th percentile over its rows."""
-    digits = text.drop_nulls().str.replace(r"[eE].*$", "").str.replace_all(r"[^0-9]", "").str.strip_chars_start("0").str.len_chars()
+    digits = (
+        text.drop_nulls()
+        .str.replace(r"[eE].*$", "")
+        .str.replace_all(r"[^0-9]", "")
+        .str.strip_chars_start("0")
+        .str.len_chars()
+    )
     quantile = digits.filter(digits > 0).quantile(0.9)
     return float(quantile) if quantile is not None else 0.0

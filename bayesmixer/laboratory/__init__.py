@@ -1,1 +1,3 @@
-"""The coverage laboratory: many simulated GWAS through real LD, each fitted, and how often the intervals hold the truth."""
+"""The coverage laboratory: many simulated GWAS through real LD, each fitted, and how often the
+intervals hold the truth.
+"""

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.simulation_effects import Architecture, architecture
+from bayesmixer.simulation.effects import Architecture, architecture
 
 KEYS = ("pi", "n", "h2", "sigma2_0", "maf_s")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Truth and size of one simulated GWAS: point-normal effects, or infinitesimal ones where pi = 1.
+    """Truth and size of one simulated GWAS: point-normal effects, or infinitesimal ones where pi =
+    1.
 
     Attributes
     ----------
@@ -54,7 +55,9 @@ class Cell:
         return architecture("univariate", self.h2, self.pi, maf_s=self.maf_s)
 
     def truth(self, exponents: Sequence[float] | NDArray[np.float64] = (0.0,)) -> dict[str, float]:
-        """True value of every parameter that a univariate model may have, on the unconstrained scale; `exponents` are the S that the data hold."""
+        """True value of every parameter that a univariate model may have, on the unconstrained
+        scale; `exponents` are the S that the data hold.
+        """
         out = {"log_h2": math.log(self.h2), "log_sigma2_0": math.log(self.sigma2_0)}
         if self.pi < 1:
             out["logit_pi"] = math.log(self.pi / (1 - self.pi))
@@ -69,7 +72,9 @@ class Cell:
 
 
 def standard_cells() -> list[Cell]:
-    """The cells of docs/intervals.md: polygenicity 0.001, 0.003, 0.01, well and barely powered, and two very sparse traits."""
+    """The cells of docs/intervals.md: polygenicity 0.001, 0.003, 0.01, well and barely powered, and
+    two very sparse traits.
+    """
     wide = [Cell(pi, n) for pi in (1e-3, 3e-3, 1e-2) for n in (100_000, 25_000)]
     return [*wide, Cell(3e-4, 100_000), Cell(1e-4, 100_000)]
 
@@ -80,7 +85,8 @@ def read_cells(cells: Iterable[Cell | str | dict[str, Any]] | None) -> list[Cell
     Raises
     ------
     InputError
-        A key is unknown, a value is no number or out of range, pi or n is missing, or two cells are the same.
+        A key is unknown, a value is no number or out of range, pi or n is missing, or two cells are
+        the same.
     """
     if cells is None:
         return standard_cells()
@@ -100,7 +106,9 @@ def _cell(given: Cell | str | dict[str, Any]) -> Cell:
         for part in given.split(","):
             key, found, value = part.partition("=")
             if not found:
-                raise InputError("cells", f"{given!r}, expected key=value pairs such as pi=0.003,n=100000")
+                raise InputError(
+                    "cells", f"{given!r}, expected key=value pairs such as pi=0.003,n=100000"
+                )
             values[key.strip()] = value
     else:
         values = dict(given)
@@ -115,6 +123,8 @@ def _cell(given: Cell | str | dict[str, Any]) -> Cell:
     except (TypeError, ValueError):
         raise InputError("cells", f"{given!r}, expected numbers") from None
     if not (0 < cell.pi <= 1 and cell.n >= 2 and 0 < cell.sigma2_0 <= 100):
-        raise InputError("cells", f"{given!r}, expected 0 < pi <= 1, n >= 2 and 0 < sigma2_0 <= 100")
+        raise InputError(
+            "cells", f"{given!r}, expected 0 < pi <= 1, n >= 2 and 0 < sigma2_0 <= 100"
+        )
     _ = cell.effects  # checks h2 and S
     return cell

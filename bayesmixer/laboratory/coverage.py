@@ -20,7 +20,15 @@ from bayesmixer.laboratory.replicates import BATCH, Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
 
-OWN_NAMES = ("batches", "panel", "reference.zarr", "replicates.parquet", "table.csv", "table.md", "index.html")
+OWN_NAMES = (
+    "batches",
+    "panel",
+    "reference.zarr",
+    "replicates.parquet",
+    "table.csv",
+    "table.md",
+    "index.html",
+)
 MODELS = ("univariate_mixer", "infinitesimal")
 METHODS = ("map", "laplace", "nuts")
 
@@ -44,31 +52,37 @@ def coverage(
     client: Any = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Coverage study: simulate many GWAS through a panel's LD, fit each, and count how often its intervals hold the truth.
+    """Coverage study: simulate many GWAS through a panel's LD, fit each, and count how often its
+    intervals hold the truth.
 
-    Every finished batch of five replicates is kept in `out`; the same call goes on from there, also with more replicates or other cells.
-    The table holds the `replicates` asked of each cell asked, and all that are there of other cells. Results do not depend on
-    how many processes ran, nor in which order.
+    Every finished batch of five replicates is kept in `out`; the same call goes on from there, also
+    with more replicates or other cells. The table holds the `replicates` asked of each cell asked,
+    and all that are there of other cells. Results do not depend on how many processes ran, nor in
+    which order.
 
     Parameters
     ----------
     out
-        Directory: `batches/` while it runs, then `replicates.parquet`, `table.csv`, `table.md` and `index.html`.
+        Directory: `batches/` while it runs, then `replicates.parquet`, `table.csv`, `table.md` and
+        `index.html`.
     genotypes, ld_blocks
-        Panel (prefix of PLINK files, {chrom} for the chromosome) and BED file of its LD blocks; both None for simulated ones.
+        Panel (prefix of PLINK files, {chrom} for the chromosome) and BED file of its LD blocks;
+        both None for simulated ones.
     reference
-        LD reference of that panel with the LD blocks as windows and plain r^2; made in `out` where None.
+        LD reference of that panel with the LD blocks as windows and plain r^2; made in `out` where
+        None.
     chromosomes
         Which of the panel's chromosomes; None for all.
     cells
-        Truths to simulate: `Cell`s, or texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05"; None for `standard_cells`.
+        Truths to simulate: `Cell`s, or texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05"; None
+        for `standard_cells`.
     replicates
         A cell.
     model, prior
         Model of bayesmixer.models that is fitted, and its prior.
     method
-        "map" (default): normal intervals on the unconstrained scale, from the mode and the calibrated covariance, which takes seconds a fit.
-        "laplace", "nuts": quantiles of the draws.
+        "map" (default): normal intervals on the unconstrained scale, from the mode and the
+        calibrated covariance, which takes seconds a fit. "laplace", "nuts": quantiles of the draws.
     draws
         Of "laplace" or, a chain, "nuts".
     bootstrap
@@ -78,7 +92,8 @@ def coverage(
     processes
         Worker processes; None for one a core. Each holds the panel's genotypes and spectra.
     client
-        A dask.distributed Client to run on instead; `out` and the panel must be visible to its workers.
+        A dask.distributed Client to run on instead; `out` and the panel must be visible to its
+        workers.
     progress
         Progress bar; None shows it on a terminal.
 
@@ -95,7 +110,19 @@ def coverage(
     chosen = read_cells(cells)
     _check(model, method, replicates, draws, bootstrap, seed, processes)
     folder = Path(out)
-    settings = _settings(folder, genotypes, ld_blocks, reference, chromosomes, model, method, prior, draws, bootstrap, seed)
+    settings = _settings(
+        folder,
+        genotypes,
+        ld_blocks,
+        reference,
+        chromosomes,
+        model,
+        method,
+        prior,
+        draws,
+        bootstrap,
+        seed,
+    )
     _same_study(folder, settings)
     aside.make_folder(folder / "batches")
     aside.check(folder / "settings.json", aside.OWN, where=str(folder))
@@ -103,26 +130,59 @@ def coverage(
         aside.write(folder / "settings.json", json.dumps(asdict(settings), indent=1) + "\n")
         _prepare(folder, settings, genotypes is None, reference is None, progress)
         _run_batches(folder, settings, chosen, replicates, processes, client, progress)
-        parts = [(pd.read_parquet(path), path.with_suffix(".npz")) for path in sorted((folder / "batches").glob("*.parquet"))]
-        table = pd.concat([recalibrated(rows, path) if method == "map" and path.exists() else rows for rows, path in parts], ignore_index=True)
-        more = table["cell"].isin([cell.name for cell in chosen]) & (table["replicate"] >= replicates)
-        table = table[~more].sort_values(["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True)
+        parts = [
+            (pd.read_parquet(path), path.with_suffix(".npz"))
+            for path in sorted((folder / "batches").glob("*.parquet"))
+        ]
+        table = pd.concat(
+            [
+                recalibrated(rows, path) if method == "map" and path.exists() else rows
+                for rows, path in parts
+            ],
+            ignore_index=True,
+        )
+        more = table["cell"].isin([cell.name for cell in chosen]) & (
+            table["replicate"] >= replicates
+        )
+        table = table[~more].sort_values(
+            ["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True
+        )
         return _write(folder, table, settings)
 
 
 def _run_batches(
-    folder: Path, settings: Settings, cells: list[Cell], replicates: int, processes: int | None, client: Any, progress: bool | None
+    folder: Path,
+    settings: Settings,
+    cells: list[Cell],
+    replicates: int,
+    processes: int | None,
+    client: Any,
+    progress: bool | None,
 ) -> None:
-    """Run the batches that are not there; the last of a cell holds fewer replicates where that is what was asked."""
+    """Run the batches that are not there; the last of a cell holds fewer replicates where that is
+    what was asked.
+    """
     jobs = []
     for first in range(0, replicates, BATCH):
         size = min(BATCH, replicates - first)
-        jobs += [(cell, first // BATCH, size, folder / "batches" / f"{cell.name}-{first // BATCH:04d}.parquet") for cell in cells]
+        jobs += [
+            (
+                cell,
+                first // BATCH,
+                size,
+                folder / "batches" / f"{cell.name}-{first // BATCH:04d}.parquet",
+            )
+            for cell in cells
+        ]
     todo = [job for job in jobs if _replicates_in(job[3]) < job[2]]
     sizes = {str(path): size for _, _, size, path in jobs}
     with bar("replicates", sum(sizes.values()), progress) as show:
         show.advance(sum(sizes.values()) - sum(size for _, _, size, _ in todo))
-        for path in run([(settings, cell, b, size, str(path)) for cell, b, size, path in todo], processes, client):
+        for path in run(
+            [(settings, cell, b, size, str(path)) for cell, b, size, path in todo],
+            processes,
+            client,
+        ):
             show.advance(sizes[path])
 
 
@@ -136,13 +196,19 @@ def _replicates_in(path: Path) -> int:
         return 0
 
 
-def run(arguments: list[tuple[Settings, Cell, int, int, str]], processes: int | None = None, client: Any = None) -> Iterator[str]:
-    """Run `work` on each of `arguments`, yielding as each ends; on Ctrl-C those that have not begun are dropped and finished ones kept.
+def run(
+    arguments: list[tuple[Settings, Cell, int, int, str]],
+    processes: int | None = None,
+    client: Any = None,
+) -> Iterator[str]:
+    """Run `work` on each of `arguments`, yielding as each ends; on Ctrl-C those that have not begun
+    are dropped and finished ones kept.
 
     Parameters
     ----------
     arguments
-        Of `bayesmixer.laboratory.replicates.work`: settings, cell, number and size of the batch, path of its file.
+        Of `bayesmixer.laboratory.replicates.work`: settings, cell, number and size of the batch,
+        path of its file.
     processes, client
         As in `coverage`.
 
@@ -167,17 +233,32 @@ def run(arguments: list[tuple[Settings, Cell, int, int, str]], processes: int | 
     yield from workers.run(work, arguments, processes)
 
 
-def _settings(folder: Path, genotypes: Any, ld_blocks: Any, reference: Any, chromosomes: Any, *rest: Any) -> Settings:
-    """What every replicate shares; panel and reference lie in the study's folder where none are given."""
+def _settings(
+    folder: Path, genotypes: Any, ld_blocks: Any, reference: Any, chromosomes: Any, *rest: Any
+) -> Settings:
+    """What every replicate shares; panel and reference lie in the study's folder where none are
+    given.
+    """
     if (genotypes is None) != (ld_blocks is None):
-        raise InputError("genotypes" if genotypes is None else "ld_blocks", "missing; a panel needs both genotypes and ld_blocks")
+        raise InputError(
+            "genotypes" if genotypes is None else "ld_blocks",
+            "missing; a panel needs both genotypes and ld_blocks",
+        )
     if genotypes is None:
         genotypes, ld_blocks = folder / "panel" / "genotypes", folder / "panel" / "ld_blocks.bed"
     named = None if chromosomes is None else tuple(str(c) for c in chromosomes)
-    return Settings(str(genotypes), str(ld_blocks), str(folder / "reference.zarr" if reference is None else reference), named, *rest)
+    return Settings(
+        str(genotypes),
+        str(ld_blocks),
+        str(folder / "reference.zarr" if reference is None else reference),
+        named,
+        *rest,
+    )
 
 
-def _prepare(folder: Path, settings: Settings, simulated: bool, built: bool, progress: bool | None) -> None:
+def _prepare(
+    folder: Path, settings: Settings, simulated: bool, built: bool, progress: bool | None
+) -> None:
     """Panel and reference, simulated and built where not given."""
     import bayesmixer as bm
 
@@ -186,21 +267,36 @@ def _prepare(folder: Path, settings: Settings, simulated: bool, built: bool, pro
     if built:
         chromosomes = None if settings.chromosomes is None else list(settings.chromosomes)
         bm.build_reference(
-            settings.genotypes, settings.reference, window=settings.ld_blocks, r2_rule="plain", chromosomes=chromosomes, progress=progress
+            settings.genotypes,
+            settings.reference,
+            window=settings.ld_blocks,
+            r2_rule="plain",
+            chromosomes=chromosomes,
+            progress=progress,
         )
 
 
 def _same_study(folder: Path, settings: Settings) -> None:
-    """Refuse to mix replicates of other settings, and a folder that holds files of a study's names which no study wrote."""
+    """Refuse to mix replicates of other settings, and a folder that holds files of a study's names
+    which no study wrote.
+    """
     path, here = folder / "settings.json", json.loads(json.dumps(asdict(settings)))
     there = json_object(path)
     if not there:
         foreign = [name for name in (*OWN_NAMES, path.name) if os.path.lexists(folder / name)]
         if foreign:
-            raise InputError(folder / foreign[0], "is there already and no study wrote it: it stays", "Give another directory.")
+            raise InputError(
+                folder / foreign[0],
+                "is there already and no study wrote it: it stays",
+                "Give another directory.",
+            )
     elif differ := [k for k in here if there.get(k) != here[k]]:
         k = differ[0]
-        raise InputError(folder, f"holds a study with {k} = {there.get(k)!r}, asked is {here[k]!r}", "Give another directory.")
+        raise InputError(
+            folder,
+            f"holds a study with {k} = {there.get(k)!r}, asked is {here[k]!r}",
+            "Give another directory.",
+        )
 
 
 def _write(folder: Path, replicates: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -216,12 +312,25 @@ def _write(folder: Path, replicates: pd.DataFrame, settings: Settings) -> pd.Dat
     return table
 
 
-def _check(model: str, method: str, replicates: int, draws: int, bootstrap: int, seed: int, processes: int | None) -> None:
+def _check(
+    model: str,
+    method: str,
+    replicates: int,
+    draws: int,
+    bootstrap: int,
+    seed: int,
+    processes: int | None,
+) -> None:
     if model not in MODELS:
         raise InputError("model", f"{model!r}, expected one of {', '.join(MODELS)}")
     if method not in METHODS:
         raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
-    limits = (("replicates", replicates, 2), ("draws", draws, 50), ("seed", seed, 0), ("processes", 1 if processes is None else processes, 1))
+    limits = (
+        ("replicates", replicates, 2),
+        ("draws", draws, 50),
+        ("seed", seed, 0),
+        ("processes", 1 if processes is None else processes, 1),
+    )
     for name, value, least in (*limits, ("bootstrap", bootstrap if bootstrap else 10, 10)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(name, f"{value!r}, expected a whole number of at least {least}")

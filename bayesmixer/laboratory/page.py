@@ -1,4 +1,6 @@
-"""One self-contained HTML page of a coverage study: its table, and a figure of calibrated and raw coverage by cell."""
+"""One self-contained HTML page of a coverage study: its table, and a figure of calibrated and raw
+coverage by cell.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +53,29 @@ def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -
     -------
     matplotlib.axes.Axes
     """
-    from bayesmixer.reporting.style import axes_or_new
+    from bayesmixer.style import axes_or_new
 
     ax = axes_or_new(ax, 6.0, 3.2)
     rows = table[table["parameter"] == parameter]
     x = np.arange(len(rows))
-    for prefix, offset, label, colour in (("", -0.08, "calibrated", "#0072B2"), ("raw_", 0.08, "raw", "#D55E00")):
+    for prefix, offset, label, colour in (
+        ("", -0.08, "calibrated", "#0072B2"),
+        ("raw_", 0.08, "raw", "#D55E00"),
+    ):
         p = rows[f"{prefix}cover90"].to_numpy()
-        ax.errorbar(x + offset, p, np.sqrt(p * (1 - p) / rows["replicates"].to_numpy()), fmt="o", color=colour, label=label)
+        ax.errorbar(
+            x + offset,
+            p,
+            np.sqrt(p * (1 - p) / rows["replicates"].to_numpy()),
+            fmt="o",
+            color=colour,
+            label=label,
+        )
     ax.axhspan(0.86, 0.94, color="0.92", zorder=0)
     ax.axhline(0.9, color="0.5", lw=1)
-    ax.set_xticks(x, [f"pi {p:g}\nN {n:g}" for p, n in zip(rows["pi"], rows["n"], strict=True)], fontsize=7)
+    ax.set_xticks(
+        x, [f"pi {p:g}\nN {n:g}" for p, n in zip(rows["pi"], rows["n"], strict=True)], fontsize=7
+    )
     ax.set_ylabel("share of intervals that hold the truth")
     ax.set_ylim(min(0.5, float(rows[["cover90", "raw_cover90"]].min().min()) - 0.05), 1.02)
     ax.set_title(parameter)
@@ -79,7 +93,7 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
     settings
         What every replicate shared.
     """
-    from bayesmixer.inference.results import versions
+    from bayesmixer.results import versions
 
     figures = []
     for parameter in dict.fromkeys(table["parameter"]):
@@ -91,16 +105,27 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
         )
     shown = table[[c for c in COLUMNS if c in table]].rename(columns=COLUMNS)
     body = shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0, escape=True)
-    paths = {k: Path(str(settings[k])).name for k in ("genotypes", "ld_blocks", "reference") if k in settings}
+    paths = {
+        k: Path(str(settings[k])).name
+        for k in ("genotypes", "ld_blocks", "reference")
+        if k in settings
+    }
     fits = replicates.drop_duplicates(["cell", "replicate"])
     facts: dict[str, Any] = dict(settings) | paths | dict(versions())
     facts |= {"fits": len(fits), "CPU hours": f"{fits['cpu_seconds'].sum() / 3600:.2f}"}
-    rows = "".join(f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
-    style = "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
+    rows = "".join(
+        f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
+        for k, v in facts.items()
+    )
+    style = (
+        "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 "
+        "1em}table{border-collapse:collapse}"
+    )
     style += "td,th{padding:.2em .6em;text-align:right}img{max-width:100%}"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title><style>{style}</style></head><body>'
-        "<h1>Coverage study</h1><p>Share of simulated GWAS whose intervals hold the true parameter, and their width relative to the spread of the "
+        "<h1>Coverage study</h1><p>Share of simulated GWAS whose intervals hold the true "
+        "parameter, and their width relative to the spread of the "
         "estimates over replicates. The band is 86 to 94%.</p>"
         f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table></body></html>\n"
     )

@@ -1,4 +1,6 @@
-"""One replicate of a coverage study: simulate z-scores through the panel's LD, fit, and write down estimate, truth and intervals."""
+"""One replicate of a coverage study: simulate z-scores through the panel's LD, fit, and write down
+estimate, truth and intervals.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ BATCH = 5  # replicates that are simulated together
 
 @dataclass(frozen=True)
 class Settings:
-    """What every replicate of a study shares; paths are to the panel, its LD blocks and the reference made of them."""
+    """What every replicate of a study shares; paths are to the panel, its LD blocks and the
+    reference made of them.
+    """
 
     genotypes: str
     ld_blocks: str
@@ -35,7 +39,9 @@ class Settings:
     draws: int
     bootstrap: int
     seed: int
-    maf_s: float | str | None = None  # of the model; where given, the reference holds several exponents
+    maf_s: float | str | None = (
+        None  # of the model; where given, the reference holds several exponents
+    )
 
 
 class Bench:
@@ -43,34 +49,60 @@ class Bench:
 
     def __init__(self, settings: Settings) -> None:
         import bayesmixer as bm
-        from bayesmixer.simulation_panel import panel_blocks
+        from bayesmixer.simulation.panel import panel_blocks
 
         self.settings = settings
         chromosomes: Any = None if settings.chromosomes is None else list(settings.chromosomes)
         self.panel = panel_blocks(settings.genotypes, settings.ld_blocks, chromosomes)
         v = self.panel.variants
-        columns = {name: ("variant", v[name].astype(str).to_numpy(object)) for name in ("snp", "chrom", "a1", "a2")}
+        columns = {
+            name: ("variant", v[name].astype(str).to_numpy(object))
+            for name in ("snp", "chrom", "a1", "a2")
+        }
         size = len(v)
         columns |= {
             "pos": ("variant", v["pos"].to_numpy()),
             "z": ("variant", np.random.default_rng(0).standard_normal(size)),
             "n": ("variant", np.full(size, 1e5)),
         }
-        attrs = {"kind": "sumstats", "source": "simulated", "trait": "simulated", "build": "", "sha256": "", "filters": "{}"}
+        attrs = {
+            "kind": "sumstats",
+            "source": "simulated",
+            "trait": "simulated",
+            "build": "",
+            "sha256": "",
+            "filters": "{}",
+        }
         sumstats = xr.Dataset(columns, attrs=attrs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", bm.DataWarning)
             self.data = bm.align(
-                sumstats, settings.reference, blocks=settings.ld_blocks, by="id", ambiguous="keep", exclude_regions=(), progress=False
+                sumstats,
+                settings.reference,
+                blocks=settings.ld_blocks,
+                by="id",
+                ambiguous="keep",
+                exclude_regions=(),
+                progress=False,
             )
         self.rows = pd.Index(v["snp"]).get_indexer(self.data["snp"].values)
 
     def batch(self, cell: Cell, number: int, size: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-        """The first `size` of a batch of replicates of a cell, one row a parameter; the same whatever ran before. And their scores by LD block."""
-        from bayesmixer.simulation_panel import simulate_z
+        """The first `size` of a batch of replicates of a cell, one row a parameter; the same
+        whatever ran before. And their scores by LD block.
+        """
+        from bayesmixer.simulation.panel import simulate_z
 
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(cell.name.encode()), number])
-        simulated = simulate_z(self.panel, cell.effects, [cell.n], [cell.sigma2_0], rng=rng, replicates=BATCH, show=False)
+        simulated = simulate_z(
+            self.panel,
+            cell.effects,
+            [cell.n],
+            [cell.sigma2_0],
+            rng=rng,
+            replicates=BATCH,
+            show=False,
+        )
         rows: list[dict[str, Any]] = []
         blocks: dict[str, Any] = {}
         for r in range(size):
@@ -89,22 +121,37 @@ class Bench:
             rows += found
             if calibration is not None:
                 kept = ("score", "curvature", "prior_precision", "covariance_raw", "covariance")
-                blocks |= {f"{name}_{common['replicate']}": calibration[name].values.astype(np.float32) for name in kept}
+                blocks |= {
+                    f"{name}_{common['replicate']}": calibration[name].values.astype(np.float32)
+                    for name in kept
+                }
         return pd.DataFrame(rows), blocks
 
-    def _fitted(self, cell: Cell, data: xr.Dataset, common: dict[str, Any]) -> tuple[list[dict[str, Any]], xr.Dataset | None]:
+    def _fitted(
+        self, cell: Cell, data: xr.Dataset, common: dict[str, Any]
+    ) -> tuple[list[dict[str, Any]], xr.Dataset | None]:
         import bayesmixer as bm
         from bayesmixer.ld.exponents import exponents
 
         s = self.settings
         began, cpu = time.perf_counter(), time.process_time()
-        model = getattr(bm.models, s.model)(data, prior=s.prior, **({} if s.maf_s is None else {"maf_s": s.maf_s}))
+        model = getattr(bm.models, s.model)(
+            data, prior=s.prior, **({} if s.maf_s is None else {"maf_s": s.maf_s})
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = (
-                bm.fit(model, s.method, draws=s.draws, seed=s.seed, profile=False, progress=False) if s.method != "map" else bm.fit(model, "map")
+                bm.fit(model, s.method, draws=s.draws, seed=s.seed, profile=False, progress=False)
+                if s.method != "map"
+                else bm.fit(model, "map")
             )
-            referee = bm.calibrate(results, model, adjust="bootstrap", replicates=s.bootstrap, progress=False) if s.bootstrap else None
+            referee = (
+                bm.calibrate(
+                    results, data, adjust="bootstrap", replicates=s.bootstrap, progress=False
+                )
+                if s.bootstrap
+                else None
+            )
         estimate = results["estimate"].to_dataset()
         common |= {
             "seconds": time.perf_counter() - began,
@@ -114,7 +161,9 @@ class Bench:
             "at_bound": ",".join(json.loads(estimate.attrs["at_bound"])),
             "calibrated": results.attrs["calibrated"] != "no",
             "concerns": "|".join(json.loads(results.attrs["warnings"])),
-            "bic_gain": float(estimate.attrs.get("bic_infinitesimal", np.nan) - estimate.attrs.get("bic", np.nan)),
+            "bic_gain": float(
+                estimate.attrs.get("bic_infinitesimal", np.nan) - estimate.attrs.get("bic", np.nan)
+            ),
         }
         truths = cell.truth(exponents(data))
         names = [str(name) for name in estimate["parameter"].values]
@@ -124,41 +173,69 @@ class Bench:
                 (name, truths.get(name, np.nan)),
                 *([("log_h2_realised", np.log(common["h2_realised"]))] if name == "log_h2" else []),
             ):
-                row = common | {"parameter": label, "truth": truth, "estimate": float(estimate["mode"].sel(parameter=name))}
+                row = common | {
+                    "parameter": label,
+                    "truth": truth,
+                    "estimate": float(estimate["mode"].sel(parameter=name)),
+                }
                 rows.append(row | _intervals(results, referee, name))
-        return rows, results["calibration"].to_dataset() if "calibration" in results.children else None
+        return rows, results[
+            "calibration"
+        ].to_dataset() if "calibration" in results.children else None
 
 
 def _intervals(results: xr.DataTree, referee: xr.DataTree | None, name: str) -> dict[str, float]:
-    """Standard deviations, and ends of the central intervals: calibrated (low90, high90), raw (raw_low90, ..), of the bootstrap (boot_low90, ..)."""
+    """Standard deviations, and ends of the central intervals: calibrated (low90, high90), raw
+    (raw_low90, ..), of the bootstrap (boot_low90, ..).
+    """
     from scipy.stats import norm
 
     out: dict[str, float] = {}
     estimate = results["estimate"].to_dataset()
     centre = float(estimate["mode"].sel(parameter=name))
     calibrated = "calibration" in results.children
-    covariances = {"raw_": estimate["covariance"], "": estimate["covariance_calibrated"] if calibrated else estimate["covariance"]}
-    groups = {"raw_": "uncalibrated_unconstrained_posterior" if calibrated else "unconstrained_posterior", "": "unconstrained_posterior"}
+    covariances = {
+        "raw_": estimate["covariance"],
+        "": estimate["covariance_calibrated"] if calibrated else estimate["covariance"],
+    }
+    groups = {
+        "raw_": "uncalibrated_unconstrained_posterior" if calibrated else "unconstrained_posterior",
+        "": "unconstrained_posterior",
+    }
     for prefix, covariance in covariances.items():
         sd = float(np.sqrt(covariance.sel(parameter=name, parameter_bis=name)))
-        draws = results[groups[prefix]].to_dataset()[name].values.ravel() if groups[prefix] in results.children else None
+        draws = (
+            results[groups[prefix]].to_dataset()[name].values.ravel()
+            if groups[prefix] in results.children
+            else None
+        )
         out[f"{prefix}sd"] = sd if draws is None else float(draws.std())
         for level in LEVELS:
             tail = 0.5 - level / 200
-            low, high = (centre + sd * norm.ppf(tail), centre - sd * norm.ppf(tail)) if draws is None else np.quantile(draws, [tail, 1 - tail])
+            low, high = (
+                (centre + sd * norm.ppf(tail), centre - sd * norm.ppf(tail))
+                if draws is None
+                else np.quantile(draws, [tail, 1 - tail])
+            )
             out[f"{prefix}low{level}"], out[f"{prefix}high{level}"] = float(low), float(high)
     if referee is not None:
         draws = referee["unconstrained_posterior"].to_dataset()[name].values.ravel()
         out["boot_sd"] = float(draws.std())
         for level in LEVELS:
-            out[f"boot_low{level}"], out[f"boot_high{level}"] = (float(q) for q in np.quantile(draws, [0.5 - level / 200, 0.5 + level / 200]))
+            out[f"boot_low{level}"], out[f"boot_high{level}"] = (
+                float(q) for q in np.quantile(draws, [0.5 - level / 200, 0.5 + level / 200])
+            )
     if calibrated:
-        out["blocks_effective"] = float(results["calibration"]["blocks_effective"].sel(parameter=name))
+        out["blocks_effective"] = float(
+            results["calibration"]["blocks_effective"].sel(parameter=name)
+        )
     return out
 
 
 def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Rows of a batch fitted by "map", with intervals by the calibration of today from the scores and curvature kept beside it."""
+    """Rows of a batch fitted by "map", with intervals by the calibration of today from the scores
+    and curvature kept beside it.
+    """
     from scipy.stats import norm
 
     from bayesmixer.inference.calibration import from_information
@@ -170,21 +247,36 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             if f"score_{replicate}" not in kept:
                 continue
             score, curvature, prior, raw = (
-                kept[f"{name}_{replicate}"].astype(float) for name in ("score", "curvature", "prior_precision", "covariance_raw")
+                kept[f"{name}_{replicate}"].astype(float)
+                for name in ("score", "curvature", "prior_precision", "covariance_raw")
             )
             info = Information(score, curvature, prior, np.arange(len(score)))
             labels = rows.loc[at, "parameter"].str.replace("_realised", "")
             names = list(dict.fromkeys(labels))
-            found = from_information(info, raw, names, [name for name in str(rows.loc[at[0], "at_bound"]).split(",") if name])
+            found = from_information(
+                info,
+                raw,
+                names,
+                [name for name in str(rows.loc[at[0], "at_bound"]).split(",") if name],
+            )
             if isinstance(found, str):
                 continue
             position = np.array([names.index(name) for name in labels])
-            sd, centre = np.sqrt(np.diag(found.covariance))[position], rows.loc[at, "estimate"].to_numpy()
-            rows.loc[at, "sd"], rows.loc[at, "blocks_effective"] = sd, blocks_effective(info)[position]
+            sd, centre = (
+                np.sqrt(np.diag(found.covariance))[position],
+                rows.loc[at, "estimate"].to_numpy(),
+            )
+            rows.loc[at, "sd"], rows.loc[at, "blocks_effective"] = (
+                sd,
+                blocks_effective(info)[position],
+            )
             rows.loc[at, "concerns"] = "|".join(found.concerns)
             for level in LEVELS:
                 half = sd * norm.ppf(0.5 + level / 200)
-                rows.loc[at, f"low{level}"], rows.loc[at, f"high{level}"] = centre - half, centre + half
+                rows.loc[at, f"low{level}"], rows.loc[at, f"high{level}"] = (
+                    centre - half,
+                    centre + half,
+                )
     return rows
 
 
@@ -201,7 +293,9 @@ def start(settings: Settings) -> None:
 
 
 def work(settings: Settings, cell: Cell, number: int, size: int, path: str) -> str:
-    """Run one batch and write it, aside first; the bench is made on first use where no initialiser ran (dask)."""
+    """Run one batch and write it, aside first; the bench is made on first use where no initialiser
+    ran (dask).
+    """
     global _bench
     if _bench is None or _bench.settings != settings:
         start(settings)

@@ -23,9 +23,11 @@ def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a cell and parameter: replicates, converged (share), flagged (share of fits with a warning), bias (of the mode), sampling_sd (of
-        the modes), rmse, width_ratio (median 90% width over that of a normal with the sampling sd), cover50 .. cover95 of the calibrated intervals,
-        cover90_se (Monte Carlo), raw_cover90 and raw_width_ratio, boot_cover90 where the bootstrap ran, cpu_seconds (median a fit).
+        One row a cell and parameter: replicates, converged (share), flagged (share of fits with a
+        warning), bias (of the mode), sampling_sd (of the modes), rmse, width_ratio (median 90%
+        width over that of a normal with the sampling sd), cover50 .. cover95 of the calibrated
+        intervals, cover90_se (Monte Carlo), raw_cover90 and raw_width_ratio, boot_cover90 where the
+        bootstrap ran, cpu_seconds (median a fit).
     """
     rows = []
     for (cell, parameter), g in replicates.groupby(["cell", "parameter"], sort=False):
@@ -45,11 +47,19 @@ def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
             "rmse": float(np.sqrt(((g["estimate"] - truth) ** 2).mean())),
         }
         for prefix in ("", "raw_", *(["boot_"] if "boot_sd" in g else [])):
-            row[f"{prefix}width_ratio"] = float((g[f"{prefix}high90"] - g[f"{prefix}low90"]).median() / (Z90 * sd))
+            row[f"{prefix}width_ratio"] = float(
+                (g[f"{prefix}high90"] - g[f"{prefix}low90"]).median() / (Z90 * sd)
+            )
             for level in LEVELS:
-                row[f"{prefix}cover{level}"] = float(((g[f"{prefix}low{level}"] <= truth) & (truth <= g[f"{prefix}high{level}"])).mean())
+                row[f"{prefix}cover{level}"] = float(
+                    (
+                        (g[f"{prefix}low{level}"] <= truth) & (truth <= g[f"{prefix}high{level}"])
+                    ).mean()
+                )
         row["cover90_se"] = float(np.sqrt(row["cover90"] * (1 - row["cover90"]) / len(g)))
-        row["blocks_effective"] = float(g["blocks_effective"].median()) if "blocks_effective" in g else np.nan
+        row["blocks_effective"] = (
+            float(g["blocks_effective"].median()) if "blocks_effective" in g else np.nan
+        )
         row["cpu_seconds"] = float(g["cpu_seconds"].median())
         rows.append(row)
     return pd.DataFrame(rows)
@@ -57,7 +67,21 @@ def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     """The table's chief columns as Markdown."""
-    head = ["pi", "N", "parameter", "replicates", "bias / sd", "width", "50%", "80%", "90%", "95%", "raw 90%", "raw width", "flagged"]
+    head = [
+        "pi",
+        "N",
+        "parameter",
+        "replicates",
+        "bias / sd",
+        "width",
+        "50%",
+        "80%",
+        "90%",
+        "95%",
+        "raw 90%",
+        "raw width",
+        "flagged",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --: |" * len(head)]
     for row in table.to_dict("records"):
         cells = [
@@ -69,6 +93,10 @@ def markdown(table: pd.DataFrame) -> str:
             f"{row['width_ratio']:.2f}",
         ]
         cells += [f"{100 * row[f'cover{level}']:.0f}" for level in LEVELS]
-        cells += [f"{100 * row['raw_cover90']:.0f}", f"{row['raw_width_ratio']:.2f}", f"{100 * row['flagged']:.0f}%"]
+        cells += [
+            f"{100 * row['raw_cover90']:.0f}",
+            f"{row['raw_width_ratio']:.2f}",
+            f"{100 * row['flagged']:.0f}%",
+        ]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"

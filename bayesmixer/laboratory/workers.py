@@ -1,4 +1,6 @@
-"""Worker processes that neither hang nor die without a word: errors arrive whole, Ctrl-C is the parent's, and none outlives it."""
+"""Worker processes that neither hang nor die without a word: errors arrive whole, Ctrl-C is the
+parent's, and none outlives it.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,11 @@ class WorkerError(RuntimeError):
     """A defect in a worker process whose own error cannot travel; its traceback is the message."""
 
 
-def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Any]:
-    """Yield `work(*a)` of each of `arguments` as it ends; when one fails, or on Ctrl-C, the others are stopped.
+def run(
+    work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processes: int
+) -> Iterator[Any]:
+    """Yield `work(*a)` of each of `arguments` as it ends; when one fails, or on Ctrl-C, the others
+    are stopped.
 
     Parameters
     ----------
@@ -40,7 +45,9 @@ def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processe
     InputError
         A worker was killed, or `work` raised it.
     """
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+    )
     started: list[Any] = []
     try:
         with _one_thread(), _without_interrupts():  # which the workers inherit
@@ -54,15 +61,32 @@ def run(work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processe
     except BrokenExecutor:
         for process in started:
             process.join(5)
-        codes = [process.exitcode for process in started if process.exitcode not in (None, 0, -signal.SIGTERM)]
+        codes = [
+            process.exitcode
+            for process in started
+            if process.exitcode not in (None, 0, -signal.SIGTERM)
+        ]
         killed = -signal.SIGKILL in codes
-        how = "was killed, perhaps for want of memory" if killed else f"ended with exit code {codes[0]}" if codes else "ended early"
-        remedy = "Run again with fewer; what was finished is kept." if killed else "What was finished is kept; run again."
+        how = (
+            "was killed, perhaps for want of memory"
+            if killed
+            else f"ended with exit code {codes[0]}"
+            if codes
+            else "ended early"
+        )
+        remedy = (
+            "Run again with fewer; what was finished is kept."
+            if killed
+            else "What was finished is kept; run again."
+        )
         raise InputError("processes", f"one of {processes} workers {how}", remedy) from None
     finally:
-        for process in started:  # at work on what nobody waits for, or idle; whatever they write is written aside
+        for process in (
+            started
+        ):  # at work on what nobody waits for, or idle; whatever they write is written aside
             process.terminate()
-        # once, and waiting: a pool that is shut down twice leaves its thread behind, which complains at exit
+        # once, and waiting: a pool that is shut down twice leaves its thread behind, which
+        # complains at exit
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -75,7 +99,9 @@ def attempt(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, 
             again = pickle.loads(pickle.dumps(error))
         except Exception:
             again = None
-        return None, again if type(again) is type(error) else WorkerError("".join(traceback.format_exception(error)))
+        return None, again if type(again) is type(error) else WorkerError(
+            "".join(traceback.format_exception(error))
+        )
 
 
 def _begin() -> None:

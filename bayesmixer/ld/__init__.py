@@ -1,1 +1,3 @@
-"""Linkage disequilibrium: the spectrum, LD scores, pruning, the reference builder, and alignment of GWAS to it."""
+"""Linkage disequilibrium: the spectrum, LD scores, pruning, the reference builder, and alignment of
+GWAS to it.
+"""

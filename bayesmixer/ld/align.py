@@ -1,4 +1,6 @@
-"""Align GWAS summary statistics to an LD reference: from Sumstats and Reference to GwasData (docs/align.md)."""
+"""Align GWAS summary statistics to an LD reference: from Sumstats and Reference to GwasData
+(docs/align.md).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from numpy.typing import NDArray
 from bayesmixer import progress as progress_bars
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.regions import Regions
-from bayesmixer.ld.align_inputs import check_choice, chromosomes_of, exponents_of, regions_of, source_of, traits_of
+from bayesmixer.ld.align_inputs import (
+    check_choice,
+    chromosomes_of,
+    exponents_of,
+    regions_of,
+    source_of,
+    traits_of,
+)
 from bayesmixer.ld.blocks import blocks_from_gaps, label_blocks, read_blocks
 from bayesmixer.ld.dominant import LOOKED_AT, as_records, find_dominant, sentence
 from bayesmixer.ld.doubts import check_scores, doubts
@@ -27,7 +36,9 @@ from bayesmixer.ld.weights import RULES, inverse_ld_weights, pruning_weights
 from bayesmixer.variables import validate
 
 FEW_BLOCKS = 200
-"""Below this many LD blocks, or with one chromosome, a fit says little about the genome; the report says so."""
+"""Below this many LD blocks, or with one chromosome, a fit says little about the genome; the report
+says so.
+"""
 
 DOMINANT = ("exclude", "keep")
 _Graph = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -52,36 +63,40 @@ def align(
 ) -> xr.Dataset:
     """Align one or several GWAS to an LD reference.
 
-    Variants are matched by identifier or by chromosome and position, always with their alleles; strand and
-    order of alleles are resolved, and z is given the sign of the panel's `a1`.
+    Variants are matched by identifier or by chromosome and position, always with their alleles;
+    strand and order of alleles are resolved, and z is given the sign of the panel's `a1`.
 
     Parameters
     ----------
     sumstats
-        A Sumstats dataset (`read_sumstats`), a list of them, or a dict from trait name to dataset. Several become the
-        dimension `trait`, of the variants present in all.
+        A Sumstats dataset (`read_sumstats`), a list of them, or a dict from trait name to dataset.
+        Several become the dimension `trait`, of the variants present in all.
     reference
         An LD reference (`open_reference`), or its path.
     by
         "id", "position", or "auto": what matches more; `attrs["overlap"]` says which.
     ambiguous
-        What becomes of A/T and C/G variants: "drop"; "frequency": the strand by the side of 1/2 on which the allele's frequency
-        lies, dropping 0.4 to 0.6; "keep": letters as they stand.
+        What becomes of A/T and C/G variants: "drop"; "frequency": the strand by the side of 1/2 on
+        which the allele's frequency lies, dropping 0.4 to 0.6; "keep": letters as they stand.
     weights
         "pruning" (random pruning), "inverse_ld" (1 / max(ld_score, 1)) or "none" (all 1).
     prune_r2, prune_iterations
         Random pruning: r^2 from which two variants count as neighbours, and number of rounds.
     blocks
-        LD blocks: BED file, the name "eur_hg19", a DataFrame (see `read_blocks`), or "gaps" to cut at the gaps of the LD graph.
-        None takes the reference's blocks, or cuts at the gaps where it has none.
+        LD blocks: BED file, the name "eur_hg19", a DataFrame (see `read_blocks`), or "gaps" to cut
+        at the gaps of the LD graph. None takes the reference's blocks, or cuts at the gaps where it
+        has none.
     exclude_regions
-        Regions to leave out, in the reference's positions: "6:25000000-35000000", "6", a BED file, or "MHC" (the default: LD so long and
-        effects so large that no model here describes it); () for none.
+        Regions to leave out, in the reference's positions: "6:25000000-35000000", "6", a BED file,
+        or "MHC" (the default: LD so long and effects so large that no model here describes it); ()
+        for none.
     maf_s
-        Exponent S of the spectrum to take, or several; None or "all" takes all that the reference holds. One alone drops the dimension.
+        Exponent S of the spectrum to take, or several; None or "all" takes all that the reference
+        holds. One alone drops the dimension.
     dominant
-        What becomes of loci so strong that they decide the estimates of the whole trait (`bayesmixer.ld.dominant`): "exclude" gives their LD block,
-        and what lies within 500 kb of their strongest variant, weight 0 and says what they explain; "keep" only names them.
+        What becomes of loci so strong that they decide the estimates of the whole trait
+        (`bayesmixer.ld.dominant`): "exclude" gives their LD block, and what lies within 500 kb of
+        their strongest variant, weight 0 and says what they explain; "keep" only names them.
     seed
         Seed of the pruning.
     progress
@@ -90,21 +105,24 @@ def align(
     Returns
     -------
     xarray.Dataset
-        GwasData in genome order: `z`, `n` (variant, trait); `weight`, `ld_score`, `ld_score_h`, `heterozygosity`, `freq`, `snp`, `chrom`,
-        `pos`, `a1`, `a2`, `ld_block` (variant); `spectrum` (variant, node), `node_x` (node), `h_bin_value`, `h_bin_count` (h_bin).
-        attrs: counts of every filter (`filters`) and of the overlap (`overlap`), both JSON.
+        GwasData in genome order: `z`, `n` (variant, trait); `weight`, `ld_score`, `ld_score_h`,
+        `heterozygosity`, `freq`, `snp`, `chrom`, `pos`, `a1`, `a2`, `ld_block` (variant);
+        `spectrum` (variant, node), `node_x` (node), `h_bin_value`, `h_bin_count` (h_bin). attrs:
+        counts of every filter (`filters`) and of the overlap (`overlap`), both JSON.
 
     Raises
     ------
     InputError
-        An unknown option, z-scores that are all the same or were chosen by their P value, an N that is none, no overlap,
-        positions of another genome build where positions are needed, no z or N, or a damaged reference.
+        An unknown option, z-scores that are all the same or were chosen by their P value, an N that
+        is none, no overlap, positions of another genome build where positions are needed, no z or
+        N, or a damaged reference.
 
     Warns
     -----
     DataWarning
-        Positions of another genome build (matched by identifier); allele frequencies that disagree with the panel's; dominant loci; few variants left, with the
-        reasons; z-scores of no more variance than chance has.
+        Positions of another genome build (matched by identifier); allele frequencies that disagree
+        with the panel's; dominant loci; few variants left, with the reasons; z-scores of no more
+        variance than chance has.
 
     References
     ----------
@@ -120,7 +138,11 @@ def align(
         check_scores(ds, source_of(trait, ds))
     tree, chromosomes = chromosomes_of(reference)
     exponents = exponents_of(chromosomes, maf_s)
-    cut = read_blocks(blocks) if blocks is not None and not (isinstance(blocks, str) and blocks == "gaps") else None
+    cut = (
+        read_blocks(blocks)
+        if blocks is not None and not (isinstance(blocks, str) and blocks == "gaps")
+        else None
+    )
     with progress_bars.bar("Aligning", len(traits) + len(chromosomes) + 1, progress) as bar:
         panel = Panel.read(chromosomes, str(tree.attrs.get("build", "")))
         bar.advance()
@@ -130,16 +152,35 @@ def align(
             matched[trait] = match(ds, panel, by=by, ambiguous=ambiguous, name=source_of(trait, ds))
             bar.advance()
         row, filters = _common_rows(matched, panel, regions)
-        data = _Collected(row, panel, chromosomes, exponents, weights, prune_r2, prune_iterations, seed, cut, blocks)
+        data = _Collected(
+            row,
+            panel,
+            chromosomes,
+            exponents,
+            weights,
+            prune_r2,
+            prune_iterations,
+            seed,
+            cut,
+            blocks,
+        )
         for name in chromosomes:
             bar.describe(f"Reading chromosome {name}")
             data.add(name)
             bar.advance()
     variables = data.variables()
     for v in ("z", "n"):
-        variables[v] = (("variant", "trait"), np.stack([getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1))
+        variables[v] = (
+            ("variant", "trait"),
+            np.stack(
+                [getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1
+            ),
+        )
     loci, inside = find_dominant({v: variables[v][1] for v in LOOKED_AT}, list(traits))
-    possible = {t: min(m.overlap["on_reference_chromosomes"] or m.overlap["sumstats_variants"], len(panel)) for t, m in matched.items()}
+    possible = {
+        t: min(m.overlap["on_reference_chromosomes"] or m.overlap["sumstats_variants"], len(panel))
+        for t, m in matched.items()
+    }
     new = doubts(variables["z"][1], variables["weight"][1], possible, filters, list(traits))
     if loci:
         if dominant == "exclude":
@@ -165,7 +206,9 @@ def align(
         "maf_s": list(exponents),
         "n_reference": data.n_reference,
         "chromosomes": json.dumps(data.used),
-        "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)" if weights == "pruning" else weights,
+        "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)"
+        if weights == "pruning"
+        else weights,
         "seed": seed,
         "filters": json.dumps(filters),
         "dominant": dominant,
@@ -180,7 +223,9 @@ def align(
 
 
 class _Collected:
-    """The columns of the matched variants, filled chromosome by chromosome so that one spectrum at a time is held twice."""
+    """The columns of the matched variants, filled chromosome by chromosome so that one spectrum at
+    a time is held twice.
+    """
 
     def __init__(
         self,
@@ -197,8 +242,18 @@ class _Collected:
     ) -> None:
         self.row, self.panel, self.chromosomes = row, panel, chromosomes
         self.which = list(exponents.values())
-        self.rule, self.prune_r2, self.iterations, self.seed, self.cut = weights, prune_r2, prune_iterations, seed, cut
-        labelled = cut is None and blocks is None and all((np.asarray(ds["ld_block"].values) >= 0).all() for ds in chromosomes.values())
+        self.rule, self.prune_r2, self.iterations, self.seed, self.cut = (
+            weights,
+            prune_r2,
+            prune_iterations,
+            seed,
+            cut,
+        )
+        labelled = (
+            cut is None
+            and blocks is None
+            and all((np.asarray(ds["ld_block"].values) >= 0).all() for ds in chromosomes.values())
+        )
         self.blocks_from = "given" if cut is not None else "reference" if labelled else "gaps"
         m, s = len(row), len(self.which)
         first = next(iter(chromosomes.values()))
@@ -223,7 +278,9 @@ class _Collected:
         at = slice(here[0], here[-1] + 1)
         if not np.array_equal(np.asarray(ds["node_x"].values, np.float64), self.node_x):
             raise InputError(
-                "reference", f"chromosome {name} has other spectrum nodes than the first chromosome", "Build all chromosomes in one call."
+                "reference",
+                f"chromosome {name} has other spectrum nodes than the first chromosome",
+                "Build all chromosomes in one call.",
             )
         for v, out in self.floats.items():
             out[at] = np.asarray(ds[v].values)[rows]
@@ -235,22 +292,34 @@ class _Collected:
         if self.rule == "pruning" and graph is not None:
             if (cutoff := float(ds.attrs.get("neighbour_r2_min", 0.1))) > self.prune_r2 + 1e-9:
                 raise InputError(
-                    "prune_r2", f"{self.prune_r2:g}, but the reference holds neighbours from r^2 = {cutoff:g} only", f"Use {cutoff:g} or more."
+                    "prune_r2",
+                    f"{self.prune_r2:g}, but the reference holds neighbours from r^2 = "
+                    f"{cutoff:g} only",
+                    f"Use {cutoff:g} or more.",
                 )
             rng = np.random.default_rng([self.seed, *map(ord, name)])
-            self.weight[at] = pruning_weights(*graph, rows, threshold=self.prune_r2, iterations=self.iterations, seed=rng)
+            self.weight[at] = pruning_weights(
+                *graph, rows, threshold=self.prune_r2, iterations=self.iterations, seed=rng
+            )
         elif self.rule == "inverse_ld":
             self.weight[at] = inverse_ld_weights(self.floats["ld_score"][at])
         base = int(self.label[here[0] - 1]) + 1 if here[0] else 0
-        self.label[at] = base + contiguous_labels(self._blocks(name, ds, rows, graph), f"reference, chromosome {name}, ld_block")
+        self.label[at] = base + contiguous_labels(
+            self._blocks(name, ds, rows, graph), f"reference, chromosome {name}, ld_block"
+        )
         self._totals(name, ds)
 
-    def _blocks(self, name: str, ds: xr.Dataset, rows: NDArray[np.int64], graph: _Graph | None) -> NDArray[Any]:
+    def _blocks(
+        self, name: str, ds: xr.Dataset, rows: NDArray[np.int64], graph: _Graph | None
+    ) -> NDArray[Any]:
         if self.cut is not None:
-            return label_blocks(np.full(len(rows), name, dtype=object), np.asarray(ds["pos"].values)[rows], self.cut)
+            return label_blocks(
+                np.full(len(rows), name, dtype=object), np.asarray(ds["pos"].values)[rows], self.cut
+            )
         if self.blocks_from == "reference" or graph is None:
             return np.asarray(ds["ld_block"].values)[rows]
-        # blocks of 100 to 600 variants: enough blocks for block-wise errors, each wide against the reach of LD
+        # blocks of 100 to 600 variants: enough blocks for block-wise errors, each wide against the
+        # reach of LD
         wanted = min(600, max(100, len(self.row) // 400))
         size = max(2, round(wanted * ds.sizes["variant"] / len(rows)))
         return blocks_from_gaps(*graph, target_size=size)[rows]
@@ -270,31 +339,52 @@ class _Collected:
         several = ("maf_s",) if len(self.which) > 1 else ()
         return {
             "weight": (("variant",), self.weight),
-            "spectrum": ((*several, "variant", "node"), self.spectrum if several else self.spectrum[0]),
+            "spectrum": (
+                (*several, "variant", "node"),
+                self.spectrum if several else self.spectrum[0],
+            ),
             **{v: (("variant",), a) for v, a in self.floats.items()},
-            "ld_score_h": ((*several, "variant"), self.ld_score_h if several else self.ld_score_h[0]),
+            "ld_score_h": (
+                (*several, "variant"),
+                self.ld_score_h if several else self.ld_score_h[0],
+            ),
             **{v: (("variant",), getattr(p, v)[r]) for v in ("snp", "pos", "a1", "a2")},
             "chrom": (("variant",), np.array(p.names, dtype=object)[p.chrom[r]]),
             "ld_block": (("variant",), contiguous_labels(self.label)),
             "node_x": (("node",), self.node_x),
-            "h_bin_value": (("h_bin",), np.where(self.h_count > 0, self.h_sum / np.maximum(self.h_count, 1), self.h_value)),
+            "h_bin_value": (
+                ("h_bin",),
+                np.where(self.h_count > 0, self.h_sum / np.maximum(self.h_count, 1), self.h_value),
+            ),
             "h_bin_count": (("h_bin",), self.h_count.astype(np.int64)),
         }
 
 
-def _common_rows(matched: dict[str, Matched], panel: Panel, regions: dict[str, Regions]) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Panel rows present in every trait that are polymorphic and outside the regions; counts of what each filter took."""
+def _common_rows(
+    matched: dict[str, Matched], panel: Panel, regions: dict[str, Regions]
+) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Panel rows present in every trait that are polymorphic and outside the regions; counts of
+    what each filter took.
+    """
     several = len(matched) > 1
-    filters = {f"{trait}: {k}" if several else k: v for trait, m in matched.items() for k, v in m.filters.items()}
+    filters = {
+        f"{trait}: {k}" if several else k: v
+        for trait, m in matched.items()
+        for k, v in m.filters.items()
+    }
     row = next(iter(matched.values())).row
     for m in matched.values():
         row = np.intersect1d(row, m.row, assume_unique=True)
     if several:
-        filters.update({f"{t}: not_in_all_traits": len(m.row) - len(row) for t, m in matched.items()})
+        filters.update(
+            {f"{t}: not_in_all_traits": len(m.row) - len(row) for t, m in matched.items()}
+        )
     if not len(row):
         counts = ", ".join(f"{t} {len(m.row):,}" for t, m in matched.items())
         raise InputError(
-            "sumstats", f"no variant of the reference is left in every trait (matched: {counts})", "See the filters: ambiguous, duplicate."
+            "sumstats",
+            f"no variant of the reference is left in every trait (matched: {counts})",
+            "See the filters: ambiguous, duplicate.",
         )
     h = panel.heterozygosity[row]
     varies = np.isfinite(h) & (h > 0)
@@ -302,11 +392,17 @@ def _common_rows(matched: dict[str, Matched], panel: Panel, regions: dict[str, R
     row = row[varies]
     for text, region in regions.items():
         chrom = np.array(panel.names, dtype=object)[panel.chrom[row]]
-        inside = region.contains(pl.Series(chrom, dtype=pl.String), pl.Series(panel.pos[row])).to_numpy()
+        inside = region.contains(
+            pl.Series(chrom, dtype=pl.String), pl.Series(panel.pos[row])
+        ).to_numpy()
         filters[f"region {text}"] = int(inside.sum())
         row = row[~inside]
     if not len(row):
-        raise InputError("sumstats", "no variant is left after dropping monomorphic variants and excluded regions", "Check exclude_regions.")
+        raise InputError(
+            "sumstats",
+            "no variant is left after dropping monomorphic variants and excluded regions",
+            "Check exclude_regions.",
+        )
     return row, filters
 
 
@@ -325,13 +421,21 @@ def _graph(ds: xr.Dataset, name: str) -> _Graph:
         or (len(index) and not 0 <= index.min() <= index.max() < m)
     ):
         raise InputError(
-            f"reference, chromosome {name}", "neighbour lists do not fit the number of variants", "The store is damaged: build it again."
+            f"reference, chromosome {name}",
+            "neighbour lists do not fit the number of variants",
+            "The store is damaged: build it again.",
         )
     return indptr, index, r2
 
 
 def _json(value: object) -> str:
     def plain(v: object) -> object:
-        return v.item() if isinstance(v, np.generic) else v.tolist() if isinstance(v, np.ndarray) else str(v)
+        return (
+            v.item()
+            if isinstance(v, np.generic)
+            else v.tolist()
+            if isinstance(v, np.ndarray)
+            else str(v)
+        )
 
     return json.dumps(value, default=plain)

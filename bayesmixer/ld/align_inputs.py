@@ -1,4 +1,6 @@
-"""What `align` is given, checked: the GWAS by trait, the regions to leave out, the reference's chromosomes and its exponents S."""
+"""What `align` is given, checked: the GWAS by trait, the regions to leave out, the reference's
+chromosomes and its exponents S.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,19 @@ def traits_of(sumstats: object) -> dict[str, xr.Dataset]:
             named[trait if trait and trait not in named else f"trait{i}"] = ds
     else:
         raise InputError(
-            "sumstats", f"{type(sumstats).__name__}, expected a Sumstats dataset, a list or a dict of them", "Read the file with read_sumstats."
+            "sumstats",
+            f"{type(sumstats).__name__}, expected a Sumstats dataset, a list or a dict of them",
+            "Read the file with read_sumstats.",
         )
     if not named:
         raise InputError("sumstats", "empty, expected at least one Sumstats dataset")
     for trait, ds in named.items():
         if not isinstance(ds, xr.Dataset):
-            raise InputError(f"sumstats, trait {trait}", f"{type(ds).__name__}, expected a Sumstats dataset", "Read the file with read_sumstats.")
+            raise InputError(
+                f"sumstats, trait {trait}",
+                f"{type(ds).__name__}, expected a Sumstats dataset",
+                "Read the file with read_sumstats.",
+            )
         validate(ds, "sumstats", f"sumstats, trait {trait}")
         if ds.sizes["variant"] == 0:
             raise InputError(source_of(trait, ds), "no variant in it")
@@ -68,7 +76,11 @@ def chromosomes_of(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset
 
         reference = open_reference(reference)
     if not isinstance(reference, xr.DataTree):
-        raise InputError("reference", f"{type(reference).__name__}, expected an LD reference", "Open it with open_reference.")
+        raise InputError(
+            "reference",
+            f"{type(reference).__name__}, expected an LD reference",
+            "Open it with open_reference.",
+        )
     found = {chromosome_name(k): child.to_dataset() for k, child in reference.children.items()}
     if not found:
         raise InputError("reference", "no chromosome in it", "Build it with build_reference.")
@@ -76,22 +88,42 @@ def chromosomes_of(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset
         validate(ds, "reference", f"reference, chromosome {name}")
         for a in ("h_total", "n_reference"):
             if a not in ds.attrs:
-                raise InputError(f"reference, chromosome {name}", f"no attribute '{a}'", "Build it with build_reference.")
-    return reference, {c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]}
+                raise InputError(
+                    f"reference, chromosome {name}",
+                    f"no attribute '{a}'",
+                    "Build it with build_reference.",
+                )
+    return reference, {
+        c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]
+    }
 
 
-def exponents_of(chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | str | None) -> dict[float, int]:
+def exponents_of(
+    chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | str | None
+) -> dict[float, int]:
     """Exponent S -> its place in the reference."""
     if not chromosomes:
-        raise InputError("reference", "no variant in any chromosome", "Build it with build_reference.")
+        raise InputError(
+            "reference", "no variant in any chromosome", "Build it with build_reference."
+        )
     first = next(iter(chromosomes.values()))
-    held = np.asarray(first["maf_s"].values, np.float64).tolist() if "maf_s" in first.variables else [0.0]
+    held = (
+        np.asarray(first["maf_s"].values, np.float64).tolist()
+        if "maf_s" in first.variables
+        else [0.0]
+    )
     if isinstance(wanted, str) and wanted != "all":
         raise InputError("maf_s", f"'{wanted}', expected numbers or 'all'")
-    chosen = held if wanted is None or isinstance(wanted, str) else [float(v) for v in np.atleast_1d(wanted)]
+    chosen = (
+        held
+        if wanted is None or isinstance(wanted, str)
+        else [float(v) for v in np.atleast_1d(wanted)]
+    )
     for s in chosen:
         if s not in held:
             raise InputError(
-                "maf_s", f"{s:g}, but the reference holds {', '.join(f'{v:g}' for v in held)}", "Build the reference with this exponent."
+                "maf_s",
+                f"{s:g}, but the reference holds {', '.join(f'{v:g}' for v in held)}",
+                "Build the reference with this exponent.",
             )
     return {s: held.index(s) for s in chosen}

@@ -1,6 +1,8 @@
-"""LD blocks: nearly independent stretches of the genome, read from a BED file or cut at the gaps of the LD graph.
+"""LD blocks: nearly independent stretches of the genome, read from a BED file or cut at the gaps of
+the LD graph.
 
-The named set `eur_hg19` is Berisa & Pickrell 2016 (Bioinformatics 32:283), European, GRCh37, 1,703 blocks.
+The named set `eur_hg19` is Berisa & Pickrell 2016 (Bioinformatics 32:283), European, GRCh37, 1,703
+blocks.
 """
 
 from __future__ import annotations
@@ -28,20 +30,21 @@ def read_blocks(source: str | Path | pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     source
-        Path of a file with chromosome, start and stop in its first three columns (separated by white space,
-        with or without a header, plain or gzip), the name `"eur_hg19"`, or a DataFrame with columns
-        `chrom` (or `chr`), `start`, `stop` (or `end`).
+        Path of a file with chromosome, start and stop in its first three columns (separated by
+        white space, with or without a header, plain or gzip), the name `"eur_hg19"`, or a DataFrame
+        with columns `chrom` (or `chr`), `start`, `stop` (or `end`).
 
     Returns
     -------
     pandas.DataFrame
-        Columns `chrom` (str, as `"22"`), `start`, `stop` (int64, base pairs; a block is start < pos <= stop),
-        in genome order.
+        Columns `chrom` (str, as `"22"`), `start`, `stop` (int64, base pairs; a block is start < pos
+        <= stop), in genome order.
 
     Raises
     ------
     InputError
-        No such file, too few columns, a position that is no number, start >= stop, overlapping blocks, or no block at all.
+        No such file, too few columns, a position that is no number, start >= stop, overlapping
+        blocks, or no block at all.
 
     References
     ----------
@@ -59,27 +62,43 @@ def read_blocks(source: str | Path | pd.DataFrame) -> pd.DataFrame:
             first, last = int(float(start)), int(float(stop))
         except (ValueError, OverflowError):
             raise InputError(
-                f"{where}, line {line}", f"positions '{start}' and '{stop}', expected two whole numbers", "Expected chromosome, start, stop."
+                f"{where}, line {line}",
+                f"positions '{start}' and '{stop}', expected two whole numbers",
+                "Expected chromosome, start, stop.",
             ) from None
         if not 0 <= first < last:
-            raise InputError(f"{where}, line {line}", f"block from {first} to {last}, expected 0 <= start < stop")
+            raise InputError(
+                f"{where}, line {line}", f"block from {first} to {last}, expected 0 <= start < stop"
+            )
         values.append((chromosome_name(chrom), first, last))
     values.sort(key=lambda v: (chromosome_rank(v[0]), v[1]))
     for before, after in pairwise(values):
         if before[0] == after[0] and after[1] < before[2]:
             raise InputError(
                 where,
-                f"blocks {before[0]}:{before[1]}-{before[2]} and {after[0]}:{after[1]}-{after[2]} overlap",
+                f"blocks {before[0]}:{before[1]}-{before[2]} and "
+                f"{after[0]}:{after[1]}-{after[2]} overlap",
                 "LD blocks must divide the chromosome; remove one of the two.",
             )
-    return pd.DataFrame({"chrom": [v[0] for v in values], "start": [v[1] for v in values], "stop": [v[2] for v in values]})
+    return pd.DataFrame(
+        {
+            "chrom": [v[0] for v in values],
+            "start": [v[1] for v in values],
+            "stop": [v[2] for v in values],
+        }
+    )
 
 
 def _rows_of_table(table: pd.DataFrame) -> list[tuple[int, tuple[Any, Any, Any]]]:
     names = {str(c).lower().lstrip("#"): c for c in table.columns}
-    columns = [next((names[n] for n in wanted if n in names), None) for wanted in (("chrom", "chr", "chromosome"), ("start",), ("stop", "end"))]
+    columns = [
+        next((names[n] for n in wanted if n in names), None)
+        for wanted in (("chrom", "chr", "chromosome"), ("start",), ("stop", "end"))
+    ]
     if None in columns:
-        raise InputError("blocks", f"columns {', '.join(map(str, table.columns))}; expected chrom, start, stop")
+        raise InputError(
+            "blocks", f"columns {', '.join(map(str, table.columns))}; expected chrom, start, stop"
+        )
     return list(enumerate(zip(*(table[c] for c in columns), strict=True), start=1))
 
 
@@ -89,19 +108,31 @@ def _rows_of_file(source: str | Path) -> list[tuple[int, tuple[str, str, str]]]:
             return _rows_of_file(path)
     path = Path(source)
     if not path.is_file():
-        raise InputError(source, "no such file of LD blocks, and no set of that name", f"Give a BED file or one of: {', '.join(NAMED_BLOCKS)}.")
+        raise InputError(
+            source,
+            "no such file of LD blocks, and no set of that name",
+            f"Give a BED file or one of: {', '.join(NAMED_BLOCKS)}.",
+        )
     try:
         data = path.read_bytes()
         text = (zlib.decompress(data, 31) if data[:2] == b"\x1f\x8b" else data).decode()
     except (OSError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(source, f"cannot be read as text ({error})", "Expected a plain or gzip-compressed BED file.") from None
+        raise InputError(
+            source,
+            f"cannot be read as text ({error})",
+            "Expected a plain or gzip-compressed BED file.",
+        ) from None
     rows: list[tuple[int, tuple[str, str, str]]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0] in ("track", "browser") or fields[0].startswith("#"):
             continue
         if len(fields) < 3:
-            raise InputError(f"{source}, line {number}", f"{len(fields)} column(s), expected chromosome, start, stop separated by white space")
+            raise InputError(
+                f"{source}, line {number}",
+                f"{len(fields)} column(s), expected chromosome, start, stop separated by white "
+                "space",
+            )
         if not rows and fields[1].lower() in ("start", "chromstart", "begin"):
             continue
         rows.append((number, (fields[0], fields[1], fields[2])))
@@ -111,8 +142,9 @@ def _rows_of_file(source: str | Path) -> list[tuple[int, tuple[str, str, str]]]:
 def label_blocks(chrom: ArrayLike, pos: ArrayLike, blocks: pd.DataFrame) -> NDArray[np.int64]:
     """Label every variant with its LD block.
 
-    Within a chromosome the label is the number of block ends below the position (a block is start < pos <= stop), so
-    variants before the first or beyond the last block, or in a hole, have a label too. Chromosomes never share a label.
+    Within a chromosome the label is the number of block ends below the position (a block is start <
+    pos <= stop), so variants before the first or beyond the last block, or in a hole, have a label
+    too. Chromosomes never share a label.
 
     Parameters
     ----------
@@ -136,7 +168,10 @@ def label_blocks(chrom: ArrayLike, pos: ArrayLike, blocks: pd.DataFrame) -> NDAr
     codes, names = pd.factorize(np.asarray(chrom, dtype=object))
     position = np.asarray(pos, dtype=np.int64)
     label = np.zeros(len(position), np.int64)
-    stops = {str(c): np.sort(g.to_numpy(np.int64)) for c, g in blocks.groupby("chrom", sort=False)["stop"]}
+    stops = {
+        str(c): np.sort(g.to_numpy(np.int64))
+        for c, g in blocks.groupby("chrom", sort=False)["stop"]
+    }
     # one label more than there are blocks: what lies beyond the last stop
     offsets, total = {}, 0
     for c in sorted(stops, key=chromosome_rank):
@@ -155,16 +190,20 @@ def label_blocks(chrom: ArrayLike, pos: ArrayLike, blocks: pd.DataFrame) -> NDAr
     return label
 
 
-def blocks_from_gaps(indptr: ArrayLike, index: ArrayLike, r2: ArrayLike, *, target_size: int = 600) -> NDArray[np.int64]:
+def blocks_from_gaps(
+    indptr: ArrayLike, index: ArrayLike, r2: ArrayLike, *, target_size: int = 600
+) -> NDArray[np.int64]:
     """Cut one chromosome into LD blocks where the fewest neighbours are parted.
 
-    The cuts minimise the sum of r^2 of the neighbour pairs that they part, plus ((size - target) / target)^2 for each
-    block, among all divisions into blocks of half to one and a half times `target_size` variants (exact, by dynamic programming).
+    The cuts minimise the sum of r^2 of the neighbour pairs that they part, plus ((size - target) /
+    target)^2 for each block, among all divisions into blocks of half to one and a half times
+    `target_size` variants (exact, by dynamic programming).
 
     Parameters
     ----------
     indptr, index, r2
-        Neighbours as symmetric CSR: row pointers (variant + 1), columns and r^2 (edge), the self pair left out.
+        Neighbours as symmetric CSR: row pointers (variant + 1), columns and r^2 (edge), the self
+        pair left out.
     target_size
         Wanted number of variants in a block.
 

@@ -1,4 +1,6 @@
-"""Which genome builds two sets of positions come from, told by the shifts of well-known variants between builds."""
+"""Which genome builds two sets of positions come from, told by the shifts of well-known variants
+between builds.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,10 @@ from numpy.typing import NDArray
 
 BUILDS = ("NCBI36", "GRCh37", "GRCh38")
 
-# id: chromosome, position in NCBI36, GRCh37, GRCh38 (0: not listed). Much-studied variants; a test checks GRCh37 against published LD scores.
-# Between two builds whole stretches of a chromosome move by one constant, so a landmark speaks for its neighbourhood;
-# a wrong entry would fit no shift and leave a build unnamed.
+# id: chromosome, position in NCBI36, GRCh37, GRCh38 (0: not listed). Much-studied variants; a test
+# checks GRCh37 against published LD scores. Between two builds whole stretches of a chromosome move
+# by one constant, so a landmark speaks for its neighbourhood; a wrong entry would fit no shift and
+# leave a build unnamed.
 LANDMARKS: dict[str, tuple[str, tuple[int, int, int]]] = {
     "rs1801133": ("1", (0, 11856378, 11796321)),
     "rs2476601": ("1", (114179091, 114377568, 113834946)),
@@ -55,7 +58,9 @@ LANDMARKS: dict[str, tuple[str, tuple[int, int, int]]] = {
 }
 
 
-def name_builds(chrom: NDArray[Any], pos: NDArray[np.int64], reference_pos: NDArray[np.int64]) -> tuple[str, str]:
+def name_builds(
+    chrom: NDArray[Any], pos: NDArray[np.int64], reference_pos: NDArray[np.int64]
+) -> tuple[str, str]:
     """Name the builds of two lists of positions of the same variants.
 
     Parameters
@@ -68,8 +73,8 @@ def name_builds(chrom: NDArray[Any], pos: NDArray[np.int64], reference_pos: NDAr
     Returns
     -------
     tuple of str
-        Build of `pos` and of `reference_pos` ("" where the shifts are those of no known pair), told by
-        which pair of builds explains most of the shifts near the landmarks.
+        Build of `pos` and of `reference_pos` ("" where the shifts are those of no known pair), told
+        by which pair of builds explains most of the shifts near the landmarks.
     """
     shift = pos - reference_pos
     votes: dict[tuple[str, str], int] = {}
@@ -79,7 +84,11 @@ def name_builds(chrom: NDArray[Any], pos: NDArray[np.int64], reference_pos: NDAr
             continue
         for first in range(3):
             for second in range(3):
-                known = {at[first] - at[second] for where, at in LANDMARKS.values() if where == c and at[first] and at[second]}
+                known = {
+                    at[first] - at[second]
+                    for where, at in LANDMARKS.values()
+                    if where == c and at[first] and at[second]
+                }
                 if first != second and known:
                     pair = BUILDS[first], BUILDS[second]
                     votes[pair] = votes.get(pair, 0) + int(np.isin(there, list(known)).sum())
@@ -89,11 +98,15 @@ def name_builds(chrom: NDArray[Any], pos: NDArray[np.int64], reference_pos: NDAr
 
 
 def name_builds_by_position(
-    chrom: NDArray[Any], pos: NDArray[np.int64], reference_chrom: NDArray[Any], reference_pos: NDArray[np.int64]
+    chrom: NDArray[Any],
+    pos: NDArray[np.int64],
+    reference_chrom: NDArray[Any],
+    reference_pos: NDArray[np.int64],
 ) -> tuple[str, str]:
     """Name the builds of two lists of positions when nothing tells which variants are the same.
 
-    Around each landmark the positions are moved from one build to the other; the pair of builds that makes most of them meet wins.
+    Around each landmark the positions are moved from one build to the other; the pair of builds
+    that makes most of them meet wins.
 
     Parameters
     ----------
@@ -105,7 +118,8 @@ def name_builds_by_position(
     Returns
     -------
     tuple of str
-        Build of `pos` and of `reference_pos`; "" where no pair does clearly better than leaving positions alone.
+        Build of `pos` and of `reference_pos`; "" where no pair does clearly better than leaving
+        positions alone.
     """
     reach = 250_000
     met: dict[tuple[str, str], int] = {}
@@ -118,7 +132,9 @@ def name_builds_by_position(
                     continue
                 near = here[np.abs(here - places[first]) < reach]
                 pair = BUILDS[first], BUILDS[second]
-                met[pair] = met.get(pair, 0) + int(np.isin(near - places[first] + places[second], there).sum())
+                met[pair] = met.get(pair, 0) + int(
+                    np.isin(near - places[first] + places[second], there).sum()
+                )
                 alone = max(alone, int(np.isin(near, there).sum()))
     best = max(met, key=lambda pair: met[pair], default=("", ""))
     return best if met.get(best, 0) >= max(5, 3 * alone) else ("", "")

@@ -1,10 +1,15 @@
-"""Dominant loci: few loci so strong that they, and not the trait's other variants, decide the estimates of any model of one scale of effects.
+"""Dominant loci: few loci so strong that they, and not the trait's other variants, decide the
+estimates of any model of one scale of effects.
 
-APOE, LPA or UGT1A1 have effects that no distribution of the other effects would yield. A locus is dominant when both hold:
+APOE, LPA or UGT1A1 have effects that no distribution of the other effects would yield. A locus is
+dominant when both hold:
 
-- it is no tail of the others: under z^2 ~ s chi^2_1 beyond the genome-wide threshold, with s from the median of the loci's strongest variants (the
-  strongest left out, three weak ones added, its standard error on top), less than 1e-7 loci as strong are expected;
-- it outweighs them: the square of its LD block's summed weight (z^2 - 1) exceeds half of what all LD blocks without such loci have together.
+- it is no tail of the others: under z^2 ~ s chi^2_1 beyond the genome-wide threshold, with s from
+  the median of the loci's strongest variants (the
+  strongest left out, three weak ones added, its standard error on top), less than 1e-7 loci as
+  strong are expected;
+- it outweighs them: the square of its LD block's summed weight (z^2 - 1) exceeds half of what all
+  LD blocks without such loci have together.
 
 Highly powered polygenic traits and sparse ones lose nothing (docs/align.md has the counts).
 """
@@ -29,7 +34,9 @@ LOOKED_AT = ("z", "n", "weight", "ld_block", "snp", "chrom", "pos")
 
 @dataclass(frozen=True)
 class Locus:
-    """One dominant locus: its strongest variant, where it lies, what it explains, and how much was left out with it."""
+    """One dominant locus: its strongest variant, where it lies, what it explains, and how much was
+    left out with it.
+    """
 
     trait: str
     snp: str
@@ -44,11 +51,17 @@ class Locus:
     variants: int
 
     def __str__(self) -> str:
-        return f"{self.chrom}:{self.pos} ({self.snp}, |z| {abs(self.z):.1f}, LD block {self.ld_block}, h2 about {self.h2:.2g})"
+        return (
+            f"{self.chrom}:{self.pos} ({self.snp}, |z| {abs(self.z):.1f}, LD block "
+            f"{self.ld_block}, h2 about {self.h2:.2g})"
+        )
 
 
-def dominant_blocks(z: NDArray[np.float64], weight: NDArray[np.float64], ld_block: NDArray[Any]) -> dict[int, float]:
-    """LD blocks with a dominant locus, and by how much each outweighs all ordinary ones, strongest first.
+def dominant_blocks(
+    z: NDArray[np.float64], weight: NDArray[np.float64], ld_block: NDArray[Any]
+) -> dict[int, float]:
+    """LD blocks with a dominant locus, and by how much each outweighs all ordinary ones, strongest
+    first.
 
     Parameters
     ----------
@@ -74,13 +87,16 @@ def dominant_blocks(z: NDArray[np.float64], weight: NDArray[np.float64], ld_bloc
 
 
 def _log_expected(lead: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants) if `others` show the scale; 0 where not significant."""
+    """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants)
+    if `others` show the scale; 0 where not significant.
+    """
     from scipy.stats import chi2
 
     hits = np.sort(others[others > SIGNIFICANT])
     out = np.zeros(lead.size)
     known = np.sort(np.r_[hits[:-1], np.full(WEAK, 2 * SIGNIFICANT)])
-    # the median, and its standard error more: of few loci it is uncertain, and a sparse trait must lose nothing
+    # the median, and its standard error more: of few loci it is uncertain, and a sparse trait must
+    # lose nothing
     middle = float(known[int((0.5 + 0.5 / np.sqrt(known.size)) * (known.size - 1))])
     low, high = 2.0, 1e7
     for _ in range(60):
@@ -88,11 +104,17 @@ def _log_expected(lead: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
         above = chi2.logsf(middle / scale, 1) - chi2.logsf(SIGNIFICANT / scale, 1) > np.log(0.5)
         low, high = (low, scale) if above else (scale, high)
     at = lead > SIGNIFICANT
-    out[at] = chi2.logsf(lead[at] / high, 1) - chi2.logsf(SIGNIFICANT / high, 1) + np.log(max(hits.size, 1))
+    out[at] = (
+        chi2.logsf(lead[at] / high, 1)
+        - chi2.logsf(SIGNIFICANT / high, 1)
+        + np.log(max(hits.size, 1))
+    )
     return out
 
 
-def find_dominant(columns: dict[str, NDArray[Any]], traits: list[str]) -> tuple[list[Locus], NDArray[np.bool_]]:
+def find_dominant(
+    columns: dict[str, NDArray[Any]], traits: list[str]
+) -> tuple[list[Locus], NDArray[np.bool_]]:
     """Dominant loci of one or several traits, and the variants that go with them.
 
     Parameters
@@ -105,7 +127,8 @@ def find_dominant(columns: dict[str, NDArray[Any]], traits: list[str]) -> tuple[
     Returns
     -------
     list of Locus, numpy.ndarray
-        The loci, strongest first within each trait; (variant,) whether a variant lies in the LD block of one, or within 500 kb of its strongest variant.
+        The loci, strongest first within each trait; (variant,) whether a variant lies in the LD
+        block of one, or within 500 kb of its strongest variant.
     """
     z, n, weight, ld_block, snp, chrom, pos = (columns[v] for v in LOOKED_AT)
     loci, inside = [], np.zeros(len(weight), bool)
@@ -118,7 +141,19 @@ def find_dominant(columns: dict[str, NDArray[Any]], traits: list[str]) -> tuple[
             inside |= near
             zz, size = float(z[lead, t]), float(n[lead, t])
             h2 = (zz**2 - 1) / size
-            loci.append(Locus(trait, str(snp[lead]), str(chrom[lead]), int(pos[lead]), round(zz, 3), h2, block, round(outweighs, 2), int(near.sum())))
+            loci.append(
+                Locus(
+                    trait,
+                    str(snp[lead]),
+                    str(chrom[lead]),
+                    int(pos[lead]),
+                    round(zz, 3),
+                    h2,
+                    block,
+                    round(outweighs, 2),
+                    int(near.sum()),
+                )
+            )
     return loci, inside
 
 
@@ -129,10 +164,15 @@ def sentence(loci: list[Locus], excluded: bool) -> str:
     if excluded:
         total = sum(locus.h2 for locus in loci)
         return (
-            f"{len(loci)} {many} the data and got weight 0, {sum(locus.variants for locus in loci):,} variants in all: {names}. "
-            f"Add about {total:.2g} to h2 for what they explain; dominant='keep' (--dominant keep) leaves them in."
+            f"{len(loci)} {many} the data and got weight 0, "
+            f"{sum(locus.variants for locus in loci):,} variants in all: {names}. "
+            f"Add about {total:.2g} to h2 for what they explain; dominant='keep' (--dominant "
+            "keep) leaves them in."
         )
-    return f"{len(loci)} {many} the data: {names}. Kept as asked; estimates hang on them, dominant='exclude' gives them weight 0."
+    return (
+        f"{len(loci)} {many} the data: {names}. Kept as asked; estimates hang on them, "
+        "dominant='exclude' gives them weight 0."
+    )
 
 
 def as_records(loci: list[Locus]) -> list[dict[str, Any]]:

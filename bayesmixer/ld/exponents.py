@@ -1,9 +1,12 @@
-"""The exponents S (effect variance proportional to H^S) that a GwasData holds, and the same data at an S between them.
+"""The exponents S (effect variance proportional to H^S) that a GwasData holds, and the same data at
+an S between them.
 
-A sum over partners F(S) = sum_i f(H_i^(1+S) r_ij^2 sigma2) is smooth in S, but the more so the less a partner's strength moves with S. So spectra are first
-brought to strengths relative to a variant of heterozygosity `H_REF`: x' = H^(1+S) r^2 H_REF^(bottom - S), with sigma2_beta H_REF^(S - bottom) in place of
-sigma2_beta, and then interpolated by the Lagrange polynomial through the exponents. `bottom` is the smallest exponent: strengths only grow, so that
-the nodes of the interpolated spectra, more of them over a wider range, lie nowhere further apart than those of the spectra held.
+A sum over partners F(S) = sum_i f(H_i^(1+S) r_ij^2 sigma2) is smooth in S, but the more so the less
+a partner's strength moves with S. So spectra are first brought to strengths relative to a variant
+of heterozygosity `H_REF`: x' = H^(1+S) r^2 H_REF^(bottom - S), with sigma2_beta H_REF^(S - bottom)
+in place of sigma2_beta, and then interpolated by the Lagrange polynomial through the exponents.
+`bottom` is the smallest exponent: strengths only grow, so that the nodes of the interpolated
+spectra, more of them over a wider range, lie nowhere further apart than those of the spectra held.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ Array = NDArray[np.float64]
 
 H_REF = 1 / 3  # a common variant's, of minor allele frequency 0.21
 LEAST = 3  # exponents between which S may be anything
-REMEDY = "Build the reference with several: build_reference(..., maf_s=[-1, -0.75, -0.5, -0.25, 0, 0.25]), then align(...)."
+REMEDY = (
+    "Build the reference with several: build_reference(..., maf_s=[-1, -0.75, -0.5, -0.25, 0, "
+    "0.25]), then align(...)."
+)
 
 
 def exponents(data: xr.Dataset) -> Array:
@@ -33,7 +39,9 @@ def exponents(data: xr.Dataset) -> Array:
     data
         GwasData.
     """
-    return np.atleast_1d(np.asarray(data.coords["maf_s"].values if "maf_s" in data.coords else 0.0, np.float64))
+    return np.atleast_1d(
+        np.asarray(data.coords["maf_s"].values if "maf_s" in data.coords else 0.0, np.float64)
+    )
 
 
 def totals(data: xr.Dataset) -> Array:
@@ -50,13 +58,19 @@ def totals(data: xr.Dataset) -> Array:
     known = np.atleast_1d(np.asarray(data.attrs.get("maf_s", []), np.float64))
     place = [np.flatnonzero(np.abs(known - s) < 1e-9) for s in held]
     if known.size != total.size or not all(p.size for p in place):
-        raise InputError("data", f"h_total has {total.size} values for {held.size} exponent(s) S", "Choose S by align(..., maf_s=...).")
+        raise InputError(
+            "data",
+            f"h_total has {total.size} values for {held.size} exponent(s) S",
+            "Choose S by align(..., maf_s=...).",
+        )
     return np.asarray(total[[p[0] for p in place]])
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def lagrange(held: Array, s: float) -> tuple[Array, Array]:
-    """Weights (n,) of the Lagrange polynomial through the exponents `held` (n,) at s, and their derivatives in s."""
+    """Weights (n,) of the Lagrange polynomial through the exponents `held` (n,) at s, and their
+    derivatives in s.
+    """
     n = held.size
     weight, slope = np.ones(n), np.zeros(n)
     for i in range(n):
@@ -69,7 +83,8 @@ def lagrange(held: Array, s: float) -> tuple[Array, Array]:
 
 
 def rescaling(held: Array, node_x: Array) -> tuple[Array, Array]:
-    """Nodes (K',) for strengths x', and matrices (n, K, K') that bring spectra (J, K) of each exponent there: spectra[s] @ matrices[s].
+    """Nodes (K',) for strengths x', and matrices (n, K, K') that bring spectra (J, K) of each
+    exponent there: spectra[s] @ matrices[s].
 
     Raises
     ------
@@ -78,18 +93,30 @@ def rescaling(held: Array, node_x: Array) -> tuple[Array, Array]:
     """
     x = np.asarray(node_x, np.float64)
     if np.abs(x - nodes(x.size, x[0])).max() > 1e-6 * x[0]:
-        raise InputError("node_x", "is not the nodes of an LD spectrum, so spectra cannot be interpolated in S", "Make them with ld.spectrum.nodes.")
+        raise InputError(
+            "node_x",
+            "is not the nodes of an LD spectrum, so spectra cannot be interpolated in S",
+            "Make them with ld.spectrum.nodes.",
+        )
     scale = H_REF ** (held.min() - held)
     top = float(x[0] * scale.max())
-    k = int(np.ceil(x.size * np.log1p(top / X0) / np.log1p(x[0] / X0)))  # as dense as the nodes held
+    k = int(
+        np.ceil(x.size * np.log1p(top / X0) / np.log1p(x[0] / X0))
+    )  # as dense as the nodes held
     return nodes(k, top), np.stack([c * cardinal(c * x, k, top) for c in scale])
 
 
 def pick(data: xr.Dataset, s: float) -> xr.Dataset:
-    """GwasData of the exponent held that is nearest to `s`, as `align(..., maf_s=..)` would have returned it."""
+    """GwasData of the exponent held that is nearest to `s`, as `align(..., maf_s=..)` would have
+    returned it.
+    """
     held = exponents(data)
     if data["spectrum"].ndim == 2:
-        return data if np.size(data.attrs["h_total"]) == 1 else data.assign_attrs(h_total=totals(data).tolist(), maf_s=held.tolist())
+        return (
+            data
+            if np.size(data.attrs["h_total"]) == 1
+            else data.assign_attrs(h_total=totals(data).tolist(), maf_s=held.tolist())
+        )
     i = int(np.argmin(np.abs(held - s)))
     one = data.isel(maf_s=i)
     return one.assign_attrs(h_total=[float(totals(data)[i])], maf_s=[float(held[i])])
@@ -115,9 +142,18 @@ def between(data: xr.Dataset, s: float, what: str = "maf_s") -> float:
     if held.size == 1:
         raise InputError(what, f"{s:g}, but the data hold S = {text} only", REMEDY)
     if not held.min() <= s <= held.max():
-        raise InputError(what, f"{s:g}, expected S between {held.min():g} and {held.max():g}, the exponents of the reference", REMEDY)
+        raise InputError(
+            what,
+            f"{s:g}, expected S between {held.min():g} and {held.max():g}, the exponents of "
+            "the reference",
+            REMEDY,
+        )
     if held.size < LEAST:
-        raise InputError(what, f"{s:g}, but the data hold S = {text} only, too few to interpolate between", REMEDY)
+        raise InputError(
+            what,
+            f"{s:g}, but the data hold S = {text} only, too few to interpolate between",
+            REMEDY,
+        )
     return float(s)
 
 
@@ -134,8 +170,9 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        GwasData without the dimension. Where interpolated, it has more nodes, and all strengths (`spectrum`, `ld_score_h`, `h_total`) are multiplied by
-        `attrs["strength_scale"]`, which divides sigma2_beta and changes nothing else (h2 = pi sigma2_beta h_total).
+        GwasData without the dimension. Where interpolated, it has more nodes, and all strengths
+        (`spectrum`, `ld_score_h`, `h_total`) are multiplied by `attrs["strength_scale"]`, which
+        divides sigma2_beta and changes nothing else (h2 = pi sigma2_beta h_total).
 
     Raises
     ------
@@ -153,33 +190,48 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
         spectrum = spectrum + w * (of_s @ matrix)
     score = ld_score_weights(data, s) @ np.asarray(data["ld_score_h"].values, np.float64)
     one = data.drop_dims("node").isel(maf_s=0)
-    one = one.assign(spectrum=(("variant", "node"), spectrum.astype(np.float32)), node_x=("node", node_x), ld_score_h=("variant", score * scale))
+    one = one.assign(
+        spectrum=(("variant", "node"), spectrum.astype(np.float32)),
+        node_x=("node", node_x),
+        ld_score_h=("variant", score * scale),
+    )
     attrs = {"h_total": [h_total_at(data, s) * scale], "maf_s": [float(s)], "strength_scale": scale}
     return one.assign_coords(maf_s=float(s)).assign_attrs(attrs)
 
 
 def ld_score_weights(data: xr.Dataset, s: Any) -> Any:
-    """Weights (S,) of the exponents' ld_score_h in that of S, a number or a PyTensor scalar: by the polynomial of the scores relative to `H_REF`."""
+    """Weights (S,) of the exponents' ld_score_h in that of S, a number or a PyTensor scalar: by the
+    polynomial of the scores relative to `H_REF`.
+    """
     held = exponents(data)
     return _weights(held, s) * H_REF ** (s - held)
 
 
 def h_total_at(data: xr.Dataset, s: Any) -> Any:
-    """H_total(S) = sum of H^(1+S) over the reference's variants, exact at the exponents held; `s` a number or a PyTensor scalar.
+    """H_total(S) = sum of H^(1+S) over the reference's variants, exact at the exponents held; `s` a
+    number or a PyTensor scalar.
 
-    From the histogram of heterozygosities, times the polynomial through what it is off by at the exponents held.
+    From the histogram of heterozygosities, times the polynomial through what it is off by at the
+    exponents held.
     """
     held = exponents(data)
-    h, count = np.asarray(data["h_bin_value"].values, np.float64), np.asarray(data["h_bin_count"].values, np.float64)
+    h, count = (
+        np.asarray(data["h_bin_value"].values, np.float64),
+        np.asarray(data["h_bin_count"].values, np.float64),
+    )
     h, count = h[count > 0], count[count > 0]
     off = np.log(totals(data) / (count * h ** (1 + held[:, None])).sum(1))
     return (count * h ** (1 + s)).sum() * np.exp((_weights(held, s) * off).sum())
 
 
 def _weights(held: Array, s: Any) -> Any:
-    """Lagrange weights (S,) at a number or a PyTensor scalar, as polynomials in the place of S in its range: few nodes of a graph."""
+    """Lagrange weights (S,) at a number or a PyTensor scalar, as polynomials in the place of S in
+    its range: few nodes of a graph.
+    """
     low, span = held.min(), max(held.max() - held.min(), 1e-9)
-    coefficients = np.linalg.inv(np.vander(2 * (held - low) / span - 1, increasing=True))  # row k: of the k-th power
+    coefficients = np.linalg.inv(
+        np.vander(2 * (held - low) / span - 1, increasing=True)
+    )  # row k: of the k-th power
     t = 2 * (s - low) / span - 1
     out: Any = coefficients[-1]
     for row in coefficients[-2::-1]:

@@ -1,4 +1,6 @@
-"""Rows of two tables with an identifier in common; one field may hold several (rs1,rs2), or more than an rs number (rs1:A:G)."""
+"""Rows of two tables with an identifier in common; one field may hold several (rs1,rs2), or more
+than an rs number (rs1:A:G).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ NO_ID = ("", ".", "-", "NA", "NaN", "nan", "None", "none", "NULL", "null", "--",
 _SEVERAL = r"[,;|&/]"  # between the names of one variant
 
 
-def join_names(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def join_names(
+    ours: NDArray[Any], theirs: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All pairs of rows with a name in common.
 
     Parameters
@@ -41,7 +45,9 @@ def join_names(ours: NDArray[Any], theirs: NDArray[Any]) -> tuple[NDArray[np.int
 
 
 def _names(field: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Rows and their names: the field as it stands, and each of "rs1,rs2" or "rs1;rs2", and rs1 of "rs1:A:G"."""
+    """Rows and their names: the field as it stands, and each of "rs1,rs2" or "rs1;rs2", and rs1 of
+    "rs1:A:G".
+    """
     rows = np.arange(len(field))
     text = pl.Series("name", field.tolist(), dtype=pl.String)
     several = text.str.contains(rf"{_SEVERAL}|^rs\d+[:_]").fill_null(False).arg_true()
@@ -49,9 +55,13 @@ def _names(field: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         return rows, field
     split = text.gather(several).str.replace_all(_SEVERAL, ",").str.split(",")
     parts = pl.DataFrame({"row": several.cast(pl.Int64), "name": split}).explode("name")
-    parts = parts.with_columns(pl.col("name").str.strip_chars().str.replace(r"^(rs\d+)[:_].*$", "$1"))
+    parts = parts.with_columns(
+        pl.col("name").str.strip_chars().str.replace(r"^(rs\d+)[:_].*$", "$1")
+    )
     parts = parts.filter(pl.col("name").str.len_bytes() > 2)  # not the G of "1:1000:A:C,G"
-    return np.concatenate([rows, parts["row"].to_numpy()]), np.concatenate([field, parts["name"].to_numpy()])
+    return np.concatenate([rows, parts["row"].to_numpy()]), np.concatenate(
+        [field, parts["name"].to_numpy()]
+    )
 
 
 def join(here: NDArray[Any], there: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

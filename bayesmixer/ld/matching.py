@@ -1,4 +1,6 @@
-"""Find the variants of one GWAS in an LD panel, by identifier or by position, and turn them to the panel's alleles."""
+"""Find the variants of one GWAS in an LD panel, by identifier or by position, and turn them to the
+panel's alleles.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Panel:
         """Collect the columns that matching needs, without spectra."""
 
         def column(name: str, dtype: Any) -> NDArray[Any]:
-            return np.concatenate([np.asarray(ds[name].values).astype(dtype) for ds in chromosomes.values()])
+            return np.concatenate(
+                [np.asarray(ds[name].values).astype(dtype) for ds in chromosomes.values()]
+            )
 
         sizes = [ds.sizes["variant"] for ds in chromosomes.values()]
         panel = cls(
@@ -60,7 +64,9 @@ class Panel:
         if backwards.any():
             bad = panel.names[panel.chrom[np.flatnonzero(backwards)[0]]]
             raise InputError(
-                "reference", f"positions of chromosome {bad} are not in order", "Sort the genotypes by position and build the reference again."
+                "reference",
+                f"positions of chromosome {bad} are not in order",
+                "Sort the genotypes by position and build the reference again.",
             )
         return panel
 
@@ -104,19 +110,32 @@ def match(sumstats: xr.Dataset, panel: Panel, *, by: str, ambiguous: str, name: 
     Raises
     ------
     InputError
-        No z-score or N, no or nearly no variant in the panel, or `ambiguous="frequency"` without frequencies.
+        No z-score or N, no or nearly no variant in the panel, or `ambiguous="frequency"` without
+        frequencies.
     """
     z, n = (np.asarray(sumstats[v].values, np.float64) for v in ("z", "n"))
     finite = np.isfinite(z) & np.isfinite(n) & (n > 0)
     if not np.isfinite(n).any():
-        raise InputError(name, "no variant has a sample size", "Give it when reading the summary statistics (n=...).")
+        raise InputError(
+            name,
+            "no variant has a sample size",
+            "Give it when reading the summary statistics (n=...).",
+        )
     if not finite.any():
-        raise InputError(name, f"none of its {len(z):,} variants has both a z-score and a sample size above 0")
+        raise InputError(
+            name, f"none of its {len(z):,} variants has both a z-score and a sample size above 0"
+        )
     filters = {"z_or_n_missing": int((~finite).sum())}
     ss = _Columns.read(sumstats, finite, panel)
-    eaf = np.asarray(sumstats["eaf"].values, np.float64)[finite] if "eaf" in sumstats else np.full(len(ss.pos), np.nan)
+    eaf = (
+        np.asarray(sumstats["eaf"].values, np.float64)[finite]
+        if "eaf" in sumstats
+        else np.full(len(ss.pos), np.nan)
+    )
     if ambiguous == "frequency" and not np.isfinite(eaf).any():
-        raise InputError(name, "no allele frequency, which ambiguous='frequency' needs", "Use ambiguous='drop'.")
+        raise InputError(
+            name, "no allele frequency, which ambiguous='frequency' needs", "Use ambiguous='drop'."
+        )
     pairs = {how: _fit(ss, panel, how) for how in ("id", "position")}
     count = {how: _distinct(p.panel[p.alleles.sign != 0]) for how, p in pairs.items()}
     how = by if by != "auto" else "id" if count["id"] >= count["position"] else "position"
@@ -144,7 +163,8 @@ def match(sumstats: xr.Dataset, panel: Panel, *, by: str, ambiguous: str, name: 
     if ambiguous == "drop":
         keep = ~unclear
     elif ambiguous == "frequency":
-        # the same side of 1/2 by a margin: letters as they stand; the other side: other strand, so the other allele
+        # the same side of 1/2 by a margin: letters as they stand; the other side: other strand, so
+        # the other allele
         clear = (np.abs(f - 0.5) > 0.1) & (np.abs(panel.freq[j] - 0.5) > 0.1) & trusted
         opposite = clear & ((f - 0.5) * (panel.freq[j] - 0.5) < 0)
         sign = np.where(unclear & opposite, -sign, sign)
@@ -182,10 +202,14 @@ class _Columns:
 
     @classmethod
     def read(cls, ds: xr.Dataset, usable: NDArray[np.bool_], panel: Panel) -> _Columns:
-        snp, a1, a2, chrom = (np.asarray(ds[v].values, dtype=object)[usable] for v in ("snp", "a1", "a2", "chrom"))
+        snp, a1, a2, chrom = (
+            np.asarray(ds[v].values, dtype=object)[usable] for v in ("snp", "a1", "a2", "chrom")
+        )
         code, names = pd.factorize(chrom)
         plain = [chromosome_name(c) for c in names]
-        table = np.array([panel.names.index(c) if c in panel.names else -1 for c in plain] + [-1], np.int64)
+        table = np.array(
+            [panel.names.index(c) if c in panel.names else -1 for c in plain] + [-1], np.int64
+        )
         other = np.array([bool(c) and c not in panel.names for c in plain] + [False])
         known = sorted((c for c in set(plain) if c), key=chromosome_rank)
         return cls(
@@ -229,8 +253,12 @@ def _distinct(rows: NDArray[np.int64]) -> int:
     return int((np.bincount(rows) > 0).sum())
 
 
-def _without_duplicates(i: NDArray[Any], j: NDArray[Any], z: NDArray[Any], n: NDArray[Any]) -> NDArray[np.int64]:
-    """Pairs to keep, by panel row: one of equal rows, none of rows that disagree, the panel's first of its own repeats."""
+def _without_duplicates(
+    i: NDArray[Any], j: NDArray[Any], z: NDArray[Any], n: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Pairs to keep, by panel row: one of equal rows, none of rows that disagree, the panel's first
+    of its own repeats.
+    """
     order = np.lexsort((j, i))
     order = order[np.concatenate([[True], np.diff(i[order]) > 0])] if len(order) else order
     order = order[np.lexsort((n[order], z[order], j[order]))]
@@ -243,17 +271,23 @@ def _without_duplicates(i: NDArray[Any], j: NDArray[Any], z: NDArray[Any], n: ND
     return np.asarray(order[start][conflict == 0], np.int64)
 
 
-def _check_chromosomes(ss: _Columns, panel: Panel, pairs: _Pairs, name: str, overlap: dict[str, Any]) -> None:
+def _check_chromosomes(
+    ss: _Columns, panel: Panel, pairs: _Pairs, name: str, overlap: dict[str, Any]
+) -> None:
     """Warn of variants whose identifier lies on another chromosome in the reference."""
-    i, j, *_ = pairs.keep((pairs.alleles.sign != 0) & ((ss.chrom[pairs.gwas] >= 0) | ss.elsewhere[pairs.gwas]))
+    i, j, *_ = pairs.keep(
+        (pairs.alleles.sign != 0) & ((ss.chrom[pairs.gwas] >= 0) | ss.elsewhere[pairs.gwas])
+    )
     differ = ss.elsewhere[i] | (ss.chrom[i] != panel.chrom[j])
     overlap["chromosomes_differ"] = int(differ.sum())
     if not len(i) or differ.mean() <= _OTHER_CHROMOSOME:
         return
     first = np.flatnonzero(differ)[0]
     message = (
-        f"{name}: {int(differ.sum()):,} of {len(i):,} variants matched by identifier lie on another chromosome in the reference "
-        f"(first: {ss.snp[i[first]]}, {ss.name[i[first]]} here and {panel.names[panel.chrom[j[first]]]} there). "
+        f"{name}: {int(differ.sum()):,} of {len(i):,} variants matched by identifier lie on "
+        "another chromosome in the reference "
+        f"(first: {ss.snp[i[first]]}, {ss.name[i[first]]} here and "
+        f"{panel.names[panel.chrom[j[first]]]} there). "
         "Check identifiers and the chromosome column, or match by='position'."
     )
     overlap["warnings"].append(message)
@@ -261,19 +295,40 @@ def _check_chromosomes(ss: _Columns, panel: Panel, pairs: _Pairs, name: str, ove
 
 
 def _check_build(
-    ss: _Columns, panel: Panel, pairs: dict[str, _Pairs], count: dict[str, int], how: str, name: str, overlap: dict[str, Any]
+    ss: _Columns,
+    panel: Panel,
+    pairs: dict[str, _Pairs],
+    count: dict[str, int],
+    how: str,
+    name: str,
+    overlap: dict[str, Any],
 ) -> str | None:
     """Compare the positions of what matches by id; the warning to give, or None."""
     same = pairs["id"]
-    i, j, *_ = same.keep((same.alleles.sign != 0) & (ss.pos[same.gwas] > 0) & (panel.pos[same.panel] > 0) & (ss.chrom[same.gwas] >= 0))
+    i, j, *_ = same.keep(
+        (same.alleles.sign != 0)
+        & (ss.pos[same.gwas] > 0)
+        & (panel.pos[same.panel] > 0)
+        & (ss.chrom[same.gwas] >= 0)
+    )
     differ = (ss.pos[i] != panel.pos[j]) | (ss.chrom[i] != panel.chrom[j])
     overlap["positions_compared"], overlap["positions_differ"] = len(i), int(differ.sum())
-    shared = min(int((np.bincount(ss.chrom[ss.chrom >= 0], minlength=len(panel.names)) > 0)[panel.chrom].sum()), int((ss.chrom >= 0).sum()))
+    shared = min(
+        int(
+            (np.bincount(ss.chrom[ss.chrom >= 0], minlength=len(panel.names)) > 0)[
+                panel.chrom
+            ].sum()
+        ),
+        int((ss.chrom >= 0).sum()),
+    )
     few = how == "position" and count["position"] < 0.05 * shared and shared >= 20
     if len(i) and differ.mean() > 0.5:
         text, builds = _builds_text(ss, panel, i[differ], j[differ])
         overlap["builds"] = builds
-        share = f"{int(differ.sum()):,} of {len(i):,} variants with the reference's identifiers lie at other positions"
+        share = (
+            f"{int(differ.sum()):,} of {len(i):,} variants with the reference's identifiers lie at "
+            "other positions"
+        )
         if how == "position":
             raise InputError(name, f"{share}: {text}", "Match by='id', or lift the positions over.")
         message = f"{name}: {share}: {text}. Matched by id; the reference's positions are used."
@@ -283,13 +338,16 @@ def _check_build(
         text, overlap["builds"] = _builds_text(ss, panel)
         raise InputError(
             name,
-            f"only {count['position']:,} of {shared:,} variants lie at positions of the reference: {text}",
+            f"only {count['position']:,} of {shared:,} variants lie at positions of the "
+            f"reference: {text}",
             "Lift the positions over, or give identifiers and match by='id'.",
         )
     return None
 
 
-def _builds_text(ss: _Columns, panel: Panel, i: NDArray[Any] | None = None, j: NDArray[Any] | None = None) -> tuple[str, list[str]]:
+def _builds_text(
+    ss: _Columns, panel: Panel, i: NDArray[Any] | None = None, j: NDArray[Any] | None = None
+) -> tuple[str, list[str]]:
     names = np.array([*panel.names, ""], dtype=object)
     if i is not None and j is not None:
         shift = ss.pos[i] - panel.pos[j]
@@ -297,15 +355,21 @@ def _builds_text(ss: _Columns, panel: Panel, i: NDArray[Any] | None = None, j: N
             return "positions are off by one (counted from 0 in one of the two)", ["", ""]
         here, there = name_builds(names[panel.chrom[j]], ss.pos[i], panel.pos[j])
     else:
-        here, there = name_builds_by_position(names[ss.chrom], ss.pos, names[panel.chrom], panel.pos)
+        here, there = name_builds_by_position(
+            names[ss.chrom], ss.pos, names[panel.chrom], panel.pos
+        )
     here, there = here or ss.build, there or panel.build
     if here and there and here != there:
         return f"positions look like {here} while the reference is {there}", [here, there]
     return "positions look like another genome build than the reference's", [here, there]
 
 
-def _check_frequency(f: NDArray[Any], panel_f: NDArray[Any], name: str, overlap: dict[str, Any]) -> bool:
-    """Compare allele frequencies after alignment; False where those of the GWAS cannot be trusted."""
+def _check_frequency(
+    f: NDArray[Any], panel_f: NDArray[Any], name: str, overlap: dict[str, Any]
+) -> bool:
+    """Compare allele frequencies after alignment; False where those of the GWAS cannot be
+    trusted.
+    """
     known = np.isfinite(f) & np.isfinite(panel_f)
     f, panel_f = f[known], panel_f[known]
     overlap["frequencies_compared"] = len(f)
@@ -317,34 +381,60 @@ def _check_frequency(f: NDArray[Any], panel_f: NDArray[Any], name: str, overlap:
     overlap["frequencies_differ"], overlap["frequency_correlation"] = int(differ.sum()), round(r, 4)
     if differ.mean() <= 0.05:
         return True
-    found = f"{name}: {int(differ.sum()):,} of {len(f):,} allele frequencies differ by more than 0.2 from the reference's (correlation {r:.2f})"
+    found = (
+        f"{name}: {int(differ.sum()):,} of {len(f):,} allele frequencies differ by more than 0.2 "
+        f"from the reference's (correlation {r:.2f})"
+    )
     if r < 0:
-        cause = "a1 is probably not the effect allele, or eaf the frequency of a2; every z may have the wrong sign. Check the columns."
+        cause = (
+            "a1 is probably not the effect allele, or eaf the frequency of a2; every z may have "
+            "the wrong sign. Check the columns."
+        )
     else:
         cause = (
-            "another population, the minor allele's frequency in place of the effect allele's, or mislabelled alleles. Check before trusting the fit."
+            "another population, the minor allele's frequency in place of the effect allele's, or "
+            "mislabelled alleles. Check before trusting the fit."
         )
     overlap["warnings"].append(f"{found}: {cause}")
     warnings.warn(overlap["warnings"][-1], DataWarning, stacklevel=4)
     return False
 
 
-def _no_overlap(ss: _Columns, panel: Panel, pairs: dict[str, _Pairs], how: str, by: str, name: str) -> InputError:
+def _no_overlap(
+    ss: _Columns, panel: Panel, pairs: dict[str, _Pairs], how: str, by: str, name: str
+) -> InputError:
     """The error of an empty match, with its likeliest cause."""
     other = "position" if how == "id" else "id"
-    problem = f"none of its {len(ss.pos):,} usable variants matches the {len(panel):,} of the reference"
+    problem = (
+        f"none of its {len(ss.pos):,} usable variants matches the {len(panel):,} of the reference"
+    )
     met = {h: len(p.gwas) for h, p in pairs.items()}
     if by != "auto" and (pairs[other].alleles.sign != 0).any():
         there = _distinct(pairs[other].panel[pairs[other].alleles.sign != 0])
-        return InputError(name, f"{problem} by {how}, but {there:,} do by {other}", f"Use by='{other}'.")
+        return InputError(
+            name, f"{problem} by {how}, but {there:,} do by {other}", f"Use by='{other}'."
+        )
     if met[how]:
-        example = f"{ss.a1[pairs[how].gwas[0]]}/{ss.a2[pairs[how].gwas[0]]} against {panel.a1[pairs[how].panel[0]]}/{panel.a2[pairs[how].panel[0]]}"
-        return InputError(name, f"{problem}: {met[how]:,} meet by {how} but their alleles differ (first: {example})", "Check the allele columns.")
+        example = (
+            f"{ss.a1[pairs[how].gwas[0]]}/{ss.a2[pairs[how].gwas[0]]} against "
+            f"{panel.a1[pairs[how].panel[0]]}/{panel.a2[pairs[how].panel[0]]}"
+        )
+        return InputError(
+            name,
+            f"{problem}: {met[how]:,} meet by {how} but their alleles differ (first: {example})",
+            "Check the allele columns.",
+        )
     if ss.chromosomes and not set(ss.chromosomes) & set(panel.names):
-        return InputError(name, f"{problem}: it holds chromosomes {', '.join(ss.chromosomes[:25])}, the reference {', '.join(panel.names)}")
+        return InputError(
+            name,
+            f"{problem}: it holds chromosomes {', '.join(ss.chromosomes[:25])}, the reference "
+            f"{', '.join(panel.names)}",
+        )
     if not (ss.chrom >= 0).any() or not (ss.pos > 0).any():
         ids = f"it has no positions, and identifiers such as '{ss.snp[0]}' against '{panel.snp[0]}'"
         return InputError(name, f"{problem}: {ids}", "Give columns with chromosome and position.")
     text, _ = _builds_text(ss, panel)
     ids = f"identifiers such as '{ss.snp[0]}' against '{panel.snp[0]}'"
-    return InputError(name, f"{problem}: {ids}, and {text}", "Lift the positions over or give identifiers.")
+    return InputError(
+        name, f"{problem}: {ids}, and {text}", "Lift the positions over or give identifiers."
+    )

@@ -1,4 +1,6 @@
-"""Pairs in close LD (plain r^2 >= 0.1), gathered tile by tile into a symmetric CSR: what random pruning walks along."""
+"""Pairs in close LD (plain r^2 >= 0.1), gathered tile by tile into a symmetric CSR: what random
+pruning walks along.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ def _close(r, rows, columns, hi, tag_row, least):  # type: ignore[no-untyped-def
 
 
 def close_pairs(
-    r: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64], hi: NDArray[np.int64], tag_row: NDArray[np.int64], least: float
+    r: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    hi: NDArray[np.int64],
+    tag_row: NDArray[np.int64],
+    least: float,
 ) -> Edges:
     """Pairs of a tile with r^2 >= `least`, each once, the left variant first, as rows of the tags.
 
@@ -63,7 +70,8 @@ def _fill(left, right, r2, n):  # type: ignore[no-untyped-def]
         indptr[j + 1] += indptr[j]
     at = indptr[:-1].copy()
     index, value = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-    # pairs come sorted by (left, right): first what lies left of each row, then what lies right, both ascending
+    # pairs come sorted by (left, right): first what lies left of each row, then what lies right,
+    # both ascending
     for e in range(len(left)):
         index[at[right[e]]], value[at[right[e]]] = left[e], r2[e]
         at[right[e]] += 1
@@ -73,7 +81,9 @@ def _fill(left, right, r2, n):  # type: ignore[no-untyped-def]
     return indptr, index, value
 
 
-def symmetric_csr(pairs: list[Edges], n: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+def symmetric_csr(
+    pairs: list[Edges], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
     """Symmetric CSR of pairs listed once each.
 
     Parameters
@@ -86,7 +96,8 @@ def symmetric_csr(pairs: list[Edges], n: int) -> tuple[NDArray[np.int64], NDArra
     Returns
     -------
     tuple of numpy.ndarray
-        indptr (n + 1), index and r2 (edge), columns ascending in each row, the variant itself left out.
+        indptr (n + 1), index and r2 (edge), columns ascending in each row, the variant itself left
+        out.
     """
     if not pairs:
         return np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)

@@ -1,4 +1,6 @@
-"""The LD reference: genotypes of a panel in, a Zarr store with the LD of every tag variant out (contract: docs/data_structures.md)."""
+"""The LD reference: genotypes of a panel in, a Zarr store with the LD of every tag variant out
+(contract: docs/data_structures.md).
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,10 @@ from bayesmixer.progress import bar
 from bayesmixer.variables import validate
 
 FEW_SAMPLES = 50
-LEAST_CALLED, MUCH_MISSING = 0.5, 0.03  # call rate below which a variant is left out; share of missing genotypes that is worth a word
+LEAST_CALLED, MUCH_MISSING = (
+    0.5,
+    0.03,
+)  # call rate below which a variant is left out; share of missing genotypes that is worth a word
 LAYOUT = 2  # raised whenever the same arguments would give other bytes
 
 
@@ -67,30 +72,34 @@ def build_reference(
 ) -> xr.DataTree:
     """Build an LD reference from PLINK bed or PLINK2 pgen genotypes.
 
-    Each chromosome is written when it is complete. A build that was interrupted is taken up again by the same call, and
-    the store has the same bytes as if it had never stopped.
+    Each chromosome is written when it is complete. A build that was interrupted is taken up again
+    by the same call, and the store has the same bytes as if it had never stopped.
 
     Parameters
     ----------
     genotypes
-        A prefix, a .bed or .pgen file, a pattern with `{chrom}`, `@` or `*` in place of the chromosome, or a list of these.
+        A prefix, a .bed or .pgen file, a pattern with `{chrom}`, `@` or `*` in place of the
+        chromosome, or a list of these.
     out
         Folder of the Zarr store, by custom ending in .zarr.
     window
-        Partners of a variant: "1cM", "1000kb", "500variants" (on either side), LD blocks as "eur_hg19", a BED file or a table.
-        None: 1 cM where the panel has genetic positions, else 1000 kb.
+        Partners of a variant: "1cM", "1000kb", "500variants" (on either side), LD blocks as
+        "eur_hg19", a BED file or a table. None: 1 cM where the panel has genetic positions, else
+        1000 kb.
     k
         Nodes of the LD spectrum.
     maf_s
-        Exponents S of a MAF-dependent architecture, -1 or more: a spectrum with strengths H^(1+S) r^2 for each.
+        Exponents S of a MAF-dependent architecture, -1 or more: a spectrum with strengths H^(1+S)
+        r^2 for each.
     r2_rule
-        "unbiased" (r^2 - (1 - r^2) / (n - 2): for a GWAS of other people than the panel) or "plain" (the panel's own LD as it is).
+        "unbiased" (r^2 - (1 - r^2) / (n - 2): for a GWAS of other people than the panel) or "plain"
+        (the panel's own LD as it is).
     r2_cutoff
-        Pairs with smaller plain r^2 enter the spectrum as one deposit of their sum, none is dropped.
-        None: 1 / (n - 1), where corrected r^2 changes sign; 0 where it is plain.
+        Pairs with smaller plain r^2 enter the spectrum as one deposit of their sum, none is
+        dropped. None: 1 / (n - 1), where corrected r^2 changes sign; 0 where it is plain.
     tags
-        Variants that get a row: a file with ids in the first column, or the ids (also as `chrom:pos`). None: all.
-        All variants, tags or not, count as partners.
+        Variants that get a row: a file with ids in the first column, or the ids (also as
+        `chrom:pos`). None: all. All variants, tags or not, count as partners.
     keep
         Samples to use: a file (id, or family and id) or ids. None: all.
     min_maf
@@ -102,14 +111,15 @@ def build_reference(
     progress
         Show a progress bar; None: where standard error is a terminal.
     resume
-        Keep finished chromosomes of an earlier call with the same arguments and files; False replaces the store when the new one is complete.
-        That is built in OUT.partial, from which the same call goes on.
+        Keep finished chromosomes of an earlier call with the same arguments and files; False
+        replaces the store when the new one is complete. That is built in OUT.partial, from which
+        the same call goes on.
 
     Returns
     -------
     xarray.DataTree
-        The reference, as `open_reference` opens it: `snp`, `freq`, `ld_score`, `ld_score_h`, `spectrum`, neighbours, ... for
-        each chromosome.
+        The reference, as `open_reference` opens it: `snp`, `freq`, `ld_score`, `ld_score_h`,
+        `spectrum`, neighbours, ... for each chromosome.
 
     Raises
     ------
@@ -118,7 +128,8 @@ def build_reference(
 
     References
     ----------
-    Bulik-Sullivan et al. 2015, Nature Genetics 47:291 (LD score, unbiased r^2); Frei et al. 2019, Nature Communications 10:2417.
+    Bulik-Sullivan et al. 2015, Nature Genetics 47:291 (LD score, unbiased r^2); Frei et al. 2019,
+    Nature Communications 10:2417.
     """
     _check_numbers(k, maf_s, r2_rule, r2_cutoff, min_maf, workers)
     chosen = None if window is None else parse_window(window)
@@ -128,7 +139,9 @@ def build_reference(
     other = next((p for p in panels if p.n_samples != n), None)
     if other is not None:
         raise InputError(
-            other.files[2], f"{other.n_samples:,} samples, but {n:,} in {panels[0].files[2]}", "Use the same samples on every chromosome."
+            other.files[2],
+            f"{other.n_samples:,} samples, but {n:,} in {panels[0].files[2]}",
+            "Use the same samples on every chromosome.",
         )
     if chosen is None:
         chosen = default_window([p.variants["cm"].to_numpy() for p in panels])
@@ -136,7 +149,11 @@ def build_reference(
         check_window(chosen, panel.chrom, panel.variants["cm"].to_numpy(), panel.files[1])
     cutoff = _cutoff(r2_rule, r2_cutoff, n)
     if wanted is not None and not any(is_tag_of(p.variants, p.chrom, wanted).any() for p in panels):
-        raise InputError("tags", f"none of {len(wanted):,} ids is in the panel", f"Ids there look like {panels[0].variants['snp'].iloc[0]}.")
+        raise InputError(
+            "tags",
+            f"none of {len(wanted):,} ids is in the panel",
+            f"Ids there look like {panels[0].variants['snp'].iloc[0]}.",
+        )
     _warn(panels)
     rule = Rule(int(k), tuple(float(s) for s in maf_s), r2_rule, cutoff)
     out = Path(out)
@@ -148,7 +165,11 @@ def build_reference(
             stores.prepare(job.out, "reference")
         stores.clear_up(job.out)
         todo = _begin(job, panels, keep, replaces)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
         _run(job, panels, todo, workers or cores, progress)
         if replaces:
             stores.replace(out)
@@ -177,22 +198,37 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
     """
     root = Path(path)
     if not root.exists():
-        raise InputError(root, "no such folder", "Expected an LD reference: build one with `bayesmixer ld build`.")
+        raise InputError(
+            root,
+            "no such folder",
+            "Expected an LD reference: build one with `bayesmixer ld build`.",
+        )
     attributes = stores.root_attributes(root)
     if attributes is None or attributes.get("kind") != "reference":
-        raise InputError(root, "not an LD reference", "Expected the folder that `bayesmixer ld build` wrote.")
+        raise InputError(
+            root, "not an LD reference", "Expected the folder that `bayesmixer ld build` wrote."
+        )
     planned = [str(c) for c in attributes["chromosomes"]]
     finished = set(stores.group_names(root))
     wanted = planned
     if chromosomes is not None:
-        wanted = [chromosome_name(c) for c in ([chromosomes] if isinstance(chromosomes, str | int) else chromosomes)]
+        wanted = [
+            chromosome_name(c)
+            for c in ([chromosomes] if isinstance(chromosomes, str | int) else chromosomes)
+        ]
         absent = [c for c in wanted if c not in planned]
         if absent or not wanted:
-            raise InputError(root, f"no chromosome {', '.join(absent) or 'asked for'} in it (it has {', '.join(planned)})")
+            raise InputError(
+                root,
+                f"no chromosome {', '.join(absent) or 'asked for'} in it (it has "
+                f"{', '.join(planned)})",
+            )
     unfinished = [c for c in wanted if c not in finished]
     if unfinished:
         raise InputError(
-            root, f"not finished: chromosome {', '.join(unfinished)} is missing", "Run the same `bayesmixer ld build` again to complete it."
+            root,
+            f"not finished: chromosome {', '.join(unfinished)} is missing",
+            "Run the same `bayesmixer ld build` again to complete it.",
         )
     groups = {f"/{c}": stores.open_group(root, c) for c in sorted(set(wanted), key=chromosome_rank)}
     for name, ds in groups.items():
@@ -200,7 +236,14 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
 
 
-def _check_numbers(k: int, maf_s: Sequence[float], r2_rule: str, r2_cutoff: float | None, min_maf: float | None, workers: int | None) -> None:
+def _check_numbers(
+    k: int,
+    maf_s: Sequence[float],
+    r2_rule: str,
+    r2_cutoff: float | None,
+    min_maf: float | None,
+    workers: int | None,
+) -> None:
     if int(k) != k or not 4 <= k <= 128:
         raise InputError("k", f"{k} nodes, expected a whole number from 4 to 128")
     if not len(maf_s) or not all(-1 <= s <= 3 for s in maf_s) or len(set(maf_s)) < len(maf_s):
@@ -218,27 +261,47 @@ def _check_numbers(k: int, maf_s: Sequence[float], r2_rule: str, r2_cutoff: floa
 def _cutoff(r2_rule: str, r2_cutoff: float | None, n: int) -> float:
     if r2_rule == "plain":
         return 0.0 if r2_cutoff is None else float(r2_cutoff)
-    # a corrected r^2 is negative below 1 / (n - 1), and a deposit must not be; higher cut-offs do no better (benchmarks/ld_weak_pairs.py)
+    # a corrected r^2 is negative below 1 / (n - 1), and a deposit must not be; higher cut-offs do
+    # no better (benchmarks/ld_weak_pairs.py)
     return max(float(r2_cutoff or 0.0), 1 / (n - 1))
 
 
 def _warn(panels: list[Panel]) -> None:
     n = panels[0].n_samples
     if n < FEW_SAMPLES:
-        warnings.warn(f"{panels[0].files[2]}: {n} samples; LD from fewer than {FEW_SAMPLES} is mostly noise", DataWarning, stacklevel=3)
-    repeated = sum(int(p.variants["snp"][p.variants["snp"] != "."].duplicated().sum()) for p in panels)
+        warnings.warn(
+            f"{panels[0].files[2]}: {n} samples; LD from fewer than {FEW_SAMPLES} is mostly noise",
+            DataWarning,
+            stacklevel=3,
+        )
+    repeated = sum(
+        int(p.variants["snp"][p.variants["snp"] != "."].duplicated().sum()) for p in panels
+    )
     if repeated:
-        warnings.warn(f"{repeated:,} variants of the panel repeat an id; align by position, or make ids unique", DataWarning, stacklevel=3)
+        warnings.warn(
+            f"{repeated:,} variants of the panel repeat an id; align by position, or make ids "
+            "unique",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _warned_of_missing(made: xr.DataTree, out: Path) -> xr.DataTree:
     """The reference; a word on missing genotypes, where they are more than a trace."""
     parts = [child.attrs for child in made.children.values()]
-    rate, dropped = float(np.mean([a["missing_rate"] for a in parts])), sum(int(a.get("low_call_rate", 0)) for a in parts)
+    rate, dropped = (
+        float(np.mean([a["missing_rate"] for a in parts])),
+        sum(int(a.get("low_call_rate", 0)) for a in parts),
+    )
     if rate > MUCH_MISSING or dropped:
-        left_out = f"; {dropped:,} variants with fewer than {LEAST_CALLED:.0%} of them are left out" if dropped else ""
+        left_out = (
+            f"; {dropped:,} variants with fewer than {LEAST_CALLED:.0%} of them are left out"
+            if dropped
+            else ""
+        )
         warnings.warn(
-            f"{out}: {rate:.1%} of the panel's genotypes are missing{left_out}. r^2 is that of the samples called in both variants, less certain than with all",
+            f"{out}: {rate:.1%} of the panel's genotypes are missing{left_out}. r^2 is that of "
+            "the samples called in both variants, less certain than with all",
             DataWarning,
             stacklevel=3,
         )
@@ -246,13 +309,19 @@ def _warned_of_missing(made: xr.DataTree, out: Path) -> xr.DataTree:
 
 
 def _begin(job: _Job, panels: list[Panel], keep: Any, replaces: bool) -> dict[str, str]:
-    """Write the root's attributes; returns the fingerprint of each chromosome that is still to be done.
+    """Write the root's attributes; returns the fingerprint of each chromosome that is still to be
+    done.
 
-    Of an unfinished store that is to replace another (`replaces`) nothing is kept if it was of other arguments or chromosomes.
+    Of an unfinished store that is to replace another (`replaces`) nothing is kept if it was of
+    other arguments or chromosomes.
     """
     from bayesmixer import __version__
 
-    blocks = None if job.window.blocks is None else hashlib.sha256(job.window.blocks.to_csv(index=False).encode()).hexdigest()
+    blocks = (
+        None
+        if job.window.blocks is None
+        else hashlib.sha256(job.window.blocks.to_csv(index=False).encode()).hexdigest()
+    )
     arguments = {
         "samples": panels[0].n_samples, "window": job.window.name, "window_unit": job.window.unit, "r2_rule": job.rule.r2_rule,
         "r2_cutoff": job.rule.r2_cutoff, "k": job.rule.k, "maf_s": list(job.rule.maf_s), "min_maf": job.min_maf,
@@ -261,8 +330,14 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, replaces: bool) -> dict[st
     }  # fmt: skip
     earlier = stores.root_attributes(job.out)
     if earlier is not None:
-        differs = [f"{name} {earlier.get(name)} there, {value} now" for name, value in arguments.items() if earlier.get(name) != value]
-        if replaces and (differs or set(json.loads(earlier["sources"])) != {p.chrom for p in panels}):
+        differs = [
+            f"{name} {earlier.get(name)} there, {value} now"
+            for name, value in arguments.items()
+            if earlier.get(name) != value
+        ]
+        if replaces and (
+            differs or set(json.loads(earlier["sources"])) != {p.chrom for p in panels}
+        ):
             earlier = None
         elif differs:
             raise InputError(
@@ -283,12 +358,26 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, replaces: bool) -> dict[st
             stores.remove_group(job.out, str(name))
     stores.write_root(
         job.out,
-        {"kind": "reference", **arguments, "chromosomes": names, "sources": json.dumps({c: planned[c] for c in names}), "version": __version__},
+        {
+            "kind": "reference",
+            **arguments,
+            "chromosomes": names,
+            "sources": json.dumps({c: planned[c] for c in names}),
+            "version": __version__,
+        },
     )
     todo = {}
     for panel in panels:
         print_of = hashlib.sha256(
-            json.dumps([arguments, panel.chrom, planned[panel.chrom], [] if panel.keep is None else panel.keep.tolist()], sort_keys=True).encode()
+            json.dumps(
+                [
+                    arguments,
+                    panel.chrom,
+                    planned[panel.chrom],
+                    [] if panel.keep is None else panel.keep.tolist(),
+                ],
+                sort_keys=True,
+            ).encode()
         ).hexdigest()
         done = stores.root_attributes(job.out / panel.chrom)
         if done is None or done.get("fingerprint") != print_of:
@@ -300,7 +389,9 @@ class _Stopped(Exception):
     """Raised inside a worker when the build was interrupted."""
 
 
-def _run(job: _Job, panels: list[Panel], todo: dict[str, str], workers: int, progress: bool | None) -> None:
+def _run(
+    job: _Job, panels: list[Panel], todo: dict[str, str], workers: int, progress: bool | None
+) -> None:
     """Do the chromosomes that are left, the largest first."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -309,7 +400,9 @@ def _run(job: _Job, panels: list[Panel], todo: dict[str, str], workers: int, pro
         return
     stop = threading.Event()
     with (
-        bar(f"LD of {len(work)} chromosome(s)", sum(len(p.variants) for p in work), progress) as shown,
+        bar(
+            f"LD of {len(work)} chromosome(s)", sum(len(p.variants) for p in work), progress
+        ) as shown,
         threadpool_limits(limits=1, user_api="blas"),
         ThreadPoolExecutor(min(workers, len(work)), thread_name_prefix="ld") as pool,
     ):
@@ -340,12 +433,16 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     rows = np.flatnonzero((variance > 0) & ~low & ~uncalled)
     if not len(rows):
         raise InputError(
-            panel.files[0], f"no polymorphic variant on chromosome {panel.chrom}" + (f" with MAF >= {job.min_maf}" if job.min_maf else "")
+            panel.files[0],
+            f"no polymorphic variant on chromosome {panel.chrom}"
+            + (f" with MAF >= {job.min_maf}" if job.min_maf else ""),
         )
     advance(len(counts) - len(rows))
     variants, freq = panel.variants.iloc[rows].reset_index(drop=True), freq[rows]
     h = 2 * freq * (1 - freq)
-    lo, hi, label = bounds(job.window, panel.chrom, variants["pos"].to_numpy(), variants["cm"].to_numpy())
+    lo, hi, label = bounds(
+        job.window, panel.chrom, variants["pos"].to_numpy(), variants["cm"].to_numpy()
+    )
     is_tag = is_tag_of(variants, panel.chrom, job.tags)
     ld = chromosome_ld(panel, rows, value[rows], h, is_tag, lo, hi, job.rule, advance)
     panel.close()
@@ -357,7 +454,11 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     }  # fmt: skip
     advance(0)
     stores.write_group(
-        job.out, panel.chrom, _dataset(panel.chrom, variants[is_tag], freq[is_tag], h, is_tag, label[is_tag], ld, job.rule).assign_attrs(attributes)
+        job.out,
+        panel.chrom,
+        _dataset(
+            panel.chrom, variants[is_tag], freq[is_tag], h, is_tag, label[is_tag], ld, job.rule
+        ).assign_attrs(attributes),
     )
 
 
@@ -388,5 +489,8 @@ def _dataset(
             "h_bin_value": ("h_bin", value),
             "h_bin_count": ("h_bin", count),
         },
-        coords={"node_x": ("node", nodes(rule.k, rule.x_max)), "maf_s": ("maf_s", np.asarray(rule.maf_s))},
+        coords={
+            "node_x": ("node", nodes(rule.k, rule.x_max)),
+            "maf_s": ("maf_s", np.asarray(rule.maf_s)),
+        },
     )

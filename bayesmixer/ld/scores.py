@@ -1,9 +1,12 @@
-"""LD of one chromosome in one pass: blocked products of standardised genotypes, summed into LD scores and spectra as they come.
+"""LD of one chromosome in one pass: blocked products of standardised genotypes, summed into LD
+scores and spectra as they come.
 
-r_ij is the product of two standardised rows. A tile of it (a few hundred variants square) is visited once for its rows and once,
-transposed, for its columns; every pair adds to the LD score (Bulik-Sullivan et al. 2015: sum of r^2 - (1 - r^2) / (n - 2)) and,
-with strength x_ij = H_i^(1+S) r_ij^2, to the moments of `ld/spectrum.py`. No more than a window of genotypes is ever in memory.
-Where genotypes are missing, a pair's r and its n are those of the samples called in both: with the mean in their place r would shrink.
+r_ij is the product of two standardised rows. A tile of it (a few hundred variants square) is
+visited once for its rows and once, transposed, for its columns; every pair adds to the LD score
+(Bulik-Sullivan et al. 2015: sum of r^2 - (1 - r^2) / (n - 2)) and, with strength x_ij = H_i^(1+S)
+r_ij^2, to the moments of `ld/spectrum.py`. No more than a window of genotypes is ever in memory.
+Where genotypes are missing, a pair's r and its n are those of the samples called in both: with the
+mean in their place r would shrink.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ READ_AT_ONCE = 1 << 26  # genotypes
 
 @dataclass(frozen=True)
 class Rule:
-    """How a pair counts: nodes of the spectrum, exponents S, "plain" or "unbiased" r^2, and the r^2 cut-off."""
+    """How a pair counts: nodes of the spectrum, exponents S, "plain" or "unbiased" r^2, and the r^2
+    cut-off.
+    """
 
     k: int
     maf_s: tuple[float, ...]
@@ -46,7 +51,9 @@ class Rule:
 
 @dataclass
 class ChromosomeLD:
-    """What one chromosome's tags know of their partners; arrays over tags, with exponents S first where there are several."""
+    """What one chromosome's tags know of their partners; arrays over tags, with exponents S first
+    where there are several.
+    """
 
     ld_score: Float
     ld_score_h: Float
@@ -67,7 +74,12 @@ def count_genotypes(g: NDArray[np.int8], counts: Int) -> None:
             c0 += v == 0
             c1 += v == 1
             c2 += v == 2
-        counts[j, 0], counts[j, 1], counts[j, 2], counts[j, 3] = c0, c1, c2, g.shape[1] - c0 - c1 - c2
+        counts[j, 0], counts[j, 1], counts[j, 2], counts[j, 3] = (
+            c0,
+            c1,
+            c2,
+            g.shape[1] - c0 - c1 - c2,
+        )
 
 
 @nb.njit(cache=True, nogil=True)
@@ -83,10 +95,11 @@ def standardise(g: NDArray[np.int8], value: NDArray[np.float32], out: NDArray[np
 def _add_rows(  # type: ignore[no-untyped-def]
     r, shared, samples, first, itself, last, h, cut, bias, r2_sum, noise, below, below2, moments, split, fine, coarse, n_fine, n_cells
 ):  # fmt: skip
-    """Add to each row of a tile its partners first..last-1, `itself` left out; `bias` is 1 / (n - 2), or 0 for plain r^2.
+    """Add to each row of a tile its partners first..last-1, `itself` left out; `bias` is 1 / (n -
+    2), or 0 for plain r^2.
 
-    `shared` holds the samples called in both of each pair, or nothing where all `samples` are; `noise` gets what r^2 is too large by beyond
-    (1 - r^2) / (samples - 2).
+    `shared` holds the samples called in both of each pair, or nothing where all `samples` are;
+    `noise` gets what r^2 is too large by beyond (1 - r^2) / (samples - 2).
     """
     n_inverse = bias / (1.0 + 2.0 * bias)
     complete = shared.shape[0] == 0
@@ -94,7 +107,9 @@ def _add_rows(  # type: ignore[no-untyped-def]
         if not complete:
             for c in range(first[j], last[j]):
                 if c != itself[j]:
-                    noise[j] += (1.0 - r[j, c] * r[j, c]) * (1.0 / max(shared[j, c] - 2.0, 1.0) - 1.0 / (samples - 2.0))
+                    noise[j] += (1.0 - r[j, c] * r[j, c]) * (
+                        1.0 / max(shared[j, c] - 2.0, 1.0) - 1.0 / (samples - 2.0)
+                    )
         total = 0.0
         for c in range(first[j], last[j]):
             total += r[j, c] * r[j, c]
@@ -116,17 +131,31 @@ def _add_rows(  # type: ignore[no-untyped-def]
                     add_pair(row, x, np.sqrt(x), split, fine, coarse, n_fine, n_cells)
                 else:
                     weak += x
-                    # without bias: E[u^2] = rho^4 + 4 rho^2 / n + 2 / n^2 for weak LD, so that the second moment is unbiased too
-                    weak2 += h[s, c] * h[s, c] * (u * u - 4.0 * u * n_inverse - 2.0 * n_inverse * n_inverse)
+                    # without bias: E[u^2] = rho^4 + 4 rho^2 / n + 2 / n^2 for weak LD, so that the
+                    # second moment is unbiased too
+                    weak2 += (
+                        h[s, c]
+                        * h[s, c]
+                        * (u * u - 4.0 * u * n_inverse - 2.0 * n_inverse * n_inverse)
+                    )
             below[s, j] += weak
             below2[s, j] += weak2
 
 
 class _Tile:
-    """A run of variants in memory: standardised genotypes of its tags and of the others, and sums of the tags."""
+    """A run of variants in memory: standardised genotypes of its tags and of the others, and sums
+    of the tags.
+    """
 
     def __init__(
-        self, start: int, stop: int, x: NDArray[np.float32], called: NDArray[np.float32] | None, is_tag: NDArray[np.bool_], h: Float, table: PairTable
+        self,
+        start: int,
+        stop: int,
+        x: NDArray[np.float32],
+        called: NDArray[np.float32] | None,
+        is_tag: NDArray[np.bool_],
+        h: Float,
+        table: PairTable,
     ) -> None:
         self.start, self.stop = start, stop
         here = is_tag[start:stop]
@@ -135,18 +164,37 @@ class _Tile:
         self.tags, self.others = start + np.flatnonzero(here), start + np.flatnonzero(~here)
         self.x_tags = x if here.all() else x[here]
         self.x_others = x[~here]
-        self.h_tags, self.h_others = np.ascontiguousarray(h[:, self.tags]), np.ascontiguousarray(h[:, self.others])
+        self.h_tags, self.h_others = (
+            np.ascontiguousarray(h[:, self.tags]),
+            np.ascontiguousarray(h[:, self.others]),
+        )
         self.r2_sum, self.noise = np.zeros((2, len(self.tags)))
         self.below, self.below2 = np.zeros((2, len(h), len(self.tags)))
         self.moments = np.zeros((len(h), len(self.tags), table.size))
 
     def add(
-        self, r: NDArray[np.float32], shared: NDArray[np.float32], columns: Int, h: Float, lo: Int, hi: Int, cut: float, bias: float, table: PairTable
+        self,
+        r: NDArray[np.float32],
+        shared: NDArray[np.float32],
+        columns: Int,
+        h: Float,
+        lo: Int,
+        hi: Int,
+        cut: float,
+        bias: float,
+        table: PairTable,
     ) -> None:
-        """Add correlations `r` (tags, columns) with the variants `columns`, over `shared` samples."""
-        first, last = np.searchsorted(columns, lo[self.tags]), np.searchsorted(columns, hi[self.tags])
+        """Add correlations `r` (tags, columns) with the variants `columns`, over `shared`
+        samples.
+        """
+        first, last = (
+            np.searchsorted(columns, lo[self.tags]),
+            np.searchsorted(columns, hi[self.tags]),
+        )
         itself = np.searchsorted(columns, self.tags)
-        itself[(itself >= len(columns)) | (columns[np.minimum(itself, len(columns) - 1)] != self.tags)] = -1
+        itself[
+            (itself >= len(columns)) | (columns[np.minimum(itself, len(columns) - 1)] != self.tags)
+        ] = -1
         _add_rows(
             r,
             shared,
@@ -167,7 +215,9 @@ class _Tile:
 
 
 def genotype_counts(panel: Panel, stop: Callable[[], None]) -> Int:
-    """Genotype counts of every variant of a panel: (variant, 4) of 0, 1, 2 and missing; `stop` is called between reads and may raise."""
+    """Genotype counts of every variant of a panel: (variant, 4) of 0, 1, 2 and missing; `stop` is
+    called between reads and may raise.
+    """
     m = len(panel.variants)
     counts = np.zeros((m, 4), np.int64)
     step = max(1, READ_AT_ONCE // panel.n_samples)
@@ -189,8 +239,8 @@ def lookup(counts: Int) -> tuple[Float, Float, NDArray[np.float32]]:
     Returns
     -------
     freq, variance, value : numpy.ndarray
-        (variant,), (variant,) and (variant, 4): value is (g - mean) / (sd sqrt(n)), so that a product of two rows is r;
-        0 for a variant without variance.
+        (variant,), (variant,) and (variant, 4): value is (g - mean) / (sd sqrt(n)), so that a
+        product of two rows is r; 0 for a variant without variance.
     """
     n = counts.sum(1)
     known = np.maximum(counts[:, :3].sum(1), 1)
@@ -242,7 +292,11 @@ def chromosome_ld(
     table = pair_table(rule.k, rule.x_max)
     n = panel.n_samples
     bias = 1 / (n - 2) if rule.r2_rule == "unbiased" else 0.0
-    h = np.stack([heterozygosity ** (1 + s) for s in rule.maf_s]) if len(rows) else np.zeros((len(rule.maf_s), 0))
+    h = (
+        np.stack([heterozygosity ** (1 + s) for s in rule.maf_s])
+        if len(rows)
+        else np.zeros((len(rule.maf_s), 0))
+    )
     n_tags, n_s = int(is_tag.sum()), len(rule.maf_s)
     # 64 MiB of standardised genotypes a tile at most
     edges = tiles(hi, int(np.clip(2**24 // n, 32, 256)))
@@ -281,7 +335,14 @@ def chromosome_ld(
     count = (hi - lo - 1)[is_tag].astype(float)
     ld_score = 1 + r2_sum - (count - r2_sum) / (n - 2) - noise
     ld_score_h, x_below = _finish(spectrum, below, below2, h[:, is_tag], rule)
-    return ChromosomeLD(ld_score, ld_score_h, below, spectrum.astype(np.float32), *symmetric_csr(pairs, n_tags), x_below)
+    return ChromosomeLD(
+        ld_score,
+        ld_score_h,
+        below,
+        spectrum.astype(np.float32),
+        *symmetric_csr(pairs, n_tags),
+        x_below,
+    )
 
 
 def _add_pairs_of_tiles(
@@ -293,22 +354,58 @@ def _add_pairs_of_tiles(
         r, shared = _correlations(a.x_tags, a.called_tags, b.x_tags, b.called_tags)
         a.add(r, shared, b.tags, b.h_tags, lo, hi, cut, bias, table)
         if a is not b:
-            b.add(np.ascontiguousarray(r.T), np.ascontiguousarray(shared.T), a.tags, a.h_tags, lo, hi, cut, bias, table)
+            b.add(
+                np.ascontiguousarray(r.T),
+                np.ascontiguousarray(shared.T),
+                a.tags,
+                a.h_tags,
+                lo,
+                hi,
+                cut,
+                bias,
+                table,
+            )
         pairs.append(close_pairs(r, a.tags, b.tags, hi, tag_row, NEIGHBOUR_R2))
     if len(a.tags) and len(b.others):
-        a.add(*_correlations(a.x_tags, a.called_tags, b.x_others, b.called_others), b.others, b.h_others, lo, hi, cut, bias, table)
+        a.add(
+            *_correlations(a.x_tags, a.called_tags, b.x_others, b.called_others),
+            b.others,
+            b.h_others,
+            lo,
+            hi,
+            cut,
+            bias,
+            table,
+        )
     if a is not b and len(b.tags) and len(a.others):
-        b.add(*_correlations(b.x_tags, b.called_tags, a.x_others, a.called_others), a.others, a.h_others, lo, hi, cut, bias, table)
+        b.add(
+            *_correlations(b.x_tags, b.called_tags, a.x_others, a.called_others),
+            a.others,
+            a.h_others,
+            lo,
+            hi,
+            cut,
+            bias,
+            table,
+        )
 
 
 def _correlations(
-    x: NDArray[np.float32], x_called: NDArray[np.float32] | None, y: NDArray[np.float32], y_called: NDArray[np.float32] | None
+    x: NDArray[np.float32],
+    x_called: NDArray[np.float32] | None,
+    y: NDArray[np.float32],
+    y_called: NDArray[np.float32] | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """r (rows of x, rows of y) over the samples called in both, and their number; no number, shape (0, 0), where none is missing."""
+    """r (rows of x, rows of y) over the samples called in both, and their number; no number, shape
+    (0, 0), where none is missing.
+    """
     r = x @ y.T
     if x_called is None and y_called is None:
         return r, np.zeros((0, 0), np.float32)
-    mine, theirs = (np.full(len(v), v.shape[1], np.float32) if called is None else called.sum(1) for v, called in ((x, x_called), (y, y_called)))
+    mine, theirs = (
+        np.full(len(v), v.shape[1], np.float32) if called is None else called.sum(1)
+        for v, called in ((x, x_called), (y, y_called))
+    )
     shared: NDArray[Any] = np.minimum(mine[:, None], theirs)  # where one of the two is complete
     if x_called is not None and y_called is not None:
         shared = x_called @ y_called.T
@@ -317,12 +414,16 @@ def _correlations(
     return np.where(shared < 3, 0, np.clip(r, -1, 1)).astype(np.float32), shared.astype(np.float32)
 
 
-def _finish(spectrum: Float, below: Float, below2: Float, h_tags: Float, rule: Rule) -> tuple[Float, Float]:
-    """Add the variant itself and the weak partners to the spectra, in place; returns ld_score_h and the strength of weak partners.
+def _finish(
+    spectrum: Float, below: Float, below2: Float, h_tags: Float, rule: Rule
+) -> tuple[Float, Float]:
+    """Add the variant itself and the weak partners to the spectra, in place; returns ld_score_h and
+    the strength of weak partners.
 
-    The weak partners of a variant are one deposit of their corrected sum of x. Its place is sum x^2 / sum x: of the variant
-    where r^2 is plain, pooled over the chromosome where it is corrected (a variant's own second moment is noise then).
-    A corrected sum below zero is taken off the strong partners in proportion, and the partners' total is never below zero.
+    The weak partners of a variant are one deposit of their corrected sum of x. Its place is sum x^2
+    / sum x: of the variant where r^2 is plain, pooled over the chromosome where it is corrected (a
+    variant's own second moment is noise then). A corrected sum below zero is taken off the strong
+    partners in proportion, and the partners' total is never below zero.
     """
     x_below = np.zeros(len(spectrum))
     for s, power in enumerate(rule.maf_s):
@@ -336,7 +437,9 @@ def _finish(spectrum: Float, below: Float, below2: Float, h_tags: Float, rule: R
             x_below[s] = float(np.clip(below2[s].sum() / total, 0, largest)) if total > 0 else 0.0
             place = x_below[s : s + 1]
             short = below[s] < 0
-            keep = np.where(short, np.maximum(strong + below[s], 0) / np.maximum(strong, 1e-300), 1.0)
+            keep = np.where(
+                short, np.maximum(strong + below[s], 0) / np.maximum(strong, 1e-300), 1.0
+            )
             spectrum[s] *= keep[:, None]
             below[s][short] = 0.0
         spectrum[s] += below[s][:, None] * cardinal(place, rule.k, rule.x_max)

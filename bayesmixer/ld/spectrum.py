@@ -1,13 +1,16 @@
-"""The LD spectrum: S_jk = sum_i x_ij l_k(x_ij), the LD score of variant j split by the strength x of its partners.
+"""The LD spectrum: S_jk = sum_i x_ij l_k(x_ij), the LD score of variant j split by the strength x
+of its partners.
 
-x_ij = H_i^(1+S) r_ij^2 is the strength of partner i (H = 2 f (1 - f) its heterozygosity) and l_k are the cardinal
-functions of barycentric interpolation in u = log(x + x0) on K Chebyshev-Lobatto nodes. A sum over all partners of
-x g(x), for any smooth g, is then sum_k S_jk g(x_k): the log characteristic function of a z-score under MiXeR's model
-needs nothing else (Frei et al. 2019, eq. 1-7; docs/univariate_mixer.md has the error table).
+x_ij = H_i^(1+S) r_ij^2 is the strength of partner i (H = 2 f (1 - f) its heterozygosity) and l_k
+are the cardinal functions of barycentric interpolation in u = log(x + x0) on K Chebyshev-Lobatto
+nodes. A sum over all partners of x g(x), for any smooth g, is then sum_k S_jk g(x_k): the log
+characteristic function of a z-score under MiXeR's model needs nothing else (Frei et al. 2019, eq.
+1-7; docs/univariate_mixer.md has the error table).
 
-Evaluating K cardinal functions for every pair is slow. They are smooth in q = sqrt(x), so `PairTable` cuts the range of q
-into a few dozen cells with one polynomial of degree 7 each; a pair adds x t^p (t its place in the cell) to eight moments of
-one cell, and one matrix product turns a variant's moments into its spectrum. The error is below 1e-9 of the LD score.
+Evaluating K cardinal functions for every pair is slow. They are smooth in q = sqrt(x), so
+`PairTable` cuts the range of q into a few dozen cells with one polynomial of degree 7 each; a pair
+adds x t^p (t its place in the cell) to eight moments of one cell, and one matrix product turns a
+variant's moments into its spectrum. The error is below 1e-9 of the LD score.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ _MOMENTS = _DEGREE + 1
 
 
 def x_max_of(maf_s: ArrayLike = (0.0,)) -> float:
-    """Largest strength that a partner can have under the exponents `maf_s`: (1/2)^(1 + min(S, 0)), r^2 = 1 and H = 1/2."""
+    """Largest strength that a partner can have under the exponents `maf_s`: (1/2)^(1 + min(S, 0)),
+    r^2 = 1 and H = 1/2.
+    """
     return float(X_MAX ** (1 + min(0.0, float(np.min(np.asarray(maf_s, dtype=float))))))
 
 
@@ -49,7 +54,9 @@ def nodes(k: int = K_DEFAULT, x_max: float = X_MAX) -> Float:
         (k,) strengths, descending from `x_max` to 0.
     """
     lo, hi = np.log(X0), np.log(x_max + X0)
-    x: Float = np.maximum(np.exp(lo + (hi - lo) * (np.cos(np.pi * np.arange(k) / (k - 1)) + 1) / 2) - X0, 0.0)
+    x: Float = np.maximum(
+        np.exp(lo + (hi - lo) * (np.cos(np.pi * np.arange(k) / (k - 1)) + 1) / 2) - X0, 0.0
+    )
     x[0], x[-1] = x_max, 0.0
     return x
 
@@ -87,8 +94,9 @@ def cardinal(x: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX) -> Float:
 class PairTable:
     """Cells of q = sqrt(x) and the matrix that turns their moments into a spectrum.
 
-    Cells are uniform in q with `fine` cells per unit below `split` and `coarse` above; cell c has the moments
-    sum x t^p, p = 0..7, at positions 8 c + p, where t in [-1, 1] is the place of q in the cell.
+    Cells are uniform in q with `fine` cells per unit below `split` and `coarse` above; cell c has
+    the moments sum x t^p, p = 0..7, at positions 8 c + p, where t in [-1, 1] is the place of q in
+    the cell.
     """
 
     k: int
@@ -115,8 +123,8 @@ class PairTable:
 def pair_table(k: int = K_DEFAULT, x_max: float = X_MAX) -> PairTable:
     """`PairTable` for `k` nodes; the cells shrink as the nodes grow in number."""
     q_max, split = float(np.sqrt(x_max)), 0.16
-    # near q = 0 the angle arccos(v) moves 2 / sqrt(L x0) per unit of q; a cell is about 1 / (k - 1) of it wide,
-    # above the split, where the angle moves more slowly, twice that
+    # near q = 0 the angle arccos(v) moves 2 / sqrt(L x0) per unit of q; a cell is about 1 / (k - 1)
+    # of it wide, above the split, where the angle moves more slowly, twice that
     length = np.log((x_max + X0) / X0)
     steep = (k - 1) * 2 / np.sqrt(length * X0)
     n_fine = max(24, int(np.ceil(split * steep)))
@@ -128,11 +136,29 @@ def pair_table(k: int = K_DEFAULT, x_max: float = X_MAX) -> PairTable:
     q = np.clip(middle[:, None] + half[:, None] * t, 0, q_max)
     values = cardinal(q.ravel() ** 2, k, x_max).reshape(len(middle), _MOMENTS, k)
     coefficients = np.linalg.solve(np.vander(t, _MOMENTS, increasing=True), values)
-    return PairTable(k, x_max, split, fine, coarse, n_fine, len(middle), np.ascontiguousarray(coefficients.reshape(-1, k)))
+    return PairTable(
+        k,
+        x_max,
+        split,
+        fine,
+        coarse,
+        n_fine,
+        len(middle),
+        np.ascontiguousarray(coefficients.reshape(-1, k)),
+    )
 
 
 @nb.njit(cache=True, nogil=True, inline="always")
-def add_pair(moments: Float, x: float, q: float, split: float, fine: float, coarse: float, n_fine: int, n_cells: int) -> None:
+def add_pair(
+    moments: Float,
+    x: float,
+    q: float,
+    split: float,
+    fine: float,
+    coarse: float,
+    n_fine: int,
+    n_cells: int,
+) -> None:
     """Add one pair of strength x = q^2 to a variant's moments."""
     if q < split:
         v = q * fine
@@ -156,7 +182,16 @@ def add_pair(moments: Float, x: float, q: float, split: float, fine: float, coar
 
 
 @nb.njit(cache=True, nogil=True)
-def _pairs(moments: Float, indptr: NDArray[np.int64], x: Float, split: float, fine: float, coarse: float, n_fine: int, n_cells: int) -> None:
+def _pairs(
+    moments: Float,
+    indptr: NDArray[np.int64],
+    x: Float,
+    split: float,
+    fine: float,
+    coarse: float,
+    n_fine: int,
+    n_cells: int,
+) -> None:
     for j in range(len(indptr) - 1):
         row = moments[j]
         for e in range(indptr[j], indptr[j + 1]):
@@ -164,7 +199,16 @@ def _pairs(moments: Float, indptr: NDArray[np.int64], x: Float, split: float, fi
 
 
 @nb.njit(cache=True, nogil=True)
-def _block(moments: Float, r: Float, h: Float, split: float, fine: float, coarse: float, n_fine: int, n_cells: int) -> None:
+def _block(
+    moments: Float,
+    r: Float,
+    h: Float,
+    split: float,
+    fine: float,
+    coarse: float,
+    n_fine: int,
+    n_cells: int,
+) -> None:
     for j in range(moments.shape[0]):
         row = moments[j]
         for i in range(r.shape[1]):
@@ -172,13 +216,16 @@ def _block(moments: Float, r: Float, h: Float, split: float, fine: float, coarse
             add_pair(row, x, np.sqrt(x), split, fine, coarse, n_fine, n_cells)
 
 
-def spectrum_from_pairs(indptr: ArrayLike, x: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX) -> Float:
+def spectrum_from_pairs(
+    indptr: ArrayLike, x: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX
+) -> Float:
     """LD spectra of variants whose partners are listed one by one.
 
     Parameters
     ----------
     indptr
-        (variants + 1,) row pointers: variant j has the partners indptr[j] .. indptr[j+1] - 1 (none is allowed).
+        (variants + 1,) row pointers: variant j has the partners indptr[j] .. indptr[j+1] - 1 (none
+        is allowed).
     x
         (pairs,) strengths of the partners in [0, x_max], the variant itself included.
     k, x_max
@@ -189,7 +236,10 @@ def spectrum_from_pairs(indptr: ArrayLike, x: ArrayLike, k: int = K_DEFAULT, x_m
     numpy.ndarray
         (variants, k): S_jk; a row sums to the variant's sum of x.
     """
-    rows, strength = np.ascontiguousarray(indptr, dtype=np.int64), np.ascontiguousarray(x, dtype=float)
+    rows, strength = (
+        np.ascontiguousarray(indptr, dtype=np.int64),
+        np.ascontiguousarray(x, dtype=float),
+    )
     table = pair_table(k, x_max)
     out = np.zeros((len(rows) - 1, k))
     step = max(1, 2**24 // table.size)  # at most 128 MiB of moments at a time
@@ -201,7 +251,9 @@ def spectrum_from_pairs(indptr: ArrayLike, x: ArrayLike, k: int = K_DEFAULT, x_m
     return out
 
 
-def spectrum_of_block(r: ArrayLike, h: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX) -> Float:
+def spectrum_of_block(
+    r: ArrayLike, h: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX
+) -> Float:
     """LD spectra of the variants of one dense block, every pair counted as it is (plain r^2).
 
     Parameters

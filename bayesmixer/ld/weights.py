@@ -1,4 +1,6 @@
-"""Weights of variants in the composite likelihood: random pruning (Frei et al. 2019, MiXeR) or inverse LD score."""
+"""Weights of variants in the composite likelihood: random pruning (Frei et al. 2019, MiXeR) or
+inverse LD score.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,18 @@ def pruning_weights(
 ) -> NDArray[np.float64]:
     """Weight each variant by how often it survives random pruning.
 
-    One round draws variants in random order, keeps a variant unless one kept before it is its neighbour with
-    r^2 >= `threshold`; the weight is the number of rounds that kept it over `iterations`.
+    One round draws variants in random order, keeps a variant unless one kept before it is its
+    neighbour with r^2 >= `threshold`; the weight is the number of rounds that kept it over
+    `iterations`.
 
     Parameters
     ----------
     indptr, index, r2
-        Neighbours as symmetric CSR over all rows of a chromosome: pointers (variant + 1), columns and r^2 (edge).
+        Neighbours as symmetric CSR over all rows of a chromosome: pointers (variant + 1), columns
+        and r^2 (edge).
     rows
-        Rows that take part, shape (row,); all where left out. LD is then that of the subgraph of these rows.
+        Rows that take part, shape (row,); all where left out. LD is then that of the subgraph of
+        these rows.
     threshold
         Smallest r^2 that makes two variants neighbours.
     iterations
@@ -72,7 +77,9 @@ def pruning_weights(
 
 @nb.njit(cache=True)
 def _prune(indptr, index, r2, threshold, order, round_number, done, kept):  # type: ignore[no-untyped-def]
-    """One round; done[i] == round_number marks what was kept or is a neighbour of something kept."""
+    """One round; done[i] == round_number marks what was kept or is a neighbour of something
+    kept.
+    """
     for o in order:
         if done[o] != round_number:
             done[o] = round_number

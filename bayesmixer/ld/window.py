@@ -1,4 +1,6 @@
-"""Which variants count as partners: windows in cM, kb or variants around a variant, or the LD block it lies in."""
+"""Which variants count as partners: windows in cM, kb or variants around a variant, or the LD block
+it lies in.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,24 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.ld.blocks import NAMED_BLOCKS, label_blocks, read_blocks
 
-_UNITS = {"cm": "cM", "kb": "kb", "mb": "Mb", "bp": "bp", "variant": "variants", "variants": "variants", "snp": "variants", "snps": "variants"}
+_UNITS = {
+    "cm": "cM",
+    "kb": "kb",
+    "mb": "Mb",
+    "bp": "bp",
+    "variant": "variants",
+    "variants": "variants",
+    "snp": "variants",
+    "snps": "variants",
+}
 _IN_KB = {"kb": 1.0, "Mb": 1000.0, "bp": 0.001}
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window: `unit` is "cM", "kb", "variants" or "ld_blocks", `size` the distance (both sides), `name` how it is recorded."""
+    """A window: `unit` is "cM", "kb", "variants" or "ld_blocks", `size` the distance (both sides),
+    `name` how it is recorded.
+    """
 
     unit: str
     size: float
@@ -33,8 +46,8 @@ def parse_window(window: str | Path | pd.DataFrame) -> Window:
     Parameters
     ----------
     window
-        A distance such as "1cM", "1000kb", "1Mb" or "500variants", the name of a set of LD blocks ("eur_hg19"), a BED file of LD
-        blocks, or a table of them with columns chrom, start, stop.
+        A distance such as "1cM", "1000kb", "1Mb" or "500variants", the name of a set of LD blocks
+        ("eur_hg19"), a BED file of LD blocks, or a table of them with columns chrom, start, stop.
 
     Returns
     -------
@@ -56,12 +69,17 @@ def parse_window(window: str | Path | pd.DataFrame) -> Window:
         except ValueError:
             size = float("nan")
         if not (0 < size < float("inf")) or (unit == "variants" and size != int(size)):
-            raise InputError("window", f"'{text}', expected a positive distance such as 1cM, 1000kb or 500variants")
+            raise InputError(
+                "window",
+                f"'{text}', expected a positive distance such as 1cM, 1000kb or 500variants",
+            )
         if unit in _IN_KB:
             size, unit = size * _IN_KB[unit], "kb"
         return Window(unit, size, f"{size:g}{unit}" if unit != "variants" else f"{size:g} variants")
     if text in NAMED_BLOCKS or Path(text).is_file():
-        return Window("ld_blocks", 0.0, text if text in NAMED_BLOCKS else Path(text).name, read_blocks(text))
+        return Window(
+            "ld_blocks", 0.0, text if text in NAMED_BLOCKS else Path(text).name, read_blocks(text)
+        )
     raise InputError(
         "window",
         f"'{text}' is neither a distance nor a file of LD blocks",
@@ -87,12 +105,22 @@ def check_window(window: Window, chrom: str, cm: NDArray[np.float64], source: ob
         A cM window without (or with falling) genetic positions, or no LD block on the chromosome.
     """
     if window.unit == "cM" and not _has_cm(cm):
-        what = "no genetic positions (cM is constant)" if np.ptp(cm) == 0 else "genetic positions (cM) fall along the chromosome"
-        raise InputError(source, f"{what} on chromosome {chrom}", "Use a window in kb or LD blocks, or add a genetic map: plink --cm-map.")
+        what = (
+            "no genetic positions (cM is constant)"
+            if np.ptp(cm) == 0
+            else "genetic positions (cM) fall along the chromosome"
+        )
+        raise InputError(
+            source,
+            f"{what} on chromosome {chrom}",
+            "Use a window in kb or LD blocks, or add a genetic map: plink --cm-map.",
+        )
     if window.blocks is not None and not (window.blocks["chrom"] == chrom).any():
         has = ", ".join(dict.fromkeys(window.blocks["chrom"]))
         raise InputError(
-            f"window {window.name}", f"no LD block on chromosome {chrom} (blocks of: {has})", "Give blocks for it, or choose chromosomes."
+            f"window {window.name}",
+            f"no LD block on chromosome {chrom} (blocks of: {has})",
+            "Give blocks for it, or choose chromosomes.",
         )
 
 
@@ -113,7 +141,8 @@ def bounds(
     Returns
     -------
     lo, hi : numpy.ndarray
-        (variant,) the partners of j are lo[j] .. hi[j] - 1, itself included; i is a partner of j when j is one of i.
+        (variant,) the partners of j are lo[j] .. hi[j] - 1, itself included; i is a partner of j
+        when j is one of i.
     label : numpy.ndarray
         (variant,) LD block, -1 where the window is a distance.
     """
@@ -125,7 +154,8 @@ def bounds(
     elif window.unit == "variants":
         hi = np.minimum(np.arange(m) + int(window.size) + 1, m)
     else:
-        # a hair wider, so that a distance of exactly the limit is inside whatever its rounding (LDSC: |distance| <= limit)
+        # a hair wider, so that a distance of exactly the limit is inside whatever its rounding
+        # (LDSC: |distance| <= limit)
         place = cm if window.unit == "cM" else pos / 1000.0
         hi = np.searchsorted(place, place + window.size * (1 + 1e-12) + 1e-9, "right")
     lo = np.searchsorted(hi, np.arange(m), "right")
@@ -133,7 +163,8 @@ def bounds(
 
 
 def tiles(hi: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """Cut a chromosome into runs of at most `size` variants, where possible between variants that have no partners in common.
+    """Cut a chromosome into runs of at most `size` variants, where possible between variants that
+    have no partners in common.
 
     Returns
     -------
@@ -141,7 +172,9 @@ def tiles(hi: NDArray[np.int64], size: int) -> NDArray[np.int64]:
         Edges, 0 first and the number of variants last.
     """
     m = len(hi)
-    breaks = np.r_[np.flatnonzero(hi[: m - 1] == np.arange(1, m)) + 1, m] if m else np.zeros(0, np.int64)
+    breaks = (
+        np.r_[np.flatnonzero(hi[: m - 1] == np.arange(1, m)) + 1, m] if m else np.zeros(0, np.int64)
+    )
     edges, start = [0], 0
     for i, stop in enumerate(breaks.tolist()):
         if i + 1 < len(breaks) and breaks[i + 1] - start <= size:

@@ -1,10 +1,13 @@
-"""What the likelihood Ops share: parameters of a mixture in, the log-likelihood of each LD block and its Jacobian out.
+"""What the likelihood Ops share: parameters of a mixture in, the log-likelihood of each LD block
+and its Jacobian out.
 
-The Jacobian is the Op's own second output, so that a gradient costs one evaluation; a rewrite drops it from graphs that do not use it.
+The Jacobian is the Op's own second output, so that a gradient costs one evaluation; a rewrite drops
+it from graphs that do not use it.
 
-Functions that PyTensor compiles by numba come back to Python to call a kernel. Called directly, numba would optimise a copy of the whole kernel, with the
-data as its constants, for each function of each data set: ten seconds, where the way through Python costs 50 microseconds an evaluation. The kernels
-run without the interpreter's lock, so that chains in threads do not wait for each other.
+Functions that PyTensor compiles by numba come back to Python to call a kernel. Called directly,
+numba would optimise a copy of the whole kernel, with the data as its constants, for each function
+of each data set: ten seconds, where the way through Python costs 50 microseconds an evaluation. The
+kernels run without the interpreter's lock, so that chains in threads do not wait for each other.
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ from bayesmixer.ops.layout import Array
 
 
 class BlockLogLik(Op):
-    """Weighted log-likelihood per LD block: inputs pi (C,), sigma2_beta (C,) and the `scalars`, outputs loglik (L,) and jacobian (L, 2C + scalars).
+    """Weighted log-likelihood per LD block: inputs pi (C,), sigma2_beta (C,) and the `scalars`,
+    outputs loglik (L,) and jacobian (L, 2C + scalars).
 
     Parameters
     ----------
     data
-        Variants in memory layout, with `digest` (a hash of everything the likelihood uses) and `n_blocks`.
+        Variants in memory layout, with `digest` (a hash of everything the likelihood uses) and
+        `n_blocks`.
     gradient
         Whether to compute the Jacobian; without, it is (L, 0).
     """
@@ -48,42 +53,65 @@ class BlockLogLik(Op):
         """Whether the likelihood exists there."""
         raise NotImplementedError
 
-    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None) -> tuple[Array, Array]:
-        """Log-likelihood (L,) and Jacobian (L, 2C + scalars) at a valid point, on `threads` threads or all there are."""
+    def computed(
+        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
+    ) -> tuple[Array, Array]:
+        """Log-likelihood (L,) and Jacobian (L, 2C + scalars) at a valid point, on `threads` threads
+        or all there are.
+        """
         raise NotImplementedError
 
     def make_node(self, *inputs: Any) -> Apply:
         """Node of the parameters."""
         names = ("pi", "sigma2_beta", *self.scalars)
         if len(inputs) != len(names):
-            raise TypeError(f"{', '.join(names)}: expected {len(names)} inputs, found {len(inputs)}")
+            raise TypeError(
+                f"{', '.join(names)}: expected {len(names)} inputs, found {len(inputs)}"
+            )
         tensors = [pt.as_tensor_variable(v, dtype="float64") for v in inputs]
         found = [v.type.ndim for v in tensors]
         if found != [1, 1, *(0 for _ in self.scalars)]:
             scalars = "a scalar" if len(self.scalars) == 1 else f"{len(self.scalars)} scalars"
-            raise TypeError(f"{', '.join(names)}: expected a vector, a vector and {scalars}, found {found} dimensions")
+            raise TypeError(
+                f"{', '.join(names)}: expected a vector, a vector and {scalars}, found {found} "
+                "dimensions"
+            )
         blocks = self.data.n_blocks
-        outputs = [pt.tensor("loglik", shape=(blocks,), dtype="float64"), pt.tensor("jacobian", shape=(blocks, None), dtype="float64")]
+        outputs = [
+            pt.tensor("loglik", shape=(blocks,), dtype="float64"),
+            pt.tensor("jacobian", shape=(blocks, None), dtype="float64"),
+        ]
         return Apply(self, tensors, outputs)
 
     def perform(self, node: Apply, inputs: Any, outputs: Any) -> None:
         """Evaluate on all threads."""
         outputs[0][0], outputs[1][0] = self.evaluate(*inputs)
 
-    def evaluate(self, pi: Any, sigma2_beta: Any, *scalars: Any, threads: int | None = None) -> tuple[Array, Array]:
-        """Log-likelihood per LD block (L,), -inf where it does not exist, and Jacobian (L, 2C + scalars) or (L, 0), on `threads` threads or all there are."""
-        p, v = (np.array(a, float, ndmin=1) for a in (pi, sigma2_beta))  # of one type, for which the kernels are compiled
+    def evaluate(
+        self, pi: Any, sigma2_beta: Any, *scalars: Any, threads: int | None = None
+    ) -> tuple[Array, Array]:
+        """Log-likelihood per LD block (L,), -inf where it does not exist, and Jacobian (L, 2C +
+        scalars) or (L, 0), on `threads` threads or all there are.
+        """
+        p, v = (
+            np.array(a, float, ndmin=1) for a in (pi, sigma2_beta)
+        )  # of one type, for which the kernels are compiled
         rest = [float(s) for s in scalars]
         if not self.valid(p, v, *rest):
             blocks = self.data.n_blocks
-            return np.full(blocks, -np.inf), np.zeros((blocks, 2 * p.size + len(rest) if self.gradient else 0))
+            return np.full(blocks, -np.inf), np.zeros(
+                (blocks, 2 * p.size + len(rest) if self.gradient else 0)
+            )
         loglik, jacobian = self.computed(p, v, *rest, threads=threads)
         return loglik, jacobian if self.gradient else np.zeros((loglik.size, 0))
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """Contract the cotangent of `loglik` with this node's own Jacobian."""
         if not isinstance(cotangents[1].type, DisconnectedType):
-            raise NotImplementedError(f"{type(self).__name__}: second derivatives are not available; differentiate the gradient numerically")
+            raise NotImplementedError(
+                f"{type(self).__name__}: second derivatives are not available; differentiate "
+                "the gradient numerically"
+            )
         if isinstance(cotangents[0].type, DisconnectedType):
             return [disconnected_type() for _ in inputs]
         outputs = outputs if self.gradient else type(self)(self.data)(*inputs)
@@ -95,15 +123,25 @@ class BlockLogLik(Op):
     def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[Any, ...]]:
         """Shapes of the outputs."""
         blocks = pt.as_tensor_variable(np.int64(self.data.n_blocks))
-        return [(blocks,), (blocks, 2 * shapes[0][0] + len(self.scalars) if self.gradient else pt.as_tensor_variable(np.int64(0)))]
+        return [
+            (blocks,),
+            (
+                blocks,
+                2 * shapes[0][0] + len(self.scalars)
+                if self.gradient
+                else pt.as_tensor_variable(np.int64(0)),
+            ),
+        ]
 
 
 @register_specialize("fast_compile")
 @node_rewriter([BlockLogLik])
 def local_value_only(fgraph: Any, node: Apply) -> list[Any] | None:
-    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need values alone.
+    """Drop the Jacobian where nothing uses it: Laplace draws, SMC and plain log-probabilities need
+    values alone.
 
-    Late (specialize): samplers tidy the graph before they differentiate it, and would then evaluate twice.
+    Late (specialize): samplers tidy the graph before they differentiate it, and would then evaluate
+    twice.
     """
     if not node.op.gradient or fgraph.clients[node.outputs[1]]:
         return None

@@ -1,4 +1,6 @@
-"""exp, cos and sin of whole arrays without branches, so that the compiler vectorises them: range reduction and Taylor polynomials, to about 1e-15."""
+"""exp, cos and sin of whole arrays without branches, so that the compiler vectorises them: range
+reduction and Taylor polynomials, to about 1e-15.
+"""
 
 from __future__ import annotations
 

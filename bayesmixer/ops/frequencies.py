@@ -1,9 +1,11 @@
-"""Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the error variance (docs/likelihood.md).
+"""Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the
+error variance (docs/likelihood.md).
 
-A trapezoid of step ds adds p(z + 2 pi m / ds), m != 0, to p(z). With the cumulant K(h) = log phi(-ih) bounded above by K_up(h) over a band,
-p(-d) <= exp(K_up(h) - h d) for every h, so the period 2 pi / ds = z_max + min_h (K_up(h) - log tol) / h keeps aliasing below tol.
-K_up: log(1 + sum_c pi_c expm1(y)) / y rises with y, so a variant of LD score L whose partners are no stronger than x_top has
-K(h) <= sigma2_0 h^2 / (2 nu) + (L / x_top) log(1 + sum_c pi_c expm1(x_top q_c(h))).
+A trapezoid of step ds adds p(z + 2 pi m / ds), m != 0, to p(z). With the cumulant K(h) = log
+phi(-ih) bounded above by K_up(h) over a band, p(-d) <= exp(K_up(h) - h d) for every h, so the
+period 2 pi / ds = z_max + min_h (K_up(h) - log tol) / h keeps aliasing below tol. K_up: log(1 +
+sum_c pi_c expm1(y)) / y rises with y, so a variant of LD score L whose partners are no stronger
+than x_top has K(h) <= sigma2_0 h^2 / (2 nu) + (L / x_top) log(1 + sum_c pi_c expm1(x_top q_c(h))).
 The range: |phi(s)| <= exp(-sigma2_0 s^2 / 2), since nu <= 1.
 """
 
@@ -15,20 +17,29 @@ import numba as nb
 import numpy as np
 
 LOG_TOLERANCE = math.log(1e-9)  # error of p, relative to the smallest p of the band
-# parameters that need more have log-likelihood -inf: effects of hundreds of standard errors (docs/likelihood.md)
+# parameters that need more have log-likelihood -inf: effects of hundreds of standard errors
+# (docs/likelihood.md)
 MAX_FREQUENCIES = 8192  # of a cosine sum
 MAX_LINE = 16_384  # of a shifted line
-LOG_COSINE_FLOOR = math.log(1e-7)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
-CANCELLATION = 13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
+LOG_COSINE_FLOOR = math.log(
+    1e-7
+)  # below, the cosine sum would cancel (16 digits less 7, less a margin)
+CANCELLATION = (
+    13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
+)
 WORTH = 0.75  # share of a period at which a shorter one is worth the table of another shift
 _H = 2e-4 * 1.2 ** np.arange(78)  # slopes h tried in the bound
 _LOW = 18  # shifts below 0.1, for densities of thousands of standard errors
-SHIFTS = np.concatenate([[0.0], 0.1 * 1.3 ** np.arange(-_LOW, 31)])  # shifts k of the line, 0.0009 to 265
+SHIFTS = np.concatenate(
+    [[0.0], 0.1 * 1.3 ** np.arange(-_LOW, 31)]
+)  # shifts k of the line, 0.0009 to 265
 
 
 @nb.njit(cache=True)
 def log_total(x, half, pi, sigma2, rest):
-    """log(1 - sum pi + sum_c pi_c exp(x half sigma2_c)) for any real `half`, without overflow; `rest` = 1 - sum pi."""
+    """log(1 - sum pi + sum_c pi_c exp(x half sigma2_c)) for any real `half`, without overflow;
+    `rest` = 1 - sum pi.
+    """
     top = 0.0
     for c in range(pi.size):
         top = max(top, x * half * sigma2[c])
@@ -57,7 +68,8 @@ def log_total(x, half, pi, sigma2, rest):
 
 @nb.njit(cache=True)
 def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
-    """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve it, -1 where nothing can.
+    """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve
+    it, -1 where nothing can.
 
     Returns
     -------
@@ -73,7 +85,9 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
         log_tol = LOG_TOLERANCE + floor
         d = 1e300
         for h in _H:
-            k_up = 0.5 * sigma2_zero * bands.inv_nu_max[b] * h * h + bands.ld_max[b] / x_top * log_total(x_top, 0.5 * n_ref * h * h, pi, sigma2, rest)
+            k_up = 0.5 * sigma2_zero * bands.inv_nu_max[b] * h * h + bands.ld_max[
+                b
+            ] / x_top * log_total(x_top, 0.5 * n_ref * h * h, pi, sigma2, rest)
             d = min(d, (k_up - log_tol) / h)
         ds[b] = 2 * math.pi / (bands.zt_max[b] + d)
         s_max = math.sqrt(-2 * log_tol / sigma2_zero)
@@ -94,7 +108,9 @@ def which_tail(m, bands):
 
 @nb.njit(cache=True)
 def cumulants(spectrum_row, inv_nu, sigma2_zero, g, out):
-    """K(k_l) = log phi(-i k_l) of one variant at every shift, given g(x_k; -i k_l) as `g` (shifts, K)."""
+    """K(k_l) = log phi(-i k_l) of one variant at every shift, given g(x_k; -i k_l) as `g` (shifts,
+    K).
+    """
     for l in range(SHIFTS.size):
         t = 0.5 * sigma2_zero * inv_nu * SHIFTS[l] ** 2
         for k in range(spectrum_row.size):
@@ -106,12 +122,15 @@ def cumulants(spectrum_row, inv_nu, sigma2_zero, g, out):
 def choose_shift(cumulant, z, censored, top, log_tol):
     """Shift of the line for one variant, and the period that keeps aliasing below the tolerance.
 
-    K(k) - k z is convex; the search stops where it has risen well above its minimum. The smallest shift within `CANCELLATION` of the minimum is
-    taken: close to the real axis phi has no zeros to wind around. A censored variant needs distance from the pole at 0 too, and takes at least half
+    K(k) - k z is convex; the search stops where it has risen well above its minimum. The smallest
+    shift within `CANCELLATION` of the minimum is taken: close to the real axis phi has no zeros to
+    wind around. A censored variant needs distance from the pole at 0 too, and takes at least half
     of the shift `top` just below the zeros.
 
-    The density of a spectrum falls no faster than exp(-h |z|), h the height of the zeros, however soon that of partners would: a line below them has its
-    aliasing bounded by slopes up to `top` alone. Where the saddle point lies above, that makes periods long, and the shift is that of the shortest.
+    The density of a spectrum falls no faster than exp(-h |z|), h the height of the zeros, however
+    soon that of partners would: a line below them has its aliasing bounded by slopes up to `top`
+    alone. Where the saddle point lies above, that makes periods long, and the shift is that of the
+    shortest.
 
     Returns
     -------
@@ -149,7 +168,9 @@ def choose_shift(cumulant, z, censored, top, log_tol):
 
 @nb.njit(cache=True)
 def _period(cumulant, z, censored, chosen, last, log_least):
-    """Period that keeps what a line at shift `chosen` takes for p(z) from elsewhere below exp(log_least), by slopes up to the shift `last`."""
+    """Period that keeps what a line at shift `chosen` takes for p(z) from elsewhere below
+    exp(log_least), by slopes up to the shift `last`.
+    """
     k, kk = SHIFTS[chosen], cumulant[chosen]
     tol = kk - k * z - log_least
     left = 1e300

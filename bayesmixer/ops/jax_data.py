@@ -1,4 +1,6 @@
-"""Data of the JAX likelihood: variants brought to one sample size, split into bulk and tails, padded to whole chunks of fixed shape."""
+"""Data of the JAX likelihood: variants brought to one sample size, split into bulk and tails,
+padded to whole chunks of fixed shape.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,14 @@ FREQUENCIES = 256
 BULK_Z = 3.0
 DECAY = 90.0  # the sum ends where the error's Gaussian is exp(-DECAY / 2)
 BULK_CHUNK, TAIL_CHUNK = 1024, 32
-MOST_UNEQUAL = 100.0  # largest over smallest N: the number of frequencies is fixed here, and a small N needs more
+# largest over smallest N: the number of frequencies is fixed here, and a small N needs more
+MOST_UNEQUAL = 100.0
 
 
 class JaxData(NamedTuple):
-    """Data of `block_loglik`, padded to whole chunks: bulk arrays (chunks, BULK_CHUNK, ...), tail arrays (chunks, TAIL_CHUNK, ...)."""
+    """Data of `block_loglik`, padded to whole chunks: bulk arrays (chunks, BULK_CHUNK, ...), tail
+    arrays (chunks, TAIL_CHUNK, ...).
+    """
 
     bulk_z: Any
     bulk_inverse_nu: Any
@@ -75,7 +80,8 @@ def prepare(
     n_blocks
         L, the largest label + 1 by default.
     censored
-        (J,) True where z is a threshold and the contribution log P(|Z| > |z|) (Frei et al 2019, eq. 7).
+        (J,) True where z is a threshold and the contribution log P(|Z| > |z|) (Frei et al 2019, eq.
+        7).
     frequencies
         Points of the quadrature.
 
@@ -92,23 +98,39 @@ def prepare(
         zj = np.abs(np.asarray(z, np.float64))
     except Exception as error:
         found = f"cannot be read as an array ({type(error).__name__})"
-        raise InputError("z", found, "Data are constants of the likelihood: pass NumPy arrays") from None
+        raise InputError(
+            "z", found, "Data are constants of the likelihood: pass NumPy arrays"
+        ) from None
     s = np.asarray(spectrum, np.float64)
     if s.shape != (len(zj), len(np.asarray(node_x))):
-        raise InputError("spectrum", f"has shape {s.shape}, expected {(len(zj), len(np.asarray(node_x)))}")
+        raise InputError(
+            "spectrum", f"has shape {s.shape}, expected {(len(zj), len(np.asarray(node_x)))}"
+        )
     nj = np.broadcast_to(np.asarray(n, np.float64), zj.shape)
     n_ref = float(nj.max())
     if not n_ref <= MOST_UNEQUAL * float(nj.min()):
-        found = f"from {nj.min():,.0f} to {n_ref:,.0f}, expected at most a factor of {MOST_UNEQUAL:g} between them with JAX"
+        found = (
+            f"from {nj.min():,.0f} to {n_ref:,.0f}, expected at most a factor of {MOST_UNEQUAL:g} "
+            "between them with JAX"
+        )
         raise InputError("n", found, "Drop variants of small N, or use the default sampler.")
     inverse = n_ref / nj
-    cut = np.zeros(len(zj), bool) if censored is None else np.broadcast_to(np.asarray(censored, bool), zj.shape)
+    cut = (
+        np.zeros(len(zj), bool)
+        if censored is None
+        else np.broadcast_to(np.asarray(censored, bool), zj.shape)
+    )
     tail = (zj > BULK_Z) | cut
     b, t = np.flatnonzero(~tail), np.flatnonzero(tail)
     scaled = zj * np.sqrt(inverse)
     labels = np.zeros(len(zj), np.int64) if block is None else np.asarray(block, np.int64)
-    bulk = [_chunks(a, b, BULK_CHUNK, fill) for a, fill in ((scaled, 0.0), (inverse, 1.0), (s, 0.0))]
-    far = [_chunks(a, t, TAIL_CHUNK, fill) for a, fill in ((scaled, 5.0), (inverse, 1.0), (s, 0.0), (cut, False))]
+    bulk = [
+        _chunks(a, b, BULK_CHUNK, fill) for a, fill in ((scaled, 0.0), (inverse, 1.0), (s, 0.0))
+    ]
+    far = [
+        _chunks(a, t, TAIL_CHUNK, fill)
+        for a, fill in ((scaled, 5.0), (inverse, 1.0), (s, 0.0), (cut, False))
+    ]
     return JaxData(
         bulk_z=bulk[0],
         bulk_inverse_nu=bulk[1],
@@ -140,14 +162,16 @@ def frequencies_needed(
     sigma2_zero: float,
     log_error: float = -21.0,
 ) -> int:
-    """Frequencies that keep aliasing below exp(log_error) of each density on the real line (Chernoff's bound over a grid of tilts).
+    """Frequencies that keep aliasing below exp(log_error) of each density on the real line
+    (Chernoff's bound over a grid of tilts).
 
     Parameters
     ----------
     z, n, spectrum, node_x
         As in `prepare`.
     pi, sigma2_beta, sigma2_zero
-        (C,), (C,), scalar: the parameters of largest n sigma2_beta and smallest sigma2_zero that will be met.
+        (C,), (C,), scalar: the parameters of largest n sigma2_beta and smallest sigma2_zero that
+        will be met.
     log_error
         Natural log of the relative error.
 

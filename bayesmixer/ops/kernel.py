@@ -1,8 +1,10 @@
-"""The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian per LD block (docs/likelihood.md).
+"""The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian
+per LD block (docs/likelihood.md).
 
-For a chunk of variants E = g(nodes, frequencies)' S is one matrix product, phi = exp(E + damping), p = sum of phi cos; backward, one more product
-S (d log p / dE)' gives a small table from which the derivative in any parameter is a contraction with d g / d theta: the cost does
-not grow with the number of parameters. Nothing of size variants x frequencies is held.
+For a chunk of variants E = g(nodes, frequencies)' S is one matrix product, phi = exp(E + damping),
+p = sum of phi cos; backward, one more product S (d log p / dE)' gives a small table from which the
+derivative in any parameter is a contraction with d g / d theta: the cost does not grow with the
+number of parameters. Nothing of size variants x frequencies is held.
 """
 
 from __future__ import annotations
@@ -17,21 +19,41 @@ import numba as nb
 import numpy as np
 
 from bayesmixer.ops.elementary import FAST, exp_cos_sin
-from bayesmixer.ops.frequencies import LOG_TOLERANCE, MAX_LINE, SHIFTS, choose_shift, cumulants, plan_bands, which_tail
+from bayesmixer.ops.frequencies import (
+    LOG_TOLERANCE,
+    MAX_LINE,
+    SHIFTS,
+    choose_shift,
+    cumulants,
+    plan_bands,
+    which_tail,
+)
 from bayesmixer.ops.layout import CHUNK
-from bayesmixer.ops.saddle import HALF_WIDTH, LEAST_LOSS, blend, branch_height, saddle_density, saddle_gradient
+from bayesmixer.ops.saddle import (
+    HALF_WIDTH,
+    LEAST_LOSS,
+    blend,
+    branch_height,
+    saddle_density,
+    saddle_gradient,
+)
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
 LOG_TAIL = LOG_TOLERANCE - 1.0
 MARGIN = 5.0  # e-folds more of a line's range: derivatives weigh its end by t^2
-# no density is above that of the error alone; one that is by e^0.05 shows that the nodes of the spectrum are too few for effects this strong
+# no density is above that of the error alone; one that is by e^0.05 shows that the nodes of the
+# spectrum are too few for effects this strong
 ABOVE = 0.05
 CEILING = math.exp(ABOVE) / math.sqrt(2 * math.pi)
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac):
-    """Add the chunks of LD blocks lo .. hi - 1 to loglik (L,) and jac (L, P); the last parameter is sigma2_zero."""
+def _cosine_blocks(
+    lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
+):
+    """Add the chunks of LD blocks lo .. hi - 1 to loglik (L,) and jac (L, P); the last parameter is
+    sigma2_zero.
+    """
     k_n = tables.shape[2]
     n_par = d_tables.shape[1]
     m_max = max(m.max(), 1)
@@ -39,7 +61,14 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
     wide = np.empty(k_n * CHUNK)
     bits = np.empty(CHUNK, np.int64)
     pow2 = bits.view(np.float64)
-    c0, c1, c2, p, d2, f = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    c0, c1, c2, p, d2, f = (
+        np.empty(CHUNK),
+        np.empty(CHUNK),
+        np.empty(CHUNK),
+        np.empty(CHUNK),
+        np.empty(CHUNK),
+        np.empty(CHUNK),
+    )
     acc, product = np.zeros((m_max, k_n)), np.empty((m_max, k_n))
     for block in range(lo, hi):
         value, d_zero, pending, possible = 0.0, 0.0, -1, True
@@ -60,7 +89,11 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
             s = wide[: k_n * n].reshape(k_n, n)
             e = work[: mb * n].reshape(mb, n)
             np.dot(tables[band, :mb], s, e)
-            z, inv_nu, weight = chunks.z[start : start + n], chunks.inv_nu[start : start + n], chunks.weight[start : start + n]
+            z, inv_nu, weight = (
+                chunks.z[start : start + n],
+                chunks.inv_nu[start : start + n],
+                chunks.weight[start : start + n],
+            )
             step = ds[band]
             for i in range(n):
                 c2[i] = 2 * math.cos(step * z[i])
@@ -73,7 +106,9 @@ def _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, 
                 s2 = (a * step) ** 2
                 damp = -0.5 * sigma2_zero * s2
                 q = step / math.pi if a > 0 else 0.5 * step / math.pi
-                for i in range(n):  # exp without branches: 2^j times a polynomial on [-ln 2 / 2, ln 2 / 2]
+                for i in range(
+                    n
+                ):  # exp without branches: 2^j times a polynomial on [-ln 2 / 2, ln 2 / 2]
                     x = max(ea[i] + damp * inv_nu[i], -700.0)
                     j = np.floor(x * 1.4426950408889634 + 0.5)
                     r = x - j * 0.6931471805599453
@@ -131,7 +166,8 @@ def _contract(acc, d_table, m, out):
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, lost, far):
-    """Shift, period and loss of digits (e-folds) of the tail rows lo .. hi - 1, and whether they may need the saddle point.
+    """Shift, period and loss of digits (e-folds) of the tail rows lo .. hi - 1, and whether they
+    may need the saddle point.
 
     `top` is the last shift below the zeros.
     """
@@ -146,16 +182,30 @@ def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, lost, far
         lost[i] = cumulant[shift[i]] - cumulant[at] - (SHIFTS[shift[i]] - SHIFTS[at]) * z
         below = max(top - 1, 0)  # at most h / SHARE
         loss = cumulant[below] - cumulant[at] - (SHIFTS[below] - SHIFTS[at]) * z
-        far[i] = below < at and loss > 0.5 * (LEAST_LOSS - HALF_WIDTH)  # coarse: the exact loss decides
+        far[i] = below < at and loss > 0.5 * (
+            LEAST_LOSS - HALF_WIDTH
+        )  # coarse: the exact loss decides
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac):
-    """Tail rows lo .. hi - 1: add weight * log p to loglik[block] and its derivatives to jac[block]."""
+def _shifted_rows(
+    lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac
+):
+    """Tail rows lo .. hi - 1: add weight * log p to loglik[block] and its derivatives to
+    jac[block].
+    """
     shift, far, cumulant, (place, m, ds, re, im, d_re, d_im), block_of = tail_plan
     k_n, n_par = re.shape[1], d_re.shape[1]
     size = max(m.max(), 1)
-    er, ei, x, c, s, a, b = np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+    er, ei, x, c, s, a, b = (
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+        np.empty(size),
+    )
     wide, d_far, d_place = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
     for i in range(lo, hi):
         r, l, block = tail.row[i], shift[i], block_of[i]
@@ -169,10 +219,24 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
         share, log_far, slope = 0.0, 0.0, 0.0
         ceiling = ABOVE if censored else math.log(CEILING / math.sqrt(sigma2_zero))
         if far[i]:
-            log_far, place_far = saddle_density(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero)
+            log_far, place_far = saddle_density(
+                z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero
+            )
             share, slope = blend(place_far)
             if share > 0.0 and gradient:
-                saddle_gradient(z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero, d_far, d_place)
+                saddle_gradient(
+                    z,
+                    inv_nu,
+                    censored,
+                    wide,
+                    node_x,
+                    n_ref,
+                    pi,
+                    sigma2,
+                    sigma2_zero,
+                    d_far,
+                    d_place,
+                )
             if share == 1.0:
                 loglik[block] += weight * log_far if log_far < ceiling else -np.inf
                 if gradient:
@@ -220,7 +284,9 @@ def _shifted_rows(lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigm
             log_p = log_far + math.log(mixed)
             if gradient:  # the share moves with the parameters
                 for p in range(n_par + 1):
-                    jac[block, p] += weight * ((1.0 - line) * d_far[p] + slope * (1.0 - ratio) / mixed * d_place[p])
+                    jac[block, p] += weight * (
+                        (1.0 - line) * d_far[p] + slope * (1.0 - ratio) / mixed * d_place[p]
+                    )
         loglik[block] += weight * log_p if log_p < ceiling else -np.inf
         if gradient:
             factor = weight * line / value
@@ -254,7 +320,9 @@ def _band_tables(m, ds, node_x, n_ref, pi, sigma2):
 
 @nb.njit(cache=True)
 def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient):
-    """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their frequencies."""
+    """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their
+    frequencies.
+    """
     longest, deepest = np.zeros(SHIFTS.size), np.zeros(SHIFTS.size)
     for i in range(shift.size):
         longest[shift[i]] = max(longest[shift[i]], period[i])
@@ -270,9 +338,25 @@ def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, g
     m_max = max(m.max(), 1) if used.size else 1
     k_n, c_n = node_x.size, pi.size
     re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
-    d_re, d_im = np.zeros((used.size, 2 * c_n, k_n, m_max)), np.zeros((used.size, 2 * c_n, k_n, m_max))
+    d_re, d_im = (
+        np.zeros((used.size, 2 * c_n, k_n, m_max)),
+        np.zeros((used.size, 2 * c_n, k_n, m_max)),
+    )
     for u in range(used.size):
-        shifted_table(node_x, SHIFTS[used[u]], ds[u], m[u], n_ref, pi, sigma2, gradient, re[u], im[u], d_re[u], d_im[u])
+        shifted_table(
+            node_x,
+            SHIFTS[used[u]],
+            ds[u],
+            m[u],
+            n_ref,
+            pi,
+            sigma2,
+            gradient,
+            re[u],
+            im[u],
+            d_re[u],
+            d_im[u],
+        )
     return place, m, ds, re, im, d_re, d_im
 
 
@@ -297,7 +381,9 @@ def _prepare(data, pi, sigma2, sigma2_zero):
 @nb.njit(cache=True)
 def _top_shift(node_x, n_ref, pi, sigma2):
     """The last shift below the lowest branch point."""
-    return max(np.searchsorted(SHIFTS, branch_height(node_x[0], n_ref, pi, sigma2), side="right") - 1, 0)
+    return max(
+        np.searchsorted(SHIFTS, branch_height(node_x[0], n_ref, pi, sigma2), side="right") - 1, 0
+    )
 
 
 @nb.njit(nogil=True, cache=True)
@@ -306,18 +392,43 @@ def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
     rows, node_x, n_ref = data.rows, data.node_x, data.n_ref
     n = tail.row.size
     g = np.empty((SHIFTS.size, node_x.size))
-    shift, period, lost, far = np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, np.bool_)
+    shift, period, lost, far = (
+        np.empty(n, np.int64),
+        np.empty(n),
+        np.empty(n),
+        np.empty(n, np.bool_),
+    )
     if n:
         cumulant_table(node_x, n_ref, pi, sigma2, g)
-        _plan_rows(0, n, tail, rows, g, _top_shift(node_x, n_ref, pi, sigma2), sigma2_zero, shift, period, lost, far)
-    return shift, far, g, _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient), _labels(tail)
+        _plan_rows(
+            0,
+            n,
+            tail,
+            rows,
+            g,
+            _top_shift(node_x, n_ref, pi, sigma2),
+            sigma2_zero,
+            shift,
+            period,
+            lost,
+            far,
+        )
+    return (
+        shift,
+        far,
+        g,
+        _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient),
+        _labels(tail),
+    )
 
 
 def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
-    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on `threads` Python threads (the kernels hold no lock).
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 1), on `threads` Python threads (the
+    kernels hold no lock).
 
-    The sums of an LD block are made by one thread, so results do not depend on their number. Python's threads sleep while they wait, and do not quarrel with
-    samplers' own, as numba's threading layers do. Compiled, this would hold a copy of each kernel that it calls.
+    The sums of an LD block are made by one thread, so results do not depend on their number.
+    Python's threads sleep while they wait, and do not quarrel with samplers' own, as numba's
+    threading layers do. Compiled, this would hold a copy of each kernel that it calls.
     """
     chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
     m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
@@ -329,17 +440,35 @@ def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
     tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
 
     def part(lo, hi):  # no other thread writes the entries of these blocks
-        _cosine_blocks(lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+        _cosine_blocks(
+            lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
+        )
         a, b = tail.block_row[lo], tail.block_row[hi]
         if b > a:
-            _shifted_rows(a, b, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+            _shifted_rows(
+                a,
+                b,
+                tail,
+                rows,
+                tail_plan,
+                node_x,
+                n_ref,
+                pi,
+                sigma2,
+                sigma2_zero,
+                gradient,
+                loglik,
+                jac,
+            )
 
     share_parts(part, data.parts if threads > 1 else (0, n_blocks), threads)
     return loglik, jac
 
 
 def share_parts(work, edges, threads):
-    """Call work(lo, hi) for every part between `edges`, on the calling thread and threads - 1 others, each of which takes the next one when it is free."""
+    """Call work(lo, hi) for every part between `edges`, on the calling thread and threads - 1
+    others, each of which takes the next one when it is free.
+    """
     queue = deque(pairwise(edges))
 
     def take():

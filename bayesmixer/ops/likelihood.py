@@ -1,8 +1,9 @@
-"""The PyTensor Op of the LD-convolved likelihood: (pi, sigma2_beta, sigma2_0) -> log-likelihood per LD block, and its Jacobian.
+"""The PyTensor Op of the LD-convolved likelihood: (pi, sigma2_beta, sigma2_0) -> log-likelihood per
+LD block, and its Jacobian.
 
-Run as plain Python (PyTensor's `perform`, as the optimiser and
-the Laplace draws do) the kernel uses all threads; compiled by numba (as samplers do, one chain a thread) it is serial; under JAX it is plain
-array code of the same formula.
+Run as plain Python (PyTensor's `perform`, as the optimiser and the Laplace draws do) the kernel
+uses all threads; compiled by numba (as samplers do, one chain a thread) it is serial; under JAX it
+is plain array code of the same formula.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from bayesmixer.ops.layout import Array, LikelihoodData
 
 
 class MixtureLogLik(BlockLogLik):
-    """Weighted log-likelihood of the z-scores of one trait, per LD block, under a mixture of Gaussian effects convolved with LD.
+    """Weighted log-likelihood of the z-scores of one trait, per LD block, under a mixture of
+    Gaussian effects convolved with LD.
 
-    Inputs: `pi` (C,) weights of the causal components (sum <= 1, the rest of the effects is 0), `sigma2_beta` (C,) their variances,
-    `sigma2_0` () error variance. Outputs: `loglik` (L,) sum of weight_j log p(z_j) over the variants of each LD block, `jacobian`
-    (L, 2C + 1) its derivatives in (pi, sigma2_beta, sigma2_0), or (L, 0) where `gradient` is False.
+    Inputs: `pi` (C,) weights of the causal components (sum <= 1, the rest of the effects is 0),
+    `sigma2_beta` (C,) their variances, `sigma2_0` () error variance. Outputs: `loglik` (L,) sum of
+    weight_j log p(z_j) over the variants of each LD block, `jacobian` (L, 2C + 1) its derivatives
+    in (pi, sigma2_beta, sigma2_0), or (L, 0) where `gradient` is False.
 
-    Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4 for the model and eq. 7 for censoring; docs/likelihood.md for the computation.
+    Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4 for the model and eq. 7 for
+    censoring; docs/likelihood.md for the computation.
 
     Parameters
     ----------
@@ -45,19 +49,27 @@ class MixtureLogLik(BlockLogLik):
         """Whether weights and variances are finite and in their ranges."""
         return valid_mixture(pi, sigma2_beta, scalars[0])
 
-    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None) -> tuple[Array, Array]:
+    def computed(
+        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
+    ) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 1)."""
         data = self.data
-        threads = 1 if data.z.size < 4000 else threads or nb.get_num_threads()  # threads would cost more than they save
+        threads = (
+            1 if data.z.size < 4000 else threads or nb.get_num_threads()
+        )  # threads would cost more than they save
         evaluate: Any = kernel.evaluate
-        loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads)
+        loglik, jacobian = evaluate(
+            data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads
+        )
         return loglik, jacobian
 
 
 def valid_mixture(pi: Array, sigma2_beta: Array, sigma2_0: float) -> bool:
     """Whether weights and variances are finite and in their ranges."""
     ok = np.isfinite(pi).all() and np.isfinite(sigma2_beta).all() and np.isfinite(sigma2_0)
-    return bool(ok and pi.min() >= 0 and pi.sum() <= 1 + 1e-9 and sigma2_beta.min() >= 0 and sigma2_0 > 1e-3)
+    return bool(
+        ok and pi.min() >= 0 and pi.sum() <= 1 + 1e-9 and sigma2_beta.min() >= 0 and sigma2_0 > 1e-3
+    )
 
 
 def log_density(
@@ -70,7 +82,8 @@ def log_density(
     sigma2_0: float,
     censor: float | None = None,
 ) -> Array:
-    """Log density of each z-score (log P(|Z| > censor) where |z| > censor) under the LD-convolved mixture.
+    """Log density of each z-score (log P(|Z| > censor) where |z| > censor) under the LD-convolved
+    mixture.
 
     Parameters
     ----------

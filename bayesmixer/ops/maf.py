@@ -1,4 +1,6 @@
-"""The PyTensor Op of the likelihood with S as a parameter (effect variance sigma2_beta H^S): (pi, sigma2_beta, sigma2_0, S) -> log-likelihood per LD block."""
+"""The PyTensor Op of the likelihood with S as a parameter (effect variance sigma2_beta H^S): (pi,
+sigma2_beta, sigma2_0, S) -> log-likelihood per LD block.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,16 @@ from bayesmixer.ops.maf_layout import MafLikelihoodData
 
 
 class MafMixtureLogLik(BlockLogLik):
-    """Weighted log-likelihood per LD block under a mixture of Gaussian effects whose variance is proportional to H^S.
+    """Weighted log-likelihood per LD block under a mixture of Gaussian effects whose variance is
+    proportional to H^S.
 
-    Inputs: `pi` (C,), `sigma2_beta` (C,) variances of effects at H = 1, `sigma2_0` (), `maf_s` () the exponent S. Outputs: `loglik` (L,) and `jacobian`
-    (L, 2C + 2), its derivatives in (pi, sigma2_beta, sigma2_0, maf_s), or (L, 0) where `gradient` is False. Minus infinity where S lies outside
-    the exponents held.
+    Inputs: `pi` (C,), `sigma2_beta` (C,) variances of effects at H = 1, `sigma2_0` (), `maf_s` ()
+    the exponent S. Outputs: `loglik` (L,) and `jacobian` (L, 2C + 2), its derivatives in (pi,
+    sigma2_beta, sigma2_0, maf_s), or (L, 0) where `gradient` is False. Minus infinity where S lies
+    outside the exponents held.
 
-    Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4, with strengths H^(1+S) r^2 as in its Discussion; docs/maf_architecture.md.
+    Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4, with strengths H^(1+S) r^2 as
+    in its Discussion; docs/maf_architecture.md.
 
     Parameters
     ----------
@@ -41,15 +46,23 @@ class MafMixtureLogLik(BlockLogLik):
         """Whether weights and variances are in their ranges, and S within the exponents held."""
         sigma2_0, maf_s = scalars
         held = self.data.held
-        return valid_mixture(pi, sigma2_beta, sigma2_0) and bool(held.min() - 1e-9 <= maf_s <= held.max() + 1e-9)
+        return valid_mixture(pi, sigma2_beta, sigma2_0) and bool(
+            held.min() - 1e-9 <= maf_s <= held.max() + 1e-9
+        )
 
-    def computed(self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None) -> tuple[Array, Array]:
+    def computed(
+        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
+    ) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 2)."""
         data = self.data
         sigma2_0, maf_s = scalars
-        threads = 1 if data.one.z.size < 4000 else threads or nb.get_num_threads()  # threads would cost more than they save
+        threads = (
+            1 if data.one.z.size < 4000 else threads or nb.get_num_threads()
+        )  # threads would cost more than they save
         evaluate: Any = maf_kernel.evaluate
-        loglik, jacobian = evaluate(data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads)
+        loglik, jacobian = evaluate(
+            data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads
+        )
         return loglik, jacobian
 
 
@@ -74,4 +87,8 @@ else:
 
     @jax_funcify.register(MafMixtureLogLik)
     def _jax_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
-        raise InputError("maf_s", "a free S has no JAX likelihood", "Use sampler='nutpie', or fix maf_s at an exponent of the reference.")
+        raise InputError(
+            "maf_s",
+            "a free S has no JAX likelihood",
+            "Use sampler='nutpie', or fix maf_s at an exponent of the reference.",
+        )

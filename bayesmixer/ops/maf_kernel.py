@@ -1,9 +1,11 @@
-"""The compiled likelihood with S as a parameter: the kernel of fixed S (ops/kernel.py) on spectra interpolated in S, and its derivative in S.
+"""The compiled likelihood with S as a parameter: the kernel of fixed S (ops/kernel.py) on spectra
+interpolated in S, and its derivative in S.
 
-The spectrum at S is the Lagrange polynomial through those of the exponents held, S_jk(S) = sum_s L_s(S) S'_jks (ld/exponents.py), its derivative that of
-the weights. For the bulk spectra have twice as many columns, [S_jk, dS_jk/dS] with tables [g, 0]: the derivative in S is then the contraction of the same
-small matrix with [0, g], exact and for one more matrix product. In the tails, where few variants are, it is a central difference along dS_jk/dS on the
-same line of integration.
+The spectrum at S is the Lagrange polynomial through those of the exponents held, S_jk(S) = sum_s
+L_s(S) S'_jks (ld/exponents.py), its derivative that of the weights. For the bulk spectra have twice
+as many columns, [S_jk, dS_jk/dS] with tables [g, 0]: the derivative in S is then the contraction of
+the same small matrix with [0, g], exact and for one more matrix product. In the tails, where few
+variants are, it is a central difference along dS_jk/dS on the same line of integration.
 """
 
 from __future__ import annotations
@@ -14,7 +16,13 @@ import numpy as np
 from bayesmixer.ld.exponents import H_REF, lagrange
 from bayesmixer.ops.elementary import FAST
 from bayesmixer.ops.frequencies import plan_bands, which_tail
-from bayesmixer.ops.kernel import _band_tables, _cosine_blocks, _plan_tail, _shifted_rows, share_parts
+from bayesmixer.ops.kernel import (
+    _band_tables,
+    _cosine_blocks,
+    _plan_tail,
+    _shifted_rows,
+    share_parts,
+)
 from bayesmixer.ops.layout import Bands, Chunks, Packed, Rows, Tail
 
 _LOG_REF = float(np.log(H_REF))
@@ -23,7 +31,9 @@ _STEP = 3e-4  # of S, in the tails
 
 @nb.njit(cache=True)
 def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
-    """Bands with their LD scores at S; frequencies; tables [g, 0] and, of every parameter and S, [dg, 0], [0, g]."""
+    """Bands with their LD scores at S; frequencies; tables [g, 0] and, of every parameter and S,
+    [dg, 0], [0, g].
+    """
     one = data.one
     n_bands, k, p = data.log_ld_max.shape[1], one.node_x.size, 2 * pi.size
     held, top = np.sort(data.held), np.empty(n_bands)
@@ -36,7 +46,10 @@ def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
     g, dg = _band_tables(m, ds, one.node_x, one.n_ref, pi, sigma2)
     if not gradient:
         return bands, m, ds, g, dg
-    tables, d_tables = np.zeros((n_bands, g.shape[1], 2 * k)), np.zeros((n_bands, p + 1, g.shape[1], 2 * k))
+    tables, d_tables = (
+        np.zeros((n_bands, g.shape[1], 2 * k)),
+        np.zeros((n_bands, p + 1, g.shape[1], 2 * k)),
+    )
     tables[:, :, :k] = g
     d_tables[:, :p, :, :k] = dg
     d_tables[:, p, :, k:] = g
@@ -45,8 +58,15 @@ def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _spectra_at(first, last, data, weight, slope, gradient):
-    """Spectra of chunks first .. last - 1 at S, and dS_jk/dS below them in each chunk where `gradient`; in double precision, to be smooth in S."""
-    start, every, k, n_s = data.one.chunks.start, data.one.chunks.spectra, data.one.node_x.size, data.held.size
+    """Spectra of chunks first .. last - 1 at S, and dS_jk/dS below them in each chunk where
+    `gradient`; in double precision, to be smooth in S.
+    """
+    start, every, k, n_s = (
+        data.one.chunks.start,
+        data.one.chunks.spectra,
+        data.one.node_x.size,
+        data.held.size,
+    )
     wide = 2 * k if gradient else k
     out = np.zeros(wide * (start[last] - start[first]))
     for c in range(first, last):
@@ -73,8 +93,12 @@ def _bulk(lo, hi, data, plan, weight, slope, sigma2_zero, gradient, loglik, jac)
     first, last = c.block_chunk[lo], c.block_chunk[hi]
     a, b = c.start[first], c.start[last]
     spectra = _spectra_at(first, last, data, weight, slope, gradient)
-    here = Chunks(c.z[a:b], c.inv_nu[a:b], c.weight[a:b], spectra, c.start - a, c.band, c.block_chunk)
-    _cosine_blocks(lo, hi, here, plan[0], m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
+    here = Chunks(
+        c.z[a:b], c.inv_nu[a:b], c.weight[a:b], spectra, c.start - a, c.band, c.block_chunk
+    )
+    _cosine_blocks(
+        lo, hi, here, plan[0], m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
+    )
 
 
 @nb.njit(nogil=True, cache=True)
@@ -89,9 +113,18 @@ def _tail_plan(data, tail, weight, slope, pi, sigma2, sigma2_zero, gradient):
             moved = wide @ data.matrices[s]
             spectrum[i] += weight[s] * moved
             derivative[i] += slope[s] * moved
-    rows = Rows(one.rows.zt[r], one.rows.inv_nu[r], one.rows.weight[r], spectrum, one.rows.censored[r])
+    rows = Rows(
+        one.rows.zt[r], one.rows.inv_nu[r], one.rows.weight[r], spectrum, one.rows.censored[r]
+    )
     order = Tail(np.arange(r.size), tail.block_row)
-    lines = _plan_tail(Packed(one.chunks, one.bands, rows, one.node_x, one.n_ref, one.parts), order, pi, sigma2, sigma2_zero, gradient)
+    lines = _plan_tail(
+        Packed(one.chunks, one.bands, rows, one.node_x, one.n_ref, one.parts),
+        order,
+        pi,
+        sigma2,
+        sigma2_zero,
+        gradient,
+    )
     return rows, derivative, order, lines
 
 
@@ -105,13 +138,19 @@ def _tails(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
         return
     p = 2 * pi.size
     part = np.zeros((loglik.size, p + 1))
-    _shifted_rows(a, b, order, rows, lines, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, part)
+    _shifted_rows(
+        a, b, order, rows, lines, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, part
+    )
     if not gradient:
         return
     up, down = np.zeros(loglik.size), np.zeros(loglik.size)
     for value, step in ((up, _STEP), (down, -_STEP)):
-        moved = Rows(rows.zt, rows.inv_nu, rows.weight, rows.spectrum + step * derivative, rows.censored)
-        _shifted_rows(a, b, order, moved, lines, node_x, n_ref, pi, sigma2, sigma2_zero, False, value, part)
+        moved = Rows(
+            rows.zt, rows.inv_nu, rows.weight, rows.spectrum + step * derivative, rows.censored
+        )
+        _shifted_rows(
+            a, b, order, moved, lines, node_x, n_ref, pi, sigma2, sigma2_zero, False, value, part
+        )
     jac[lo:hi, :p] += part[lo:hi, :p]
     jac[lo:hi, p] += (up[lo:hi] - down[lo:hi]) / (2 * _STEP)
     jac[lo:hi, p + 1] += part[lo:hi, p]
@@ -119,7 +158,9 @@ def _tails(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
 
 @nb.njit(cache=True)
 def _columns(jac, sigma2_beta, scale):
-    """Derivatives (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S) from those in (pi, the scaled sigma2_beta, S, sigma2_0)."""
+    """Derivatives (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S) from those in (pi, the scaled
+    sigma2_beta, S, sigma2_0).
+    """
     c = sigma2_beta.size
     out = np.empty_like(jac)
     for block in range(jac.shape[0]):
@@ -134,9 +175,11 @@ def _columns(jac, sigma2_beta, scale):
 
 
 def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
-    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S), on `threads` Python threads.
+    """Weighted log-likelihood (L,) and Jacobian (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S), on
+    `threads` Python threads.
 
-    Each LD block's sums are made by one thread, so results do not depend on their number. Compiled, this would hold a copy of each kernel that it calls.
+    Each LD block's sums are made by one thread, so results do not depend on their number. Compiled,
+    this would hold a copy of each kernel that it calls.
     """
     scale = float(H_REF ** (s - data.held.min()))
     sigma2 = sigma2_beta * scale
@@ -146,7 +189,9 @@ def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
     bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
     if bulk[1].min() < 0:
         return np.full(n_blocks, -np.inf), jac
-    tails_plan = _tail_plan(data, tails[which_tail(bulk[1], bulk[0])], weight, slope, pi, sigma2, sigma2_zero, gradient)
+    tails_plan = _tail_plan(
+        data, tails[which_tail(bulk[1], bulk[0])], weight, slope, pi, sigma2, sigma2_zero, gradient
+    )
 
     def part(lo, hi):  # no other thread writes the entries of these blocks
         _bulk(lo, hi, data, bulk, weight, slope, sigma2_zero, gradient, loglik, jac)

@@ -1,4 +1,6 @@
-"""How the data of the likelihood with S as a parameter lie in memory: the layout of one exponent (ops/layout.py), with the spectra of all in its chunks."""
+"""How the data of the likelihood with S as a parameter lie in memory: the layout of one exponent
+(ops/layout.py), with the spectra of all in its chunks.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayesmixer.ld.exponents import rescaling
-from bayesmixer.ops.layout import CHUNK, LANES, Array, Chunks, LikelihoodData, Packed, Tail, by_chunk
+from bayesmixer.ops.layout import (
+    CHUNK,
+    LANES,
+    Array,
+    Chunks,
+    LikelihoodData,
+    Packed,
+    Tail,
+    by_chunk,
+)
 
 
 class Several(NamedTuple):
     """What the kernels take.
 
-    `one` is the layout of one exponent, but that chunk c holds in `chunks.spectra` an (S, K, n_c) array from `S * K * start[c]`. `held` (S,) are the
-    exponents, `source` (S, J, K_held) the spectra as given, `order` (J',) the rows of it that are evaluated; `matrices` (S, K_held, K) bring them
-    to the K nodes of the chunks' spectra (`ld.exponents.rescaling`). `log_ld_max` (S, bands), by rising S, stands in place of `bands.ld_max`.
+    `one` is the layout of one exponent, but that chunk c holds in `chunks.spectra` an (S, K, n_c)
+    array from `S * K * start[c]`. `held` (S,) are the exponents, `source` (S, J, K_held) the
+    spectra as given, `order` (J',) the rows of it that are evaluated; `matrices` (S, K_held, K)
+    bring them to the K nodes of the chunks' spectra (`ld.exponents.rescaling`). `log_ld_max` (S,
+    bands), by rising S, stands in place of `bands.ld_max`.
     """
 
     one: Packed
@@ -30,18 +43,25 @@ class Several(NamedTuple):
 
 
 def halved(chunks: Chunks) -> Chunks:
-    """Chunks cut in two: spectra are twice as wide here, and a product that grows beyond its size at fixed S may be given to several threads by BLAS."""
+    """Chunks cut in two: spectra are twice as wide here, and a product that grows beyond its size
+    at fixed S may be given to several threads by BLAS.
+    """
     size = np.diff(chunks.start)
     first = np.where(size > CHUNK // 2, -(-size // (2 * LANES)) * LANES, size)
     pieces = np.where(first < size, 2, 1)
     ends = np.stack([chunks.start[:-1] + first, chunks.start[1:]], axis=1)
-    start = np.concatenate([[0], ends[np.stack([pieces == 2, np.ones(size.size, bool)], axis=1)]]).astype(np.int64)
+    start = np.concatenate(
+        [[0], ends[np.stack([pieces == 2, np.ones(size.size, bool)], axis=1)]]
+    ).astype(np.int64)
     edge = np.concatenate([[0], np.cumsum(pieces)]).astype(np.int64)
-    return chunks._replace(start=start, band=np.repeat(chunks.band, pieces), block_chunk=edge[chunks.block_chunk])
+    return chunks._replace(
+        start=start, band=np.repeat(chunks.band, pieces), block_chunk=edge[chunks.block_chunk]
+    )
 
 
 class MafLikelihoodData:
-    """z-scores, sample sizes, weights and LD spectra of several exponents S of the variants of one trait, ready for the kernels.
+    """z-scores, sample sizes, weights and LD spectra of several exponents S of the variants of one
+    trait, ready for the kernels.
 
     Parameters
     ----------
@@ -76,18 +96,37 @@ class MafLikelihoodData:
     ) -> None:
         self.held = np.asarray(held, np.float64)
         x = np.asarray(node_x, np.float64)
-        if spectrum.ndim != 3 or self.held.shape != spectrum.shape[:1] or self.held.size < 2 or np.unique(self.held).size < self.held.size:
-            raise ValueError(f"spectrum {spectrum.shape}, maf_s {self.held.tolist()}: expected (S, J, K) and S different exponents")
-        self.source = np.ascontiguousarray(spectrum, spectrum.dtype if spectrum.dtype in (np.float32, np.float64) else float)
+        if (
+            spectrum.ndim != 3
+            or self.held.shape != spectrum.shape[:1]
+            or self.held.size < 2
+            or np.unique(self.held).size < self.held.size
+        ):
+            raise ValueError(
+                f"spectrum {spectrum.shape}, maf_s {self.held.tolist()}: expected (S, J, K) "
+                "and S different exponents"
+            )
+        self.source = np.ascontiguousarray(
+            spectrum, spectrum.dtype if spectrum.dtype in (np.float32, np.float64) else float
+        )
         used = np.asarray(weight, float) > 0
-        bad = sum(int((~np.isfinite(of_s[used])).sum()) for of_s in self.source) if used.shape == spectrum.shape[1:2] else 0
+        bad = (
+            sum(int((~np.isfinite(of_s[used])).sum()) for of_s in self.source)
+            if used.shape == spectrum.shape[1:2]
+            else 0
+        )
         if bad:
             raise ValueError(f"spectrum: not finite for {bad} values of weighted variants")
         if x.shape != spectrum.shape[2:]:
-            raise ValueError(f"node_x {x.shape}, expected one strength per column of the spectrum {spectrum.shape}")
+            raise ValueError(
+                f"node_x {x.shape}, expected one strength per column of the spectrum "
+                f"{spectrum.shape}"
+            )
         self.node_x, self.matrices = rescaling(self.held, x)
         middle = int(np.argsort(self.held)[self.held.size // 2])
-        self.one = LikelihoodData(z, n, weight, self._scaled(middle), self.node_x, ld_block, censor, n_blocks)
+        self.one = LikelihoodData(
+            z, n, weight, self._scaled(middle), self.node_x, ld_block, censor, n_blocks
+        )
         self.n_blocks = self.one.n_blocks
 
     def _scaled(self, i: int) -> NDArray[np.floating]:
@@ -115,9 +154,18 @@ class MafLikelihoodData:
             ld = spectra.sum(1, dtype=float)
             ld_max[i] = [ld[band == b].max(initial=0.0) for b in range(n_bands)]
         chunks = halved(one.chunks)
-        chunks = chunks._replace(spectra=by_chunk(np.concatenate(rows, axis=1), one.cut.place, chunks.start))
+        chunks = chunks._replace(
+            spectra=by_chunk(np.concatenate(rows, axis=1), one.cut.place, chunks.start)
+        )
         log_ld_max = np.log(np.maximum(ld_max[np.argsort(held)], 1e-12))
-        return Several(one.packed._replace(chunks=chunks), held, self.source, one.variant, self.matrices, log_ld_max)
+        return Several(
+            one.packed._replace(chunks=chunks),
+            held,
+            self.source,
+            one.variant,
+            self.matrices,
+            log_ld_max,
+        )
 
     @property
     def tails(self) -> tuple[Tail, ...]:

@@ -1,10 +1,13 @@
-r"""What a fitted model predicts of z-scores: QQ curves and GWAS power (Frei et al 2019, Fig. 2-3, eq. 10), exact instead of sampled.
+r"""What a fitted model predicts of z-scores: QQ curves and GWAS power (Frei et al 2019, Fig. 2-3,
+eq. 10), exact instead of sampled.
 
-Both are weighted means over variants, and a mean of densities has the mean characteristic function: one shifted line (see `oracle`) serves all
-variants at once, P(|Z| > c) = (1 / pi) int mean_j phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
+Both are weighted means over variants, and a mean of densities has the mean characteristic function:
+one shifted line (see `oracle`) serves all variants at once, P(|Z| > c) = (1 / pi) int mean_j
+phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
 
-Hundreds of thousands of variants are first put into clusters with one mean spectrum each (`cluster_variants`). z-scores with other sample sizes
-than n_ref are variants whose partners are stronger or weaker by n / n_ref, so that every spectrum can be brought to n_ref.
+Hundreds of thousands of variants are first put into clusters with one mean spectrum each
+(`cluster_variants`). z-scores with other sample sizes than n_ref are variants whose partners are
+stronger or weaker by n / n_ref, so that every spectrum can be brought to n_ref.
 """
 
 from __future__ import annotations
@@ -18,19 +21,34 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import X0
-from bayesmixer.ops.oracle import DECAY, HEIGHT_SHARE, SAFE_LOSS, Model, as_model, branch_constant, log_mixture
+from bayesmixer.ops.oracle import (
+    DECAY,
+    HEIGHT_SHARE,
+    SAFE_LOSS,
+    Model,
+    as_model,
+    branch_constant,
+    log_mixture,
+)
 
 Array = NDArray[np.float64]
 Z_SIGNIFICANT = 5.45  # two-sided p = 5e-8
 CLUSTERS = 2000
 _DIRECTIONS = 4  # of the spread within a group that are kept
 _FREQUENCIES = np.array([0.2, 0.5, 1.0, 1.6, 2.5, 4.0, 10.0, 40.0])
-_PER_OCTAVE, _GAUSS = 2, 16  # panels per factor of two and points per panel of the power curve's quadrature
-_RESOLVED = 3000.0  # q sigma2_beta beyond which K nodes no longer resolve weak partners; E[delta^2 exp(i v delta)] is below 1e-4 of E[delta^2] there
+_PER_OCTAVE, _GAUSS = (
+    2,
+    16,
+)  # panels per factor of two and points per panel of the power curve's quadrature
+# q sigma2_beta beyond which K nodes no longer resolve weak partners; E[delta^2 exp(i v delta)] is
+# below 1e-4 of E[delta^2] there
+_RESOLVED = 3000.0
 
 
 class Clusters(NamedTuple):
-    """Groups of similar variants: spectrum (G, K), weight (G,) of sum 1, and the sample size n that all are brought to."""
+    """Groups of similar variants: spectrum (G, K), weight (G,) of sum 1, and the sample size n that
+    all are brought to.
+    """
 
     spectrum: Array
     weight: Array
@@ -39,7 +57,9 @@ class Clusters(NamedTuple):
 
 @nb.njit(cache=True, parallel=False)  # type: ignore[untyped-decorator]
 def _rescale(spectrum: Array, nu: Array, x: Array, x0: float) -> Array:
-    """nu sum_k S_jk l_k'(nu x_k): spectrum of partners whose strengths are multiplied by nu <= 1."""
+    """nu sum_k S_jk l_k'(nu x_k): spectrum of partners whose strengths are multiplied by nu <=
+    1.
+    """
     rows, k = spectrum.shape
     low, high = np.log(x0), np.log(x[0] + x0)
     nodes, sign = np.empty(k), np.empty(k)
@@ -71,18 +91,35 @@ def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[
     nu = size / top
     if nu.min() > 1 - 1e-12:
         return s.astype(np.float64), top
-    expected = np.exp(np.log(X0) + np.log1p(x[0] / X0) * (np.cos(np.pi * np.arange(len(x)) / (len(x) - 1)) + 1) / 2) - X0
+    expected = (
+        np.exp(
+            np.log(X0)
+            + np.log1p(x[0] / X0) * (np.cos(np.pi * np.arange(len(x)) / (len(x) - 1)) + 1) / 2
+        )
+        - X0
+    )
     if np.abs(x - expected).max() > 1e-6 * x[0]:
         raise InputError(
-            "node_x", "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be joined", "Pass one n, or ld.spectrum.nodes"
+            "node_x",
+            "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be "
+            "joined",
+            "Pass one n, or ld.spectrum.nodes",
         )
     return _rescale(s.astype(np.float64), nu, x, X0), top
 
 
 def _weights(weight: ArrayLike | None, rows: int) -> Array:
-    w = np.ones(rows) if weight is None else np.broadcast_to(np.asarray(weight, np.float64), (rows,)).copy()
+    w = (
+        np.ones(rows)
+        if weight is None
+        else np.broadcast_to(np.asarray(weight, np.float64), (rows,)).copy()
+    )
     if len(w) == 0 or not np.isfinite(w).all() or w.min() < 0 or w.sum() <= 0:
-        raise InputError("weight", "has negative or non-finite values, or a sum of zero; expected weights >= 0 with some > 0")
+        raise InputError(
+            "weight",
+            "has negative or non-finite values, or a sum of zero; expected weights >= 0 with "
+            "some > 0",
+        )
     return w / w.sum()
 
 
@@ -91,7 +128,9 @@ def _table(m: Model, t: Array, shift: float) -> NDArray[np.complex128]:
     f, _ = log_mixture(m, t, np.array([shift]))
     x = m.node_x
     limit = -0.5 * (m.pi * m.sigma2_beta).sum() * m.n[0] * np.square(t - 1j * shift)
-    out: NDArray[np.complex128] = np.where(x[:, None] > 1e-300, f[0] / np.where(x > 1e-300, x, 1)[:, None], limit)
+    out: NDArray[np.complex128] = np.where(
+        x[:, None] > 1e-300, f[0] / np.where(x > 1e-300, x, 1)[:, None], limit
+    )
     return out
 
 
@@ -107,8 +146,9 @@ def cluster_variants(
 ) -> Clusters:
     """Group variants whose z-scores have nearly the same distribution.
 
-    The group with the largest error is split in two until there are `clusters`: error of a mean of exp(f) when f is replaced by its mean is
-    half its variance, f being log phi at real frequencies (the bulk) and at imaginary ones (the tails, where few variants carry all).
+    The group with the largest error is split in two until there are `clusters`: error of a mean of
+    exp(f) when f is replaced by its mean is half its variance, f being log phi at real frequencies
+    (the bulk) and at imaginary ones (the tails, where few variants carry all).
 
     Parameters
     ----------
@@ -136,8 +176,14 @@ def cluster_variants(
     if clusters is None or len(s) <= clusters:
         return Clusters(s, w, top)
     m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
-    height = min(HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())), 6.0)
-    table = [_table(m, _FREQUENCIES, 0.0).real, *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 1.0, 1.8))]
+    height = min(
+        HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max())),
+        6.0,
+    )
+    table = [
+        _table(m, _FREQUENCIES, 0.0).real,
+        *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 1.0, 1.8)),
+    ]
     f = s @ np.concatenate(table, axis=1)
     scale = np.exp(f - f.max(0))
     scale /= w @ scale  # share of each variant in the mean
@@ -157,7 +203,11 @@ def cluster_variants(
         rows = groups[g]
         share = w[rows] * scale[rows, axis]
         value = f[rows, axis]
-        middle = np.median(value) if 32 * len(rows) > len(s) else (share @ value) / max(share.sum(), 1e-300)  # halves at first: fast
+        middle = (
+            np.median(value)
+            if 32 * len(rows) > len(s)
+            else (share @ value) / max(share.sum(), 1e-300)
+        )  # halves at first: fast
         high = value > middle
         if not high.any() or high.all():
             high = np.arange(len(rows)) < len(rows) // 2
@@ -175,12 +225,16 @@ def cluster_variants(
 
 
 def _sigma_points(s: Array, w: Array, columns: Array) -> Array:
-    """Spectra, of equal weight, with the mean of the rows of s and their covariance along the directions that `columns` (K, F) tell apart most."""
+    """Spectra, of equal weight, with the mean of the rows of s and their covariance along the
+    directions that `columns` (K, F) tell apart most.
+    """
     mean = w @ s / w.sum()
     if len(s) <= 2 * _DIRECTIONS:
         return s if np.ptp(w) < 1e-9 * w.max() else mean[None]
     d = s - mean
-    covariance = np.einsum("ji,jk->ik", d * w[:, None], d) / w.sum()  # too small a product for BLAS threads
+    covariance = (
+        np.einsum("ji,jk->ik", d * w[:, None], d) / w.sum()
+    )  # too small a product for BLAS threads
     value, vector = np.linalg.eigh(columns.T @ covariance @ columns)
     value, vector = value[-_DIRECTIONS:], vector[:, -_DIRECTIONS:]
     use = value > 1e-12 * max(value[-1], 1e-300)
@@ -201,7 +255,8 @@ def survival(
     weight: ArrayLike | None = None,
     clusters: int | None = CLUSTERS,
 ) -> Array:
-    """Predicted share of variants with |Z| > c: the model's curve of a QQ plot (of a stratum, where only its variants are passed).
+    """Predicted share of variants with |Z| > c: the model's curve of a QQ plot (of a stratum, where
+    only its variants are passed).
 
     Parameters
     ----------
@@ -212,7 +267,8 @@ def survival(
     pi, sigma2_beta, sigma2_zero
         Parameters: (C,), (C,) (scalars for one component), scalar.
     clusters
-        More variants than this are clustered first (None: never). Error at 2,000: see docs/prediction.md.
+        More variants than this are clustered first (None: never). Error at 2,000: see
+        docs/prediction.md.
 
     Returns
     -------
@@ -221,7 +277,8 @@ def survival(
 
     References
     ----------
-    Frei et al (2019), Nature Communications 10:2417, Fig. 2 (QQ plots); the same quantity there from sampled variants.
+    Frei et al (2019), Nature Communications 10:2417, Fig. 2 (QQ plots); the same quantity there
+    from sampled variants.
     """
     at = np.atleast_1d(np.abs(np.asarray(c, np.float64)))
     w = _weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
@@ -239,7 +296,9 @@ def survival(
         lines = np.unique(np.append(lines, cap))
     f = s @ np.concatenate([_table(m, np.zeros(1), k).real for k in lines], axis=1)
     peak = f.max(0)
-    height = 0.5 * m.sigma2_zero * lines**2 + peak + np.log(w @ np.exp(f - peak)) - np.log(lines)  # log of the integrand's size at c = 0
+    height = (
+        0.5 * m.sigma2_zero * lines**2 + peak + np.log(w @ np.exp(f - peak)) - np.log(lines)
+    )  # log of the integrand's size at c = 0
     below = np.flatnonzero(lines <= cap * (1 + 1e-12))
     size = height - lines * at[:, None]
     choice = np.argmin(size, axis=1)
@@ -277,9 +336,12 @@ def _line_survival(m: Model, s: Array, w: Array, shift: float, c: Array) -> Arra
     return out
 
 
-def _mean_phi(m: Model, s: Array, w: Array, t: Array, shift: float) -> tuple[NDArray[np.complex128], float]:
+def _mean_phi(
+    m: Model, s: Array, w: Array, t: Array, shift: float
+) -> tuple[NDArray[np.complex128], float]:
     """Mean over rows of phi(t - i shift) / exp(peak), (M,), and peak."""
-    # phases are continued along the line from 0, so the table needs the whole of it where midpoints are asked for
+    # phases are continued along the line from 0, so the table needs the whole of it where midpoints
+    # are asked for
     g = _table(m, t, shift)
     noise = -0.5 * m.sigma2_zero * np.square(t - 1j * shift)
     peak = float((s @ _table(m, np.zeros(1), shift).real).max())
@@ -301,17 +363,20 @@ def power_curve(
     weight: ArrayLike | None = None,
     z_threshold: float = Z_SIGNIFICANT,
 ) -> Array:
-    """Share of heritability that genome-wide significant variants capture, by GWAS sample size (Frei et al 2019, eq. 10).
+    """Share of heritability that genome-wide significant variants capture, by GWAS sample size
+    (Frei et al 2019, eq. 10).
 
-    S(N) = E[delta^2; |Z| > z_threshold] / E[delta^2], both averaged over variants, delta the genetic part of Z at sample size N. From the
-    characteristic function: E[delta^2 exp(i s delta)] = -phi_delta''(s) is N times a function W of sqrt(N) s, computed once for all N.
+    S(N) = E[delta^2; |Z| > z_threshold] / E[delta^2], both averaged over variants, delta the
+    genetic part of Z at sample size N. From the characteristic function: E[delta^2 exp(i s delta)]
+    = -phi_delta''(s) is N times a function W of sqrt(N) s, computed once for all N.
 
     Parameters
     ----------
     n_grid
         (P,) sample sizes.
     spectrum, node_x, weight
-        As in `cluster_variants`; cluster once (with one n for all), then call this for every posterior draw.
+        As in `cluster_variants`; cluster once (with one n for all), then call this for every
+        posterior draw.
     pi, sigma2_beta, sigma2_zero
         Parameters: (C,), (C,) (scalars for one component), scalar.
     z_threshold
@@ -332,7 +397,10 @@ def power_curve(
     if largest == 0 or m.pi.sum() == 0:
         raise InputError("pi, sigma2_beta", "are zero: there is no heritability to capture")
     smallest = float(m.sigma2_beta[(m.pi > 0) & (m.sigma2_beta > 0)].min())
-    first, last = 0.02 / np.sqrt(largest), np.sqrt(min(DECAY / m.sigma2_zero * size.max(), 2 * _RESOLVED / smallest))
+    first, last = (
+        0.02 / np.sqrt(largest),
+        np.sqrt(min(DECAY / m.sigma2_zero * size.max(), 2 * _RESOLVED / smallest)),
+    )
     panels = int(np.ceil(np.log2(last / first) * _PER_OCTAVE))
     edges = np.concatenate([[0.0], np.geomspace(first, last, panels + 1)])
     node, gauss = np.polynomial.legendre.leggauss(_GAUSS)
@@ -352,8 +420,17 @@ def _tilted_second_moment(m: Model, s: Array, w: Array, v: Array) -> Array:
     x = m.node_x[:, None]
     y = -np.minimum(np.multiply.outer(m.sigma2_beta, q), _RESOLVED)[:, None, :] * x
     with np.errstate(divide="ignore"):
-        logs = np.concatenate([np.full((1, *y.shape[1:]), np.log(max(0.0, 1 - m.pi.sum()))), np.log(m.pi)[:, None, None] + y])
-    f = np.where(y.min(0) > -0.5, np.log1p(np.tensordot(m.pi, np.expm1(np.maximum(y, -1)), 1)), np.logaddexp.reduce(logs, axis=0))
+        logs = np.concatenate(
+            [
+                np.full((1, *y.shape[1:]), np.log(max(0.0, 1 - m.pi.sum()))),
+                np.log(m.pi)[:, None, None] + y,
+            ]
+        )
+    f = np.where(
+        y.min(0) > -0.5,
+        np.log1p(np.tensordot(m.pi, np.expm1(np.maximum(y, -1)), 1)),
+        np.logaddexp.reduce(logs, axis=0),
+    )
     first, second, limit = np.zeros_like(f), np.zeros_like(f), np.zeros_like(q)
     for c, (p, sigma2) in enumerate(zip(m.pi, m.sigma2_beta, strict=True)):
         share = np.exp(logs[1 + c] - f) * (q * sigma2 < _RESOLVED)

@@ -1,11 +1,14 @@
-"""Far tails: the saddle-point density exp(K(k) - k z) / sqrt(2 pi K''(k)), K'(k) = z, with its next term (Daniels 1954, eq. 2.6).
+"""Far tails: the saddle-point density exp(K(k) - k z) / sqrt(2 pi K''(k)), K'(k) = z, with its next
+term (Daniels 1954, eq. 2.6).
 
 It serves where no line of integration does.
 
-1 + sum_c pi_c (exp(y) - 1) has zeros at a height h above the real axis. The powers S_jk / x_k of a spectrum are not whole, so that they are branch
-points, and a line above them gives a wrong (even negative) sum. A line below cancels: an error of about 1e-8 of the spectrum grows by exp(loss) as z grows.
-K itself is smooth on the imaginary axis, and the saddle-point density positive: it takes over, smoothly, around the loss at the height h / SHARE where
-the next terms of its expansion are about as large as the error of the line.
+1 + sum_c pi_c (exp(y) - 1) has zeros at a height h above the real axis. The powers S_jk / x_k of a
+spectrum are not whole, so that they are branch points, and a line above them gives a wrong (even
+negative) sum. A line below cancels: an error of about 1e-8 of the spectrum grows by exp(loss) as z
+grows. K itself is smooth on the imaginary axis, and the saddle-point density positive: it takes
+over, smoothly, around the loss at the height h / SHARE where the next terms of its expansion are
+about as large as the error of the line.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ import numpy as np
 from bayesmixer.ops.frequencies import log_total
 
 SHARE = 1.3  # step of the grid of shifts: a shift of the grid lies between h / SHARE and h
-LINE_ERROR = 3e-7  # of a line that loses nothing, upper decile over random variants of one to sixty partners
+LINE_ERROR = (
+    3e-7  # of a line that loses nothing, upper decile over random variants of one to sixty partners
+)
 HALF_WIDTH = 1.5  # of the change of hands, in e-folds of loss
 LEAST_LOSS, MOST_LOSS = 5.0, 10.5  # range of its middle
 _STEP = 1e-5  # relative step of the central differences
@@ -27,7 +32,9 @@ _STEP = 1e-5  # relative step of the central differences
 
 @nb.njit(cache=True)
 def branch_height(x_top, n_ref, pi, sigma2):
-    """Height h of the lowest zero; for several components a lower bound in practice: each component against all the others."""
+    """Height h of the lowest zero; for several components a lower bound in practice: each component
+    against all the others.
+    """
     h = 1e300
     for c in range(pi.size):
         if pi[c] > 0.0 and sigma2[c] > 0.0 and pi[c] < 1.0 - 1e-12:
@@ -58,14 +65,24 @@ def _cumulant(k, spectrum, node_x, n_ref, error, pi, sigma2, rest):
         f0 += spectrum[j] * log_t / x
         f1 += spectrum[j] * mean
         f2 += spectrum[j] * x * (square - mean * mean)
-    return 0.5 * error * k * k + f0, (error + n_ref * f1) * k, error + n_ref * f1 + f2 * (n_ref * k) ** 2
+    return (
+        0.5 * error * k * k + f0,
+        (error + n_ref * f1) * k,
+        error + n_ref * f1 + f2 * (n_ref * k) ** 2,
+    )
 
 
 @nb.njit(cache=True)
 def _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest):
-    """The two parts K4 / (8 K2^2) and 5 K3^2 / (24 K2^3) of the next term of the expansion (Daniels 1954, eq. 2.6), K2 = `curvature`."""
+    """The two parts K4 / (8 K2^2) and 5 K3^2 / (24 K2^3) of the next term of the expansion (Daniels
+    1954, eq. 2.6), K2 = `curvature`.
+    """
     half, slope = 0.5 * n_ref * k * k, n_ref * k
-    f2, f3, f4 = 0.0, 0.0, 0.0  # derivatives in `half`: cumulants of sigma2_beta under the tilted shares
+    f2, f3, f4 = (
+        0.0,
+        0.0,
+        0.0,
+    )  # derivatives in `half`: cumulants of sigma2_beta under the tilted shares
     for j in range(node_x.size):
         x = node_x[j]
         if x == 0.0:
@@ -95,7 +112,9 @@ def _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest):
 
 @nb.njit(cache=True)
 def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
-    """Log density by the saddle point (log P(|Z| > z) where censored), and the place in the change of hands: the line's below 0, its own from 1."""
+    """Log density by the saddle point (log P(|Z| > z) where censored), and the place in the change
+    of hands: the line's below 0, its own from 1.
+    """
     error = sigma2_zero * inv_nu
     rest = max(1.0 - pi.sum(), 0.0)
     low, high = 0.0, 0.1
@@ -123,7 +142,11 @@ def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sig
     term = kurtosis - skewness
     if censored:  # both tails: 2 exp(K - k z) times Mills' ratio over sqrt(2 pi)
         y = k * math.sqrt(curvature)
-        mills = 0.5 * math.exp(0.5 * y * y) * math.erfc(y / math.sqrt(2.0)) if y < 25.0 else (1 - 1 / (y * y)) / (y * math.sqrt(2 * math.pi))
+        mills = (
+            0.5 * math.exp(0.5 * y * y) * math.erfc(y / math.sqrt(2.0))
+            if y < 25.0
+            else (1 - 1 / (y * y)) / (y * math.sqrt(2 * math.pi))
+        )
         log_p = best + math.log(2.0 * mills)
     else:
         log_p = best - 0.5 * math.log(2 * math.pi * curvature / inv_nu) + term / (1.0 + abs(term))
@@ -141,8 +164,12 @@ def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sig
 
 
 @nb.njit(cache=True)
-def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_place):
-    """Derivatives of both in pi, sigma2_beta, sigma2_zero by central differences: smooth functions, few variants."""
+def saddle_gradient(
+    z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_place
+):
+    """Derivatives of both in pi, sigma2_beta, sigma2_zero by central differences: smooth functions,
+    few variants.
+    """
     c_n = pi.size
     theta = np.empty(2 * c_n + 1)
     theta[:c_n], theta[c_n : 2 * c_n], theta[2 * c_n] = pi, sigma2, sigma2_zero
@@ -155,16 +182,38 @@ def saddle_gradient(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, si
             d_log_p[i], d_place[i] = 0.0, 0.0
             continue
         moved[i] = theta[i] + step
-        a, la = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
+        a, la = saddle_density(
+            z,
+            inv_nu,
+            censored,
+            spectrum,
+            node_x,
+            n_ref,
+            moved[:c_n],
+            moved[c_n : 2 * c_n],
+            moved[2 * c_n],
+        )
         moved[i] = theta[i] - step
-        b, lb = saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, moved[:c_n], moved[c_n : 2 * c_n], moved[2 * c_n])
+        b, lb = saddle_density(
+            z,
+            inv_nu,
+            censored,
+            spectrum,
+            node_x,
+            n_ref,
+            moved[:c_n],
+            moved[c_n : 2 * c_n],
+            moved[2 * c_n],
+        )
         moved[i] = theta[i]
         d_log_p[i], d_place[i] = (a - b) / (2 * step), (la - lb) / (2 * step)
 
 
 @nb.njit(cache=True)
 def blend(place):
-    """Share of the saddle-point density in a mixture with the line's, and its derivative in the place (a cubic step)."""
+    """Share of the saddle-point density in a mixture with the line's, and its derivative in the
+    place (a cubic step).
+    """
     if place <= 0.0:
         return 0.0, 0.0
     if place >= 1.0:

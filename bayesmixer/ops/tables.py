@@ -1,6 +1,8 @@
-"""Tables of g(x_k; s) = log(1 + sum_c pi_c (exp(-x q_c(s)) - 1)) / x and its derivatives, on the real line and on shifted lines.
+"""Tables of g(x_k; s) = log(1 + sum_c pi_c (exp(-x q_c(s)) - 1)) / x and its derivatives, on the
+real line and on shifted lines.
 
-q_c(s) = N_ref sigma2_beta_c s^2 / 2. At x = 0, g = -sum_c pi_c q_c. Derivatives come in the order pi_1 .. pi_C, sigma2_beta_1 .. sigma2_beta_C.
+q_c(s) = N_ref sigma2_beta_c s^2 / 2. At x = 0, g = -sum_c pi_c q_c. Derivatives come in the order
+pi_1 .. pi_C, sigma2_beta_1 .. sigma2_beta_C.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
                     dg[c_n + c, f, k] = -pi[c] * half
                 g[f, k] = t
                 continue
-            if x * half * least > GONE and rest > 1e-8:  # strong effects: nothing is left of them at most frequencies
+            if (
+                x * half * least > GONE and rest > 1e-8
+            ):  # strong effects: nothing is left of them at most frequencies
                 g[f, k] = math.log(rest) / x
                 for c in range(c_n):
                     dg[c, f, k], dg[c_n + c, f, k] = -1.0 / (rest * x), 0.0
@@ -45,7 +49,9 @@ def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
             for c in range(c_n):
                 xq = x * half * sigma2[c]
                 e = math.exp(-xq - log_t)  # exp(-x q_c) / total
-                less = e - inverse if xq > 0.7 or inverse == 0.0 else math.expm1(-xq) * inverse  # (exp(-x q_c) - 1) / total
+                less = (
+                    e - inverse if xq > 0.7 or inverse == 0.0 else math.expm1(-xq) * inverse
+                )  # (exp(-x q_c) - 1) / total
                 dg[c, f, k] = less / x
                 dg[c_n + c, f, k] = -pi[c] * half * e
 
@@ -65,9 +71,11 @@ def cumulant_table(node_x, n_ref, pi, sigma2, g):
 
 @nb.njit(cache=True)
 def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_re, d_im):
-    """Fill re, im (K, M) and d_re, d_im (2C, K, M) with g and its derivatives at s = t - i shift, t = 0, ds, ..
+    """Fill re, im (K, M) and d_re, d_im (2C, K, M) with g and its derivatives at s = t - i shift, t
+    = 0, ds, ..
 
-    The logarithm is continued along t from its real value at t = 0: exponents are fractional parts of partners, so the branch matters.
+    The logarithm is continued along t from its real value at t = 0: exponents are fractional parts
+    of partners, so the branch matters.
     """
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
@@ -101,7 +109,8 @@ def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_r
                 tr += pi[c] * er[c]
                 ti += pi[c] * ei[c]
             size2 = max(tr * tr + ti * ti, 1e-300)
-            rate = 0.0  # of the phase: a node stronger than any partner may turn by more than pi in a step
+            # of the phase: a node stronger than any partner may turn by more than pi in a step
+            rate = 0.0
             for c in range(c_n):
                 qr, qi = (er[c] * tr + ei[c] * ti) / size2, (ei[c] * tr - er[c] * ti) / size2
                 rate += pi[c] * n_ref * x * sigma2[c] * (qr * shift - qi * t)
@@ -116,7 +125,10 @@ def shifted_table(node_x, shift, ds, m, n_ref, pi, sigma2, gradient, re, im, d_r
                 continue
             u = math.exp(-top) / size2 if top > -600 else 0.0  # 1 / total = u (tr - i ti)
             for c in range(c_n):
-                qr, qi = (er[c] * tr + ei[c] * ti) / size2, (ei[c] * tr - er[c] * ti) / size2  # exp(-x q_c) / total
+                qr, qi = (
+                    (er[c] * tr + ei[c] * ti) / size2,
+                    (ei[c] * tr - er[c] * ti) / size2,
+                )  # exp(-x q_c) / total
                 d_re[c, k, f] = (qr - u * tr) / x
                 d_im[c, k, f] = (qi + u * ti) / x
                 d_re[c_n + c, k, f] = -pi[c] * (a * qr + b * qi)

@@ -1,1 +1,1 @@
-"""Figures (each takes and returns axes) and the self-contained HTML report."""
+"""A fit as a page, as tables, as JSON; the rules that say when not to trust it."""

@@ -1,7 +1,9 @@
-"""Standard errors over LD blocks from posterior draws: the Bayesian infinitesimal jackknife (Giordano and Broderick 2023, arXiv:2305.06466).
+"""Standard errors over LD blocks from posterior draws: the Bayesian infinitesimal jackknife
+(Giordano and Broderick 2023, arXiv:2305.06466).
 
-The likelihood is a weighted pseudo-likelihood, so its posterior may be too narrow. With l_b(theta) the log-likelihood of LD block b, the influence
-of the block on the posterior mean of g is Cov(g, l_b), and the sampling variance of that mean is sum_b (Cov(g, l_b) - average)^2.
+The likelihood is a weighted pseudo-likelihood, so its posterior may be too narrow. With l_b(theta)
+the log-likelihood of LD block b, the influence of the block on the posterior mean of g is Cov(g,
+l_b), and the sampling variance of that mean is sum_b (Cov(g, l_b) - average)^2.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ FEWEST_DRAWS, FEWEST_BLOCKS = 200, 20
 
 
 def block_standard_errors(results: xr.DataTree) -> dict[str, tuple[float, float]]:
-    """Standard error over LD blocks beside the posterior standard deviation, for every scalar quantity of the posterior.
+    """Standard error over LD blocks beside the posterior standard deviation, for every scalar
+    quantity of the posterior.
 
     Parameters
     ----------
     results
-        A fit that was not calibrated, with `log_likelihood` group (variable `z`, dims chain, draw, ld_block).
+        A fit that was not calibrated, with `log_likelihood` group (variable `z`, dims chain, draw,
+        ld_block).
 
     Returns
     -------
     dict
-        Name -> (standard error over blocks, posterior sd); empty where draws or blocks are too few, the group is absent, or the draws were moved.
+        Name -> (standard error over blocks, posterior sd); empty where draws or blocks are too few,
+        the group is absent, or the draws were moved.
     """
     if "calibration" in results.children:
         return {}

@@ -1,4 +1,6 @@
-"""Results for other programs: everything of a fit as strict JSON, its estimates as a tidy table, in full precision."""
+"""Results for other programs: everything of a fit as strict JSON, its estimates as a tidy table, in
+full precision.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,31 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer import aside
-from bayesmixer.inference.heritability import read, unseen
-from bayesmixer.inference.identity import check_fit
-from bayesmixer.inference.results import TOLD
+from bayesmixer.card import offers, withheld
+from bayesmixer.identity import check_fit
 from bayesmixer.kinds import JSON, TABLE
+from bayesmixer.mixer.prediction import data_attributes, read_json
 from bayesmixer.reporting import facts
-from bayesmixer.reporting.prediction import data_attributes, read_json
 from bayesmixer.reporting.tables import input_table
 
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
-SEARCH = {"parameter", "parameter_bis", "start", "profile"}  # dims of what describes the search, not the trait
-ABOUT = ("model", "prior", "method", "method_asked", "calibrated", "seed", "seconds", "created", "command")
+SEARCH = {
+    "parameter",
+    "parameter_bis",
+    "start",
+    "profile",
+}  # dims of what describes the search, not the trait
+ABOUT = (
+    "model",
+    "prior",
+    "method",
+    "method_asked",
+    "calibrated",
+    "seed",
+    "seconds",
+    "created",
+    "command",
+)
 
 
 def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, Any]:
@@ -41,10 +56,12 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     Returns
     -------
     dict
-        `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`, equal-tailed `intervals` by probability,
-        and those of the posterior before calibration), `h2_test` (where it does not reject h2 = 0 the intervals of h2 begin at 0, and what cannot
-        then be told has neither mode nor interval), `verdict`, `warnings`, `criteria` (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and
-        SHA-256), `data` (what was read, with every filter's count), `versions`, and model, prior, method, seed, command.
+        `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`,
+        equal-tailed `intervals` by probability, and those of the posterior before calibration),
+        `h2_test` (where it does not reject h2 = 0 the intervals of h2 begin at 0, and what cannot
+        then be told has neither mode nor interval), `verdict`, `warnings`, `criteria`
+        (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and SHA-256), `data` (what was
+        read, with every filter's count), `versions`, and model, prior, method, seed, command.
 
     Raises
     ------
@@ -53,7 +70,10 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     """
     check_fit(results)
     attrs = results.attrs
-    k, (r_hat, ess) = facts.pareto_k(results), facts.mixing(results) if "posterior" in results.children else (None, None)
+    k, (r_hat, ess) = (
+        facts.pareto_k(results),
+        facts.mixing(results) if "posterior" in results.children else (None, None),
+    )
     estimate = results["estimate"].attrs if "estimate" in results.children else {}
     diagnostics = {
         "converged": bool(estimate["converged"]) if "converged" in estimate else None,
@@ -65,7 +85,11 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
         "ld_blocks": facts.number_of_blocks(results, None),
         "effective_variants": facts.effective_variants(results, None),
     }
-    criteria = {k: v for k, v in estimate.items() if str(k).startswith(("log_", "aic", "bic", "n_parameters"))}
+    criteria = {
+        k: v
+        for k, v in estimate.items()
+        if str(k).startswith(("log_", "aic", "bic", "n_parameters"))
+    }
     found = {
         **heading("fit"),
         "trait": _trait(results),
@@ -74,10 +98,13 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
         "verdict": read_json(attrs.get("verdict"), None),
         "warnings": read_json(attrs.get("warnings"), []),
         "estimates": estimates(results),
-        "h2_test": None if (test := read(results)) is None else {**asdict(test), "seen": test.seen, "sentence": None if test.seen else test.sentence},
+        **(record(results) if (record := offers(results, "record")) is not None else {}),
         "criteria": criteria,
         "diagnostics": diagnostics,
-        "inputs": [dict(zip(("role", "file", "about", "sha256"), row, strict=True)) for row in input_table(results).rows],
+        "inputs": [
+            dict(zip(("role", "file", "about", "sha256"), row, strict=True))
+            for row in input_table(results).rows
+        ],
         "data": _decoded(data_attributes(results)),
         "versions": read_json(attrs.get("versions"), {}),
     }
@@ -88,20 +115,22 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
 
 
 def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame:
-    """The estimates of a fit as a tidy table: a row a quantity and component, whose rows of many fits can be put together.
+    """The estimates of a fit as a tidy table: a row a quantity and component, whose rows of many
+    fits can be put together.
 
     Parameters
     ----------
     results
         What `bayesmixer.fit` returned, by any method.
     path
-        File to write it to, tab-separated, in full precision, nothing where there is no value; None writes none.
+        File to write it to, tab-separated, in full precision, nothing where there is no value; None
+        writes none.
 
     Returns
     -------
     pandas.DataFrame
-        Columns `trait`, `model`, `prior`, `method`, `quantity`, `component`, `mode`, `se`, `mean`, `median`, `sd`, and the
-        quantiles `q2.5` to `q97.5`.
+        Columns `trait`, `model`, `prior`, `method`, `quantity`, `component`, `mode`, `se`, `mean`,
+        `median`, `sd`, and the quantiles `q2.5` to `q97.5`.
 
     Raises
     ------
@@ -109,7 +138,10 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
         Not a fit, or the file cannot be written.
     """
     check_fit(results)
-    shared = {"trait": _trait(results), **{name: str(results.attrs.get(name, "")) for name in ("model", "prior", "method")}}
+    shared = {
+        "trait": _trait(results),
+        **{name: str(results.attrs.get(name, "")) for name in ("model", "prior", "method")},
+    }
     rows = []
     for one in estimates(results):
         ends: dict[str, float] = {}
@@ -119,7 +151,11 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
         if one.get("upper_limit") is not None:
             ends = dict.fromkeys(ends, np.nan) | {"q95": one["upper_limit"]}
         kept = ("quantity", "component", "mode", "se", "mean", "median", "sd")
-        rows.append(shared | {name: one.get(name, np.nan) for name in kept} | dict(sorted(ends.items(), key=lambda e: float(e[0][1:]))))
+        rows.append(
+            shared
+            | {name: one.get(name, np.nan) for name in kept}
+            | dict(sorted(ends.items(), key=lambda e: float(e[0][1:])))
+        )
     table = pd.DataFrame(rows)
     table["component"] = table["component"].fillna("")
     if path is not None:
@@ -128,14 +164,24 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
 
 
 def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
-    """A record of every reported quantity: its mode with standard error, and mean, sd and intervals of its posterior, raw ones beside calibrated ones."""
+    """A record of every reported quantity: its mode with standard error, and mean, sd and intervals
+    of its posterior, raw ones beside calibrated ones.
+    """
     modes = results["estimate"].to_dataset() if "estimate" in results.children else xr.Dataset()
     posterior = results["posterior"].to_dataset() if "posterior" in results.children else None
-    raw = results["uncalibrated_posterior"].to_dataset() if "uncalibrated_posterior" in results.children else xr.Dataset()
-    named, test = posterior if posterior is not None else modes, unseen(results)
+    raw = (
+        results["uncalibrated_posterior"].to_dataset()
+        if "uncalibrated_posterior" in results.children
+        else xr.Dataset()
+    )
+    named, hidden = posterior if posterior is not None else modes, withheld(results)
     out = []
     for name, values in named.data_vars.items():
-        if values.dtype.kind not in "fiu" or SEARCH & set(map(str, values.dims)) or (str(name).endswith("_se") and str(name)[:-3] in modes):
+        if (
+            values.dtype.kind not in "fiu"
+            or SEARCH & set(map(str, values.dims))
+            or (str(name).endswith("_se") and str(name)[:-3] in modes)
+        ):
             continue
         for label, index in _parts(values):
             one: dict[str, Any] = {"quantity": str(name), "component": label}
@@ -146,12 +192,16 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                 one |= _spread(values.sel(index))
                 if name in raw:
                     one["uncalibrated"] = _spread(raw[name].sel(index))
-            if test is not None and name != "sigma2_0":  # no mode but the prior's, no interval but h2's from zero
-                one = {k: v for k, v in one.items() if k not in ("mode", "intervals", "uncalibrated")}
-                if name in TOLD:
-                    x = posterior[name].values if posterior is not None else None
-                    one["upper_limit"] = test.h2_upper
-                    one |= {} if x is None else {"intervals": {f"{p:g}": [0.0, float(np.quantile(x, p))] for p in INTERVALS}}
+            if hidden is not None and name not in hidden.kept:
+                # no mode but the prior's, no interval but a limited quantity's from zero
+                told = {"mode", "intervals", "uncalibrated"}
+                one = {k: v for k, v in one.items() if k not in told}
+                if (limit := hidden.limits.get(str(name))) is not None:
+                    one["upper_limit"] = limit
+                    if posterior is not None:
+                        x = posterior[name].values
+                        ends = {f"{p:g}": [0.0, float(np.quantile(x, p))] for p in INTERVALS}
+                        one["intervals"] = ends
             out.append(one)
     return out
 
@@ -169,7 +219,12 @@ def _spread(draws: xr.DataArray) -> dict[str, Any]:
     x = np.asarray(draws.values, float).ravel()
     intervals = {f"{p:g}": np.quantile(x, [(1 - p) / 2, (1 + p) / 2]).tolist() for p in INTERVALS}
     sd = float(x.std(ddof=1)) if x.size > 1 else math.nan
-    return {"mean": float(x.mean()), "median": float(np.median(x)), "sd": sd, "intervals": intervals}
+    return {
+        "mean": float(x.mean()),
+        "median": float(np.median(x)),
+        "sd": sd,
+        "intervals": intervals,
+    }
 
 
 def _trait(results: xr.DataTree) -> str:
@@ -191,10 +246,18 @@ def _decoded(value: Any) -> Any:
 
 
 def heading(kind: str, inputs: Iterable[Path] = ()) -> dict[str, Any]:
-    """What every JSON file begins with: program, version, kind, and checksums of `inputs` that are files."""
+    """What every JSON file begins with: program, version, kind, and checksums of `inputs` that are
+    files.
+    """
     from bayesmixer import __version__
 
-    files = [{"file": str(p), "sha256": hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else None} for p in inputs]
+    files = [
+        {
+            "file": str(p),
+            "sha256": hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else None,
+        }
+        for p in inputs
+    ]
     return {"bayesmixer": __version__, "kind": kind} | ({"inputs": files} if files else {})
 
 
@@ -204,7 +267,9 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def strict(value: Any) -> Any:
-    """A value as JSON can hold it: what is not finite becomes None, NumPy's scalars and arrays Python's."""
+    """A value as JSON can hold it: what is not finite becomes None, NumPy's scalars and arrays
+    Python's.
+    """
     if isinstance(value, Mapping):
         return {str(k): strict(v) for k, v in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
@@ -218,7 +283,9 @@ def strict(value: Any) -> Any:
 
 def write_json(found: Mapping[str, Any], path: str | Path) -> None:
     """Write strict JSON: no NaN, numbers in full precision."""
-    aside.write(path, json.dumps(strict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n", JSON)
+    aside.write(
+        path, json.dumps(strict(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n", JSON
+    )
 
 
 def write_tsv(table: pd.DataFrame, path: str | Path) -> None:

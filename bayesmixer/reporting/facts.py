@@ -1,28 +1,23 @@
-"""Facts about a fit that the trust rules and the table of diagnostics share: counts, weights, convergence, mixing."""
+"""Facts about a fit that the trust rules and the table of diagnostics share: counts, weights,
+convergence, mixing.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayesmixer.reporting.prediction import data_attributes, read_json
+from bayesmixer.card import card_of
+from bayesmixer.identity import of_trait
+from bayesmixer.mixer.prediction import data_attributes, read_json
 
-INFLATION = (0.95, 1.1)
-"""Values of sigma2_0 that sampling and weak LD explain; rules and `check` flag an interval that excludes them."""
-
-# `data` of every function here is the fitted trait's alone: what `inference.identity.data_of_fit` returned
+# `data` of every function here is the fitted trait's alone: what `inference.identity.data_of_fit`
+# returned
 
 
 def evaluated(data: xr.Dataset) -> xr.Dataset:
     """The trait's variants of positive weight."""
     return data.isel(trait=0, variant=np.asarray(data["weight"]) > 0)
-
-
-def of_trait(entries: list[dict[str, Any]], trait: str | None) -> list[dict[str, Any]]:
-    """Those of several traits' records that name the trait; all of them where none does."""
-    return [one for one in entries if one.get("trait") == trait] or entries
 
 
 def alignment_warnings(results: xr.DataTree) -> list[str]:
@@ -64,7 +59,9 @@ def effective_variants(results: xr.DataTree, data: xr.Dataset | None) -> float |
 def mean_chi2(data: xr.Dataset) -> float:
     """Weighted mean of z squared."""
     one = evaluated(data)
-    return float(np.average(np.asarray(one["z"], dtype=float) ** 2, weights=np.asarray(one["weight"])))
+    return float(
+        np.average(np.asarray(one["z"], dtype=float) ** 2, weights=np.asarray(one["weight"]))
+    )
 
 
 def estimate_number(results: xr.DataTree, name: str) -> float | None:
@@ -76,7 +73,9 @@ def estimate_number(results: xr.DataTree, name: str) -> float | None:
 
 
 def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
-    """95% interval of a scalar: of its draws, or where there is one draw (method "map") of its standard error; None where neither is known."""
+    """95% interval of a scalar: of its draws, or where there is one draw (method "map") of its
+    standard error; None where neither is known.
+    """
     draws = results["posterior"][name].to_numpy().ravel().astype(float)
     if len(draws) > 1:
         low, high = np.quantile(draws, (0.025, 0.975))
@@ -93,7 +92,9 @@ def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
 
 
 def by_component(pi: xr.DataArray) -> list[tuple[str, np.ndarray]]:
-    """Draws of each component with its label: `""` where there is one, `" [small]"` and the like where there are several."""
+    """Draws of each component with its label: `""` where there is one, `" [small]"` and the like
+    where there are several.
+    """
     extra = [d for d in pi.dims if d not in ("chain", "draw")]
     if not extra:
         return [("", pi.to_numpy().ravel())]
@@ -109,13 +110,15 @@ def share_of_prior_sd(results: xr.DataTree) -> float | None:
     free = results["unconstrained_posterior"].to_dataset()
     if "logit_pi" not in free:
         return None
-    from bayesmixer.models.common import WEAK
-
-    return float(free["logit_pi"].std()) / WEAK["logit_pi"][1]
+    card = card_of(results)
+    one = None if card is None else card.parameter("logit_pi")
+    return None if one is None else float(free["logit_pi"].std()) / one.weak.numbers[1]
 
 
 def optimum_heights(results: xr.DataTree) -> np.ndarray:
-    """Log-posterior (or log-likelihood) of the optimum met from each start; empty where not recorded."""
+    """Log-posterior (or log-likelihood) of the optimum met from each start; empty where not
+    recorded.
+    """
     if "estimate" in results.children:
         for name in ("optimum_log_posterior", "optimum_log_likelihood"):
             if name in results["estimate"].data_vars:
@@ -143,7 +146,9 @@ def number_of_divergences(results: xr.DataTree) -> int:
 
 
 def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
-    """Largest R-hat and smallest effective sample size (bulk or tail) of what varies; for importance-resampled draws the weights' Kish size."""
+    """Largest R-hat and smallest effective sample size (bulk or tail) of what varies; for
+    importance-resampled draws the weights' Kish size.
+    """
     posterior = results["posterior"].to_dataset()
     if "sample_stats" in results.children and "effective_draws" in results["sample_stats"].attrs:
         return None, float(results["sample_stats"].attrs["effective_draws"])
@@ -151,12 +156,24 @@ def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
         log_weight = results["sample_stats"]["log_weight"].to_numpy().ravel().astype(float)
         weight = np.exp(log_weight - log_weight.max())
         return None, float(weight.sum() ** 2 / np.sum(weight**2))
-    varying = [str(name) for name, v in posterior.data_vars.items() if v.dtype.kind == "f" and bool((v.std(("chain", "draw")) > 0).all())]
+    varying = [
+        str(name)
+        for name, v in posterior.data_vars.items()
+        if v.dtype.kind == "f" and bool((v.std(("chain", "draw")) > 0).all())
+    ]
     if posterior.sizes["draw"] < 4 or not varying:
         return None, None
     import arviz as az
 
-    table = az.summary(xr.DataTree.from_dict({"posterior": posterior[varying]}), kind="diagnostics", round_to="none")
+    table = az.summary(
+        xr.DataTree.from_dict({"posterior": posterior[varying]}),
+        kind="diagnostics",
+        round_to="none",
+    )
     ess = float(np.nanmin(table[["ess_bulk", "ess_tail"]].to_numpy(dtype=float)))
-    r_hat = float(np.nanmax(table["r_hat"].to_numpy(dtype=float))) if posterior.sizes["chain"] > 1 else None
+    r_hat = (
+        float(np.nanmax(table["r_hat"].to_numpy(dtype=float)))
+        if posterior.sizes["chain"] > 1
+        else None
+    )
     return r_hat, ess

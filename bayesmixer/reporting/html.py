@@ -1,4 +1,6 @@
-"""`report`: one self-contained HTML file that says what was found, how far to trust it, and what it was made from."""
+"""`report`: one self-contained HTML file that says what was found, how far to trust it, and what it
+was made from.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ SAID_BY_A_RULE = (
     "divergent transitions",
     "No heritability seen",
 )
-"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`, `heritability_near_zero`) say."""
+"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`,
+`heritability_near_zero`) say.
+"""
 
 
 def report(
@@ -41,7 +45,8 @@ def report(
     results
         What `bayesmixer.fit` returned: any of the univariate models, any method.
     data
-        The GwasData that the fit was made with, against which `check` holds it; without it there are no QQ plots, power curve and LD plots.
+        The GwasData that the fit was made with, against which `check` holds it; without it there
+        are no QQ plots, power curve and LD plots.
     path
         The file to write.
     title
@@ -51,8 +56,9 @@ def report(
     verdict
         What `bayesmixer.verdict(results, data)` returned, so as not to run `check` again.
     replace
-        Whether a report that is there already is replaced when the new one is complete; None: unless it was made with the data of its fit and this
-        one is not. What is no report always stays.
+        Whether a report that is there already is replaced when the new one is complete; None:
+        unless it was made with the data of its fit and this one is not. What is no report always
+        stays.
 
     Returns
     -------
@@ -64,10 +70,9 @@ def report(
     InputError
         Not a fit, no posterior group, data of another fit, or a path that cannot be written.
     """
-    from bayesmixer.inference.identity import data_of_fit
+    from bayesmixer.identity import check_results, data_of_fit
     from bayesmixer.progress import track
     from bayesmixer.reporting.figures import plan, render
-    from bayesmixer.reporting.load import check_results
     from bayesmixer.reporting.verdict import verdict as judged
 
     kind = REPORT if replace is not None or data is not None else POORER_REPORT
@@ -83,21 +88,29 @@ def report(
             images.append(render(one))
         except InputError as error:
             skipped.append(f"No figure '{one.title}': {error}")
-    text = page(results, data, title, images, skipped, verdict or judged(results, data, progress=progress))
+    text = page(
+        results, data, title, images, skipped, verdict or judged(results, data, progress=progress)
+    )
     return aside.write(path, text, kind, replace=replace)
 
 
 def check_path(path: str | Path, kind: aside.Kind = REPORT, replace: bool = True) -> Path:
-    """Check, before anything is drawn, that the report can be written (see `bayesmixer.aside.check`).
+    """Check, before anything is drawn, that the report can be written (see
+    `bayesmixer.aside.check`).
 
     Raises
     ------
     InputError
-        The folder does not exist or cannot be written to, the path is a folder, or what lies there stays.
+        The folder does not exist or cannot be written to, the path is a folder, or what lies there
+        stays.
     """
     path = Path(path)
     if path.is_dir():
-        raise InputError("path", f"'{path}' is a folder, expected a file name", f"For example '{path / 'report.html'}'.")
+        raise InputError(
+            "path",
+            f"'{path}' is a folder, expected a file name",
+            f"For example '{path / 'report.html'}'.",
+        )
     if kind is POORER_REPORT and path.is_file() and is_report_with_data(path):
         poorer = f"'{path}' is a report made with the data of its fit, this one would be poorer"
         raise InputError("path", poorer, "Give the data, or replace=True.")
@@ -105,7 +118,14 @@ def check_path(path: str | Path, kind: aside.Kind = REPORT, replace: bool = True
     return path
 
 
-def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, images: list[Any], skipped: list[str], verdict: Verdict) -> str:
+def page(
+    results: xr.DataTree,
+    data: xr.Dataset | None,
+    title: str | None,
+    images: list[Any],
+    skipped: list[str],
+    verdict: Verdict,
+) -> str:
     """The report's HTML from its parts."""
     from importlib.resources import files
 
@@ -120,16 +140,29 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
     css = (here / "report.css").read_text(encoding="utf-8")
-    model = tables.MODELS.get(results.attrs.get("model", ""), str(results.attrs.get("model", "model")))
-    method = tables.METHODS.get(results.attrs.get("method", ""), str(results.attrs.get("method", "")))
+    model = tables.MODELS.get(
+        results.attrs.get("model", ""), str(results.attrs.get("model", "model"))
+    )
+    method = tables.METHODS.get(
+        results.attrs.get("method", ""), str(results.attrs.get("method", ""))
+    )
     estimates = [tables.parameter_table(results), tables.comparison_table(results)]
-    provenance = [tables.input_table(results), tables.filter_table(results), tables.settings_table(results), tables.version_table(results)]
+    provenance = [
+        tables.input_table(results),
+        tables.filter_table(results),
+        tables.settings_table(results),
+        tables.version_table(results),
+    ]
     return template.render(
         with_data=data is not None,
         css=Markup(css),
         version=__version__,
         title=title or f"{_trait(results, data)}: {model} fit",
-        about=", ".join(part for part in (f"{model} model", method, str(results.attrs.get("created", ""))) if part),
+        about=", ".join(
+            part
+            for part in (f"{model} model", method, str(results.attrs.get("created", "")))
+            if part
+        ),
         headline=tables.headline(results),
         verdict=verdict,
         severity_word=WORDS,
@@ -144,22 +177,29 @@ def page(results: xr.DataTree, data: xr.Dataset | None, title: str | None, image
 
 
 def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
-    from bayesmixer.inference.identity import trait_names
-    from bayesmixer.reporting.facts import of_trait
-    from bayesmixer.reporting.prediction import data_attributes, read_json
+    from bayesmixer.identity import of_trait, trait_names
+    from bayesmixer.mixer.prediction import data_attributes, read_json
 
     name = results.attrs.get("trait")
     if name or (data is not None and (name := next(iter(trait_names(data)), None))):
         return str(name)
     recorded = of_trait(read_json(data_attributes(results).get("sumstats"), []), name)
-    return str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"
+    return (
+        str(recorded[0].get("trait") or recorded[0].get("source", "Trait")) if recorded else "Trait"
+    )
 
 
 def _not_said_above(results: xr.DataTree) -> list[str]:
     """What the fit warned of, without what a rule of trust says in its own words."""
-    from bayesmixer.reporting.prediction import read_json
+    from bayesmixer.mixer.prediction import read_json
 
-    concerns = read_json(results["calibration"].attrs.get("concerns"), []) if "calibration" in results.children else []
+    concerns = (
+        read_json(results["calibration"].attrs.get("concerns"), [])
+        if "calibration" in results.children
+        else []
+    )
     return [
-        str(w) for w in read_json(results.attrs.get("warnings"), []) if w not in concerns and not any(words in str(w) for words in SAID_BY_A_RULE)
+        str(w)
+        for w in read_json(results.attrs.get("warnings"), [])
+        if w not in concerns and not any(words in str(w) for words in SAID_BY_A_RULE)
     ]

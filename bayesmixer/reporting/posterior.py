@@ -1,4 +1,5 @@
-"""Posterior pair plot, rank plots and traces, drawn by ArviZ from the quantities that people read: h2, log10 pi, sigma2_0, n90.
+"""Posterior pair plot, rank plots and traces, drawn by ArviZ from the quantities that people read:
+h2, log10 pi, sigma2_0, n90.
 
 ArviZ lays out its own figures, so these return its array of axes instead of taking one.
 """
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.reporting.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from bayesmixer.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +23,9 @@ LOGARITHMIC = ("pi", "sigma2_beta", "n_causal", "n90")
 
 
 def plotted(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> xr.DataTree:
-    """The posterior as scalars fit for a plot: components apart, polygenicity and the like on the log10 scale; sample_stats kept."""
+    """The posterior as scalars fit for a plot: components apart, polygenicity and the like on the
+    log10 scale; sample_stats kept.
+    """
     posterior = results["posterior"].to_dataset()
     out: dict[str, xr.DataArray] = {}
     for name in (n for n in names if n in posterior):
@@ -34,11 +37,22 @@ def plotted(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> xr.DataTree:
             parts = {label: values}
         else:
             flat = values.stack(part=extra, create_index=False)
-            parts = {f"{label} [{_label(values, extra, k)}]": flat.isel(part=k, drop=True) for k in range(flat.sizes["part"])}
+            parts = {
+                f"{label} [{_label(values, extra, k)}]": flat.isel(part=k, drop=True)
+                for k in range(flat.sizes["part"])
+            }
         # a constant (pi of the infinitesimal model) has no density to draw
-        out |= {k: x.drop_vars([c for c in x.coords if c not in ("chain", "draw")]) for k, x in parts.items() if float(x.std()) > 0}
+        out |= {
+            k: x.drop_vars([c for c in x.coords if c not in ("chain", "draw")])
+            for k, x in parts.items()
+            if float(x.std()) > 0
+        }
     if not out:
-        raise InputError("results", "nothing varies in the posterior group", "Fit with method 'laplace' or 'nuts' for a posterior.")
+        raise InputError(
+            "results",
+            "nothing varies in the posterior group",
+            "Fit with method 'laplace' or 'nuts' for a posterior.",
+        )
     groups: dict[str, xr.Dataset] = {"posterior": xr.Dataset(out)}
     if "sample_stats" in results.children:
         stats = results["sample_stats"].to_dataset()
@@ -49,7 +63,10 @@ def plotted(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> xr.DataTree:
 
 def _label(values: xr.DataArray, extra: list[Any], k: int) -> str:
     index = np.unravel_index(k, [values.sizes[d] for d in extra])
-    return ", ".join(str(values[d].to_numpy()[i]) if d in values.coords else str(i) for d, i in zip(extra, index, strict=True))
+    return ", ".join(
+        str(values[d].to_numpy()[i]) if d in values.coords else str(i)
+        for d, i in zip(extra, index, strict=True)
+    )
 
 
 def plot_pair(results: xr.DataTree, names: tuple[str, ...] = PAIR, points: int = 1000) -> Any:
@@ -63,20 +80,33 @@ def plot_pair(results: xr.DataTree, names: tuple[str, ...] = PAIR, points: int =
     import arviz as az
 
     tree = plotted(results, names)
-    k, total = len(tree["posterior"].data_vars), tree["posterior"].sizes["draw"] * tree["posterior"].sizes["chain"]
+    k, total = (
+        len(tree["posterior"].data_vars),
+        tree["posterior"].sizes["draw"] * tree["posterior"].sizes["chain"],
+    )
     step = max(1, total // points)
-    tree = xr.DataTree.from_dict({name: node.to_dataset().isel(draw=slice(None, None, step)) for name, node in tree.children.items()})
+    tree = xr.DataTree.from_dict(
+        {
+            name: node.to_dataset().isel(draw=slice(None, None, step))
+            for name, node in tree.children.items()
+        }
+    )
     plots = az.plot_pair(
         tree,
         backend="matplotlib",
-        visuals={"scatter": {"alpha": 0.35, "s": 8, "color": BLUE, "rasterized": True}, "dist": {"color": BLUE}, "divergence": {"color": "black"}},
+        visuals={
+            "scatter": {"alpha": 0.35, "s": 8, "color": BLUE, "rasterized": True},
+            "dist": {"color": BLUE},
+            "divergence": {"color": "black"},
+        },
         figure_kwargs={"figsize": (2.4 * max(k, 2), 2.1 * max(k, 2)), "layout": "constrained"},
     )
     return plots.viz["plot"].to_numpy()
 
 
 def plot_rank(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
-    """Rank plots (Säilynoja, Bürkner and Vehtari 2022): chains that mix stay inside the grey envelope of uniform ranks.
+    """Rank plots (Säilynoja, Bürkner and Vehtari 2022): chains that mix stay inside the grey
+    envelope of uniform ranks.
 
     Returns
     -------
@@ -100,7 +130,8 @@ def plot_rank(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
 
 
 def plot_trace(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
-    """Draws in the order in which each chain made them; they should look like noise around one level, the same for all chains.
+    """Draws in the order in which each chain made them; they should look like noise around one
+    level, the same for all chains.
 
     Returns
     -------

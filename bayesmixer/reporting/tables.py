@@ -1,4 +1,6 @@
-"""The report's tables and its headline: what was estimated, from what, with which filters, settings and versions, and how the fit went."""
+"""The report's tables and its headline: what was estimated, from what, with which filters, settings
+and versions, and how the fit went.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +12,32 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.inference.heritability import unseen
-from bayesmixer.inference.results import TOLD
+from bayesmixer.card import withheld
+from bayesmixer.identity import of_trait
+from bayesmixer.mixer.prediction import data_attributes, read_json
 from bayesmixer.reporting import facts
 from bayesmixer.reporting.block_error import block_standard_errors
-from bayesmixer.reporting.prediction import data_attributes, read_json
-from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
+from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
 
 MEANING = {
-    "h2": "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)",
+    "h2": (
+        "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)"
+    ),
     "pi": "polygenicity: share of the reference variants that are causal",
     "sigma2_0": "variance of z where nothing is causal; 1 without inflation",
-    "sigma2_beta": "discoverability: variance of a causal variant's effect, per allele of a standardised trait",
+    "sigma2_beta": (
+        "discoverability: variance of a causal variant's effect, per allele of a standardised trait"
+    ),
     "n_causal": "number of causal variants of the panel",
     "n90": "number of variants that explain 90% of h2, strongest first",
     "maf_s": "exponent S: effect variance is proportional to heterozygosity to the power S",
     "share_large": "share of h2 due to the large effects",
 }
-MODELS = {"univariate_mixer": "univariate MiXeR", "infinitesimal": "infinitesimal", "two_component_mixer": "two-component MiXeR"}
+MODELS = {
+    "univariate_mixer": "univariate MiXeR",
+    "infinitesimal": "infinitesimal",
+    "two_component_mixer": "two-component MiXeR",
+}
 METHODS = {
     "map": "posterior mode only",
     "laplace": "Laplace approximation, importance-resampled (PSIS)",
@@ -51,7 +61,11 @@ def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
     """Draws of every quantity of the posterior as flat arrays, components apart (`pi [small]`)."""
     out: dict[str, np.ndarray] = {}
     for name, values in results["posterior"].to_dataset().data_vars.items():
-        if values.dtype.kind not in "fiu" or not {"chain", "draw"} <= set(values.dims) or values.ndim > 3:
+        if (
+            values.dtype.kind not in "fiu"
+            or not {"chain", "draw"} <= set(values.dims)
+            or values.ndim > 3
+        ):
             continue
         for label, draws in facts.by_component(values.transpose("chain", "draw", ...)):
             out[f"{name}{label}"] = draws.astype(float)
@@ -59,14 +73,19 @@ def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
 
 
 def headline(results: xr.DataTree) -> list[str]:
-    """Sentences that say what was found: h2, polygenicity, n90, inflation, each with its 90% interval."""
+    """Sentences that say what was found: h2, polygenicity, n90, inflation, each with its 90%
+    interval.
+    """
     draws = quantities(results)
     sentences = []
-    if (test := unseen(results)) is not None:
+    if (test := withheld(results)) is not None:
         sentences.append(test.sentence)
-        draws = {name: x for name, x in draws.items() if name in TOLD and name != "h2"}
+        draws = {name: x for name, x in draws.items() if name in test.kept}
     elif "h2" in draws:
-        sentences.append(f"The variants of the reference explain {_percent(draws['h2'])} of the trait's variance (SNP heritability h2).")
+        sentences.append(
+            f"The variants of the reference explain {_percent(draws['h2'])} of the trait's "
+            "variance (SNP heritability h2)."
+        )
     pi = {name: x for name, x in draws.items() if name == "pi" or name.startswith("pi [")}
     for name, x in pi.items():
         if x.std() == 0 and len(x) > 1:
@@ -75,17 +94,28 @@ def headline(results: xr.DataTree) -> list[str]:
         effect = f" with {which} effects" if which else ""
         count = draws.get("n_causal" + name.removeprefix("pi"))
         sentence = f"{_percent(x)} of the variants are causal{effect} (polygenicity pi)"
-        sentences.append(sentence + (f": about {_middle(count)} variants." if count is not None else "."))
+        sentences.append(
+            sentence + (f": about {_middle(count)} variants." if count is not None else ".")
+        )
     if test is None and (not pi or all(x.std() == 0 and len(x) > 1 for x in pi.values())):
-        sentences.append("The model is infinitesimal: every variant has an effect, and polygenicity is not estimated.")
+        sentences.append(
+            "The model is infinitesimal: every variant has an effect, and polygenicity is not "
+            "estimated."
+        )
     elif len(pi) > 1 and "n_causal" in draws:
         sentences.append(f"Together these are about {_middle(draws['n_causal'])} variants.")
     if "n90" in draws and any(x.std() > 0 or len(x) == 1 for x in pi.values()):
         sentences.append(f"{_middle(draws['n90'])} variants explain 90% of the heritability (n90).")
     if "maf_s" in draws:
-        sentences.append(f"Effect variance is proportional to heterozygosity to the power S = {_middle(draws['maf_s'])}.")
+        sentences.append(
+            "Effect variance is proportional to heterozygosity to the power S = "
+            f"{_middle(draws['maf_s'])}."
+        )
     if "sigma2_0" in draws:
-        sentences.append(f"The inflation sigma2_0 is {_middle(draws['sigma2_0'])} (1 without stratification or relatedness).")
+        sentences.append(
+            f"The inflation sigma2_0 is {_middle(draws['sigma2_0'])} (1 without stratification "
+            "or relatedness)."
+        )
     return sentences
 
 
@@ -104,25 +134,39 @@ def _percent(x: np.ndarray) -> str:
 
 
 def parameter_table(results: xr.DataTree) -> Table:
-    """Mean, median, sd and equal-tailed interval of everything in the posterior, the mode, and the sd before calibration (or error over LD blocks)."""
+    """Mean, median, sd and equal-tailed interval of everything in the posterior, the mode, and the
+    sd before calibration (or error over LD blocks).
+    """
     import arviz as az
 
     draws = quantities(results)
     flat = xr.Dataset({name: (("chain", "draw"), x.reshape(1, -1)) for name, x in draws.items()})
     # one row even where there is one draw (map): ArviZ then gives no interval worth printing
-    summary = az.summary(xr.DataTree.from_dict({"posterior": flat}), kind="stats", ci_kind="eti", ci_prob=INTERVAL, round_to="none")
-    errors, mode = {name: error for name, (error, _) in block_standard_errors(results).items()}, _modes(results)
+    summary = az.summary(
+        xr.DataTree.from_dict({"posterior": flat}),
+        kind="stats",
+        ci_kind="eti",
+        ci_prob=INTERVAL,
+        round_to="none",
+    )
+    errors, mode = (
+        {name: error for name, (error, _) in block_standard_errors(results).items()},
+        _modes(results),
+    )
     calibrated = "uncalibrated_posterior" in results.children
     if calibrated:
-        raw = quantities(xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()}))
+        raw = quantities(
+            xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()})
+        )
         errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
     low, high = [c for c in summary.columns if c not in ("mean", "sd")]
-    rows, test = [], unseen(results)
+    rows, hidden = [], withheld(results)
     for name, x in draws.items():
         s, one = summary.loc[name], len(x) == 1
         interval = "–" if one else as_interval(s[low], s[high])
-        if test is not None and (name == "h2" or name not in TOLD):
-            interval = f"below {as_number(test.h2_upper)} (95%)" if name == "h2" else "–"
+        if hidden is not None and name not in hidden.kept:
+            limit = hidden.limits.get(name)
+            interval = "–" if limit is None else f"below {as_number(limit)} (95%)"
         rows.append(
             (
                 name,
@@ -160,7 +204,9 @@ def _modes(results: xr.DataTree) -> dict[str, float]:
 
 
 def comparison_table(results: xr.DataTree) -> Table | None:
-    """Log-likelihood, AIC and BIC at the mode, beside the infinitesimal model where that was fitted; None without an estimate."""
+    """Log-likelihood, AIC and BIC at the mode, beside the infinitesimal model where that was
+    fitted; None without an estimate.
+    """
     if "estimate" not in results.children or facts.estimate_number(results, "aic") is None:
         return None
     model = MODELS.get(results.attrs.get("model", ""), str(results.attrs.get("model", "")))
@@ -170,16 +216,39 @@ def comparison_table(results: xr.DataTree) -> Table | None:
         return "–" if value is None else f"{value:,.2f}"
 
     parameters = facts.estimate_number(results, "n_parameters")
-    rows: list[tuple[str, ...]] = [(model, "–" if parameters is None else f"{parameters:.0f}", cell("log_likelihood"), cell("aic"), cell("bic"))]
+    rows: list[tuple[str, ...]] = [
+        (
+            model,
+            "–" if parameters is None else f"{parameters:.0f}",
+            cell("log_likelihood"),
+            cell("aic"),
+            cell("bic"),
+        )
+    ]
     aic_infinitesimal = facts.estimate_number(results, "aic_infinitesimal")
     if aic_infinitesimal is not None:
         null = facts.estimate_number(results, "n_parameters_infinitesimal") or 2
-        rows.append(("infinitesimal", f"{null:.0f}", cell("log_likelihood_infinitesimal"), cell("aic_infinitesimal"), cell("bic_infinitesimal")))
+        rows.append(
+            (
+                "infinitesimal",
+                f"{null:.0f}",
+                cell("log_likelihood_infinitesimal"),
+                cell("aic_infinitesimal"),
+                cell("bic_infinitesimal"),
+            )
+        )
         by = [facts.estimate_number(results, f"{k}_infinitesimal") for k in ("aic", "bic")]
         own = [facts.estimate_number(results, k) for k in ("aic", "bic")]
-        gain = ["–" if a is None or b is None else f"{a - b:,.2f}" for a, b in zip(by, own, strict=True)]
+        gain = [
+            "–" if a is None or b is None else f"{a - b:,.2f}" for a, b in zip(by, own, strict=True)
+        ]
         rows.append(("difference (positive favours the mixture)", "", "", *gain))
-    return Table("Fit at the mode (lower AIC and BIC are better)", ("model", "parameters", "log-likelihood", "AIC", "BIC"), rows, (1, 2, 3, 4))
+    return Table(
+        "Fit at the mode (lower AIC and BIC are better)",
+        ("model", "parameters", "log-likelihood", "AIC", "BIC"),
+        rows,
+        (1, 2, 3, 4),
+    )
 
 
 def optimum_table(results: xr.DataTree) -> Table | None:
@@ -189,16 +258,31 @@ def optimum_table(results: xr.DataTree) -> Table | None:
         return None
     estimate = results["estimate"].to_dataset()
     columns: dict[str, list[str]] = {}
-    for name, values in ((str(k), v) for k, v in estimate.data_vars.items() if str(k).startswith("optimum") and v.dims[:1] == ("start",)):
+    for name, values in (
+        (str(k), v)
+        for k, v in estimate.data_vars.items()
+        if str(k).startswith("optimum") and v.dims[:1] == ("start",)
+    ):
         if values.dims == ("start", "parameter") and name == "optimum":
             for k, parameter in enumerate(values["parameter"].to_numpy()):
                 columns[str(parameter)] = [as_number(float(x)) for x in values.to_numpy()[:, k]]
         elif values.dims == ("start",):
-            columns[name.removeprefix("optimum_").replace("_", " ")] = [_optimum_cell(name, x) for x in values.to_numpy()]
-    height = next(estimate[n].to_numpy() for n in ("optimum_log_posterior", "optimum_log_likelihood") if n in estimate)
+            columns[name.removeprefix("optimum_").replace("_", " ")] = [
+                _optimum_cell(name, x) for x in values.to_numpy()
+            ]
+    height = next(
+        estimate[n].to_numpy()
+        for n in ("optimum_log_posterior", "optimum_log_likelihood")
+        if n in estimate
+    )
     order = np.argsort(-np.nan_to_num(height.astype(float), nan=-np.inf), kind="stable")
     rows = [(str(k + 1), *(cells[j] for cells in columns.values())) for k, j in enumerate(order)]
-    return Table("Optimum met from each start, best first", ("", *columns), rows, tuple(range(1, len(columns) + 1)))
+    return Table(
+        "Optimum met from each start, best first",
+        ("", *columns),
+        rows,
+        tuple(range(1, len(columns) + 1)),
+    )
 
 
 def _optimum_cell(name: str, value: Any) -> str:
@@ -217,27 +301,40 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
         tail = ""
         if len(starts):
             same = int(np.sum(starts.max() - starts <= 0.1))
-            tail = f"; {same} of {len(starts)} starts met the best optimum" if len(starts) > 1 else "; one start"
+            tail = (
+                f"; {same} of {len(starts)} starts met the best optimum"
+                if len(starts) > 1
+                else "; one start"
+            )
         if "gradient_evaluations" in attrs:
             tail += f" ({as_count(float(attrs['gradient_evaluations']))} gradient evaluations)"
         said.append(f"The optimiser {word}{tail}.")
     k = facts.pareto_k(results)
     if k is not None:
         verdict = "good" if k <= 0.5 else "usable" if k <= 0.7 else "not reliable"
-        said.append(f"Pareto k-hat of the importance weights: {k:.2f} ({verdict}; below 0.7 is wanted).")
+        said.append(
+            f"Pareto k-hat of the importance weights: {k:.2f} ({verdict}; below 0.7 is wanted)."
+        )
     r_hat, ess = facts.mixing(results)
     if r_hat is not None:
         said.append(f"Largest R-hat: {r_hat:.3f} (below 1.01 is wanted).")
     if ess is not None:
         said.append(f"Smallest effective sample size: {as_count(ess)} (over 400 is wanted).")
     if "sample_stats" in results.children and "diverging" in results["sample_stats"].data_vars:
-        said.append(f"Divergences: {as_count(facts.number_of_divergences(results))} (none is wanted).")
-    blocks, effective = facts.number_of_blocks(results, data), facts.effective_variants(results, data)
+        said.append(
+            f"Divergences: {as_count(facts.number_of_divergences(results))} (none is wanted)."
+        )
+    blocks, effective = (
+        facts.number_of_blocks(results, data),
+        facts.effective_variants(results, data),
+    )
     if blocks is not None:
         said.append(f"LD blocks, the independent units: {as_count(blocks)}.")
     if effective is not None:
         said.append(f"Effective number of variants (sum of weights): {as_count(effective)}.")
-    rule = data_attributes(results).get("weights") or (data.attrs.get("weights") if data is not None else None)
+    rule = data_attributes(results).get("weights") or (
+        data.attrs.get("weights") if data is not None else None
+    )
     if rule:
         said.append(f"Weights: {_plain(rule)}.")
     if data is not None:
@@ -264,17 +361,36 @@ def input_table(results: xr.DataTree) -> Table:
     """Every file that went in, with its SHA-256."""
     attrs = data_attributes(results)
     rows = []
-    for one in facts.of_trait(read_json(attrs.get("sumstats"), []), results.attrs.get("trait")):
-        kept = f"{as_count(one['rows_kept'])} of {as_count(one['rows_read'])} rows kept" if {"rows_kept", "rows_read"} <= one.keys() else ""
-        facts_ = [one.get("format"), one.get("build"), kept, f"N: {one['n_definition']}" if one.get("n_definition") else ""]
-        rows.append((f"summary statistics{_of(one)}", str(one.get("source", "")), "; ".join(str(f) for f in facts_ if f), str(one.get("sha256", ""))))
+    for one in of_trait(read_json(attrs.get("sumstats"), []), results.attrs.get("trait")):
+        kept = (
+            f"{as_count(one['rows_kept'])} of {as_count(one['rows_read'])} rows kept"
+            if {"rows_kept", "rows_read"} <= one.keys()
+            else ""
+        )
+        facts_ = [
+            one.get("format"),
+            one.get("build"),
+            kept,
+            f"N: {one['n_definition']}" if one.get("n_definition") else "",
+        ]
+        rows.append(
+            (
+                f"summary statistics{_of(one)}",
+                str(one.get("source", "")),
+                "; ".join(str(f) for f in facts_ if f),
+                str(one.get("sha256", "")),
+            )
+        )
     reference = read_json(attrs.get("reference"), {})
     sources = read_json(reference.get("sources"), reference.get("sources") or [])
     about = ", ".join(
         text
         for key, text in (
             ("samples", f"{_plain(reference.get('samples'))} samples"),
-            ("window", f"window {_plain(reference.get('window'))} {reference.get('window_unit', '')}".rstrip()),
+            (
+                "window",
+                f"window {_plain(reference.get('window'))} {reference.get('window_unit', '')}".rstrip(),
+            ),
             ("r2_rule", f"{reference.get('r2_rule')} r2"),
             ("r2_cutoff", f"cut-off {_plain(reference.get('r2_cutoff'))}"),
         )
@@ -283,7 +399,14 @@ def input_table(results: xr.DataTree) -> Table:
     for name, digest in _sources(sources):
         rows.append(("LD reference", name, about, digest))
     if reference and not sources:
-        rows.append(("LD reference", str(reference.get("source", "")), about, str(reference.get("sha256", ""))))
+        rows.append(
+            (
+                "LD reference",
+                str(reference.get("source", "")),
+                about,
+                str(reference.get("sha256", "")),
+            )
+        )
     return Table("Inputs", ("role", "file", "about", "SHA-256"), rows)
 
 
@@ -292,7 +415,9 @@ def _of(one: dict[str, Any]) -> str:
 
 
 def _sources(sources: Any) -> list[tuple[str, str]]:
-    """(file, sha256) of each source: of a record or list of records, or of a mapping of file to digest, by chromosome or not."""
+    """(file, sha256) of each source: of a record or list of records, or of a mapping of file to
+    digest, by chromosome or not.
+    """
     if isinstance(sources, list):
         return [pair for one in sources for pair in _sources(one)]
     if not isinstance(sources, dict):
@@ -310,21 +435,33 @@ def _sources(sources: Any) -> list[tuple[str, str]]:
 
 
 def filter_table(results: xr.DataTree) -> Table:
-    """Every filter in its order with the number of variants that it removed: of reading, then of aligning."""
+    """Every filter in its order with the number of variants that it removed: of reading, then of
+    aligning.
+    """
     attrs = data_attributes(results)
     rows = []
     trait = results.attrs.get("trait")
-    for one in facts.of_trait(read_json(attrs.get("sumstats"), []), trait):
+    for one in of_trait(read_json(attrs.get("sumstats"), []), trait):
         stage = f"reading {one.get('source', 'summary statistics')}"
         if "rows_read" in one:
             rows.append((stage, "rows in the file", as_count(one["rows_read"])))
-        rows += [(stage, f"− {_words(name)}", as_count(count)) for name, count in read_json(one.get("filters"), {}).items()]
+        rows += [
+            (stage, f"− {_words(name)}", as_count(count))
+            for name, count in read_json(one.get("filters"), {}).items()
+        ]
         if "rows_kept" in one:
             rows.append((stage, "= kept", as_count(one["rows_kept"])))
     overlap = read_json(attrs.get("overlap"), {})
-    for counts in [*facts.of_trait(overlap.get("traits", []), trait), overlap]:
-        rows += [("aligning with the reference", _words(name), as_count(n)) for name, n in counts.items() if type(n) is int]
-    rows += [("aligning with the reference", f"− {_words(name)}", as_count(count)) for name, count in read_json(attrs.get("filters"), {}).items()]
+    for counts in [*of_trait(overlap.get("traits", []), trait), overlap]:
+        rows += [
+            ("aligning with the reference", _words(name), as_count(n))
+            for name, n in counts.items()
+            if type(n) is int
+        ]
+    rows += [
+        ("aligning with the reference", f"− {_words(name)}", as_count(count))
+        for name, count in read_json(attrs.get("filters"), {}).items()
+    ]
     return Table("Variants removed by each filter", ("step", "filter", "variants"), rows, (2,))
 
 
@@ -350,13 +487,27 @@ def settings_table(results: xr.DataTree) -> Table:
         ("weights", _plain(d["weights"]) if "weights" in d else None),
         ("seed of the weights", d.get("seed")),
         ("reference variants", as_count(d["n_reference"]) if "n_reference" in d else None),
-        ("sum of their heterozygosities", as_count(h_total[0]) if h_total.size == 1 and s in (None, 0.0) and np.isfinite(h_total[0]) else None),
-        ("S (effect variance by heterozygosity to the power S)", f"{s:g}" if isinstance(s, float) and s else s or None),
+        (
+            "sum of their heterozygosities",
+            as_count(h_total[0])
+            if h_total.size == 1 and s in (None, 0.0) and np.isfinite(h_total[0])
+            else None,
+        ),
+        (
+            "S (effect variance by heterozygosity to the power S)",
+            f"{s:g}" if isinstance(s, float) and s else s or None,
+        ),
     ]
-    return Table("Settings", ("setting", "value"), [(name, str(value)) for name, value in pairs if value not in (None, "")])
+    return Table(
+        "Settings",
+        ("setting", "value"),
+        [(name, str(value)) for name, value in pairs if value not in (None, "")],
+    )
 
 
 def version_table(results: xr.DataTree) -> Table:
     """Programs that made the fit, and their versions."""
     versions = read_json(results.attrs.get("versions"), {})
-    return Table("Versions", ("program", "version"), [(str(k), str(v)) for k, v in versions.items()])
+    return Table(
+        "Versions", ("program", "version"), [(str(k), str(v)) for k, v in versions.items()]
+    )

@@ -1,6 +1,8 @@
-"""When an estimate should not be trusted: one rule a function, each a sentence and what to do about it.
+"""When an estimate should not be trusted: one rule a function, each a sentence and what to do about
+it.
 
-The rules look at a fit (and at its GwasData where given) and change nothing. Thresholds stand at the top, with where they come from.
+The rules look at a fit (and at its GwasData where given) and change nothing. Thresholds stand at
+the top, with where they come from.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesmixer.inference.heritability import read
-from bayesmixer.inference.identity import data_of_fit
+from bayesmixer.identity import check_results, data_of_fit
 from bayesmixer.io.plausible import HARDLY, NO_POWER
+from bayesmixer.mixer.cards import INFLATION
+from bayesmixer.mixer.heritability import read
+from bayesmixer.mixer.prediction import read_json
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.facts import (
-    INFLATION,
     by_component,
     chromosomes_used,
     effective_variants,
@@ -31,10 +34,12 @@ from bayesmixer.reporting.facts import (
     pareto_k,
     share_of_prior_sd,
 )
-from bayesmixer.reporting.load import check_results
-from bayesmixer.reporting.prediction import read_json
-from bayesmixer.reporting.style import INTERVAL, TAILS, as_count, as_interval, as_number
-from bayesmixer.reporting.trust_data import dominant_loci, impossible_heritability, warnings_of_alignment
+from bayesmixer.reporting.trust_data import (
+    dominant_loci,
+    impossible_heritability,
+    warnings_of_alignment,
+)
+from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
 
 Severity = Literal["stop", "caution", "note"]
 SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")
@@ -79,7 +84,8 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
     Returns
     -------
     list of Finding
-        (severity, sentence, remedy), gravest first: "stop" (do not use the estimate), "caution", "note". Empty where no rule objects.
+        (severity, sentence, remedy), gravest first: "stop" (do not use the estimate), "caution",
+        "note". Empty where no rule objects.
 
     Raises
     ------
@@ -87,12 +93,22 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
         `results` is no fit, or `data` are not those that were fitted.
     """
     results = check_results(results)
-    return sorted(rules(results, None if data is None else data_of_fit(results, data)), key=lambda f: SEVERITIES.index(f.severity))
+    return sorted(
+        rules(results, None if data is None else data_of_fit(results, data)),
+        key=lambda f: SEVERITIES.index(f.severity),
+    )
 
 
 def rules(results: xr.DataTree, data: xr.Dataset | None, checked: bool = False) -> list[Finding]:
-    """What each rule says, in their order; `data` of the fitted trait, known to be the fit's; `checked`: without what `check` tests itself."""
-    return [Finding(*finding) for rule in RULES if not (checked and rule in CHECKED) for finding in rule(results, data)]
+    """What each rule says, in their order; `data` of the fitted trait, known to be the fit's;
+    `checked`: without what `check` tests itself.
+    """
+    return [
+        Finding(*finding)
+        for rule in RULES
+        if not (checked and rule in CHECKED)
+        for finding in rule(results, data)
+    ]
 
 
 def in_two(words: str) -> tuple[str, str]:
@@ -108,9 +124,18 @@ def few_chromosomes(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[F
         return
     remedy = "Fit all autosomes; the h2 of a part is that part's only, and pi may differ elsewhere."
     if len(chromosomes) == 1:
-        yield Finding("stop", f"Only chromosome {chromosomes[0]} was used: one chromosome is too little for a statement about a trait.", remedy)
+        yield Finding(
+            "stop",
+            f"Only chromosome {chromosomes[0]} was used: one chromosome is too little for a "
+            "statement about a trait.",
+            remedy,
+        )
     else:
-        yield Finding("caution", f"Only {len(chromosomes)} chromosomes were used ({', '.join(chromosomes)}).", remedy)
+        yield Finding(
+            "caution",
+            f"Only {len(chromosomes)} chromosomes were used ({', '.join(chromosomes)}).",
+            remedy,
+        )
 
 
 def few_blocks(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -119,7 +144,8 @@ def few_blocks(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Findin
     if blocks is not None and blocks < FEW_BLOCKS:
         yield Finding(
             "caution",
-            f"The data span {as_count(blocks)} LD blocks; standard errors and comparisons over blocks need about {FEW_BLOCKS}.",
+            f"The data span {as_count(blocks)} LD blocks; standard errors and comparisons over "
+            f"blocks need about {FEW_BLOCKS}.",
             "Use more of the genome, or read the intervals as too narrow.",
         )
 
@@ -131,8 +157,10 @@ def few_variants(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Find
         return
     yield Finding(
         "stop" if effective < TOO_FEW_EFFECTIVE_VARIANTS else "caution",
-        f"The weights of all variants sum to {as_count(effective)}, where {as_count(FEW_EFFECTIVE_VARIANTS)} or more are wanted.",
-        "Use more variants (the filters' counts say where they went), such as all HapMap3 variants, imputed where not genotyped.",
+        f"The weights of all variants sum to {as_count(effective)}, where "
+        f"{as_count(FEW_EFFECTIVE_VARIANTS)} or more are wanted.",
+        "Use more variants (the filters' counts say where they went), such as all HapMap3 "
+        "variants, imputed where not genotyped.",
     )
 
 
@@ -150,7 +178,9 @@ def low_power(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
 
 
 def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """Variants measured in part of the studies of a meta-analysis have other errors, and often other quality."""
+    """Variants measured in part of the studies of a meta-analysis have other errors, and often
+    other quality.
+    """
     if data is None:
         return
     n = np.asarray(evaluated(data)["n"], dtype=float)
@@ -158,20 +188,31 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     if low > UNEQUAL_N:
         yield Finding(
             "note",
-            f"{low:.0%} of the variants have a sample size below two thirds of the 90th percentile ({as_count(float(np.quantile(n, 0.9)))}): "
+            f"{low:.0%} of the variants have a sample size below two thirds of the 90th "
+            f"percentile ({as_count(float(np.quantile(n, 0.9)))}): "
             "each counts with its own, which is right if the column N is.",
-            "Run check (bm.check), which tells whether z-scores and N agree; keep all variants where it flags nothing by N.",
+            "Run check (bm.check), which tells whether z-scores and N agree; keep all variants "
+            "where it flags nothing by N.",
         )
 
 
 def heritability_near_zero(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """Nothing can be said of the effects of a trait that shows no heritability: the test of h2 = 0 says so, not the posterior's shape."""
+    """Nothing can be said of the effects of a trait that shows no heritability: the test of h2 = 0
+    says so, not the posterior's shape.
+    """
     if (sentence := no_heritability(results)) is not None:
-        yield Finding("stop", sentence, "Use a larger study; read neither h2 (but for its limit) nor the polygenicity of this fit.")
+        yield Finding(
+            "stop",
+            sentence,
+            "Use a larger study; read neither h2 (but for its limit) nor the polygenicity of "
+            "this fit.",
+        )
 
 
 def no_heritability(results: xr.DataTree) -> str | None:
-    """The sentence where h2 may be zero, by the test, or by the posterior of a fit that holds none."""
+    """The sentence where h2 may be zero, by the test, or by the posterior of a fit that holds
+    none.
+    """
     test = read(results)
     if test is not None:
         return None if test.seen else test.sentence
@@ -179,8 +220,13 @@ def no_heritability(results: xr.DataTree) -> str | None:
         return None
     h2 = np.asarray(results["posterior"]["h2"], dtype=float).ravel()
     low, high = np.quantile(h2, TAILS)
-    if len(h2) > 1 and h2.mean() < FEW_SD * h2.std():  # no absolute bound: the h2 of one chromosome is small and well known
-        return f"The heritability cannot be told from zero ({INTERVAL:.0%} interval {as_interval(low, high)})."
+    if (
+        len(h2) > 1 and h2.mean() < FEW_SD * h2.std()
+    ):  # no absolute bound: the h2 of one chromosome is small and well known
+        return (
+            f"The heritability cannot be told from zero ({INTERVAL:.0%} interval "
+            f"{as_interval(low, high)})."
+        )
     return None
 
 
@@ -196,41 +242,60 @@ def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Ite
     if ends[0] > most:
         yield Finding(
             "caution" if value <= VERY_INFLATED else "stop",
-            f"{shown}, above {most}: variance that no causal variant explains (stratification, relatedness, or LD missing from the panel).",
-            "Check the study's covariates and that panel and study have the same ancestry; do not drop weak LD when building the reference.",
+            f"{shown}, above {most}: variance that no causal variant explains (stratification, "
+            "relatedness, or LD missing from the panel).",
+            "Check the study's covariates and that panel and study have the same ancestry; do "
+            "not drop weak LD when building the reference.",
         )
     elif ends[1] < least:
         yield Finding(
             "caution",
             f"{shown}, below {least}: z-scores vary less than chance alone makes them.",
-            "Look for genomic control in the study, standard errors that are too large, or an N that is too small.",
+            "Look for genomic control in the study, standard errors that are too large, or an "
+            "N that is too small.",
         )
 
 
 def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """The mixture must beat the infinitesimal model before its polygenicity means anything."""
     posterior = results["posterior"]
-    if "pi" not in posterior or float(posterior["pi"].std()) == 0 or no_heritability(results) is not None:
+    if (
+        "pi" not in posterior
+        or float(posterior["pi"].std()) == 0
+        or no_heritability(results) is not None
+    ):
         return
     remedy = "Report h2 only; polygenicity, n_causal and n90 need a larger study."
     bic, reference = (estimate_number(results, name) for name in ("bic", "bic_infinitesimal"))
     if bic is not None and reference is not None and reference <= bic:
-        yield Finding("stop", f"BIC prefers the infinitesimal model (by {bic - reference:.1f}): the polygenicity is not identified.", remedy)
+        yield Finding(
+            "stop",
+            f"BIC prefers the infinitesimal model (by {bic - reference:.1f}): the polygenicity "
+            "is not identified.",
+            remedy,
+        )
     for label, pi in by_component(posterior.to_dataset()["pi"]):
         low, high = np.quantile(pi, TAILS)
         if high > WIDE_PI * low:
-            yield Finding("caution", f"The interval of pi{label} spans a factor of {as_number(high / low)} ({as_interval(low, high)}).", remedy)
+            yield Finding(
+                "caution",
+                f"The interval of pi{label} spans a factor of {as_number(high / low)} "
+                f"({as_interval(low, high)}).",
+                remedy,
+            )
         elif high > NEARLY_INFINITESIMAL:
             yield Finding(
                 "caution",
-                f"The interval of pi{label} reaches {as_number(high)}, where the mixture can hardly be told from the infinitesimal model.",
+                f"The interval of pi{label} reaches {as_number(high)}, where the mixture can "
+                "hardly be told from the infinitesimal model.",
                 remedy,
             )
     share = share_of_prior_sd(results)
     if share is not None and share > PRIOR_SHARE:
         yield Finding(
             "caution",
-            f"The posterior of pi is close to its prior (its spread on the logit scale is {share:.0%} of the prior's): the data say little about it.",
+            "The posterior of pi is close to its prior (its spread on the logit scale is "
+            f"{share:.0%} of the prior's): the data say little about it.",
             remedy,
         )
 
@@ -244,14 +309,16 @@ def another_model(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Fin
     if model == "infinitesimal" and one < bic:
         yield Finding(
             "caution",
-            f"BIC prefers a mixture to the infinitesimal model (by {bic - one:,.1f}): part of the variants has no effect, and h2 and its error rest "
+            f"BIC prefers a mixture to the infinitesimal model (by {bic - one:,.1f}): part of "
+            "the variants has no effect, and h2 and its error rest "
             "on a wrong distribution of effects.",
             "Fit univariate_mixer, and compare h2.",
         )
     if model == "two_component_mixer" and one <= bic:
         yield Finding(
             "stop",
-            f"BIC prefers one component (by {bic - one:,.1f}): a second scale of effects is not identified.",
+            f"BIC prefers one component (by {bic - one:,.1f}): a second scale of effects is "
+            "not identified.",
             "Fit univariate_mixer, and report it in place of this fit.",
         )
 
@@ -271,7 +338,8 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     if at_bound:
         yield Finding(
             "stop",
-            f"The estimate lies at the edge of what is searched ({', '.join(map(str, at_bound))}): it is no maximum.",
+            "The estimate lies at the edge of what is searched "
+            f"({', '.join(map(str, at_bound))}): it is no maximum.",
             "Look at the profile, and at the fit of the infinitesimal model.",
         )
     heights = optimum_heights(results)
@@ -282,8 +350,10 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
             nearest = float(behind[behind > 0.1].min())
             yield Finding(
                 "caution" if nearest < 5 else "note",
-                f"{others} of {len(heights)} starts ended in another optimum, {as_number(nearest)} or more below the best.",
-                "Compare the optima (the report has a table of them); where they are close, use method 'nuts'.",
+                f"{others} of {len(heights)} starts ended in another optimum, "
+                f"{as_number(nearest)} or more below the best.",
+                "Compare the optima (the report has a table of them); where they are close, "
+                "use method 'nuts'.",
             )
 
 
@@ -291,13 +361,24 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """Draws must come from the posterior, and be enough."""
     k = pareto_k(results)
     if k is not None and k > HIGH_PARETO_K:
-        what = "the bins are" if results.attrs.get("method") == "binned" else "the Laplace approximation is"
+        what = (
+            "the bins are"
+            if results.attrs.get("method") == "binned"
+            else "the Laplace approximation is"
+        )
         yield Finding(
-            "stop", f"The Pareto k-hat of the importance weights is {k:.2f}, above {HIGH_PARETO_K}: {what} too far off.", "Fit with method 'nuts'."
+            "stop",
+            f"The Pareto k-hat of the importance weights is {k:.2f}, above {HIGH_PARETO_K}: "
+            f"{what} too far off.",
+            "Fit with method 'nuts'.",
         )
     divergences = number_of_divergences(results)
     if divergences:
-        yield Finding("caution", f"NUTS met {as_count(divergences)} divergences.", "Fit with target_accept=0.95, or tune=1000.")
+        yield Finding(
+            "caution",
+            f"NUTS met {as_count(divergences)} divergences.",
+            "Fit with target_accept=0.95, or tune=1000.",
+        )
     r_hat, ess = mixing(results)
     if r_hat is not None and r_hat > HIGH_R_HAT:
         yield Finding(
@@ -308,12 +389,17 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     if ess is not None and ess < LOW_ESS:
         yield Finding(
             "caution",
-            f"The smallest effective sample size is {as_count(ess)}, below {LOW_ESS}: the ends of the intervals are rough.",
+            f"The smallest effective sample size is {as_count(ess)}, below {LOW_ESS}: the ends "
+            "of the intervals are rough.",
             "Fit with more draws (draws=).",
         )
     posterior = results["posterior"]
     if posterior.sizes["chain"] * posterior.sizes["draw"] == 1:
-        yield Finding("note", "The posterior holds one draw: there are no intervals.", "Fit with method 'laplace' or 'nuts'.")
+        yield Finding(
+            "note",
+            "The posterior holds one draw: there are no intervals.",
+            "Fit with method 'laplace' or 'nuts'.",
+        )
 
 
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -322,21 +408,27 @@ def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[
         for concern in read_json(results["calibration"].attrs.get("concerns"), []):
             sentence, remedy = in_two(concern)
             shown = sentence if sentence[:2].isupper() else sentence[0].lower() + sentence[1:]
-            yield Finding("caution", f"The calibration of the intervals is uncertain: {shown}", remedy)
+            yield Finding(
+                "caution", f"The calibration of the intervals is uncertain: {shown}", remedy
+            )
         return
     errors = block_standard_errors(results)
-    ratio = {name: error / sd for name, (error, sd) in errors.items() if name in ("h2", "pi", "sigma2_0")}
+    ratio = {
+        name: error / sd for name, (error, sd) in errors.items() if name in ("h2", "pi", "sigma2_0")
+    }
     if ratio and max(ratio.values()) > NARROW:
         words = ", ".join(f"{name} {value:.1f}" for name, value in ratio.items())
         yield Finding(
             "caution",
-            f"The intervals are too narrow: the standard error over LD blocks is larger than the posterior's (ratio: {words}).",
+            "The intervals are too narrow: the standard error over LD blocks is larger than "
+            f"the posterior's (ratio: {words}).",
             "Widen the intervals by that ratio; the table of parameters shows both errors.",
         )
     elif not ratio:
         yield Finding(
             "note",
-            "The intervals are those of a weighted pseudo-likelihood, not checked against the variation between LD blocks; they may be too narrow.",
+            "The intervals are those of a weighted pseudo-likelihood, not checked against the "
+            "variation between LD blocks; they may be too narrow.",
             "Fit with calibrate=True (the default).",
         )
 

@@ -1,4 +1,6 @@
-"""The verdict on a fit: what the rules of trust and the flags of `check` say together, in one sentence and a list of findings."""
+"""The verdict on a fit: what the rules of trust and the flags of `check` say together, in one
+sentence and a list of findings.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,10 @@ from typing import Any
 
 import xarray as xr
 
+from bayesmixer.checks.check import Check, check
 from bayesmixer.errors import InputError
-from bayesmixer.inference.identity import JUDGES, data_of_fit
-from bayesmixer.reporting.check import Check, check
-from bayesmixer.reporting.load import check_results
-from bayesmixer.reporting.prediction import read_json
+from bayesmixer.identity import JUDGES, check_results, data_of_fit
+from bayesmixer.mixer.prediction import read_json
 from bayesmixer.reporting.trust import SEVERITIES, VERY_INFLATED, Finding, Severity, in_two, rules
 
 WORDS = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
@@ -48,17 +49,31 @@ class Verdict:
         count = {s: sum(f.severity == s for f in self.findings) for s in SEVERITIES}
         if count["stop"]:
             verb = "is" if count["stop"] == 1 else "are"
-            return f"Do not rely on this estimate: {count['stop']} of the findings below {verb} grave."
+            return (
+                f"Do not rely on this estimate: {count['stop']} of the findings below {verb} grave."
+            )
         if count["caution"]:
-            return f"Read this estimate with the {'caution' if count['caution'] == 1 else 'cautions'} below."
-        notes = "" if not count["note"] else f"; see the {'note' if count['note'] == 1 else 'notes'} below"
+            return (
+                f"Read this estimate with the {'caution' if count['caution'] == 1 else 'cautions'} "
+                "below."
+            )
+        notes = (
+            ""
+            if not count["note"]
+            else f"; see the {'note' if count['note'] == 1 else 'notes'} below"
+        )
         if self.checked:
             return f"No rule speaks against this estimate, and the data fit the model{notes}."
-        return f"No rule speaks against this estimate; whether the data fit the model was not checked{notes}."
+        return (
+            "No rule speaks against this estimate; whether the data fit the model was not "
+            f"checked{notes}."
+        )
 
     def __str__(self) -> str:
         """The sentence, and a line a finding with what to do."""
-        lines = [f"- {WORDS[f.severity]}: {f.sentence} What to do: {f.remedy}" for f in self.findings]
+        lines = [
+            f"- {WORDS[f.severity]}: {f.sentence} What to do: {f.remedy}" for f in self.findings
+        ]
         return "\n".join([f"Verdict: {self.sentence}", *lines])
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,11 +87,15 @@ class Verdict:
         }
 
     def store(self, results: xr.DataTree) -> None:
-        """Write the verdict into `results.attrs["verdict"]`, in place; it is saved and loaded with the fit."""
+        """Write the verdict into `results.attrs["verdict"]`, in place; it is saved and loaded with
+        the fit.
+        """
         results.attrs["verdict"] = json.dumps(self.as_dict())
 
 
-def verdict(results: xr.DataTree, data: xr.Dataset | None = None, *, progress: bool | None = None) -> Verdict:
+def verdict(
+    results: xr.DataTree, data: xr.Dataset | None = None, *, progress: bool | None = None
+) -> Verdict:
     """How far to trust a fit.
 
     Parameters
@@ -84,8 +103,9 @@ def verdict(results: xr.DataTree, data: xr.Dataset | None = None, *, progress: b
     results
         What `bayesmixer.fit` or `bayesmixer.load` returned.
     data
-        The GwasData it was made with: the verdict is then made anew, and `check` is run for it. Without, the one that the fit holds is
-        returned: by the rules alone, unless one by `check` was stored (`Verdict.store`).
+        The GwasData it was made with: the verdict is then made anew, and `check` is run for it.
+        Without, the one that the fit holds is returned: by the rules alone, unless one by `check`
+        was stored (`Verdict.store`).
     progress
         Progress bar of `check`; None shows it on a terminal.
 
@@ -117,7 +137,11 @@ def stored(results: xr.DataTree) -> Verdict | None:
     kept = read_json(results.attrs.get("verdict"), None)
     if not isinstance(kept, dict):
         return None
-    return Verdict(tuple(Finding(**f) for f in kept["findings"]), bool(kept["checked"]), bool(kept["with_data"]))
+    return Verdict(
+        tuple(Finding(**f) for f in kept["findings"]),
+        bool(kept["checked"]),
+        bool(kept["with_data"]),
+    )
 
 
 def by_rules(results: xr.DataTree, data: xr.Dataset | None) -> Verdict:
@@ -136,12 +160,17 @@ JUDGES[:] = [judge]
 def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:
     """The verdict of the rules and of a check of the same data."""
     flagged = found.table[found.table["flagged"]]
-    said = [Finding(_severity(str(name), results), *in_two(str(row["in_words"]))) for name, row in flagged.iterrows()]
+    said = [
+        Finding(_severity(str(name), results), *in_two(str(row["in_words"])))
+        for name, row in flagged.iterrows()
+    ]
     return Verdict(_sorted([*rules(results, data, checked=True), *said]), True, True)
 
 
 def _severity(row: str, results: xr.DataTree) -> Severity:
-    """Of a flagged row of `check`: how much the prior counts is no misfit; inflation is grave where the rule, silent beside `check`, would have it so."""
+    """Of a flagged row of `check`: how much the prior counts is no misfit; inflation is grave where
+    the rule, silent beside `check`, would have it so.
+    """
     grave = row == "inflation" and float(results["posterior"]["sigma2_0"].mean()) > VERY_INFLATED
     return "note" if row == "prior" else "stop" if grave else "caution"
 

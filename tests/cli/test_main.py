@@ -1,4 +1,6 @@
-"""The command line as a user meets it: exit codes, one-line messages, quick help, nothing half-written."""
+"""The command line as a user meets it: exit codes, one-line messages, quick help, nothing
+half-written.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,33 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("numpy", "pandas", "polars", "xarray", "scipy", "numba", "pytensor", "pymc", "arviz", "nutpie", "jax", "matplotlib", "zarr", "bed_reader")
+HEAVY = (
+    "numpy",
+    "pandas",
+    "polars",
+    "xarray",
+    "scipy",
+    "numba",
+    "pytensor",
+    "pymc",
+    "arviz",
+    "nutpie",
+    "jax",
+    "matplotlib",
+    "zarr",
+    "bed_reader",
+)
 
 
 def bayesmixer(*words: str, cwd: Path, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "bayesmixer", *words], cwd=cwd, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
+    return subprocess.run(
+        [sys.executable, "-m", "bayesmixer", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
+    )  # type: ignore[call-overload, no-any-return]
 
 
 def verbs() -> list[list[str]]:
@@ -27,18 +51,25 @@ def verbs() -> list[list[str]]:
 
     found = []
     for name, command in get_command(app).commands.items():
-        found += [[name, sub] for sub in command.commands] if hasattr(command, "commands") else [[name]]
+        found += (
+            [[name, sub] for sub in command.commands] if hasattr(command, "commands") else [[name]]
+        )
     return found
 
 
 def test_importing_the_command_line_loads_no_heavy_module() -> None:
-    code = f"import sys; import bayesmixer.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
+    code = (
+        f"import sys; import bayesmixer.cli.main; print([m for m in {HEAVY} if m in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
 
 def test_importing_bayesmixer_loads_no_heavy_module() -> None:
-    code = f"import sys; import bayesmixer as bm; dir(bm); print([m for m in {HEAVY} if m in sys.modules])"
+    code = (
+        f"import sys; import bayesmixer as bm; dir(bm); print([m for m in {HEAVY} if m in "
+        "sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
@@ -67,14 +98,22 @@ for words in {[[], ["fit"], ["ld"], *verbs()]}:
     pages[" ".join(words)] = page.read()
 json.dump(pages, sys.stdout)
 """
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"})
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
+    )
     assert out.stderr == ""
     return dict(json.loads(out.stdout))
 
 
 @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
 def test_help_of_each_verb_has_an_example_of_itself(verb: list[str], pages: dict[str, str]) -> None:
-    assert f"bayesmixer {' '.join(verb)}" in pages[" ".join(verb)].split("Usage:")[1].split("\n", 1)[1]
+    assert (
+        f"bayesmixer {' '.join(verb)}" in pages[" ".join(verb)].split("Usage:")[1].split("\n", 1)[1]
+    )
 
 
 def test_help_fits_80_columns_and_cuts_no_word(pages: dict[str, str]) -> None:
@@ -92,7 +131,9 @@ def test_the_list_of_verbs_describes_each_in_full(pages: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
-def test_every_verb_can_be_quiet_bounded_and_told_to_replace(verb: list[str], pages: dict[str, str]) -> None:
+def test_every_verb_can_be_quiet_bounded_and_told_to_replace(
+    verb: list[str], pages: dict[str, str]
+) -> None:
     wanted = {"--quiet", "--threads", "--force"}
     assert wanted <= set(re.findall(r"--[a-z-]+", pages[" ".join(verb)]))
 
@@ -142,7 +183,9 @@ BAD = {
 
 
 @pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD.keys())
-def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(words: list[str], message: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(
+    words: list[str], message: str, tmp_path: Path
+) -> None:
     out = bayesmixer(*words, cwd=tmp_path)
     assert out.returncode == 2, out.stderr
     assert out.stderr.count("\n") == 1, out.stderr
@@ -163,7 +206,9 @@ def trial() -> None:
     {body}
 main(["trial"])
 """
-    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=60
+    )
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(tmp_path: Path) -> None:
@@ -180,13 +225,25 @@ def test_the_same_warning_is_shown_once(tmp_path: Path) -> None:
 
 
 def test_a_character_that_the_terminal_lacks_is_no_traceback(tmp_path: Path) -> None:
-    code = "from bayesmixer.cli.main import main, app\napp.command('trial')(lambda: print('k\u0302 \u2264 0.7'))\nmain(['trial'])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, cwd=tmp_path)
+    code = (
+        "from bayesmixer.cli.main import main, app\napp.command('trial')(lambda: print('k\u0302 "
+        "\u2264 0.7'))\nmain(['trial'])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+    )
     assert (out.returncode, out.stdout, out.stderr) == (0, b"k\\u0302 \\u2264 0.7\n", b"")
 
 
 def test_completion_of_a_shell_knows_the_verbs(tmp_path: Path) -> None:
-    env = os.environ | {"_BAYESMIXER_COMPLETE": "complete_bash", "COMP_WORDS": "bayesmixer com", "COMP_CWORD": "1"}
+    env = os.environ | {
+        "_BAYESMIXER_COMPLETE": "complete_bash",
+        "COMP_WORDS": "bayesmixer com",
+        "COMP_CWORD": "1",
+    }
     assert bayesmixer(cwd=tmp_path, env=env).stdout.split() == ["compare"]
     assert "--show-completion" in bayesmixer("--help", cwd=tmp_path).stdout
 
@@ -209,7 +266,11 @@ main(["trial", "--threads", "1"])
 
 
 def test_a_data_warning_is_one_line_and_others_are_silent(tmp_path: Path) -> None:
-    out = _main_with("warnings.warn('two\\nlines', DataWarning); warnings.warn('old', FutureWarning); print('done')", tmp_path)
+    out = _main_with(
+        "warnings.warn('two\\nlines', DataWarning); warnings.warn('old', FutureWarning); "
+        "print('done')",
+        tmp_path,
+    )
     assert (out.returncode, out.stdout, out.stderr) == (0, "done\n", "warning: two lines\n")
 
 

@@ -24,7 +24,9 @@ def munge(*words: object) -> int:
     return int(caught.value.code or 0)
 
 
-def test_sumstats_gz_has_the_columns_of_ldsc_and_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sumstats_gz_has_the_columns_of_ldsc_and_reads_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "height.sumstats.gz"
     assert munge(plain(tmp_path / "a.txt"), "--out", out, "--trait", "height") == 0
     assert "kept 60 of 60 variants" in capsys.readouterr().out
@@ -52,14 +54,34 @@ def test_parquet_keeps_every_variable_exactly(tmp_path: Path) -> None:
 
 
 def test_provenance_lies_beside_with_hash_counts_and_options(tmp_path: Path) -> None:
-    source = plain(tmp_path / "a.txt", P=["2" if i == 0 else repr(float(x)) for i, x in enumerate(G.p)])
-    assert munge(source, "--out", tmp_path / "b.tsv", "--build", "hg19", "--info-min", "0", "--exclude", "2:100000-101000") == 0
+    source = plain(
+        tmp_path / "a.txt", P=["2" if i == 0 else repr(float(x)) for i, x in enumerate(G.p)]
+    )
+    assert (
+        munge(
+            source,
+            "--out",
+            tmp_path / "b.tsv",
+            "--build",
+            "hg19",
+            "--info-min",
+            "0",
+            "--exclude",
+            "2:100000-101000",
+        )
+        == 0
+    )
     note = json.loads((tmp_path / "b.tsv.json").read_text())
     assert note["sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert note["taken_as_unknown"] == {"p": 1}
     assert note["filters"]["region"] == 2
     assert "info" not in note["filters_skipped"]
-    assert (note["rows_read"], note["rows_kept"], note["build"], note["format"]) == (60, 58, "GRCh37", "table")
+    assert (note["rows_read"], note["rows_kept"], note["build"], note["format"]) == (
+        60,
+        58,
+        "GRCh37",
+        "table",
+    )
     assert note["columns"]["beta"] == "BETA"
     assert note["options"]["exclude"] == ["2:100000-101000"]
     z2 = G.z[2:] ** 2
@@ -72,11 +94,17 @@ def test_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         assert munge(source, "--out", tmp_path / name / "x.sumstats.gz") == 0
-    assert (tmp_path / "one/x.sumstats.gz").read_bytes() == (tmp_path / "two/x.sumstats.gz").read_bytes()
-    assert gzip.decompress((tmp_path / "one/x.sumstats.gz").read_bytes()).startswith(b"SNP\tA1\tA2\tZ\tN\tCHR\tBP\n")
+    assert (tmp_path / "one/x.sumstats.gz").read_bytes() == (
+        tmp_path / "two/x.sumstats.gz"
+    ).read_bytes()
+    assert gzip.decompress((tmp_path / "one/x.sumstats.gz").read_bytes()).startswith(
+        b"SNP\tA1\tA2\tZ\tN\tCHR\tBP\n"
+    )
 
 
-def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_writing_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, out = plain(tmp_path / "a.txt"), tmp_path / "x.sumstats.gz"
     bm.munge(source, out)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -95,7 +123,9 @@ def test_interrupted_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path
 def test_a_file_that_munge_did_not_write_stays(name: str, tmp_path: Path) -> None:
     source = plain(tmp_path / "a.txt")
     (tmp_path / name).write_text("{}")
-    with pytest.raises(bm.InputError, match=r"is not .*munged summary statistics that bayesmixer wrote: it stays"):
+    with pytest.raises(
+        bm.InputError, match=r"is not .*munged summary statistics that bayesmixer wrote: it stays"
+    ):
         bm.munge(source, tmp_path / "x.sumstats.gz", overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", name]
     assert (tmp_path / name).read_text() == "{}"
@@ -110,7 +140,9 @@ def test_a_file_that_munge_did_not_write_stays(name: str, tmp_path: Path) -> Non
         ("a.txt", "is the input itself"),
     ],
 )
-def test_outputs_that_cannot_be_are_refused_before_reading(out: str, cause: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outputs_that_cannot_be_are_refused_before_reading(
+    out: str, cause: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = plain(tmp_path / "a.txt")
     (tmp_path / "folder.tsv").mkdir()
     assert munge(source, "--out", tmp_path / out) == 2

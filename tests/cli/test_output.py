@@ -17,13 +17,17 @@ from bayesmixer.io.saved import save
 
 
 def results(value: float) -> xr.DataTree:
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"h2": (("chain", "draw"), np.full((1, 3), value))})})
+    tree = xr.DataTree.from_dict(
+        {"posterior": xr.Dataset({"h2": (("chain", "draw"), np.full((1, 3), value))})}
+    )
     tree.attrs["kind"] = "fit"
     return tree
 
 
 @pytest.mark.parametrize("name", ["fit.nc", "fit.zarr"])
-def test_saved_results_come_back_the_same_and_replace_earlier_ones(name: str, tmp_path: Path) -> None:
+def test_saved_results_come_back_the_same_and_replace_earlier_ones(
+    name: str, tmp_path: Path
+) -> None:
     for value in (1.0, 2.0):
         save(results(value), tmp_path / name)
         engine = "zarr" if name.endswith("zarr") else "h5netcdf"
@@ -34,7 +38,9 @@ def test_saved_results_come_back_the_same_and_replace_earlier_ones(name: str, tm
 
 
 @pytest.mark.parametrize("name", ["fit.nc", "fit.zarr"])
-def test_interrupted_writing_leaves_the_earlier_file_and_nothing_else(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_writing_leaves_the_earlier_file_and_nothing_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / name
     save(results(1.0), path)
     for method in ("to_netcdf", "to_zarr"):
@@ -67,38 +73,62 @@ def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0123456, "0.0123"), (0.0, "0"), (1234567.8, "1,234,568"), (278.4, "278"), (2.2559e-6, "2.26e-06"), (-0.5, "-0.5"), (float("nan"), "")],
+    [
+        (0.0123456, "0.0123"),
+        (0.0, "0"),
+        (1234567.8, "1,234,568"),
+        (278.4, "278"),
+        (2.2559e-6, "2.26e-06"),
+        (-0.5, "-0.5"),
+        (float("nan"), ""),
+    ],
 )
 def test_numbers_have_three_digits_and_no_needless_exponent(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_the_table_shows_the_truth_only_where_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_the_truth_only_where_there_is_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     table = pd.DataFrame({"mean": [0.5, 7.0], "draws": np.array([10, 20])}, index=["h2", "n90"])
     print_table(table, "a table", {"h2": 0.25})
     title, *lines = capsys.readouterr().out.splitlines()
     assert title == "a table"
-    assert [line.split() for line in lines] == [["mean", "draws", "truth"], ["h2", "0.5", "10", "0.25"], ["n90", "7", "20"]]
+    assert [line.split() for line in lines] == [
+        ["mean", "draws", "truth"],
+        ["h2", "0.5", "10", "0.25"],
+        ["n90", "7", "20"],
+    ]
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 def test_a_table_cuts_no_cell_and_keeps_to_the_width(width: int) -> None:
     names = ["h2", "sigma2_beta", "pi[small]"]
-    columns = [("", names)] + [(f"column {k}", [f"{10**j}.{k}" for j in range(3)]) for k in range(9)]
+    columns = [("", names)] + [
+        (f"column {k}", [f"{10**j}.{k}" for j in range(3)]) for k in range(9)
+    ]
     lines = columns_as_lines(columns, width)
     assert max(map(len, lines)) <= max(width, 11 + 2 + 8)
     cells = [re.split(r"\s{2,}", line.strip()) for line in lines if line]
     for i, name in enumerate(names):  # every cell is there, in its row, under its heading
         found = [cell for row in cells if row[0] == name for cell in row[1:]]
         assert found == [c[i] for _, c in columns[1:]]
-    assert [cell for row in cells if row[0].startswith("column") for cell in row] == [heading for heading, _ in columns[1:]]
+    assert [cell for row in cells if row[0].startswith("column") for cell in row] == [
+        heading for heading, _ in columns[1:]
+    ]
 
 
 def test_columns_of_unequal_width_are_right_aligned_under_their_headings() -> None:
-    assert columns_as_lines([("", ["a", "bb"]), ("x", ["1", "22"]), ("long", ["3", ""])], 80) == ["     x  long", "a    1     3", "bb  22"]
+    assert columns_as_lines([("", ["a", "bb"]), ("x", ["1", "22"]), ("long", ["3", ""])], 80) == [
+        "     x  long",
+        "a    1     3",
+        "bb  22",
+    ]
 
 
-def test_no_progress_is_shown_on_a_terminal_that_was_asked_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_progress_is_shown_on_a_terminal_that_was_asked_to_be_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import io
     import sys
 

@@ -6,9 +6,20 @@ import pandas as pd
 import pytest
 
 from bayesmixer.cli.main import main
-from bayesmixer.simulation import simulate
+from bayesmixer.simulation.simulate import simulate
 
-SMALL = ["--chromosomes", "1", "--chromosome-length", "300000", "--samples", "40", "--density", "200", "--block-length", "100000"]
+SMALL = [
+    "--chromosomes",
+    "1",
+    "--chromosome-length",
+    "300000",
+    "--samples",
+    "40",
+    "--density",
+    "200",
+    "--block-length",
+    "100000",
+]
 
 
 def run(*words):
@@ -18,19 +29,52 @@ def run(*words):
 
 
 def test_command_writes_the_same_files_as_the_function(tmp_path, capsys):
-    assert run(tmp_path / "a", *SMALL, "--pi", "0.3", "--h2", "0.1", "--n", "5000", "--sigma2-0", "1.1", "--seed", "7", "--traits", "height") == 0
+    assert (
+        run(
+            tmp_path / "a",
+            *SMALL,
+            "--pi",
+            "0.3",
+            "--h2",
+            "0.1",
+            "--n",
+            "5000",
+            "--sigma2-0",
+            "1.1",
+            "--seed",
+            "7",
+            "--traits",
+            "height",
+        )
+        == 0
+    )
     made = simulate(
         tmp_path / "b", chromosomes=1, chromosome_length=300_000, samples=40, density=200, block_length=100_000, pi=0.3, h2=0.1, n=5000,
         sigma2_0=1.1, seed=7, traits="height",
     )  # fmt: skip
-    assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == {p.name: p.read_bytes() for p in made.directory.iterdir()}
+    assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == {
+        p.name: p.read_bytes() for p in made.directory.iterdir()
+    }
     out = capsys.readouterr().out
     assert str(tmp_path / "a" / "height.txt.gz") in out
     assert str(tmp_path / "a" / "truth.json") in out
 
 
 def test_two_traits_and_values_by_comma(tmp_path):
-    words = ["--model", "bivariate", "--h2", "0.2,0.1", "--pi", "0.1,0.1,0.2", "--rho-12", "0.5", "--n", "5000,3000", "--rho-0", "0.1"]
+    words = [
+        "--model",
+        "bivariate",
+        "--h2",
+        "0.2,0.1",
+        "--pi",
+        "0.1,0.1,0.2",
+        "--rho-12",
+        "0.5",
+        "--n",
+        "5000,3000",
+        "--rho-0",
+        "0.1",
+    ]
     assert run(tmp_path, *SMALL, *words) == 0
     truth = json.loads((tmp_path / "truth.json").read_text())
     assert truth["n"] == [5000, 3000]
@@ -41,8 +85,27 @@ def test_two_traits_and_values_by_comma(tmp_path):
 
 def test_model_with_a_dash_and_an_existing_panel(tmp_path):
     assert run(tmp_path / "a", *SMALL, "--pi", "0.3") == 0
-    panel = ["--genotypes", tmp_path / "a" / "genotypes", "--ld-blocks", tmp_path / "a" / "ld_blocks.bed", "--chromosomes", "1"]
-    assert run(tmp_path / "b", *panel, "--model", "two-component", "--pi", "0.3,0.1", "--share-large", "0.5") == 0
+    panel = [
+        "--genotypes",
+        tmp_path / "a" / "genotypes",
+        "--ld-blocks",
+        tmp_path / "a" / "ld_blocks.bed",
+        "--chromosomes",
+        "1",
+    ]
+    assert (
+        run(
+            tmp_path / "b",
+            *panel,
+            "--model",
+            "two-component",
+            "--pi",
+            "0.3,0.1",
+            "--share-large",
+            "0.5",
+        )
+        == 0
+    )
     assert {p.name for p in (tmp_path / "b").iterdir()} == {"trait1.txt.gz", "truth.json"}
     assert json.loads((tmp_path / "b" / "truth.json").read_text())["model"] == "two_component"
 

@@ -1,4 +1,6 @@
-"""Messages name what whoever reads them has: on the command line options, of the verb that runs or of the one before it."""
+"""Messages name what whoever reads them has: on the command line options, of the verb that runs or
+of the one before it.
+"""
 
 from __future__ import annotations
 
@@ -47,27 +49,49 @@ PYTHON_ONLY = {
         (["coverage"], "expected key=value pairs such as pi=0.003,n=100000", "expected key=value pairs such as pi=0.003,n=100000"),
     ],
 )  # fmt: skip
-def test_arguments_become_the_options_of_the_verb(words: list[str], text: str, expected: str) -> None:
+def test_arguments_become_the_options_of_the_verb(
+    words: list[str], text: str, expected: str
+) -> None:
     assert on_command_line(text, options_of(words)) == expected
 
 
 def test_an_error_begins_with_the_option_and_leaves_file_names_alone() -> None:
     options = options_of(FIT)
-    assert message_of(InputError("draws", "3, expected more"), options) == "--draws: 3, expected more"
-    assert message_of(InputError("by=id.txt", "cannot be read", "Use by='id'."), options) == "by=id.txt: cannot be read. Use --by id."
+    assert (
+        message_of(InputError("draws", "3, expected more"), options) == "--draws: 3, expected more"
+    )
+    assert (
+        message_of(InputError("by=id.txt", "cannot be read", "Use by='id'."), options)
+        == "by=id.txt: cannot be read. Use --by id."
+    )
 
 
 def _messages(root: Path) -> set[str]:
-    """Texts of the library with an argument in them: everything that looks like `name=` outside docstrings."""
+    """Texts of the library with an argument in them: everything that looks like `name=` outside
+    docstrings.
+    """
     found = set()
     for path in [*root.glob("bayesmixer/**/*.py"), *root.glob("models/*.py")]:
-        if {"cli", "ops"} & set(path.parts) or path.name == "page.py":  # ops: for those who write models
+        if {"cli", "ops"} & set(
+            path.parts
+        ) or path.name == "page.py":  # ops: for those who write models
             continue
         tree = ast.parse(path.read_text())
         with_body = (ast.Module, ast.FunctionDef, ast.ClassDef)
-        docs = {id(b.value) for n in ast.walk(tree) if isinstance(n, with_body) for b in n.body if isinstance(b, ast.Expr)}
+        docs = {
+            id(b.value)
+            for n in ast.walk(tree)
+            if isinstance(n, with_body)
+            for b in n.body
+            if isinstance(b, ast.Expr)
+        }
         for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs and " " in node.value:
+            if (
+                isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+                and id(node) not in docs
+                and " " in node.value
+            ):
                 found.add(node.value)
     return found
 
@@ -76,7 +100,10 @@ def test_no_message_names_an_argument_where_the_command_line_has_an_option(root:
     options = options_of(FIT)
     left = {}
     for text in _messages(root):
-        names = set(re.findall(r"(?<![\w,.])([a-z][a-z0-9_]*)=", on_command_line(text, options))) - PYTHON_ONLY.keys()
+        names = (
+            set(re.findall(r"(?<![\w,.])([a-z][a-z0-9_]*)=", on_command_line(text, options)))
+            - PYTHON_ONLY.keys()
+        )
         if names & options.keys() and not re.search(r",\w+=", text):
             left[text] = names
     assert left == {}
@@ -85,5 +112,9 @@ def test_no_message_names_an_argument_where_the_command_line_has_an_option(root:
 def test_every_option_that_a_message_names_is_there(root: Path) -> None:
     flags = {option.flag for option in options_of(FIT).values()} | {"--fresh", "--overwrite"}
     of_plink = {"--make-bed", "--make-pgen", "--sort-vars", "--cm-map", "--max-alleles"}
-    named = {flag for text in _messages(root) for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)}
+    named = {
+        flag
+        for text in _messages(root)
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)
+    }
     assert named - of_plink - flags == set()

@@ -1,4 +1,6 @@
-"""Data and fits that the tests of inference share: small simulated GWAS, and the embedded data set with its fits."""
+"""Data and fits that the tests of inference share: small simulated GWAS, and the embedded data set
+with its fits.
+"""
 
 from functools import lru_cache
 
@@ -23,12 +25,16 @@ def small():
 
 def _whole_example(folder):
     example = bm.example_data(folder)
-    bm.build_reference(example.genotypes, folder / "panel.zarr", window=example.ld_blocks, r2_rule="plain")
+    bm.build_reference(
+        example.genotypes, folder / "panel.zarr", window=example.ld_blocks, r2_rule="plain"
+    )
 
 
 @pytest.fixture(scope="session")
 def example(once):
-    """The embedded data set, unpacked, with the LD reference of all of its chromosomes as `panel.zarr`."""
+    """The embedded data set, unpacked, with the LD reference of all of its chromosomes as
+    `panel.zarr`.
+    """
     return bm.example_data(once("whole_example", _whole_example))
 
 
@@ -38,7 +44,11 @@ def example_of(example):
 
     @lru_cache
     def get(trait):
-        return bm.align(bm.read_sumstats(example.sumstats[trait]), example.directory / "panel.zarr", progress=False)
+        return bm.align(
+            bm.read_sumstats(example.sumstats[trait]),
+            example.directory / "panel.zarr",
+            progress=False,
+        )
 
     return get
 

@@ -1,4 +1,6 @@
-"""The binned surrogate against the exact density it stands for, and its re-weighted draws against the exact posterior."""
+"""The binned surrogate against the exact density it stands for, and its re-weighted draws against
+the exact posterior.
+"""
 
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from bayesmixer.errors import InputError
 from bayesmixer.inference import binned, laplace
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes, hessian
+from bayesmixer.mixer.bins import bin_data
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
-from bayesmixer.models.common import record_of
+from bayesmixer.models.common import bound_of
 from tests.inference import toys
 
 BINS = 300
@@ -16,8 +19,8 @@ BINS = 300
 
 def at_mode(model):
     """Density, mode and covariance of a model."""
-    density, record = LogDensity(model), record_of(model)
-    best = find_modes(density, [density.flatten(record.starts(record)[0])], np.array(record.bounds)).best
+    density, record = LogDensity(model), bound_of(model)
+    best = find_modes(density, [density.flatten(record.starts()[0])], density.box).best
     return density, best.x, covariance_of(best.hessian)
 
 
@@ -40,7 +43,10 @@ def test_surrogate_has_the_exact_value_gradient_and_hessian_at_the_mode(small, s
     surrogate = binned.binned_density(density, mode, covariance, 100)
     assert surrogate.names == density.names
     root = np.linalg.cholesky(covariance)
-    (value, gradient), (value_q, gradient_q) = density.value_and_gradient(mode), surrogate.value_and_gradient(mode)
+    (value, gradient), (value_q, gradient_q) = (
+        density.value_and_gradient(mode),
+        surrogate.value_and_gradient(mode),
+    )
     assert value_q == pytest.approx(value, abs=1e-6)
     np.testing.assert_allclose(root.T @ gradient_q, root.T @ gradient, atol=1e-6)
     step = 0.02 * np.sqrt(np.diag(covariance))
@@ -50,7 +56,7 @@ def test_surrogate_has_the_exact_value_gradient_and_hessian_at_the_mode(small, s
 
 def test_bins_alone_would_miss_what_the_expansion_puts_right(case):
     density, mode, covariance, surrogate = case
-    plain = LogDensity(record_of(density.model).build(surrogate.data))
+    plain = LogDensity(bound_of(density.model).build(surrogate.data))
     root = np.linalg.cholesky(covariance)
     missed = root.T @ (density.value_and_gradient(mode)[1] - plain.value_and_gradient(mode)[1])
     np.testing.assert_allclose(surrogate.correction[1], missed, atol=1e-8)
@@ -70,12 +76,16 @@ def test_log_density_is_right_within_four_standard_deviations(case):
 
 def test_re_weighted_draws_have_the_exact_posterior_means(case):
     density, mode, covariance, surrogate = case
-    bounds = np.array(record_of(density.model).bounds)
+    bounds = density.box
     exact = laplace.sample(density, mode, covariance, bounds, 400, np.random.default_rng(2), False)
     mean = np.exp(exact.log_weight) @ exact.proposals
     sd = np.sqrt(np.exp(exact.log_weight) @ (exact.proposals - mean) ** 2)
-    drawn = laplace.sample(surrogate, mode, covariance, bounds, 4000, np.random.default_rng(1), False)
-    result = binned.reweight(density, surrogate, drawn.proposals[drawn.rows].reshape(4, 1000, -1), 400)
+    drawn = laplace.sample(
+        surrogate, mode, covariance, bounds, 4000, np.random.default_rng(1), False
+    )
+    result = binned.reweight(
+        density, surrogate, drawn.proposals[drawn.rows].reshape(4, 1000, -1), 400
+    )
     assert result.pareto_k < 0.7
     assert not result.said
     assert result.effective > 380
@@ -102,7 +112,8 @@ def test_weights_turn_draws_of_one_gaussian_into_another():
     assert weight @ result.proposals[:, 0] ** 2 == pytest.approx(0.64, abs=0.06)
     assert result.shift[0] == pytest.approx(-0.5 / 0.8, abs=0.1)
     assert result.proposals[result.rows].mean() == pytest.approx(0.0, abs=0.06)
-    # log ratio: 0.125 - 0.5 a + a^2 (0.5 - 1 / 1.28) up to a constant, a ~ N(0.5, 1); its variance on paper
+    # log ratio: 0.125 - 0.5 a + a^2 (0.5 - 1 / 1.28) up to a constant, a ~ N(0.5, 1); its variance
+    # on paper
     c = 0.5 - 1 / 1.28
     assert result.log_ratio_sd == pytest.approx(np.sqrt((-0.5 + c) ** 2 + 2 * c**2), rel=0.1)
 
@@ -130,7 +141,7 @@ def test_equal_densities_give_equal_weights():
 
 
 def test_bins_keep_total_weight_and_censored_variants_apart(small):
-    data = binned.bin_data(small, np.array([0.02]), np.array([1e-3]), 1.0, bins=60, censor=2.5)
+    data = bin_data(small, np.array([0.02]), np.array([1e-3]), 1.0, bins=60, censor=2.5)
     z, weight = np.abs(small["z"].values[:, 0]), small["weight"].values
     assert data.sizes["variant"] == 60
     assert float(data["weight"].sum()) == pytest.approx(weight.sum())
@@ -145,19 +156,31 @@ def test_censored_model_has_a_surrogate_too(small, small_mode):
     _, mode, covariance = small_mode
     surrogate = binned.binned_density(density, mode, covariance, 150)
     x = mode + np.sqrt(np.diag(covariance))
-    assert surrogate.value_and_blocks(x)[0] == pytest.approx(density.value_and_blocks(x)[0], abs=0.3)
+    assert surrogate.value_and_blocks(x)[0] == pytest.approx(
+        density.value_and_blocks(x)[0], abs=0.3
+    )
 
 
 def test_spectra_for_several_s_are_averaged_bin_by_bin(small):
     two = small.assign(
-        spectrum=(("maf_s", "variant", "node"), np.stack([small["spectrum"].values, 2 * small["spectrum"].values])),
-        ld_score_h=(("maf_s", "variant"), np.stack([small["ld_score_h"].values, 2 * small["ld_score_h"].values])),
+        spectrum=(
+            ("maf_s", "variant", "node"),
+            np.stack([small["spectrum"].values, 2 * small["spectrum"].values]),
+        ),
+        ld_score_h=(
+            ("maf_s", "variant"),
+            np.stack([small["ld_score_h"].values, 2 * small["ld_score_h"].values]),
+        ),
     )
     two.attrs["h_total"] = [float(np.atleast_1d(small.attrs["h_total"])[0]) * s for s in (1, 2)]
-    data = binned.bin_data(two, np.array([0.02]), np.array([1e-3]), 1.0, bins=40)
+    data = bin_data(two, np.array([0.02]), np.array([1e-3]), 1.0, bins=40)
     assert data["spectrum"].dims == ("maf_s", "variant", "node")
-    np.testing.assert_allclose(data["spectrum"].values[1], 2 * data["spectrum"].values[0], rtol=1e-5)
-    np.testing.assert_allclose(data["ld_score_h"].values[0], data["spectrum"].values[0].sum(1), rtol=1e-4)
+    np.testing.assert_allclose(
+        data["spectrum"].values[1], 2 * data["spectrum"].values[0], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        data["ld_score_h"].values[0], data["spectrum"].values[0].sum(1), rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("bins", [0, 9, 2.5, True])

@@ -1,4 +1,6 @@
-"""Posteriors that no sampler should be sent to are refused by name, and chains that nobody asked for are bounded and announced."""
+"""Posteriors that no sampler should be sent to are refused by name, and chains that nobody asked
+for are bounded and announced.
+"""
 
 import warnings
 
@@ -25,9 +27,17 @@ def noise():
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 @pytest.mark.parametrize("method", ["laplace", "nuts", "binned"])
-def test_flat_prior_on_an_infinitesimal_trait_is_refused_with_the_parameter_and_what_to_do(infinitesimal_trait, method):
+def test_flat_prior_on_an_infinitesimal_trait_is_refused_with_the_parameter_and_what_to_do(
+    infinitesimal_trait, method
+):
     with pytest.raises(InputError) as caught:
-        bm.fit(bm.models.univariate_mixer(infinitesimal_trait, prior="flat"), method, profile=False, calibrate=False, progress=False)
+        bm.fit(
+            bm.models.univariate_mixer(infinitesimal_trait, prior="flat"),
+            method,
+            profile=False,
+            calibrate=False,
+            progress=False,
+        )
     words = str(caught.value)
     assert words.startswith("prior: flat for logit_pi, and the posterior is improper: ")
     assert words.endswith("Use prior='weak', or method='map' for the estimate alone.")
@@ -66,12 +76,17 @@ def test_chains_in_place_of_laplace_are_announced_before_they_begin_and_bounded(
     def run(density, mode, covariance, **settings):
         assert settings["draws"] == 1000
         assert settings["depth"] == 5
-        assert any("sampled by NUTS instead, 4 chains of 1000 draws and at most 161,200 gradients" in words for words in heard)
+        assert any(
+            "sampled by NUTS instead, 4 chains of 1000 draws and at most 161,200 gradients" in words
+            for words in heard
+        )
         raise Begun
 
     monkeypatch.setattr(sampling, "run", run)
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
-        monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: heard.append(str(message)))
+        monkeypatch.setattr(
+            warnings, "showwarning", lambda message, *_, **__: heard.append(str(message))
+        )
         with pytest.raises(Begun):
             bm.fit(toys.heavy_tailed(), draws=300, seed=1, progress=False)

@@ -1,4 +1,6 @@
-"""Calibration: widths against closed forms, brute-force derivatives and the bootstrap; both posteriors kept; bad arguments in one line."""
+"""Calibration: widths against closed forms, brute-force derivatives and the bootstrap; both
+posteriors kept; bad arguments in one line.
+"""
 
 import dataclasses
 import json
@@ -29,19 +31,23 @@ from bayesmixer.inference.information import (
     share_left,
     within_prior,
 )
-from bayesmixer.models.common import record_of
+from bayesmixer.models.common import bound_of
 from tests.models.small_gwas import panel, simulate_gwas
 
 BOX = np.tile([-50.0, 50.0], (2, 1))
 
 
 def counted(copies, blocks=400, seed=1):
-    """A normal mean and log sd whose observations, one an LD block, each count `copies` times; and the observations."""
+    """A normal mean and log sd whose observations, one an LD block, each count `copies` times; and
+    the observations.
+    """
     y = np.random.default_rng(seed).normal(0.3, 2.0, blocks)
     with pm.Model(coords={"ld_block": np.arange(blocks)}) as model:
         mean, log_sd = pm.Flat("mean", initval=0.0), pm.Flat("log_sd", initval=0.5)
         pm.Deterministic("sd", pt.exp(log_sd))
-        pm.Potential("z", copies * (-0.5 * ((y - mean) / pt.exp(log_sd)) ** 2 - log_sd), dims="ld_block")
+        pm.Potential(
+            "z", copies * (-0.5 * ((y - mean) / pt.exp(log_sd)) ** 2 - log_sd), dims="ld_block"
+        )
     return model, y
 
 
@@ -58,15 +64,23 @@ def test_sandwich_of_a_normal_sample_is_the_closed_form_however_often_each_value
     _, _, info = at_mode(model, y)
     v, n, e = sandwich_covariance(info), len(y), y - y.mean()
     assert v[0, 0] == pytest.approx(n / (n - 1) * e.var() / n, rel=1e-5)
-    assert v[1, 1] == pytest.approx(n / (n - 1) * ((e**4).mean() / e.var() ** 2 - 1) / (4 * n), rel=2e-4)
-    assert np.linalg.inv(info.hessian)[0, 0] == pytest.approx(e.var() / n / copies, rel=1e-4)  # what the likelihood states
+    assert v[1, 1] == pytest.approx(
+        n / (n - 1) * ((e**4).mean() / e.var() ** 2 - 1) / (4 * n), rel=2e-4
+    )
+    assert np.linalg.inv(info.hessian)[0, 0] == pytest.approx(
+        e.var() / n / copies, rel=1e-4
+    )  # what the likelihood states
 
 
 def test_jackknife_of_a_mean_of_forty_is_the_exact_delete_one_variance():
     y = np.random.default_rng(1).normal(0.3, 2.0, 40)
-    info = Information((y - y.mean())[:, None] / 4, np.full((40, 1, 1), 0.25), np.zeros((1, 1)), np.arange(40))
+    info = Information(
+        (y - y.mean())[:, None] / 4, np.full((40, 1, 1), 0.25), np.zeros((1, 1)), np.arange(40)
+    )
     left_out = (y.sum() - y) / 39
-    assert jackknife_covariance(info)[0, 0] == pytest.approx(39 / 40 * ((left_out - left_out.mean()) ** 2).sum(), rel=1e-12)
+    assert jackknife_covariance(info)[0, 0] == pytest.approx(
+        39 / 40 * ((left_out - left_out.mean()) ** 2).sum(), rel=1e-12
+    )
 
 
 def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do_not():
@@ -74,7 +88,9 @@ def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do
     scores = rng.normal(size=(400, 2))
     scores[:3, 0] *= 60
     scores -= scores.mean(0)
-    info = Information(scores, np.repeat(np.eye(2)[None], 400, axis=0), np.zeros((2, 2)), np.arange(400))
+    info = Information(
+        scores, np.repeat(np.eye(2)[None], 400, axis=0), np.zeros((2, 2)), np.arange(400)
+    )
     effective = blocks_effective(info)
     assert effective[0] < 4
     assert effective[1] == pytest.approx(400 / 3, rel=0.2)  # the kurtosis of a normal
@@ -88,30 +104,43 @@ def test_a_covariance_is_cut_to_what_the_priors_precision_allows_and_only_there(
     tight = np.array([[1.0, 0.1], [0.1, 0.2]])
     np.testing.assert_array_equal(within_prior(tight, prior), tight)
     cut = within_prior(np.array([[900.0, 5.0], [5.0, 0.2]]), prior)
-    assert np.linalg.eigvalsh(np.linalg.inv(prior) - cut).min() > -1e-9  # no direction is wider than the prior
+    assert (
+        np.linalg.eigvalsh(np.linalg.inv(prior) - cut).min() > -1e-9
+    )  # no direction is wider than the prior
     assert cut[0, 0] == pytest.approx(4.0, rel=0.02)
     assert cut[1, 1] == pytest.approx(0.2, rel=0.2)
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_and_refit_allow():
-    """The one-step delete-block move is far off there: what counts is where the mode goes without the block."""
+    """The one-step delete-block move is far off there: what counts is where the mode goes without
+    the block.
+    """
     data = simulate_gwas(h2=0.05, pi=0.1, n=20_000, seed=4)
     _, r, _, _, block = panel()
     data["weight"].values[615] = 1.0
     data["z"].values[block == 20, 0] += 60 * r[20][:, 15]
     model = bm.models.univariate_mixer(data)
     fit = bm.fit(model, "map", progress=False)
-    heavy = "LD block 20 (1:601-630, strongest variant616 with |z| 61.4) makes up much of the variance of log_h2"
+    heavy = (
+        "LD block 20 (1:601-630, strongest variant616 with |z| 61.4) makes up much of the variance "
+        "of log_h2"
+    )
     assert any(w.startswith(heavy) for w in json.loads(fit.attrs["warnings"]))
     density, mode = LogDensity(model), fit["estimate"]["mode"].values
     info = information(density, mode, np.sqrt(np.diag(fit["estimate"]["covariance"].values)))
     assert share_left(info)[20] < 0  # without the block H has no mode here
-    without = bm.models.univariate_mixer(data.assign(weight=data["weight"].where(data["ld_block"] != 20, 0)))
-    moved = bm.fit(without, "map", calibrate=False, progress=False)["estimate"]["mode"].values - mode
-    refits = calibration.refitted(record_of(model), info, mode)
+    without = bm.models.univariate_mixer(
+        data.assign(weight=data["weight"].where(data["ld_block"] != 20, 0))
+    )
+    moved = (
+        bm.fit(without, "map", calibrate=False, progress=False)["estimate"]["mode"].values - mode
+    )
+    refits = calibration.refitted(bound_of(model), info, mode)
     np.testing.assert_allclose(refits[20], moved, atol=5e-3)
-    np.testing.assert_allclose(influence(dataclasses.replace(info, refits=refits))[20], moved, atol=5e-3)
+    np.testing.assert_allclose(
+        influence(dataclasses.replace(info, refits=refits))[20], moved, atol=5e-3
+    )
     sd = np.sqrt(np.diag(fit["calibration"]["covariance"].values))
     assert (sd <= [2.0, 2.5, 0.25]).all()  # the prior's
     assert sd[0] < np.abs(moved[0])  # the move is 2.5 units of log h2, beyond what the prior allows
@@ -136,14 +165,18 @@ def test_scores_by_block_are_central_differences_of_the_blocks_log_likelihoods(s
         h = 1e-4 * np.eye(density.size)[i]
         moved = [sum(density.value_and_blocks(x + m * h)[1].values()) for m in (-2, -1, 1, 2)]
         expected = (8 * (moved[2] - moved[1]) - (moved[3] - moved[0])) / 12e-4
-        np.testing.assert_allclose(scores[:, i], expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
-    np.testing.assert_allclose(scores.sum(0) + prior, density.value_and_gradient(x)[1], rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(
+            scores[:, i], expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max()
+        )
+    np.testing.assert_allclose(
+        scores.sum(0) + prior, density.value_and_gradient(x)[1], rtol=1e-8, atol=1e-8
+    )
 
 
 def test_hessian_equals_second_derivatives_by_automatic_differentiation(small):
     """JAX differentiates its own kernel's value twice; here H comes from differences of scores."""
     jax = pytest.importorskip("jax")
-    from bayesmixer.models.common import h_total, likelihood_data
+    from bayesmixer.mixer.laid_out import h_total, likelihood_data
     from bayesmixer.ops import jax_kernel
 
     model = bm.models.univariate_mixer(small, prior="flat")
@@ -155,7 +188,13 @@ def test_hessian_equals_second_derivatives_by_automatic_differentiation(small):
         h2, pi, zero = jax.numpy.exp(x[0]), jax.nn.sigmoid(x[1]), jax.numpy.exp(x[2])
         by_block = evaluate(pi[None], (h2 / (pi * total))[None], zero)[1].sum(0)
         slope = jax.jacfwd(
-            lambda x: jax.numpy.stack([jax.nn.sigmoid(x[1]), jax.numpy.exp(x[0]) / (jax.nn.sigmoid(x[1]) * total), jax.numpy.exp(x[2])])
+            lambda x: jax.numpy.stack(
+                [
+                    jax.nn.sigmoid(x[1]),
+                    jax.numpy.exp(x[0]) / (jax.nn.sigmoid(x[1]) * total),
+                    jax.numpy.exp(x[2]),
+                ]
+            )
         )(x)
         return by_block @ slope
 
@@ -186,15 +225,29 @@ def test_fit_is_calibrated_by_default_and_keeps_both_posteriors(laplace_small, s
     fit = laplace_small
     assert fit.attrs["calibrated"] == "affine"
     ratio = fit["calibration"]["sd_ratio"].values
-    raw, moved = (fit[g].to_dataset() for g in ("uncalibrated_unconstrained_posterior", "unconstrained_posterior"))
+    raw, moved = (
+        fit[g].to_dataset()
+        for g in ("uncalibrated_unconstrained_posterior", "unconstrained_posterior")
+    )
     spread = {name: float(moved[name].std() / raw[name].std()) for name in raw}
     assert spread["log_h2"] == pytest.approx(ratio[0], rel=0.15)
     assert abs(ratio - 1).max() > 0.01  # it would be noticed if nothing moved
     h2 = fit["posterior"]["h2"].values
-    np.testing.assert_allclose(h2, np.exp(moved["log_h2"].values), rtol=1e-12)  # deterministics follow
+    np.testing.assert_allclose(
+        h2, np.exp(moved["log_h2"].values), rtol=1e-12
+    )  # deterministics follow
     se = float(fit["estimate"]["h2_se"]) / float(fit["estimate"]["h2"])
-    assert se == pytest.approx(np.sqrt(fit["estimate"]["covariance_calibrated"].values[0, 0]), rel=1e-4)
-    plain = bm.fit(bm.models.univariate_mixer(small), "laplace", draws=200, seed=3, calibrate=False, progress=False)
+    assert se == pytest.approx(
+        np.sqrt(fit["estimate"]["covariance_calibrated"].values[0, 0]), rel=1e-4
+    )
+    plain = bm.fit(
+        bm.models.univariate_mixer(small),
+        "laplace",
+        draws=200,
+        seed=3,
+        calibrate=False,
+        progress=False,
+    )
     assert plain.attrs["calibrated"] == "no"
     assert "calibration" not in plain.children
 
@@ -223,15 +276,21 @@ def test_bootstrap_of_a_mean_has_its_standard_error_and_every_climb_rests():
     density, mode, info = at_mode(model, y)
     made = bootstrap(density, mode, info, BOX, 400, seed=2, show=False)
     assert made.converged.all()
-    np.testing.assert_allclose(made.modes.std(0), np.sqrt(np.diag(sandwich_covariance(info))), rtol=0.12)
+    np.testing.assert_allclose(
+        made.modes.std(0), np.sqrt(np.diag(sandwich_covariance(info))), rtol=0.12
+    )
     # the first replicate by brute force: the weighted mean and sd
     count = np.random.default_rng(2).multinomial(len(y), np.full(len(y), 1 / len(y)))
     mean = (count * y).sum() / count.sum()
-    assert made.modes[0] == pytest.approx([mean, 0.5 * np.log((count * (y - mean) ** 2).sum() / count.sum())], abs=2e-3)
+    assert made.modes[0] == pytest.approx(
+        [mean, 0.5 * np.log((count * (y - mean) ** 2).sum() / count.sum())], abs=2e-3
+    )
 
 
 def normal_mean(prior_sd, blocks=300):
-    """A normal mean of sd 2 with one value a LD block, under a normal prior; and the posterior's sd on paper."""
+    """A normal mean of sd 2 with one value a LD block, under a normal prior; and the posterior's sd
+    on paper.
+    """
     y = np.random.default_rng(3).normal(0.3, 2.0, blocks)
     y = (y - y.mean()) / y.std() * 2.0
     with pm.Model(coords={"ld_block": np.arange(blocks)}) as model:
@@ -242,29 +301,46 @@ def normal_mean(prior_sd, blocks=300):
 
 @pytest.mark.parametrize("prior_sd", [0.005, 0.1, 50.0])
 @pytest.mark.parametrize("adjust", ["affine", "curvature", "bootstrap"])
-def test_where_the_likelihood_is_right_every_adjustment_leaves_the_posteriors_width_whatever_the_prior(prior_sd, adjust):
+def test_where_the_likelihood_is_right_every_adjustment_leaves_the_posteriors_width_whatever_the_prior(
+    prior_sd, adjust
+):
     """Precisions add up: 300 / 4 of the sample, 1 / prior_sd^2 of the prior."""
     model, sd = normal_mean(prior_sd)
     fit = bm.fit(model, draws=400, seed=1, progress=False)
-    out = bm.calibrate(fit, model, adjust=adjust, covariance="sandwich", replicates=400, draws=400, progress=False)
+    out = bm.calibrate(
+        fit,
+        model=model,
+        adjust=adjust,
+        covariance="sandwich",
+        replicates=400,
+        draws=400,
+        progress=False,
+    )
     assert float(out["unconstrained_posterior"]["mean"].std()) == pytest.approx(sd, rel=0.12)
 
 
 def test_sandwich_asked_for_is_the_sandwich_and_nothing_else():
     model, y = counted(4, blocks=40)
     info = at_mode(model, y)[2]
-    found = calibration.from_information(info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [], "sandwich")
+    found = calibration.from_information(
+        info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [], "sandwich"
+    )
     np.testing.assert_allclose(found.covariance, sandwich_covariance(info), rtol=1e-12)
     wider = calibration.from_information(info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [])
     factor = calibration.small_sample_factor(info)
-    np.testing.assert_allclose(wider.covariance, jackknife_covariance(info) * np.outer(factor, factor), rtol=1e-12)
+    np.testing.assert_allclose(
+        wider.covariance, jackknife_covariance(info) * np.outer(factor, factor), rtol=1e-12
+    )
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 @pytest.mark.parametrize("adjust", ["magnitude", "curvature", "bootstrap"])
-def test_every_adjustment_of_a_fit_keeps_the_raw_posterior_and_says_what_it_did(laplace_small, small, adjust):
-    model = bm.models.univariate_mixer(small)
-    out = bm.calibrate(laplace_small, model, adjust=adjust, replicates=20, draws=100, progress=False)
+def test_every_adjustment_of_a_fit_keeps_the_raw_posterior_and_says_what_it_did(
+    laplace_small, small, adjust
+):
+    out = bm.calibrate(
+        laplace_small, small, adjust=adjust, replicates=20, draws=100, progress=False
+    )
     assert out.attrs["calibrated"] == out["calibration"].attrs["adjust"] == adjust
     raw = "uncalibrated_unconstrained_posterior"
     xr.testing.assert_identical(out[raw].to_dataset(), laplace_small[raw].to_dataset())
@@ -276,7 +352,9 @@ def test_one_heavy_block_and_few_blocks_are_heard(small):
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(60, 2))
     scores[7] = 40
-    info = Information(scores, np.repeat(np.eye(2)[None], 60, axis=0), np.zeros((2, 2)), np.arange(60))
+    info = Information(
+        scores, np.repeat(np.eye(2)[None], 60, axis=0), np.zeros((2, 2)), np.arange(60)
+    )
     said = " ".join(concerns(info, ["log_h2", "logit_pi"], []))
     assert "60 LD blocks" in said
     assert "LD block 7 makes up much of the variance of log_h2" in said
@@ -295,24 +373,28 @@ def test_one_heavy_block_and_few_blocks_are_heard(small):
     ],
 )
 def test_bad_arguments_are_named_in_one_line(laplace_small, small, change, word):
-    arguments = {"results": laplace_small, "model": bm.models.univariate_mixer(small), "progress": False} | change
+    arguments = {
+        "results": laplace_small,
+        "data": small,
+        "progress": False,
+    } | change
     with pytest.raises(InputError, match=f"^{word}") as caught:
-        bm.calibrate(arguments.pop("results"), arguments.pop("model"), **arguments)
+        bm.calibrate(arguments.pop("results"), arguments.pop("data"), **arguments)
     assert "\n" not in str(caught.value)
 
 
 def test_a_model_that_was_not_fitted_is_refused(laplace_small, small):
     other = small.assign(z=small["z"] * 1.1)
     with pytest.raises(InputError, match="not what this fit"):
-        bm.calibrate(laplace_small, bm.models.univariate_mixer(other))
+        bm.calibrate(laplace_small, other)
     with pytest.raises(InputError, match=r"infinitesimal, .*but the fit is of univariate_mixer"):
-        bm.calibrate(laplace_small, bm.models.infinitesimal(small))
+        bm.calibrate(laplace_small, model=bm.models.infinitesimal(small))
 
 
 def test_concerns_are_warned_of_and_stored(laplace_small, small):
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", DataWarning)
-        out = bm.calibrate(laplace_small, bm.models.univariate_mixer(small), progress=False)
+        out = bm.calibrate(laplace_small, small, progress=False)
     concerns = json.loads(out["calibration"].attrs["concerns"])
     assert any("60 LD blocks" in s for s in concerns)
     assert [str(w.message) for w in heard] == concerns

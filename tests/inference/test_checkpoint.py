@@ -1,4 +1,6 @@
-"""An interrupted fit goes on from its finished parts and ends with the numbers of an uninterrupted one; other fits' parts are not used."""
+"""An interrupted fit goes on from its finished parts and ends with the numbers of an uninterrupted
+one; other fits' parts are not used.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +43,20 @@ def test_interrupted_laplace_goes_on_to_the_same_numbers(model, tmp_path, monkey
         interrupt_after(m, 450)
         with pytest.raises(KeyboardInterrupt):
             bm.fit(model, "laplace", draws=600, checkpoint=tmp_path / "parts")
-    assert len(list((tmp_path / "parts").glob("*.npz"))) == 4  # 4 batches of 100, no half-written one
+    assert (
+        len(list((tmp_path / "parts").glob("*.npz"))) == 4
+    )  # 4 batches of 100, no half-written one
     assert not list((tmp_path / "parts").glob("*.tmp"))
     with monkeypatch.context() as m:
         seen = interrupt_after(m, -1)
         resumed = bm.fit(model, "laplace", draws=600, checkpoint=tmp_path / "parts")
     assert seen[0] < 250  # only what was missing
-    np.testing.assert_array_equal(resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values)
-    np.testing.assert_array_equal(resumed["log_likelihood"]["z"].values, whole["log_likelihood"]["z"].values)
+    np.testing.assert_array_equal(
+        resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values
+    )
+    np.testing.assert_array_equal(
+        resumed["log_likelihood"]["z"].values, whole["log_likelihood"]["z"].values
+    )
     assert not (tmp_path / "parts").exists()
 
 
@@ -78,13 +86,17 @@ def test_interrupted_nuts_keeps_finished_chains(model, tmp_path, monkeypatch):
         bm.fit(model, "nuts", checkpoint=tmp_path / "parts", **options)
     resumed = bm.fit(model, "nuts", checkpoint=tmp_path / "parts", **options)
     assert seeds == [0, 1, 1]
-    np.testing.assert_array_equal(resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values)
+    np.testing.assert_array_equal(
+        resumed["posterior"]["h2"].values, whole["posterior"]["h2"].values
+    )
 
 
 def test_parts_of_another_fit_are_not_found(tmp_path):
     Checkpoint(tmp_path / "parts", ("a", 1)).put("x", value=np.arange(3))
     assert Checkpoint(tmp_path / "parts", ("a", 2)).get("x") is None
-    np.testing.assert_array_equal(Checkpoint(tmp_path / "parts", ("a", 1)).get("x")["value"], np.arange(3))
+    np.testing.assert_array_equal(
+        Checkpoint(tmp_path / "parts", ("a", 1)).get("x")["value"], np.arange(3)
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):

@@ -1,4 +1,6 @@
-"""Comparison of fits: leave-one-block-out against quadrature of the exact posterior, ArviZ's own table, refusals in words, and refits where PSIS fails."""
+"""Comparison of fits: leave-one-block-out against quadrature of the exact posterior, ArviZ's own
+table, refusals in words, and refits where PSIS fails.
+"""
 
 import warnings
 
@@ -13,7 +15,7 @@ import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.inference.compare import compare, loo_by_block, stacking
 from bayesmixer.inference.leave_out import bridge
-from bayesmixer.models.common import HALF_NORMAL, WEAK
+from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0
 from tests.models.small_gwas import simulate_gwas
 
 
@@ -41,20 +43,27 @@ def outlying(tiny):
 @pytest.fixture(scope="module")
 def three(small):
     """Models and fits of `small`: infinitesimal, one and two Gaussians."""
-    models = {name: getattr(bm.models, name)(small) for name in ("infinitesimal", "univariate_mixer", "two_component_mixer")}
+    models = {
+        name: getattr(bm.models, name)(small)
+        for name in ("infinitesimal", "univariate_mixer", "two_component_mixer")
+    }
     return models, {name: fitted(model, draws=400) for name, model in models.items()}
 
 
 def quadrature(data, posterior_weight=None, points=161):
-    """elpd of each LD block under the infinitesimal model, by summing its posterior over a grid of the two parameters.
+    """elpd of each LD block under the infinitesimal model, by summing its posterior over a grid of
+    the two parameters.
 
-    `posterior_weight` are the weights of the posterior, the data's own weights those of the prediction.
+    `posterior_weight` are the weights of the posterior, the data's own weights those of the
+    prediction.
     """
     h = np.linspace(np.log(1e-4), np.log(8.0), points)
     zero = np.linspace(np.log(0.4), np.log(20.0), points)
     log_h2, log_zero = (v.ravel() for v in np.meshgrid(h, zero))
-    of_h2 = halfnorm.logpdf(np.exp(log_h2), scale=HALF_NORMAL["log_h2"]) + log_h2  # the Jacobian of the log
-    prior = of_h2 + norm.logpdf(log_zero, *WEAK["log_sigma2_0"])
+    of_h2 = (
+        halfnorm.logpdf(np.exp(log_h2), scale=LOG_H2.weak.numbers[0]) + log_h2
+    )  # the Jacobian of the log
+    prior = of_h2 + norm.logpdf(log_zero, *LOG_SIGMA2_0.weak.numbers)
     exposure = data["n"].values[:, 0] * data["ld_score_h"].values / data.attrs["h_total"][0]
     z, block = data["z"].values[:, 0], data["ld_block"].values
     own, target = np.zeros((block.max() + 1, prior.size)), np.zeros((block.max() + 1, prior.size))
@@ -62,13 +71,17 @@ def quadrature(data, posterior_weight=None, points=161):
         variance = np.exp(log_zero) + np.exp(log_h2) * exposure[j]
         term = -0.5 * (np.log(2 * np.pi * variance) + z[j] ** 2 / variance)
         target[block[j]] += data["weight"].values[j] * term
-        own[block[j]] += (data["weight"].values if posterior_weight is None else posterior_weight)[j] * term
+        own[block[j]] += (data["weight"].values if posterior_weight is None else posterior_weight)[
+            j
+        ] * term
     rest = prior + own.sum(0) - own
     return logsumexp(rest + target, axis=1) - logsumexp(rest, axis=1)
 
 
 def test_block_loo_equals_quadrature_of_the_posterior_without_each_block(tiny):
-    scores = loo_by_block(fitted(bm.models.infinitesimal(tiny), draws=16_000))  # Monte Carlo error below .016
+    scores = loo_by_block(
+        fitted(bm.models.infinitesimal(tiny), draws=16_000)
+    )  # Monte Carlo error below .016
     expected = quadrature(tiny)
     assert scores["pareto_k"].max() < 0.7
     np.testing.assert_allclose(scores["elpd"], expected, atol=0.02)
@@ -80,7 +93,9 @@ def test_a_block_where_psis_fails_is_refitted_without_it_exactly(outlying):
     fit = fitted(model, draws=1000)
     expected = quadrature(outlying)
     scores = loo_by_block(fit)
-    assert int((scores["pareto_k"] > 0.7).sum()) >= 1 and int(scores["pareto_k"].values.argmax()) == 4
+    assert (
+        int((scores["pareto_k"] > 0.7).sum()) >= 1 and int(scores["pareto_k"].values.argmax()) == 4
+    )
     with pytest.warns(DataWarning, match=r"LD block 4 \(chr1 .* Mb\).*Pass models="):
         without = compare({"a": fit})
     table = compare({"a": fit}, models={"a": model}, draws=2000)
@@ -99,10 +114,19 @@ def test_table_agrees_with_arviz(three):
         warnings.simplefilter("ignore")
         theirs, ours = az.compare(fits, round_to="none"), compare(fits)
     assert list(ours.index) == list(theirs.index)
-    for column, other in (("elpd_loo", "elpd"), ("se", "se"), ("p_loo", "p"), ("elpd_diff", "elpd_diff")):
-        np.testing.assert_allclose(ours[column], theirs[other].astype(float), rtol=1e-8, atol=1e-8, err_msg=column)
+    for column, other in (
+        ("elpd_loo", "elpd"),
+        ("se", "se"),
+        ("p_loo", "p"),
+        ("elpd_diff", "elpd_diff"),
+    ):
+        np.testing.assert_allclose(
+            ours[column], theirs[other].astype(float), rtol=1e-8, atol=1e-8, err_msg=column
+        )
     # ArviZ divides by L - 1 for se, by L for dse; here both by L - 1
-    np.testing.assert_allclose(ours["dse"], theirs["dse"].astype(float) * np.sqrt(60 / 59), rtol=1e-8)
+    np.testing.assert_allclose(
+        ours["dse"], theirs["dse"].astype(float) * np.sqrt(60 / 59), rtol=1e-8
+    )
     np.testing.assert_allclose(ours["weight"], theirs["weight"].astype(float), atol=0.02)
 
 
@@ -111,7 +135,10 @@ def test_point_normal_data_are_predicted_better_than_by_the_infinitesimal_model(
     _, fits = three
     table = compare(fits)
     assert table.attrs["choice"] == "univariate_mixer"
-    assert table.loc["infinitesimal", "elpd_diff"] < -4 and "predicts worse" in table.loc["infinitesimal", "verdict"]
+    assert (
+        table.loc["infinitesimal", "elpd_diff"] < -4
+        and "predicts worse" in table.loc["infinitesimal", "verdict"]
+    )
     assert table["bic"].idxmin() == "univariate_mixer"
     assert table["weight"].sum() == pytest.approx(1) and table["elpd_diff"].iloc[0] == 0
     assert isinstance(table, pd.DataFrame) and table.loc["two_component_mixer", "n_parameters"] == 5
@@ -137,8 +164,16 @@ def test_saved_fits_compare_like_those_in_memory(three, tmp_path):
 def test_other_data_are_refused_in_one_line_that_names_the_block(tiny):
     z = tiny["z"].values.copy()
     z[35] += 0.1
-    fits = {name: fitted(bm.models.infinitesimal(d), draws=50) for name, d in (("a", tiny), ("b", tiny.assign(z=(("variant", "trait"), z))))}
-    with pytest.raises(InputError, match=r"fits 'a' and 'b': of different data: z or N differ in 1 of 12 LD blocks: chr1 .* Mb") as error:
+    fits = {
+        name: fitted(bm.models.infinitesimal(d), draws=50)
+        for name, d in (("a", tiny), ("b", tiny.assign(z=(("variant", "trait"), z))))
+    }
+    with pytest.raises(
+        InputError,
+        match=(
+            r"fits 'a' and 'b': of different data: z or N differ in 1 of 12 LD blocks: chr1 .* Mb"
+        ),
+    ) as error:
         compare(fits)
     assert "\n" not in str(error.value)
 
@@ -167,7 +202,10 @@ def test_draws_are_found_among_others_by_their_likelihood(tiny):
         plain = compare(fits, models=models)
     raw = fits["b"]["unconstrained_posterior"].to_dataset()
     fits["b"]["unconstrained_posterior"] = xr.DataTree(raw + 0.5)  # as a calibrated posterior is
-    with pytest.raises(InputError, match="draws of its log-likelihood"), pytest.warns(DataWarning, match="judged"):
+    with (
+        pytest.raises(InputError, match="draws of its log-likelihood"),
+        pytest.warns(DataWarning, match="judged"),
+    ):
         compare(fits, models=models)
     fits["b"]["before"] = xr.DataTree(raw)
     with pytest.warns(DataWarning, match="judged"):
@@ -196,7 +234,9 @@ def test_unusable_arguments_are_refused_with_a_remedy(tiny, three):
 def test_censored_and_uncensored_fits_are_not_comparable(tiny):
     plain = fitted(bm.models.infinitesimal(tiny), draws=50)
     censored = plain.copy()
-    censored.attrs = plain.attrs | {"options": '{"censor": 5.0}'}  # as univariate_mixer(data, censor=5.0) leaves it
+    censored.attrs = plain.attrs | {
+        "options": '{"censor": 5.0}'
+    }  # as univariate_mixer(data, censor=5.0) leaves it
     with pytest.raises(InputError, match=r"censored at 5\.0 and at None"):
         compare({"a": censored, "b": plain})
 
@@ -221,7 +261,16 @@ def test_stacking_weights_maximise_the_mixture_score_however_small_the_densities
     elpd = rng.normal([0.3, 0.0], 1, (300, 2))
     w = stacking(elpd - 5000)  # exp of it is 0
     grid = np.linspace(0, 1, 2001)
-    best = grid[np.argmax([np.logaddexp(elpd[:, 0] + np.log(max(g, 1e-300)), elpd[:, 1] + np.log(max(1 - g, 1e-300))).sum() for g in grid])]
+    best = grid[
+        np.argmax(
+            [
+                np.logaddexp(
+                    elpd[:, 0] + np.log(max(g, 1e-300)), elpd[:, 1] + np.log(max(1 - g, 1e-300))
+                ).sum()
+                for g in grid
+            ]
+        )
+    ]
     assert w[0] == pytest.approx(best, abs=2e-3)
     assert stacking(np.zeros((5, 1))).tolist() == [1.0]
 

@@ -21,7 +21,13 @@ MODELS = {
     "banana": lambda data: toys.banana(),
 }
 # N sigma2_beta H stays below 200, the largest for which the likelihood's error is stated
-POINTS = {"log_h2": (-2.5, -1.0), "logit_pi": (-3.5, -1.0), "log_sigma2_0": (-0.1, 0.3), "logit_share_large": (-1.0, 1.0), "log_pi_ratio": (1.0, 4.0)}
+POINTS = {
+    "log_h2": (-2.5, -1.0),
+    "logit_pi": (-3.5, -1.0),
+    "log_sigma2_0": (-0.1, 0.3),
+    "logit_share_large": (-1.0, 1.0),
+    "log_pi_ratio": (1.0, 4.0),
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -35,7 +41,9 @@ def test_gradient_equals_differences_of_the_value(small, name):
             e = np.zeros(x.size)
             e[i] = h
             values = [density.value_and_gradient(x + k * e)[0] for k in (-2, -1, 1, 2)]
-            slope = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h)  # error of order h^4
+            slope = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (
+                12 * h
+            )  # error of order h^4
             assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-5), density.names[i]
 
 
@@ -44,7 +52,12 @@ def test_value_equals_scipy_on_a_constrained_model_with_the_jacobian_of_its_tran
     assert density.names == ["sd_log__", "mu[0]", "mu[1]", "mu[2]"]
     log_sd, mu = 0.4, np.array([0.1, -0.3, 0.8])
     sd = np.exp(log_sd)
-    expected = halfnorm.logpdf(sd, scale=2) + log_sd + norm.logpdf(mu).sum() + norm.logpdf([0.3, -0.2, 1.4], mu, sd).sum()
+    expected = (
+        halfnorm.logpdf(sd, scale=2)
+        + log_sd
+        + norm.logpdf(mu).sum()
+        + norm.logpdf([0.3, -0.2, 1.4], mu, sd).sum()
+    )
     assert density.value_and_gradient(np.append(log_sd, mu))[0] == pytest.approx(expected)
 
 
@@ -87,7 +100,9 @@ def test_models_without_continuous_parameters_alone_are_refused():
 
 
 def test_a_finished_fit_leaves_no_data_behind(small):
-    """PyTensor keeps every Op that it has rewritten; the data must not stay with them (docs: fits in a loop over traits)."""
+    """PyTensor keeps every Op that it has rewritten; the data must not stay with them (docs: fits
+    in a loop over traits).
+    """
     import gc
     import weakref
 
@@ -98,7 +113,11 @@ def test_a_finished_fit_leaves_no_data_behind(small):
     def fitted():
         model = bm.models.univariate_mixer(small.assign(z=small["z"] * 1.01))
         bm.fit(model, "map", progress=False)
-        (op,) = {v.owner.op for v in ancestors(model.potentials) if v.owner is not None and isinstance(v.owner.op, MixtureLogLik)}
+        (op,) = {
+            v.owner.op
+            for v in ancestors(model.potentials)
+            if v.owner is not None and isinstance(v.owner.op, MixtureLogLik)
+        }
         return weakref.ref(op.data)
 
     data = fitted()

@@ -40,7 +40,9 @@ def test_both_optima_of_a_bimodal_density_are_reported_best_first():
     kept = distinct(modes.all)
     np.testing.assert_allclose([float(o.x[0]) for o in kept], [6.0, 0.0], atol=1e-2)
     assert modes.best is modes.all[0]
-    assert kept[0].log_posterior - kept[1].log_posterior == pytest.approx(np.log(0.7 / 0.3), abs=1e-3)
+    assert kept[0].log_posterior - kept[1].log_posterior == pytest.approx(
+        np.log(0.7 / 0.3), abs=1e-3
+    )
     assert all(o.converged for o in modes.all)
 
 
@@ -50,7 +52,9 @@ def test_mode_outside_the_search_box_is_reported_at_its_edge():
     assert found.at_bound == ["x[0]"]
     # the other coordinate is at its conditional mode
     slope = toys.COVARIANCE[1, 0] / toys.COVARIANCE[0, 0]
-    np.testing.assert_allclose(found.x, [1.0, toys.MEAN[1] + slope * (1.0 - toys.MEAN[0])], atol=1e-2)
+    np.testing.assert_allclose(
+        found.x, [1.0, toys.MEAN[1] + slope * (1.0 - toys.MEAN[0])], atol=1e-2
+    )
     assert found.converged
 
 

@@ -1,10 +1,12 @@
-"""Fingerprints of data: what changes them, what does not, and how a difference is put into words."""
+"""Fingerprints of data: what changes them, what does not, and how a difference is put into
+words.
+"""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmixer.inference.fingerprint import differences, fingerprint, same_weights
+from bayesmixer.fingerprint import differences, fingerprint, same_weights
 
 
 def changed(data, name, row, value):
@@ -20,7 +22,10 @@ def test_one_other_z_changes_the_hash_of_its_block_alone_and_is_named(small):
     assert (a["variant_hash"] == b["variant_hash"]).all() and same_weights(a, b)
     text = differences(a, b)
     pos = small["pos"].values
-    assert text.startswith("z or N differ in 1 of 60 LD blocks") and f"{pos[30] / 1e6:.3f}-{pos[59] / 1e6:.3f} Mb" in text
+    assert (
+        text.startswith("z or N differ in 1 of 60 LD blocks")
+        and f"{pos[30] / 1e6:.3f}-{pos[59] / 1e6:.3f} Mb" in text
+    )
     assert "\n" not in text
 
 
@@ -46,7 +51,9 @@ def test_weights_are_kept_apart_from_the_data(small):
 def test_dropped_variants_and_blocks_are_named_with_their_counts(small):
     a = fingerprint(small)
     fewer = fingerprint(small.isel(variant=np.r_[0:10, 12:1800]))
-    assert "variants differ in 1 of 60 LD blocks" in differences(a, fewer) and "30 against 28 variants" in differences(a, fewer)
+    assert "variants differ in 1 of 60 LD blocks" in differences(
+        a, fewer
+    ) and "30 against 28 variants" in differences(a, fewer)
     short = fingerprint(small.isel(variant=slice(0, 1770)))
     assert "only the first has its 30 variants" in differences(a, short)
     assert "only the second has its 30 variants" in differences(short, a)
@@ -54,7 +61,10 @@ def test_dropped_variants_and_blocks_are_named_with_their_counts(small):
 
 def test_the_same_variants_in_other_ld_blocks_are_told_from_other_variants(small):
     coarser = small.assign(ld_block=("variant", (small["ld_block"].values // 2).astype(np.int32)))
-    assert differences(fingerprint(small), fingerprint(coarser)) == "the same 1,800 variants are cut into 60 LD blocks and into 30"
+    assert (
+        differences(fingerprint(small), fingerprint(coarser))
+        == "the same 1,800 variants are cut into 60 LD blocks and into 30"
+    )
 
 
 def test_order_within_a_block_nan_and_minus_zero_do_not_matter(small):

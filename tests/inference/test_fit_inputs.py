@@ -8,7 +8,10 @@ from bayesmixer.errors import InputError
 from tests.inference import toys
 
 BAD = {
-    "method unknown": ({"method": "mcmc"}, "method: 'mcmc', expected one of map, laplace, nuts, binned, smc"),
+    "method unknown": (
+        {"method": "mcmc"},
+        "method: 'mcmc', expected one of map, laplace, nuts, binned, smc",
+    ),
     "method None": ({"method": None}, "method: None"),
     "too few draws": ({"draws": 10}, "draws: 10, expected a whole number of at least 50"),
     "draws not whole": ({"draws": 1000.5}, "draws: 1000.5"),
@@ -23,13 +26,28 @@ BAD = {
     "starts as text": ({"starts": "many"}, "starts: 'many'"),
     "starts as a dict": ({"starts": {"x": [0.0, 0.0]}}, "starts: "),
     "no starting point": ({"starts": []}, "starts: an empty list"),
-    "start of other parameters": ({"starts": [{"y": 0.0}]}, "starts[0]: parameters ['y'], expected ['x']"),
-    "unknown sampler": ({"method": "nuts", "sampler": "gibbs"}, "sampler: 'gibbs', expected one of nutpie"),
-    "sampler that is no step method": ({"method": "nuts", "sampler": "Normal"}, "sampler: 'Normal'"),
+    "start of other parameters": (
+        {"starts": [{"y": 0.0}]},
+        "starts[0]: parameters ['y'], expected ['x']",
+    ),
+    "unknown sampler": (
+        {"method": "nuts", "sampler": "gibbs"},
+        "sampler: 'gibbs', expected one of nutpie",
+    ),
+    "sampler that is no step method": (
+        {"method": "nuts", "sampler": "Normal"},
+        "sampler: 'Normal'",
+    ),
     "too few bins": ({"method": "binned", "bins": 9}, "bins: 9"),
-    "acceptance of one": ({"method": "nuts", "target_accept": 1.0}, "target_accept: 1.0, expected a number between 0 and 1"),
+    "acceptance of one": (
+        {"method": "nuts", "target_accept": 1.0},
+        "target_accept: 1.0, expected a number between 0 and 1",
+    ),
     "acceptance as text": ({"method": "nuts", "target_accept": "high"}, "target_accept: 'high'"),
-    "acceptance without NUTS": ({"method": "nuts", "sampler": "Slice", "target_accept": 0.9}, "target_accept: given, but sampler 'Slice'"),
+    "acceptance without NUTS": (
+        {"method": "nuts", "sampler": "Slice", "target_accept": 0.9},
+        "target_accept: given, but sampler 'Slice'",
+    ),
     "bins of a model of other makers": ({"method": "binned"}, "model: not a model of bayesmixer"),
     "smc without a prior to start from": ({"method": "smc"}, "method: smc starts from the prior"),
 }

@@ -1,4 +1,6 @@
-"""Laplace with importance resampling, where moments and weights are known by formula or quadrature; and what happens where it fails."""
+"""Laplace with importance resampling, where moments and weights are known by formula or quadrature;
+and what happens where it fails.
+"""
 
 import json
 
@@ -22,7 +24,9 @@ def approximate(model, seed=1, draws=DRAWS, low=-1e3, high=1e3):
     density = LogDensity(model)
     box = np.tile([float(low), float(high)], (density.size, 1))
     mode = climb(density, density.initial, box)
-    return mode, laplace.sample(density, mode.x, covariance_of(mode.hessian), box, draws, np.random.default_rng(seed), False)
+    return mode, laplace.sample(
+        density, mode.x, covariance_of(mode.hessian), box, draws, np.random.default_rng(seed), False
+    )
 
 
 def weighted(result, f=lambda x: x):
@@ -42,12 +46,16 @@ def test_gaussian_posterior_has_small_k_hat_and_exact_moments():
 
 
 def test_effective_draws_of_a_gaussian_are_those_of_the_student_proposals_weights():
-    # ratio of a bivariate normal to the bivariate t of 10 degrees of freedom, in the radius r, under the normal
+    # ratio of a bivariate normal to the bivariate t of 10 degrees of freedom, in the radius r,
+    # under the normal
     def ratio(r):
         return np.exp(-0.5 * r**2) / (1 + r**2 / 10) ** -6
 
     mean_ratio = quad(lambda r: ratio(r) * chi.pdf(r, 2), 0, 30)[0]
-    constant = quad(lambda r: r * (1 + r**2 / 10) ** -6, 0, np.inf)[0] / quad(lambda r: r * np.exp(-0.5 * r**2), 0, np.inf)[0]
+    constant = (
+        quad(lambda r: r * (1 + r**2 / 10) ** -6, 0, np.inf)[0]
+        / quad(lambda r: r * np.exp(-0.5 * r**2), 0, np.inf)[0]
+    )
     _, result = approximate(toys.gaussian(), draws=20_000)
     assert result.effective / 20_000 == pytest.approx(1 / (mean_ratio * constant), rel=0.03)
 
@@ -76,7 +84,9 @@ def test_resampled_draws_carry_the_weights():
 def test_proposals_outside_the_search_box_are_never_drawn():
     density = LogDensity(toys.gaussian())
     box = np.array([[-5.0, 2.0], [-5.0, 5.0]])
-    result = laplace.sample(density, toys.MEAN, toys.COVARIANCE, box, DRAWS, np.random.default_rng(0), False)
+    result = laplace.sample(
+        density, toys.MEAN, toys.COVARIANCE, box, DRAWS, np.random.default_rng(0), False
+    )
     assert (result.proposals[:, 0] > 2.0).any()
     assert (result.proposals[result.rows, 0] <= 2.0).all()
 
@@ -102,7 +112,9 @@ def test_fit_of_a_gaussian_by_laplace_needs_no_ld_blocks():
     results = bm.fit(toys.gaussian(), draws=2000, progress=False)
     assert results.attrs["method"] == "laplace"
     draws = results["posterior"]["x"].values.reshape(-1, 2)
-    np.testing.assert_allclose(draws.mean(0), toys.MEAN, atol=4 * np.sqrt(np.diag(toys.COVARIANCE).max() / 1500))
+    np.testing.assert_allclose(
+        draws.mean(0), toys.MEAN, atol=4 * np.sqrt(np.diag(toys.COVARIANCE).max() / 1500)
+    )
     # squared Mahalanobis distances are chi-square: compare the median
     d = draws - toys.MEAN
     distance = np.einsum("ij,jk,ik->i", d, np.linalg.inv(toys.COVARIANCE), d)

@@ -1,4 +1,6 @@
-"""Against MiXeR 2.2.1 on the same z-scores, weights, N and LD: never a worse optimum, and the same infinitesimal fit (reference/mixer)."""
+"""Against MiXeR 2.2.1 on the same z-scores, weights, N and LD: never a worse optimum, and the same
+infinitesimal fit (reference/mixer).
+"""
 
 import json
 
@@ -17,24 +19,46 @@ def reference(shared):
         pytest.skip(f"no {folder}/inputs.npz: it is not beside this checkout")
     inputs = np.load(folder / "inputs.npz")
     h = inputs["H"].astype(float)
-    spectrum = spectrum_from_pairs(inputs["indptr"], h[inputs["indices"]] * inputs["r2"].astype(float), 24)
+    spectrum = spectrum_from_pairs(
+        inputs["indptr"], h[inputs["indices"]] * inputs["r2"].astype(float), 24
+    )
     fits = json.loads((folder / "fits.json").read_text())["univariate"]
 
     def data(trait):
         z, n = inputs[f"z{trait}"].astype(float), inputs[f"n{trait}"].astype(float)
-        return bm.gwas_data_from_arrays(z, n, spectrum, nodes(24), h, weight=inputs["weights"].astype(float), ld_block=np.arange(h.size) // 180)
+        return bm.gwas_data_from_arrays(
+            z,
+            n,
+            spectrum,
+            nodes(24),
+            h,
+            weight=inputs["weights"].astype(float),
+            ld_block=np.arange(h.size) // 180,
+        )
 
     return data, fits
 
 
 def test_map_under_flat_priors_is_the_exact_optimum_of_the_variants_with_large_weights():
-    """The gradient of the exact cost vanishes there (largest slope in mixer.json), so that a cost this close is the same optimum."""
+    """The gradient of the exact cost vanishes there (largest slope in mixer.json), so that a cost
+    this close is the same optimum.
+    """
     kept, optimum = mixer.kept(), mixer.table()["optimum_of_heavy"]
     j = kept.heavy
     block = np.arange(j.sum()) // 30
-    data = bm.gwas_data_from_arrays(kept.z[1][j], kept.n[1][j], kept.spectrum()[j], nodes(24), kept.h[j], weight=kept.weight[j], ld_block=block)
+    data = bm.gwas_data_from_arrays(
+        kept.z[1][j],
+        kept.n[1][j],
+        kept.spectrum()[j],
+        nodes(24),
+        kept.h[j],
+        weight=kept.weight[j],
+        ld_block=block,
+    )
     with pytest.warns(bm.DataWarning, match="No heritability seen"):  # in 1,600 variants
-        estimate = bm.fit(bm.models.univariate_mixer(data, prior="flat"), "map", progress=False)["estimate"]
+        estimate = bm.fit(bm.models.univariate_mixer(data, prior="flat"), "map", progress=False)[
+            "estimate"
+        ]
     assert abs(optimum["largest_slope"]) < 0.01
     assert -estimate.attrs["log_likelihood"] == pytest.approx(optimum["cost"], abs=1e-3)
     for name, theirs in {"pi": "pi", "sigma2_beta": "sig2_beta", "sigma2_0": "sig2_zero"}.items():
@@ -45,12 +69,26 @@ def test_infinitesimal_fit_and_its_criteria_are_mixers_without_the_lists_of_part
     d, known = mixer.whole(), mixer.table()
     h = np.full(d.z.size, known["h_total"] / d.z.size)
     spectrum = np.zeros((d.z.size, 24))  # the infinitesimal model needs its sum alone
-    data = bm.gwas_data_from_arrays(d.z, d.n, spectrum, nodes(24), h, weight=d.weight, ld_block=np.arange(d.z.size) // 180, ld_score_h=d.strength)
-    agrees_with(bm.fit(bm.models.infinitesimal(data, prior="flat"), "map", progress=False)["estimate"], known["infinitesimal"])
+    data = bm.gwas_data_from_arrays(
+        d.z,
+        d.n,
+        spectrum,
+        nodes(24),
+        h,
+        weight=d.weight,
+        ld_block=np.arange(d.z.size) // 180,
+        ld_score_h=d.strength,
+    )
+    agrees_with(
+        bm.fit(bm.models.infinitesimal(data, prior="flat"), "map", progress=False)["estimate"],
+        known["infinitesimal"],
+    )
 
 
 @pytest.mark.parametrize("trait", [1, 2])
-def test_map_under_flat_priors_is_no_worse_than_the_best_optimum_of_mixers_exact_cost(reference, trait):
+def test_map_under_flat_priors_is_no_worse_than_the_best_optimum_of_mixers_exact_cost(
+    reference, trait
+):
     data, fits = reference[0](trait), reference[1][f"trait{trait}"]
     results = bm.fit(bm.models.univariate_mixer(data, prior="flat"), "map", progress=False)
     optimum = fits["exact_optimum"]
@@ -62,7 +100,10 @@ def test_map_under_flat_priors_is_no_worse_than_the_best_optimum_of_mixers_exact
 @pytest.mark.parametrize("trait", [1, 2])
 def test_infinitesimal_fit_and_its_criteria_are_mixers(reference, trait):
     data, fits = reference[0](trait), reference[1][f"trait{trait}"]
-    agrees_with(bm.fit(bm.models.infinitesimal(data, prior="flat"), "map", progress=False)["estimate"], fits["inft_stages"][-1])
+    agrees_with(
+        bm.fit(bm.models.infinitesimal(data, prior="flat"), "map", progress=False)["estimate"],
+        fits["inft_stages"][-1],
+    )
 
 
 def agrees_with(estimate, theirs):

@@ -1,4 +1,6 @@
-"""Models of other makers, and ours once changed: calibrated where they have a likelihood by LD block, and told why not where they have none."""
+"""Models of other makers, and ours once changed: calibrated where they have a likelihood by LD
+block, and told why not where they have none.
+"""
 
 import json
 import warnings
@@ -24,20 +26,27 @@ def heard(call):
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 def test_own_model_with_a_likelihood_by_ld_block_gets_the_sandwichs_widths():
-    """Each value counts four times: the likelihood states half of the standard error s / sqrt(n)."""
+    """Each value counts four times: the likelihood states half of the standard error s /
+    sqrt(n).
+    """
     model, y = counted(4)
     fit = bm.fit(model, draws=1000, seed=1, progress=False)
     assert fit.attrs["calibrated"] == "affine"
     error = y.std() / np.sqrt(len(y))
     assert float(fit["unconstrained_posterior"]["mean"].std()) == pytest.approx(error, rel=0.1)
-    assert float(fit["uncalibrated_unconstrained_posterior"]["mean"].std()) == pytest.approx(error / 2, rel=0.1)
+    assert float(fit["uncalibrated_unconstrained_posterior"]["mean"].std()) == pytest.approx(
+        error / 2, rel=0.1
+    )
     assert float(fit["estimate"]["sd_se"]) > 0
 
 
 def test_own_model_without_ld_blocks_is_told_why_it_is_not_calibrated():
     fit, words = heard(lambda: bm.fit(toys.gaussian(), draws=100, seed=1, progress=False))
     assert fit.attrs["calibrated"] == "no"
-    assert "Not calibrated: the model has no log-likelihood by LD block (a potential with dim ld_block)" in words
+    assert (
+        "Not calibrated: the model has no log-likelihood by LD block (a potential with dim "
+        "ld_block)" in words
+    )
     assert "Not calibrated" in json.loads(fit.attrs["warnings"])[0]
 
 
@@ -53,9 +62,16 @@ def test_who_does_not_want_calibration_is_told_nothing():
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 @pytest.mark.parametrize("change", [pm.do, pm.observe])
-def test_model_with_a_parameter_held_is_calibrated_in_the_others_and_shows_no_null_of_more_parameters(change):
+def test_model_with_a_parameter_held_is_calibrated_in_the_others_and_shows_no_null_of_more_parameters(
+    change,
+):
     data = simulate_gwas(h2=0.3, n=20_000, seed=4)
-    fit = bm.fit(change(bm.models.infinitesimal(data), {"log_sigma2_0": 0.05}), draws=200, seed=1, progress=False)
+    fit = bm.fit(
+        change(bm.models.infinitesimal(data), {"log_sigma2_0": 0.05}),
+        draws=200,
+        seed=1,
+        progress=False,
+    )
     estimate = fit["estimate"]
     assert fit.attrs["calibrated"] == "affine"
     assert fit.attrs["model"] == "infinitesimal (changed)"
@@ -72,11 +88,15 @@ def test_parameter_that_only_the_prior_tells_of_keeps_the_priors_width_and_spoil
     """What `pm.do` leaves of log sigma2_0 when the variable made of it is held."""
     data = simulate_gwas(h2=0.3, n=20_000, seed=4)
     fit, held = (
-        bm.fit(pm.do(bm.models.infinitesimal(data), {name: value}), draws=200, seed=1, progress=False)
+        bm.fit(
+            pm.do(bm.models.infinitesimal(data), {name: value}), draws=200, seed=1, progress=False
+        )
         for name, value in (("sigma2_0", 1.05), ("log_sigma2_0", np.log(1.05)))
     )
     calibrated = fit["estimate"]["covariance_calibrated"].to_numpy()
     raw = fit["estimate"]["covariance"].to_numpy()
     assert calibrated[1, 1] == pytest.approx(raw[1, 1], rel=0.05)
-    assert float(fit["estimate"]["h2_se"]) == pytest.approx(float(held["estimate"]["h2_se"]), rel=0.02)
+    assert float(fit["estimate"]["h2_se"]) == pytest.approx(
+        float(held["estimate"]["h2_se"]), rel=0.02
+    )
     assert np.isfinite(bm.summary(fit).loc["h2"]).all()

@@ -18,17 +18,32 @@ POSTERIOR = {"h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"}
 
 def test_groups_variables_and_dims_are_those_of_the_documentation(laplace_small, root):
     text = (root / "docs/data_structures.md").read_text().split("## Results")[1]
-    groups = {"posterior", "sample_stats", "log_likelihood", "estimate", "constant_data", "unconstrained_posterior", "calibration", "h2_test"}
+    groups = {
+        "posterior",
+        "sample_stats",
+        "log_likelihood",
+        "estimate",
+        "constant_data",
+        "unconstrained_posterior",
+        "calibration",
+        "h2_test",
+    }
     groups |= {"uncalibrated_posterior", "uncalibrated_unconstrained_posterior"}
     assert groups <= set(re.findall(r"`(\w+)`", text))
     assert set(laplace_small.children) == groups
     posterior = laplace_small["posterior"]
     assert set(posterior.data_vars) == POSTERIOR
     assert all(v.dims == ("chain", "draw") for v in posterior.data_vars.values())
-    assert set(laplace_small["unconstrained_posterior"].data_vars) == {"log_h2", "logit_pi", "log_sigma2_0"}
+    assert set(laplace_small["unconstrained_posterior"].data_vars) == {
+        "log_h2",
+        "logit_pi",
+        "log_sigma2_0",
+    }
     assert laplace_small["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
     assert laplace_small["log_likelihood"].sizes["ld_block"] == 60
-    assert set(laplace_small["constant_data"].data_vars) | set(laplace_small["constant_data"].coords) >= {"node_x", "h_bin_value", "h_bin_count"}
+    assert set(laplace_small["constant_data"].data_vars) | set(
+        laplace_small["constant_data"].coords
+    ) >= {"node_x", "h_bin_value", "h_bin_count"}
     estimate = laplace_small["estimate"]
     assert set(estimate.data_vars) >= POSTERIOR
     assert estimate["hessian"].dims == estimate["covariance"].dims == ("parameter", "parameter_bis")
@@ -44,20 +59,32 @@ def test_groups_variables_and_dims_are_those_of_the_documentation(laplace_small,
     assert json.loads(laplace_small.attrs["data"])["kind"] == "gwas_data"
 
 
-def test_posterior_unconstrained_posterior_and_log_likelihood_belong_to_the_same_draws(laplace_small, small):
+def test_posterior_unconstrained_posterior_and_log_likelihood_belong_to_the_same_draws(
+    laplace_small, small
+):
     free, draws = laplace_small["unconstrained_posterior"], laplace_small["posterior"]
     np.testing.assert_allclose(np.exp(free["log_h2"].values), draws["h2"].values)
     np.testing.assert_allclose(1 / (1 + np.exp(-free["logit_pi"].values)), draws["pi"].values)
     density = LogDensity(bm.models.univariate_mixer(small))
-    raw = laplace_small["uncalibrated_unconstrained_posterior"]  # the log-likelihood belongs to the draws before calibration
+    raw = laplace_small[
+        "uncalibrated_unconstrained_posterior"
+    ]  # the log-likelihood belongs to the draws before calibration
     x = np.array([float(raw[name][0, 17]) for name in density.names])
-    np.testing.assert_allclose(laplace_small["log_likelihood"]["z"].values[0, 17], density.value_and_blocks(x)[1]["z"], rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(
+        laplace_small["log_likelihood"]["z"].values[0, 17],
+        density.value_and_blocks(x)[1]["z"],
+        rtol=1e-9,
+        atol=1e-8,
+    )
 
 
 def test_estimate_is_the_mode_that_another_optimiser_finds(laplace_small, small):
     density = LogDensity(bm.models.univariate_mixer(small))
     other = minimize(
-        lambda x: -density.value_and_gradient(x)[0], np.array([-1.5, -3.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-9}
+        lambda x: -density.value_and_gradient(x)[0],
+        np.array([-1.5, -3.0, 0.1]),
+        method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-9},
     )
     estimate = laplace_small["estimate"]
     assert estimate.attrs["log_posterior"] >= -other.fun - 1e-6
@@ -69,8 +96,17 @@ def test_estimate_is_the_mode_that_another_optimiser_finds(laplace_small, small)
 def test_hessian_is_that_of_the_log_posterior_at_the_mode(laplace_small, small):
     density = LogDensity(bm.models.univariate_mixer(small))
     mode, h = laplace_small["estimate"]["mode"].values, 1e-3
-    rows = [(density.value_and_gradient(mode - h * e)[1] - density.value_and_gradient(mode + h * e)[1]) / (2 * h) for e in np.eye(3)]
-    np.testing.assert_allclose(laplace_small["estimate"]["hessian"].values, np.array(rows), rtol=0.05, atol=0.02 * np.abs(rows).max())
+    rows = [
+        (density.value_and_gradient(mode - h * e)[1] - density.value_and_gradient(mode + h * e)[1])
+        / (2 * h)
+        for e in np.eye(3)
+    ]
+    np.testing.assert_allclose(
+        laplace_small["estimate"]["hessian"].values,
+        np.array(rows),
+        rtol=0.05,
+        atol=0.02 * np.abs(rows).max(),
+    )
 
 
 def test_aic_and_bic_are_the_papers_formulas(laplace_small, small):
@@ -83,21 +119,32 @@ def test_aic_and_bic_are_the_papers_formulas(laplace_small, small):
     assert attrs["bic"] == pytest.approx(3 * np.log(weight) - 2 * loglik)
     null = LogDensity(bm.models.infinitesimal(small, prior="flat"))
     best = -minimize(
-        lambda x: -null.value_and_gradient(x)[0], np.array([-1.0, 0.1]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}
+        lambda x: -null.value_and_gradient(x)[0],
+        np.array([-1.0, 0.1]),
+        method="Nelder-Mead",
+        options={"xatol": 1e-7, "fatol": 1e-9},
     ).fun
     assert attrs["aic_infinitesimal"] == pytest.approx(2 * 2 - 2 * best, abs=1e-4)
     assert attrs["bic_infinitesimal"] == pytest.approx(2 * np.log(weight) - 2 * best, abs=1e-4)
 
 
 def test_profile_along_pi_is_below_and_close_to_the_profile_by_brute_force(small):
-    results = bm.fit(bm.models.univariate_mixer(small, prior="flat"), "map", profile=True, progress=False)
+    results = bm.fit(
+        bm.models.univariate_mixer(small, prior="flat"), "map", profile=True, progress=False
+    )
     density = LogDensity(bm.models.univariate_mixer(small, prior="flat"))
-    pi, found = results["estimate"]["profile_pi"].values, results["estimate"]["profile_log_likelihood"].values
+    pi, found = (
+        results["estimate"]["profile_pi"].values,
+        results["estimate"]["profile_log_likelihood"].values,
+    )
     for i in (3, 6, 9):
         logit = np.log(pi[i] / (1 - pi[i]))
         start = results["estimate"]["mode"].values[[0, 2]]
         best = -minimize(
-            lambda x, at=logit: -density.value_and_gradient(np.array([x[0], at, x[1]]))[0], start, method="Nelder-Mead", options={"fatol": 1e-6}
+            lambda x, at=logit: -density.value_and_gradient(np.array([x[0], at, x[1]]))[0],
+            start,
+            method="Nelder-Mead",
+            options={"fatol": 1e-6},
         ).fun
         assert found[i] <= best + 1e-4
         assert found[i] == pytest.approx(best, abs=0.1)
@@ -149,7 +196,9 @@ def test_same_seed_gives_the_same_numbers_and_another_seed_others(laplace_small,
         xr.testing.assert_equal(again[name].to_dataset(), laplace_small[name].to_dataset())
     other = bm.fit(model, draws=LAPLACE_DRAWS, seed=4, profile=False, progress=False)
     assert (other["posterior"]["pi"].values != laplace_small["posterior"]["pi"].values).any()
-    np.testing.assert_allclose(other["estimate"]["mode"].values, laplace_small["estimate"]["mode"].values, atol=1e-9)
+    np.testing.assert_allclose(
+        other["estimate"]["mode"].values, laplace_small["estimate"]["mode"].values, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("ending", [".nc", ".zarr"])
@@ -167,14 +216,18 @@ def test_saved_fit_is_read_again_unchanged_and_by_plain_xarray(laplace_small, tm
     }
     assert read["estimate"].attrs["bic"] == pytest.approx(laplace_small["estimate"].attrs["bic"])
     plain = xr.open_datatree(path)
-    assert float(plain["posterior"]["h2"].mean()) == pytest.approx(float(laplace_small["posterior"]["h2"].mean()))
+    assert float(plain["posterior"]["h2"].mean()) == pytest.approx(
+        float(laplace_small["posterior"]["h2"].mean())
+    )
     plain.close()
     bm.summary(read)
 
 
 @pytest.mark.parametrize(("ending", "writer"), [(".nc", "to_netcdf"), (".zarr", "to_zarr")])
 @pytest.mark.parametrize("failure", [OSError("disk full"), KeyboardInterrupt()])
-def test_failed_save_leaves_the_old_results_and_nothing_else(laplace_small, tmp_path, monkeypatch, ending, writer, failure):
+def test_failed_save_leaves_the_old_results_and_nothing_else(
+    laplace_small, tmp_path, monkeypatch, ending, writer, failure
+):
     path = tmp_path / f"fit{ending}"
     bm.save(laplace_small, path)
 
@@ -189,7 +242,9 @@ def test_failed_save_leaves_the_old_results_and_nothing_else(laplace_small, tmp_
         bm.save(laplace_small, path)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     monkeypatch.undo()
-    xr.testing.assert_equal(bm.load(path)["posterior"].to_dataset(), laplace_small["posterior"].to_dataset())
+    xr.testing.assert_equal(
+        bm.load(path)["posterior"].to_dataset(), laplace_small["posterior"].to_dataset()
+    )
 
 
 def test_saving_twice_replaces_the_first(laplace_small, small, tmp_path):

@@ -1,4 +1,6 @@
-"""Samplers against Laplace (itself held against quadrature in test_laplace) and against a posterior known on paper."""
+"""Samplers against Laplace (itself held against quadrature in test_laplace) and against a posterior
+known on paper.
+"""
 
 import numpy as np
 import pymc as pm
@@ -7,7 +9,7 @@ import pytest
 import bayesmixer as bm
 from bayesmixer.inference import sampling
 from bayesmixer.inference.density import LogDensity
-from bayesmixer.models import starts
+from bayesmixer.mixer import starts
 from tests.inference import toys
 from tests.models.small_gwas import simulate_gwas
 
@@ -49,7 +51,9 @@ def test_whitened_model_is_the_posterior_in_coordinates_of_the_laplace_fit():
 
 @pytest.fixture(scope="module")
 def thinned(example_of):
-    """A tenth of the embedded polygenic trait's variants at the whole weight: as sharp a posterior, ten times faster."""
+    """A tenth of the embedded polygenic trait's variants at the whole weight: as sharp a posterior,
+    ten times faster.
+    """
     return starts.thin(example_of("polygenic"), 2500)
 
 
@@ -63,7 +67,9 @@ def by_laplace(thinned):
 def test_nuts_agrees_with_laplace_on_the_embedded_data_set(thinned, by_laplace):
     assert by_laplace.attrs["method"] == "laplace"
     assert by_laplace["sample_stats"].attrs["pareto_k"] < 0.7
-    nuts = bm.fit(bm.models.univariate_mixer(thinned), "nuts", draws=150, tune=60, chains=2, seed=1, **QUICK)
+    nuts = bm.fit(
+        bm.models.univariate_mixer(thinned), "nuts", draws=150, tune=60, chains=2, seed=1, **QUICK
+    )
     assert nuts["posterior"].sizes == {"chain": 2, "draw": 150}
     assert nuts["log_likelihood"]["z"].dims == ("chain", "draw", "ld_block")
     assert int(nuts["sample_stats"]["diverging"].sum()) == 0
@@ -95,7 +101,19 @@ def test_trees_of_bounded_nuts_are_no_deeper_than_the_bound():
     density = LogDensity(toys.gaussian())
     narrow = toys.COVARIANCE * 1e-6  # a scale far too small: unbounded trees would go to depth 10
     for sampler in ("nutpie", "pymc"):
-        _, stats = sampling.run(density, toys.MEAN, narrow, sampler=sampler, draws=20, tune=10, chains=1, cores=1, seed=1, show=False, depth=3)
+        _, stats = sampling.run(
+            density,
+            toys.MEAN,
+            narrow,
+            sampler=sampler,
+            draws=20,
+            tune=10,
+            chains=1,
+            cores=1,
+            seed=1,
+            show=False,
+            depth=3,
+        )
         steps = stats["n_steps"] if "n_steps" in stats else 2.0 ** stats["depth"] - 1
         assert float(steps.max()) <= 7
 
@@ -117,7 +135,17 @@ def test_smc_from_the_weak_prior_agrees_with_laplace():
 @pytest.mark.parametrize("sampler", ["Slice", "pymc"])
 @pytest.mark.filterwarnings("ignore:Chains disagree")
 def test_samplers_of_pymc_by_name_find_the_moments_of_a_gaussian(sampler):
-    results = bm.fit(toys.gaussian(), "nuts", sampler=sampler, draws=1000, tune=200, chains=2, cores=1, seed=2, progress=False)
+    results = bm.fit(
+        toys.gaussian(),
+        "nuts",
+        sampler=sampler,
+        draws=1000,
+        tune=200,
+        chains=2,
+        cores=1,
+        seed=2,
+        progress=False,
+    )
     draws = results["posterior"]["x"].values.reshape(-1, 2)
     assert results["posterior"].sizes["draw"] == 1000
     np.testing.assert_allclose(draws.mean(0), toys.MEAN, atol=0.12)
@@ -126,13 +154,22 @@ def test_samplers_of_pymc_by_name_find_the_moments_of_a_gaussian(sampler):
 
 @pytest.mark.filterwarnings("ignore:Chains disagree")
 def test_nuts_with_the_same_seed_gives_the_same_draws():
-    one, again = (bm.fit(toys.gaussian(), "nuts", draws=100, tune=100, chains=2, cores=1, seed=9, progress=False) for _ in range(2))
+    one, again = (
+        bm.fit(
+            toys.gaussian(), "nuts", draws=100, tune=100, chains=2, cores=1, seed=9, progress=False
+        )
+        for _ in range(2)
+    )
     np.testing.assert_array_equal(one["posterior"]["x"].values, again["posterior"]["x"].values)
     assert len(np.unique(one["posterior"]["x"].values[..., 0])) > 150
 
 
-@pytest.mark.parametrize(("sampler", "place"), [("nutpie", "nutpie.sample"), ("pymc", "pymc.sample")])
-def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(sampler, place, monkeypatch):
+@pytest.mark.parametrize(
+    ("sampler", "place"), [("nutpie", "nutpie.sample"), ("pymc", "pymc.sample")]
+)
+def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(
+    sampler, place, monkeypatch
+):
     class Reached(Exception):
         pass
 
@@ -146,7 +183,13 @@ def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(samp
     monkeypatch.setattr(place, sample)
     for target_accept in (0.95, None):
         with pytest.raises(Reached):
-            bm.fit(toys.gaussian(), "nuts", sampler=sampler, target_accept=target_accept, progress=False)
+            bm.fit(
+                toys.gaussian(),
+                "nuts",
+                sampler=sampler,
+                target_accept=target_accept,
+                progress=False,
+            )
     assert given == [0.95, None]
 
 
@@ -154,7 +197,9 @@ def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(samp
 def test_statistics_of_smc_are_rectangular_and_end_at_temperature_one(chains, tmp_path):
     with pm.Model() as model:
         pm.Potential("height", -3 * (pm.Normal("x", 0.0, 5.0) - 1) ** 2)
-    _, stats = sampling.run_smc(LogDensity(model), draws=100, chains=chains, cores=1, seed=3, show=False)
+    _, stats = sampling.run_smc(
+        LogDensity(model), draws=100, chains=chains, cores=1, seed=3, show=False
+    )
     beta = stats["beta"]
     assert beta.dims == ("chain", "stage")
     assert beta.sizes["chain"] == chains
@@ -176,7 +221,14 @@ def test_ragged_statistics_are_filled_with_nan():
 
 
 @pytest.mark.parametrize("sampler", ["numpyro", "blackjax", "pymc"])
-@pytest.mark.parametrize("error", [TypeError("adapt() got an unexpected keyword"), ModuleNotFoundError("No module named 'x'"), AttributeError("y")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        TypeError("adapt() got an unexpected keyword"),
+        ModuleNotFoundError("No module named 'x'"),
+        AttributeError("y"),
+    ],
+)
 def test_sampler_that_does_not_go_with_pymc_is_refused_in_one_line(monkeypatch, sampler, error):
     def sample(**options):
         raise error

@@ -1,4 +1,6 @@
-"""The calibration study of benchmarks/sbc.py: its simulator against the model's moments, its test against posteriors known to be wrong."""
+"""The calibration study of benchmarks/sbc.py: its simulator against the model's moments, its test
+against posteriors known to be wrong.
+"""
 
 import importlib.util
 import sys
@@ -21,7 +23,9 @@ def sbc(root):
 
 
 def ranks_of_a_normal_mean(sbc, width, shift, replicates=400, draws=99):
-    """Ranks where the posterior of a normal mean (prior N(0, 1), one observation of variance 1) is made `width` times too wide and moved by `shift`."""
+    """Ranks where the posterior of a normal mean (prior N(0, 1), one observation of variance 1) is
+    made `width` times too wide and moved by `shift`.
+    """
     rng = np.random.default_rng(3)
     out = []
     for _ in range(replicates):
@@ -47,9 +51,17 @@ def test_rank_of_a_tie_is_drawn_at_random(sbc):
 @pytest.mark.parametrize("model", ["infinitesimal", "univariate_mixer", "two_component_mixer"])
 def test_simulated_z_scores_have_the_variance_that_the_parameters_say(sbc, model):
     plan = sbc.design(20_000, 50_000.0, 1)
-    truth = {"log_h2": np.log(0.4), "logit_pi": -1.0, "logit_share_large": 0.3, "log_pi_ratio": 1.5, "log_sigma2_0": np.log(1.2)}
+    truth = {
+        "log_h2": np.log(0.4),
+        "logit_pi": -1.0,
+        "logit_share_large": 0.3,
+        "log_pi_ratio": 1.5,
+        "log_sigma2_0": np.log(1.2),
+    }
     z = sbc.simulate(plan, model, truth, np.random.default_rng(2))
-    exposure = plan.data["n"].values[:, 0] * plan.data["ld_score_h"].values / plan.data.attrs["h_total"][0]
+    exposure = (
+        plan.data["n"].values[:, 0] * plan.data["ld_score_h"].values / plan.data.attrs["h_total"][0]
+    )
     expected = 1.2 + 0.4 * exposure
     ratio = (z**2 / expected).mean()
     assert ratio == pytest.approx(1, abs=5 * (z**2 / expected).std() / np.sqrt(z.size))
@@ -58,9 +70,17 @@ def test_simulated_z_scores_have_the_variance_that_the_parameters_say(sbc, model
 @pytest.mark.parametrize("model", ["univariate_mixer", "two_component_mixer"])
 def test_components_written_out_here_are_those_of_the_model(sbc, model):
     plan = sbc.design(200, 50_000.0, 1)
-    truth = {"log_h2": -1.0, "logit_pi": -3.0, "logit_share_large": 0.3, "log_pi_ratio": 1.5, "log_sigma2_0": 0.1}
+    truth = {
+        "log_h2": -1.0,
+        "logit_pi": -3.0,
+        "logit_share_large": 0.3,
+        "log_pi_ratio": 1.5,
+        "log_sigma2_0": 0.1,
+    }
     density = LogDensity(getattr(bm.models, model)(plan.data))
-    of_model = density.posterior(density.flatten({name: truth[name] for name in sbc.FREE[model]})[None, None])
+    of_model = density.posterior(
+        density.flatten({name: truth[name] for name in sbc.FREE[model]})[None, None]
+    )
     pi, sigma2 = (np.atleast_1d(of_model[name].values[0, 0]) for name in ("pi", "sigma2_beta"))
     found = sbc.components(model, truth, plan.data.attrs["h_total"][0])
     np.testing.assert_allclose(found, (pi, sigma2), rtol=1e-12)
@@ -69,11 +89,18 @@ def test_components_written_out_here_are_those_of_the_model(sbc, model):
 def test_another_prior_takes_the_place_of_the_weak_one(sbc):
     plan = sbc.design(100, 50_000.0, 1)
     prior = sbc.read_prior(["log_h2=-1,0.5"], 1.0)
-    made, weak = sbc.build("infinitesimal", plan.data, prior), sbc.build("infinitesimal", plan.data, sbc.PRIOR)
+    made, weak = (
+        sbc.build("infinitesimal", plan.data, prior),
+        sbc.build("infinitesimal", plan.data, sbc.PRIOR),
+    )
     at = [{"log_h2": h, "log_sigma2_0": 0.0} for h in (-1.0, -2.0)]
-    logp, logp_weak = ([float(m.compile_logp(mode="FAST_COMPILE")(x)) for x in at] for m in (made, weak))
+    logp, logp_weak = (
+        [float(m.compile_logp(mode="FAST_COMPILE")(x)) for x in at] for m in (made, weak)
+    )
     normal = norm.logpdf(-1, -1, 0.5) - norm.logpdf(-2, -1, 0.5)
-    weak_h2 = halfnorm.logpdf(np.exp(-1), scale=0.5) - halfnorm.logpdf(np.exp(-2), scale=0.5) + 1  # 1: d h2 / d log h2
+    weak_h2 = (
+        halfnorm.logpdf(np.exp(-1), scale=0.5) - halfnorm.logpdf(np.exp(-2), scale=0.5) + 1
+    )  # 1: d h2 / d log h2
     assert (logp[0] - logp[1]) - (logp_weak[0] - logp_weak[1]) == pytest.approx(normal - weak_h2)
     with pytest.raises(bm.InputError, match="NAME=MEAN,SD"):
         sbc.read_prior(["log_h2"], 1.0)

@@ -28,7 +28,10 @@ def bimodal(gap=6.0, upper=0.7):
     """Normals of sd 1 at 0 (weight 1 - upper) and `gap` (weight `upper`)."""
     with pm.Model() as model:
         x = pm.Flat("x", initval=1.0)
-        pm.Potential("height", pt.logaddexp(np.log(upper) - 0.5 * (x - gap) ** 2, np.log(1 - upper) - 0.5 * x**2))
+        pm.Potential(
+            "height",
+            pt.logaddexp(np.log(upper) - 0.5 * (x - gap) ** 2, np.log(1 - upper) - 0.5 * x**2),
+        )
     return model
 
 

@@ -8,11 +8,22 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-PAIRS = [("A", "C"), ("A", "G"), ("C", "A"), ("C", "T"), ("G", "A"), ("G", "T"), ("T", "C"), ("T", "G")]
+PAIRS = [
+    ("A", "C"),
+    ("A", "G"),
+    ("C", "A"),
+    ("C", "T"),
+    ("G", "A"),
+    ("G", "T"),
+    ("T", "C"),
+    ("T", "G"),
+]
 
 
 def gwas(rows: int = 60, seed: int = 0) -> pd.DataFrame:
-    """Truth: unambiguous SNPs of chromosome 2 with effect allele ea, other allele oa, beta, se, z = beta / se, P, frequency and N."""
+    """Truth: unambiguous SNPs of chromosome 2 with effect allele ea, other allele oa, beta, se, z =
+    beta / se, P, frequency and N.
+    """
     rng = np.random.default_rng(seed)
     pairs = rng.integers(0, len(PAIRS), rows)
     se = rng.uniform(0.01, 0.05, rows).round(7)
@@ -43,13 +54,20 @@ def exact(values: pd.Series) -> list[str]:
 
 def write(path: Path, columns: dict[str, object], separator: str = "\t", before: str = "") -> Path:
     """Write columns as delimited text under a header line."""
-    frame = pd.DataFrame({name: (exact(c) if isinstance(c, pd.Series) and c.dtype.kind == "f" else c) for name, c in columns.items()})
+    frame = pd.DataFrame(
+        {
+            name: (exact(c) if isinstance(c, pd.Series) and c.dtype.kind == "f" else c)
+            for name, c in columns.items()
+        }
+    )
     path.write_text(before + frame.to_csv(sep=separator, index=False))
     return path
 
 
 def plain(path: Path, **changes: object) -> Path:
-    """A usual table (SNP CHR BP A1 A2 BETA SE P N) of `gwas()`, columns replaced, or left out where None."""
+    """A usual table (SNP CHR BP A1 A2 BETA SE P N) of `gwas()`, columns replaced, or left out where
+    None.
+    """
     g = gwas()
     columns: dict[str, object] = {
         "SNP": g.rsid, "CHR": g.chrom, "BP": g.pos, "A1": g.ea, "A2": g.oa, "BETA": g.beta, "SE": g.se, "P": g.p, "N": g.n,

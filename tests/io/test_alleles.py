@@ -1,4 +1,6 @@
-"""Alleles against a panel's: the rules by hand, and an oracle that walks through every case one by one."""
+"""Alleles against a panel's: the rules by hand, and an oracle that walks through every case one by
+one.
+"""
 
 import itertools
 
@@ -30,13 +32,17 @@ def test_every_combination_of_alleles_agrees_with_the_rules_one_by_one():
     columns = [np.array(c, dtype=object) for c in zip(*cases, strict=True)]
     found = match_alleles(*columns)
     expected = [oracle(*c) for c in cases]
-    for got, want, name in zip(found, zip(*expected, strict=True), ("sign", "flipped", "ambiguous"), strict=True):
+    for got, want, name in zip(
+        found, zip(*expected, strict=True), ("sign", "flipped", "ambiguous"), strict=True
+    ):
         bad = np.flatnonzero(got != np.array(want))
         assert not len(bad), f"{name} of {cases[bad[0]]}: {got[bad[0]]}, rules say {want[bad[0]]}"
 
 
 def test_indels_match_by_letters_and_never_by_complement():
-    assert match_alleles(["AT", "A", "TA"], ["A", "AT", "T"], ["AT"] * 3, ["A"] * 3).sign.tolist() == [1, -1, 0]
+    assert match_alleles(
+        ["AT", "A", "TA"], ["A", "AT", "T"], ["AT"] * 3, ["A"] * 3
+    ).sign.tolist() == [1, -1, 0]
     assert complement("AT") is None
     assert complement("g") == "C"
 
@@ -49,7 +55,9 @@ def test_ambiguous_are_exactly_the_four_palindromic_pairs():
 
 def test_lower_case_and_fixed_width_text_read_the_same():
     upper = match_alleles(["A", "T"], ["G", "C"], ["A", "A"], ["G", "G"])
-    lower = match_alleles(np.array(["a", "t"]), np.array(["g", "c"]), np.array(["A", "A"]), np.array(["G", "G"]))
+    lower = match_alleles(
+        np.array(["a", "t"]), np.array(["g", "c"]), np.array(["A", "A"]), np.array(["G", "G"])
+    )
     assert all(np.array_equal(x, y) for x, y in zip(upper, lower, strict=True))
 
 

@@ -52,7 +52,10 @@ def test_genotypes_are_read_as_they_were_written(panel, origin, name):
 @pytest.mark.parametrize("name", ["p", "q"])
 def test_kept_samples_are_read_in_file_order(panel, origin, name):
     (p,) = open_panels(origin / name, keep=["i40", "i7", "i8", "absent"])
-    np.testing.assert_array_equal(np.maximum(p.read(0, 50), -1), np.where(np.isnan(panel.g), -1, panel.g)[[7, 8, 40]].T.clip(-1))
+    np.testing.assert_array_equal(
+        np.maximum(p.read(0, 50), -1),
+        np.where(np.isnan(panel.g), -1, panel.g)[[7, 8, 40]].T.clip(-1),
+    )
 
 
 def test_patterns_lists_and_chromosome_names(panel, tmp_path):
@@ -62,7 +65,10 @@ def test_patterns_lists_and_chromosome_names(panel, tmp_path):
     for pattern in ("a.chr{chrom}", "a.chr@", "a.chr@.bed"):
         assert [p.chrom for p in open_panels(tmp_path / pattern)] == ["9", "10", "21"]
     assert [p.chrom for p in open_panels(tmp_path / "a.chr@", chromosomes=["X", 9])] == ["9", "X"]
-    assert [p.chrom for p in open_panels([tmp_path / "a.chr21", tmp_path / "a.chr10.bed"])] == ["10", "21"]
+    assert [p.chrom for p in open_panels([tmp_path / "a.chr21", tmp_path / "a.chr10.bed"])] == [
+        "10",
+        "21",
+    ]
 
 
 def bad(folder: Path, what: str) -> tuple[dict, str]:
@@ -119,11 +125,18 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
     if what == "chromosome absent":
         return {**arguments, "chromosomes": [21, 22]}, "no variant of chromosome 22 .found: 21"
     if what == "no autosome":
-        table.assign(**{"0": "MT"})[["0", 1, 2, 3, 4, 5]].to_csv(bim, sep="\t", header=False, index=False)
+        table.assign(**{"0": "MT"})[["0", 1, 2, 3, 4, 5]].to_csv(
+            bim, sep="\t", header=False, index=False
+        )
         return arguments, "no autosome among the chromosomes MT"
     if what == "no cM":
-        table.assign(**{"2": 0})[[0, 1, "2", 3, 4, 5]].to_csv(bim, sep="\t", header=False, index=False)
-        return {**arguments, "window": "1cM"}, "no genetic positions .cM is constant. on chromosome 21"
+        table.assign(**{"2": 0})[[0, 1, "2", 3, 4, 5]].to_csv(
+            bim, sep="\t", header=False, index=False
+        )
+        return {
+            **arguments,
+            "window": "1cM",
+        }, "no genetic positions .cM is constant. on chromosome 21"
     if what == "falling cM":
         table.loc[30, 2] = 0
         table.to_csv(bim, sep="\t", header=False, index=False)
@@ -151,12 +164,20 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
         return {**arguments, "out": folder / "a/b/c.zarr"}, "the folder .* does not exist"
     if what == "other arguments":
         bm.build_reference(folder / "p", folder / "r.zarr", window="100kb")
-        return {**arguments, "out": folder / "r.zarr", "window": "200kb", "k": 16}, "window 100kb there, 200kb now; k 24 there, 16 now"
+        return {
+            **arguments,
+            "out": folder / "r.zarr",
+            "window": "200kb",
+            "k": 16,
+        }, "window 100kb there, 200kb now; k 24 there, 16 now"
     if what == "multiallelic":
         pvar = (folder / "q.pvar").read_text().splitlines()
         pvar[4] = pvar[4].replace("\tA\t", "\tA,T\t")
         (folder / "q.pvar").write_text("\n".join(pvar) + "\n")
-        return {**arguments, "genotypes": folder / "q"}, "q.pvar, line 5: 1 variants have several ALT alleles"
+        return {
+            **arguments,
+            "genotypes": folder / "q",
+        }, "q.pvar, line 5: 1 variants have several ALT alleles"
     if what == "no psam":
         (folder / "q.psam").unlink()
         return {**arguments, "genotypes": folder / "q"}, "q.psam: no such file"
@@ -166,7 +187,10 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
     if what == "pgen of others":
         lines = (folder / "q.pvar").read_text().splitlines()
         (folder / "q.pvar").write_text("\n".join(lines[:-3]) + "\n")
-        return {**arguments, "genotypes": folder / "q"}, "50 variants and 61 samples; its pvar and psam files have 47 and 61"
+        return {
+            **arguments,
+            "genotypes": folder / "q",
+        }, "50 variants and 61 samples; its pvar and psam files have 47 and 61"
     if what == "truncated pgen":
         pgen = folder / "q.pgen"
         pgen.write_bytes(pgen.read_bytes()[:200])
@@ -195,7 +219,9 @@ unknown rule; S below -1; MAF of a half; no workers; window of zero; window of w
 
 
 @pytest.mark.parametrize("what", [w.strip() for w in BAD.strip().replace("\n", ";").split(";")])
-def test_bad_input_is_answered_in_one_line_and_leaves_no_finished_chromosome(folder, tmp_path, what):
+def test_bad_input_is_answered_in_one_line_and_leaves_no_finished_chromosome(
+    folder, tmp_path, what
+):
     arguments, answer = bad(folder, what)
     arguments.setdefault("out", tmp_path / "new.zarr")
     with pytest.raises(InputError, match=answer) as caught:
@@ -207,7 +233,11 @@ def test_bad_input_is_answered_in_one_line_and_leaves_no_finished_chromosome(fol
 def test_what_is_no_reference_is_answered_in_one_line(folder, tmp_path):
     out = tmp_path / "r.zarr"
     bm.build_reference(folder / "p", out, window="100kb")
-    cases = {tmp_path / "absent": "no such folder", folder: "not an LD reference", folder / "p.bed": "not an LD reference"}
+    cases = {
+        tmp_path / "absent": "no such folder",
+        folder: "not an LD reference",
+        folder / "p.bed": "not an LD reference",
+    }
     for path, answer in cases.items():
         with pytest.raises(InputError, match=answer):
             bm.open_reference(path)
@@ -225,4 +255,9 @@ def test_duplicate_positions_are_kept_as_variants_of_their_own(panel, tmp_path):
     bim = panel.bim.copy()
     bim.loc[11, "pos"] = bim.loc[10, "pos"]
     write_bed(type(panel)(panel.g, bim), tmp_path / "d")
-    assert bm.build_reference(tmp_path / "d", tmp_path / "r.zarr", window="100kb")["21"].sizes["variant"] == 50
+    assert (
+        bm.build_reference(tmp_path / "d", tmp_path / "r.zarr", window="100kb")["21"].sizes[
+            "variant"
+        ]
+        == 50
+    )

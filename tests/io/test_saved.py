@@ -24,15 +24,26 @@ def data() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def sumstats(data: xr.Dataset) -> xr.Dataset:
-    columns = {name: ("variant", data[name].values.astype(object)) for name in ("snp", "chrom", "a1", "a2")}
+    columns = {
+        name: ("variant", data[name].values.astype(object)) for name in ("snp", "chrom", "a1", "a2")
+    }
     z = data["z"].values.ravel()
-    columns |= {"pos": ("variant", data["pos"].values), "z": ("variant", z), "n": ("variant", np.full(z.size, 1e5))}
-    return xr.Dataset(columns, attrs={"kind": "sumstats", "trait": "größe", "n_min": float("nan"), "filters": "{}"})
+    columns |= {
+        "pos": ("variant", data["pos"].values),
+        "z": ("variant", z),
+        "n": ("variant", np.full(z.size, 1e5)),
+    }
+    return xr.Dataset(
+        columns,
+        attrs={"kind": "sumstats", "trait": "größe", "n_min": float("nan"), "filters": "{}"},
+    )
 
 
 def several_s(data: xr.Dataset) -> xr.Dataset:
     by_s = [name for name in ("spectrum", "ld_score_h") if name in data]
-    out = data.assign({name: xr.concat([data[name]] * 2, "maf_s") for name in by_s}).assign_coords(maf_s=[0.0, -1.0])
+    out = data.assign({name: xr.concat([data[name]] * 2, "maf_s") for name in by_s}).assign_coords(
+        maf_s=[0.0, -1.0]
+    )
     out.attrs = data.attrs | {"h_total": [float(np.ravel(data.attrs["h_total"])[0]), 3.0]}
     return out
 
@@ -41,9 +52,20 @@ VARIANTS = {
     "dataset": lambda d: d,
     "tree": lambda d: xr.DataTree(d),
     "several S": several_s,
-    "coordinates": lambda d: d.assign_coords(variant=d["snp"].values.astype(object), place=("variant", np.arange(d.sizes["variant"]))),
-    "index of two levels": lambda d: d.assign_coords(place=("variant", np.arange(d.sizes["variant"]))).set_index(variant=["snp", "place"]),
-    "odd attributes": lambda d: d.assign_attrs(flag=True, nothing=None, lists=[["a"], 1], of_another_locale="h\udcf6he", one=[3.5], table={"a": 1}),
+    "coordinates": lambda d: d.assign_coords(
+        variant=d["snp"].values.astype(object), place=("variant", np.arange(d.sizes["variant"]))
+    ),
+    "index of two levels": lambda d: d.assign_coords(
+        place=("variant", np.arange(d.sizes["variant"]))
+    ).set_index(variant=["snp", "place"]),
+    "odd attributes": lambda d: d.assign_attrs(
+        flag=True,
+        nothing=None,
+        lists=[["a"], 1],
+        of_another_locale="h\udcf6he",
+        one=[3.5],
+        table={"a": 1},
+    ),
 }
 
 
@@ -73,7 +95,9 @@ def test_saved_sumstats_come_back(sumstats: xr.Dataset, ending: str, tmp_path: P
 
 
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
-def test_ragged_statistics_are_padded_and_what_cannot_be_is_left_out_with_a_word(data: xr.Dataset, ending: str, tmp_path: Path) -> None:
+def test_ragged_statistics_are_padded_and_what_cannot_be_is_left_out_with_a_word(
+    data: xr.Dataset, ending: str, tmp_path: Path
+) -> None:
     fit = make_fit(data, draws=20)
     ragged = np.empty(2, object)
     ragged[:] = [np.arange(3.0), np.arange(5.0)]
@@ -97,7 +121,9 @@ def test_ragged_statistics_are_padded_and_what_cannot_be_is_left_out_with_a_word
 
 
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
-def test_what_is_of_another_kind_stays(data: xr.Dataset, sumstats: xr.Dataset, ending: str, tmp_path: Path) -> None:
+def test_what_is_of_another_kind_stays(
+    data: xr.Dataset, sumstats: xr.Dataset, ending: str, tmp_path: Path
+) -> None:
     fit = make_fit(data, draws=20)
     path = bm.save(fit, tmp_path / f"x.{ending}")
     bm.save(fit, path)
@@ -109,14 +135,22 @@ def test_what_is_of_another_kind_stays(data: xr.Dataset, sumstats: xr.Dataset, e
     assert bm.load(path).attrs["kind"] == "fit"
 
 
-@pytest.mark.parametrize("content", ["an LD reference", "a folder of somebody", "a store of somebody", "an empty folder"])
-def test_no_folder_that_is_not_a_fit_is_replaced_by_one(data: xr.Dataset, content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ["an LD reference", "a folder of somebody", "a store of somebody", "an empty folder"]
+)
+def test_no_folder_that_is_not_a_fit_is_replaced_by_one(
+    data: xr.Dataset, content: str, tmp_path: Path
+) -> None:
     path = tmp_path / "panel.zarr"
     path.mkdir()
     if content == "an LD reference":
-        (path / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {"kind": "reference"}}')
+        (path / "zarr.json").write_text(
+            '{"zarr_format": 3, "node_type": "group", "attributes": {"kind": "reference"}}'
+        )
     elif content == "a store of somebody":
-        (path / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+        (path / "zarr.json").write_text(
+            '{"zarr_format": 3, "node_type": "group", "attributes": {}}'
+        )
     elif content == "a folder of somebody":
         (path / "thesis.tex").write_text("chapter 1")
     before = {p.name: p.read_text() for p in path.iterdir()}
@@ -129,7 +163,10 @@ def test_no_folder_that_is_not_a_fit_is_replaced_by_one(data: xr.Dataset, conten
 def test_what_load_would_refuse_is_not_saved(tmp_path: Path) -> None:
     for thing, message in (
         (xr.Dataset({"x": 1}), "no attribute 'kind'"),
-        (xr.DataTree(xr.Dataset(attrs={"kind": "reference"})), "kind 'reference'.*LD reference is on disk already"),
+        (
+            xr.DataTree(xr.Dataset(attrs={"kind": "reference"})),
+            "kind 'reference'.*LD reference is on disk already",
+        ),
         ({"h2": 0.1}, "a dict, expected what fit, align or read_sumstats returned"),
     ):
         with pytest.raises(bm.InputError, match=message):

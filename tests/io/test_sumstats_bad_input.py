@@ -1,5 +1,7 @@
 # ruff: noqa: E501
-"""Malformed files and arguments: one line each that names the cause and the remedy, exit code 2, nothing written."""
+"""Malformed files and arguments: one line each that names the cause and the remedy, exit code 2,
+nothing written.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def made(build: Callable[[Path], Any]) -> Callable[[Path], Path]:
 
 
 def text(value: str | bytes) -> Callable[[Path], Path]:
-    return made(lambda path: path.write_bytes(value if isinstance(value, bytes) else value.encode()))
+    return made(
+        lambda path: path.write_bytes(value if isinstance(value, bytes) else value.encode())
+    )
 
 
 def table(**changes: Any) -> Callable[[Path], Path]:
@@ -42,7 +46,9 @@ def bare(columns: dict[str, Any]) -> Callable[[Path], Path]:
 
 
 def edited(edit: Callable[[list[str]], list[str]]) -> Callable[[Path], Path]:
-    return made(lambda path: path.write_text("\n".join(edit(plain(path).read_text().splitlines())) + "\n"))
+    return made(
+        lambda path: path.write_text("\n".join(edit(plain(path).read_text().splitlines())) + "\n")
+    )
 
 
 def parquet_cut(path: Path) -> None:
@@ -53,7 +59,8 @@ def parquet_cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
 
 
-# name -> file, options of read_sumstats, options of the command line, what the line must say (cause, remedy)
+# name -> file, options of read_sumstats, options of the command line, what the line must say
+# (cause, remedy)
 CASES: dict[str, tuple[Callable[[Path], Path], dict[str, Any], list[str], tuple[str, str]]] = {
     "missing file": (lambda folder: folder / "none.txt", {}, [], ("no such file", "Check the name")),
     "directory": (lambda folder: folder, {}, [], ("is a directory", "Name the file")),
@@ -128,7 +135,9 @@ def test_bad_input_is_one_line_with_cause_and_remedy(name: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_command_line_exits_with_2_one_line_and_writes_nothing(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_exits_with_2_one_line_and_writes_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make, _, words, (cause, _) = CASES[name]
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
@@ -156,7 +165,13 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("options", "cause"),
-    [({"info_min": 3}, "info_min"), ({"maf_min": 0.5}, "maf_min"), ({"n_min": -1}, "n_min"), ({"z_from": "chi2"}, "z_from"), ({"n": ""}, "n")],
+    [
+        ({"info_min": 3}, "info_min"),
+        ({"maf_min": 0.5}, "maf_min"),
+        ({"n_min": -1}, "n_min"),
+        ({"z_from": "chi2"}, "z_from"),
+        ({"n": ""}, "n"),
+    ],
 )
 def test_bad_arguments_are_named(options: dict[str, Any], cause: str, tmp_path: Path) -> None:
     with pytest.raises(bm.InputError, match=f"^{cause}: "):

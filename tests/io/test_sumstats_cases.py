@@ -1,4 +1,6 @@
-"""Small inputs in the form of real files, each against the table of what it holds: z, alleles, N and frequency."""
+"""Small inputs in the form of real files, each against the table of what it holds: z, alleles, N
+and frequency.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,16 @@ import xarray as xr
 import bayesmixer as bm
 from bayesmixer.cli.main import main
 
-EVERY = dict(n_min=None, maf_min=None, info_min=None, keep_ambiguous=True, keep_indels=True, keep_mhc=True)
+EVERY = dict(
+    n_min=None, maf_min=None, info_min=None, keep_ambiguous=True, keep_indels=True, keep_mhc=True
+)
 META = dict(a1="alt", beta="beta_meta_hq", se="se_meta_hq", sample_size=1000)
 
 
 class Case(NamedTuple):
-    """What a file must give: N ("truth", a number), options, rows whose z is another, tolerance of z, and what is otherwise."""
+    """What a file must give: N ("truth", a number), options, rows whose z is another, tolerance of
+    z, and what is otherwise.
+    """
 
     n: str | float = "truth"
     options: dict[str, Any] = {}  # noqa: RUF012
@@ -125,18 +131,29 @@ def folder(shared: Path) -> Path:
 
 
 def truth_of(folder: Path, name: str) -> pd.DataFrame:
-    rows = sum(1 for line in (folder / name).read_text().splitlines() if line and not line.startswith("#")) - 1
+    rows = (
+        sum(
+            1
+            for line in (folder / name).read_text().splitlines()
+            if line and not line.startswith("#")
+        )
+        - 1
+    )
     truth = pd.read_csv(folder / ("truth400.tsv" if rows > 200 else "truth.tsv"), sep="\t")
     return truth.assign(key=truth.chrom.astype(str) + ":" + truth.pos.astype(str))
 
 
 def matched(ds: xr.Dataset, truth: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the truth in the order of the dataset, by name where it is one of theirs, else by place."""
+    """Rows of the truth in the order of the dataset, by name where it is one of theirs, else by
+    place.
+    """
     by_name = {name: i for i, name in enumerate(truth.rsid)}
     by_place = {key: i for i, key in enumerate(truth.key)}
     names = [str(s).split(",")[0].split(":")[0] for s in ds["snp"].to_numpy()]
     places = [f"{c}:{p}" for c, p in zip(ds["chrom"].to_numpy(), ds["pos"].to_numpy(), strict=True)]
-    return truth.iloc[[by_name.get(n, by_place.get(p, -1)) for n, p in zip(names, places, strict=True)]].reset_index(drop=True)
+    return truth.iloc[
+        [by_name.get(n, by_place.get(p, -1)) for n, p in zip(names, places, strict=True)]
+    ].reset_index(drop=True)
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
@@ -157,7 +174,9 @@ def test_file_gives_the_z_alleles_n_and_frequency_it_holds(name: str, folder: Pa
         z[: case.strong] = ds["z"][: case.strong].to_numpy()
         assert (np.sign(z[: case.strong]) == [1, -1, 1, -1]).all()
     # limits of 1.96 standard errors are printed with 16 digits
-    np.testing.assert_allclose(ds["z"], z, rtol=max(case.rtol, 2e-5 if "ci" in name else 0), atol=case.atol)
+    np.testing.assert_allclose(
+        ds["z"], z, rtol=max(case.rtol, 2e-5 if "ci" in name else 0), atol=case.atol
+    )
     n = true.n * case.n if case.n == 0.9 else true.n if case.n == "truth" else float(case.n)
     np.testing.assert_allclose(ds["n"], n)
     if case.frequency:
@@ -167,19 +186,25 @@ def test_file_gives_the_z_alleles_n_and_frequency_it_holds(name: str, folder: Pa
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
-def test_standard_error_p_and_n_are_those_of_the_ancestry_whose_effect_is_named(folder: Path) -> None:
+def test_standard_error_p_and_n_are_those_of_the_ancestry_whose_effect_is_named(
+    folder: Path,
+) -> None:
     truth = truth_of(folder, "multi_anc.txt")
     european = bm.read_sumstats(folder / "multi_anc.txt", beta="beta_EUR", se="se_EUR", **EVERY)
     np.testing.assert_allclose(european["z"], -truth.z, rtol=1e-7)
     np.testing.assert_allclose(european["n"], truth.n / 2)
-    np.testing.assert_allclose(bm.read_sumstats(folder / "multi_anc.txt", beta="beta_EUR", **EVERY)["z"], european["z"])
+    np.testing.assert_allclose(
+        bm.read_sumstats(folder / "multi_anc.txt", beta="beta_EUR", **EVERY)["z"], european["z"]
+    )
     everybody = bm.read_sumstats(folder / "multi_anc.txt", **EVERY)
     np.testing.assert_allclose(everybody["z"], truth.z, rtol=1e-7)
     np.testing.assert_allclose(everybody["n"], truth.n)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_decided_is_asked_in_one_line_whose_remedy_works(name: str, folder: Path) -> None:
+def test_what_cannot_be_decided_is_asked_in_one_line_whose_remedy_works(
+    name: str, folder: Path
+) -> None:
     cause, remedy = REFUSED[name]
     with pytest.raises(bm.InputError) as caught:
         bm.read_sumstats(folder / name)
@@ -196,7 +221,11 @@ def test_the_column_taken_as_effect_allele_is_on_the_summary_line(
     with pytest.raises(SystemExit) as end:
         main(["munge", str(folder / name), "--out", str(tmp_path / "x.tsv")])
     assert not end.value.code
-    column = {"mungesumstats.tsv": "A1", "saige_noaf.txt": "Allele2", "neale.tsv": "part 4 of variant"}[name]
+    column = {
+        "mungesumstats.tsv": "A1",
+        "saige_noaf.txt": "Allele2",
+        "neale.tsv": "part 4 of variant",
+    }[name]
     assert f"effect allele {column}, " in capsys.readouterr().out
     assert json.loads((tmp_path / "x.tsv.json").read_text())["effect_allele"] == column
 

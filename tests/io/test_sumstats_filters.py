@@ -53,15 +53,29 @@ def test_counts_add_up_in_a_stated_order_and_each_row_counts_once(tmp_path: Path
     n = with_rows(G.n, {20: 10, 21: 20})
     ds = bm.read_sumstats(plain(tmp_path / "a.txt", P=p, SE=se, A1=a1, SNP=snp, BP=pos, N=n))
     counts = json.loads(ds.attrs["filters"])
-    assert {k: v for k, v in counts.items() if v} == {"p_out_of_range": 2, "se_not_positive": 1, "indel": 1, "duplicate": 1, "n_low": 2}
+    assert {k: v for k, v in counts.items() if v} == {
+        "p_out_of_range": 2,
+        "se_not_positive": 1,
+        "indel": 1,
+        "duplicate": 1,
+        "n_low": 2,
+    }
     assert list(counts) == [k for k in ORDER if k in counts]
-    assert ds.attrs["rows_read"] - sum(counts.values()) == ds.attrs["rows_kept"] == ds.sizes["variant"]
+    assert (
+        ds.attrs["rows_read"] - sum(counts.values()) == ds.attrs["rows_kept"] == ds.sizes["variant"]
+    )
 
 
 def test_ambiguous_and_identical_alleles(tmp_path: Path) -> None:
-    a1, a2 = with_rows(G.ea, {0: "A", 1: "G", 2: "t", 3: "C"}), with_rows(G.oa, {0: "T", 1: "C", 2: "a", 3: "C"})
+    a1, a2 = (
+        with_rows(G.ea, {0: "A", 1: "G", 2: "t", 3: "C"}),
+        with_rows(G.oa, {0: "T", 1: "C", 2: "a", 3: "C"}),
+    )
     ds = bm.read_sumstats(plain(tmp_path / "a.txt", A1=a1, A2=a2))
-    assert {k: v for k, v in json.loads(ds.attrs["filters"]).items() if v} == {"same_alleles": 1, "ambiguous": 3}
+    assert {k: v for k, v in json.loads(ds.attrs["filters"]).items() if v} == {
+        "same_alleles": 1,
+        "ambiguous": 3,
+    }
     kept = bm.read_sumstats(plain(tmp_path / "a.txt", A1=a1, A2=a2), keep_ambiguous=True)
     assert kept.sizes["variant"] == len(G) - 1
 
@@ -73,7 +87,9 @@ def test_indels_are_kept_when_asked(tmp_path: Path) -> None:
     assert json.loads(ds.attrs["filters"])["not_acgt"] == 1
 
 
-def test_first_of_duplicates_stays_by_name_and_by_position_with_alleles_in_either_order(tmp_path: Path) -> None:
+def test_first_of_duplicates_stays_by_name_and_by_position_with_alleles_in_either_order(
+    tmp_path: Path,
+) -> None:
     snp = with_rows(G.rsid, {5: "rs1001", 6: "rs1001"})
     pos = with_rows(G.pos, {5: G.pos[1], 6: G.pos[1], 20: G.pos[21]})
     a1, a2 = with_rows(G.ea, {20: G.oa[21]}), with_rows(G.oa, {20: G.ea[21]})
@@ -87,15 +103,24 @@ def test_same_position_with_other_alleles_is_another_variant(tmp_path: Path) -> 
     pos = with_rows(G.pos, {20: G.pos[21]})
     a1, a2 = with_rows(G.ea, {20: "A", 21: "A"}), with_rows(G.oa, {20: "C", 21: "G"})
     for options in ({}, {"keep_indels": True}):
-        assert bm.read_sumstats(plain(tmp_path / "a.txt", BP=pos, A1=a1, A2=a2), **options).sizes["variant"] == len(G)
+        assert bm.read_sumstats(plain(tmp_path / "a.txt", BP=pos, A1=a1, A2=a2), **options).sizes[
+            "variant"
+        ] == len(G)
 
 
 def test_info_maf_and_n_limits_and_their_switches(tmp_path: Path) -> None:
-    info, eaf = with_rows(G["info"], {0: "0.9", 1: "0.5", 2: "NA"}), with_rows(G.freq, {3: "0.005", 4: "0.995", 5: "NA", 6: "1.3"})
+    info, eaf = (
+        with_rows(G["info"], {0: "0.9", 1: "0.5", 2: "NA"}),
+        with_rows(G.freq, {3: "0.005", 4: "0.995", 5: "NA", 6: "1.3"}),
+    )
     n = with_rows(G.n, {10: 1000, 11: 2000})
     path = plain(tmp_path / "a.txt", INFO=info, EAF=eaf, N=n)
     found = {k: v for k, v in json.loads(bm.read_sumstats(path).attrs["filters"]).items() if v}
-    assert found == {"info": 2, "maf": 2, "n_low": 2}  # unknown INFO and frequency stay, impossible ones are unknown
+    assert found == {
+        "info": 2,
+        "maf": 2,
+        "n_low": 2,
+    }  # unknown INFO and frequency stay, impossible ones are unknown
     off = bm.read_sumstats(path, info_min=None, maf_min=None, n_min=None)
     assert off.sizes["variant"] == len(G)
     assert bm.read_sumstats(path, n_min=1500).sizes["variant"] == len(G) - 5
@@ -116,15 +141,28 @@ def test_mhc_and_regions_are_left_out_with_both_ends(tmp_path: Path) -> None:
     pos = np.array([24_999_999, 25_000_000, 30_000_000, 35_000_000, 35_000_001])
     path = write(
         tmp_path / "a.txt",
-        {"SNP": list("abcde"), "CHR": "chr6", "BP": pos, "A1": "A", "A2": "C", "Z": 1.0, "N": 9, "P": 0.3},
+        {
+            "SNP": list("abcde"),
+            "CHR": "chr6",
+            "BP": pos,
+            "A1": "A",
+            "A2": "C",
+            "Z": 1.0,
+            "N": 9,
+            "P": 0.3,
+        },
     )
     ds = bm.read_sumstats(path)
     assert ds["snp"].to_numpy().tolist() == ["a", "e"]
     assert json.loads(ds.attrs["filters"])["mhc"] == 3
     assert bm.read_sumstats(path, keep_mhc=True).sizes["variant"] == 5
-    assert bm.read_sumstats(path, exclude=["6:35,000,001-40000000"])["snp"].to_numpy().tolist() == ["a"]
+    assert bm.read_sumstats(path, exclude=["6:35,000,001-40000000"])["snp"].to_numpy().tolist() == [
+        "a"
+    ]
     bed = tmp_path / "out.bed"
-    bed.write_text("chrom start end\nchr6 24999998 24999999\nchr6\t30000000\t40000000\n")  # 0-based, half-open
+    bed.write_text(
+        "chrom start end\nchr6 24999998 24999999\nchr6\t30000000\t40000000\n"
+    )  # 0-based, half-open
     kept = bm.read_sumstats(path, keep_mhc=True, exclude=[bed])
     assert kept["snp"].to_numpy().tolist() == ["b", "c"]
 
@@ -134,16 +172,26 @@ def test_overlapping_regions_agree_with_brute_force() -> None:
 
     rng = np.random.default_rng(3)
     intervals = [
-        (str(c), int(s), int(s + w)) for c, s, w in zip(rng.integers(1, 4, 40), rng.integers(1, 900, 40), rng.integers(0, 80, 40), strict=True)
+        (str(c), int(s), int(s + w))
+        for c, s, w in zip(
+            rng.integers(1, 4, 40), rng.integers(1, 900, 40), rng.integers(0, 80, 40), strict=True
+        )
     ]
     chrom, pos = rng.integers(1, 5, 3000).astype(str), rng.integers(0, 1000, 3000)
-    expected = [p > 0 and any(c == k and s <= p <= e for k, s, e in intervals) for c, p in zip(chrom, pos, strict=True)]
-    found = Regions([f"{c}:{s}-{e}" for c, s, e in intervals]).contains(pl.Series(chrom), pl.Series(pos))
+    expected = [
+        p > 0 and any(c == k and s <= p <= e for k, s, e in intervals)
+        for c, p in zip(chrom, pos, strict=True)
+    ]
+    found = Regions([f"{c}:{s}-{e}" for c, s, e in intervals]).contains(
+        pl.Series(chrom), pl.Series(pos)
+    )
     assert found.to_list() == expected
 
 
 def test_filters_without_their_columns_are_named_as_skipped(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.txt", {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Z": G.z, "P": G.p, "N": 1000})
+    path = write(
+        tmp_path / "a.txt", {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Z": G.z, "P": G.p, "N": 1000}
+    )
     ds = bm.read_sumstats(path)
     assert set(json.loads(ds.attrs["filters_skipped"])) == {"mhc", "info", "maf"}
 
@@ -158,7 +206,9 @@ def test_munged_files_are_not_cut_by_n_twice(tmp_path: Path) -> None:
 
 def test_a_few_broken_lines_are_left_out_counted_and_warned_of(tmp_path: Path) -> None:
     g = gwas(400)
-    path = write(tmp_path / "a.txt", {"SNP": g.rsid, "A1": g.ea, "A2": g.oa, "Z": g.z, "P": g.p, "N": g.n})
+    path = write(
+        tmp_path / "a.txt", {"SNP": g.rsid, "A1": g.ea, "A2": g.oa, "Z": g.z, "P": g.p, "N": g.n}
+    )
     lines = path.read_text().splitlines()
     lines[7] = "rs1006\tA"
     path.write_text("\n".join(lines) + "\n")
@@ -171,13 +221,27 @@ def test_a_few_broken_lines_are_left_out_counted_and_warned_of(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"P": "corrected"}, "times .z. from P"), ({"BETA": "unsigned"}, "never negative"), ({"BETA": "shifted"}, "median z-score")],
+    [
+        ({"P": "corrected"}, "times .z. from P"),
+        ({"BETA": "unsigned"}, "never negative"),
+        ({"BETA": "shifted"}, "median z-score"),
+    ],
 )
-def test_suspicious_columns_are_warned_of(changes: dict[str, str], words: str, tmp_path: Path) -> None:
+def test_suspicious_columns_are_warned_of(
+    changes: dict[str, str], words: str, tmp_path: Path
+) -> None:
     from scipy.stats import norm
 
     g = gwas(1200)
-    columns = {"SNP": g.rsid, "A1": g.ea, "A2": g.oa, "BETA": g.beta, "SE": g.se, "P": g.p, "N": g.n}
+    columns = {
+        "SNP": g.rsid,
+        "A1": g.ea,
+        "A2": g.oa,
+        "BETA": g.beta,
+        "SE": g.se,
+        "P": g.p,
+        "N": g.n,
+    }
     if "P" in changes:
         columns["P"] = pd.Series(2 * norm.sf(np.abs(g.z) / 2))
     elif changes["BETA"] == "unsigned":
@@ -188,13 +252,26 @@ def test_suspicious_columns_are_warned_of(changes: dict[str, str], words: str, t
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         bm.read_sumstats(path)
-    assert any(words.split(" .")[0] in str(w.message) for w in caught if issubclass(w.category, bm.DataWarning))
+    assert any(
+        words.split(" .")[0] in str(w.message)
+        for w in caught
+        if issubclass(w.category, bm.DataWarning)
+    )
 
 
-def test_half_effective_sample_size_is_doubled_and_effective_preferred_to_total(tmp_path: Path) -> None:
+def test_half_effective_sample_size_is_doubled_and_effective_preferred_to_total(
+    tmp_path: Path,
+) -> None:
     half = bm.read_sumstats(plain(tmp_path / "a.txt", Neff_half=20_000))
     np.testing.assert_allclose(half["n"], 40_000)
     assert "Neff_half" in half.attrs["n_definition"]
-    np.testing.assert_allclose(bm.read_sumstats(plain(tmp_path / "b.txt", Neff=30_000))["n"], 30_000)
-    np.testing.assert_allclose(bm.read_sumstats(plain(tmp_path / "c.txt", N_cases=2_000, N=5_000))["n"], 4 / (1 / 2000 + 1 / 3000))
-    np.testing.assert_allclose(bm.read_sumstats(plain(tmp_path / "c.txt", N_cases=2_000, N=5_000), n="N")["n"], 5000)
+    np.testing.assert_allclose(
+        bm.read_sumstats(plain(tmp_path / "b.txt", Neff=30_000))["n"], 30_000
+    )
+    np.testing.assert_allclose(
+        bm.read_sumstats(plain(tmp_path / "c.txt", N_cases=2_000, N=5_000))["n"],
+        4 / (1 / 2000 + 1 / 3000),
+    )
+    np.testing.assert_allclose(
+        bm.read_sumstats(plain(tmp_path / "c.txt", N_cases=2_000, N=5_000), n="N")["n"], 5000
+    )

@@ -1,4 +1,6 @@
-"""Every format is recognised by its columns, and its effect allele, z and N are those that were written into it."""
+"""Every format is recognised by its columns, and its effect allele, z and N are those that were
+written into it.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +103,9 @@ FORMATS: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_format_is_recognised_and_gives_the_z_and_alleles_written_into_it(name: str, tmp_path: Path) -> None:
+def test_format_is_recognised_and_gives_the_z_and_alleles_written_into_it(
+    name: str, tmp_path: Path
+) -> None:
     separator = " " if name == "regenie" else "\t"
     ds = bm.read_sumstats(write(tmp_path / "gwas.txt", FORMATS[name], separator))
     validate(ds, "sumstats")
@@ -135,7 +139,13 @@ def test_separator_is_found(separator: str, tmp_path: Path) -> None:
 def test_quotes_byte_order_mark_comments_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
     text = plain(tmp_path / "gwas.txt").read_text().replace("\t", ",")
     lines = [",".join(f'"{x}"' for x in line.split(",")) for line in text.splitlines()]
-    body = "\ufeff## made by us\n# not the header\n\n" + "\n".join(lines[:10]) + "\n\n" + "\n".join(lines[10:]) + "\n\n"
+    body = (
+        "\ufeff## made by us\n# not the header\n\n"
+        + "\n".join(lines[:10])
+        + "\n\n"
+        + "\n".join(lines[10:])
+        + "\n\n"
+    )
     path = tmp_path / "quoted.csv"
     path.write_text(body, encoding="utf-8")
     np.testing.assert_allclose(bm.read_sumstats(path)["z"], G.z)
@@ -146,13 +156,19 @@ def test_trailing_separator_and_row_names_of_r_are_understood(tmp_path: Path) ->
     trailing = tmp_path / "trailing.txt"
     trailing.write_text("\n".join([lines[0], *(line + "\t" for line in lines[1:])]) + "\n")
     numbered = tmp_path / "numbered.txt"
-    numbered.write_text("\n".join([lines[0], *(f"{i}\t{line}" for i, line in enumerate(lines[1:]))]) + "\n")
+    numbered.write_text(
+        "\n".join([lines[0], *(f"{i}\t{line}" for i, line in enumerate(lines[1:]))]) + "\n"
+    )
     for path in (trailing, numbered):
         np.testing.assert_allclose(bm.read_sumstats(path)["z"], G.z)
 
 
-@pytest.mark.parametrize("kind", ["plain", "gz", "bgz", "zst", "bz2", "xz", "parquet", "wrong suffix"])
-def test_compression_is_told_from_the_bytes_and_the_hash_is_of_the_file_as_it_lies(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", ["plain", "gz", "bgz", "zst", "bz2", "xz", "parquet", "wrong suffix"]
+)
+def test_compression_is_told_from_the_bytes_and_the_hash_is_of_the_file_as_it_lies(
+    kind: str, tmp_path: Path
+) -> None:
     plain_path = plain(tmp_path / "gwas.txt")
     raw = plain_path.read_bytes()
     path = tmp_path / f"gwas.{kind}"
@@ -168,14 +184,25 @@ def test_compression_is_told_from_the_bytes_and_the_hash_is_of_the_file_as_it_li
         path = tmp_path / "gwas.zip"
         path.write_bytes(gzip.compress(raw))
     else:
-        path.write_bytes({"plain": lambda b: b, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[kind](raw))
+        path.write_bytes(
+            {"plain": lambda b: b, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[
+                kind
+            ](raw)
+        )
     ds = bm.read_sumstats(path)
     np.testing.assert_allclose(ds["z"], G.z)
     assert ds.attrs["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert ds.attrs["sha256"] == subprocess.run(["sha256sum", str(path)], capture_output=True, text=True, check=True).stdout.split()[0]
+    assert (
+        ds.attrs["sha256"]
+        == subprocess.run(
+            ["sha256sum", str(path)], capture_output=True, text=True, check=True
+        ).stdout.split()[0]
+    )
 
 
-def test_files_larger_than_a_chunk_give_the_same_as_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_larger_than_a_chunk_give_the_same_as_in_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = plain(tmp_path / "gwas.txt")
     whole = bm.read_sumstats(path)
     monkeypatch.setattr("bayesmixer.io.text.CHUNK", 97)
@@ -188,7 +215,11 @@ def test_dataset_survives_netcdf_and_zarr(tmp_path: Path) -> None:
     import xarray as xr
 
     ds = bm.read_sumstats(plain(tmp_path / "gwas.txt"), trait="height", build="hg19")
-    assert (ds.attrs["trait"], ds.attrs["build"], ds.attrs["source"]) == ("height", "GRCh37", "gwas.txt")
+    assert (ds.attrs["trait"], ds.attrs["build"], ds.attrs["source"]) == (
+        "height",
+        "GRCh37",
+        "gwas.txt",
+    )
     ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     back = xr.load_dataset(tmp_path / "a.nc", engine="h5netcdf")
     np.testing.assert_array_equal(back["z"], ds["z"])
@@ -220,12 +251,17 @@ def test_gwas_vcf_effect_is_that_of_alt_and_multi_allelic_rows_are_split(tmp_pat
     assert counts["duplicate"] == 1  # rs2's second allele has the same name
     assert ds["snp"].to_numpy().tolist() == ["rs1", "rs2", "rs4"]
     np.testing.assert_allclose(ds["z"], [2.0, 1.0, -2.5])
-    assert (ds["a1"].to_numpy().tolist(), ds["a2"].to_numpy().tolist()) == (["C", "C", "A"], ["A", "A", "G"])
+    assert (ds["a1"].to_numpy().tolist(), ds["a2"].to_numpy().tolist()) == (
+        ["C", "C", "A"],
+        ["A", "A", "G"],
+    )
     assert ds.attrs["build"] == "GRCh37"
     np.testing.assert_allclose(ds["n"], 1000 * 4 * 0.4 * 0.6)  # the header counts 40% cases
 
 
-def test_gwas_vcf_without_ss_takes_cases_and_controls_from_its_header_and_with_nc_by_row(tmp_path: Path) -> None:
+def test_gwas_vcf_without_ss_takes_cases_and_controls_from_its_header_and_with_nc_by_row(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.vcf"
     path.write_text(VCF_HEADER + "1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE\t0.2:0.1\n")
     np.testing.assert_allclose(bm.read_sumstats(path)["n"], 48_000)
@@ -238,7 +274,10 @@ def test_gwas_vcf_without_ss_takes_cases_and_controls_from_its_header_and_with_n
 
 def test_gwas_vcf_with_several_traits_wants_one_named(tmp_path: Path) -> None:
     path = tmp_path / "a.vcf"
-    path.write_text(VCF_HEADER.rstrip("\n") + "\ttrait_2\n1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE:SS\t0.2:0.1:1000\t0.4:0.1:1000\n")
+    path.write_text(
+        VCF_HEADER.rstrip("\n")
+        + "\ttrait_2\n1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE:SS\t0.2:0.1:1000\t0.4:0.1:1000\n"
+    )
     with pytest.raises(bm.InputError, match="trait_1, trait_2"):
         bm.read_sumstats(path)
     np.testing.assert_allclose(bm.read_sumstats(path, trait="trait_2")["z"], [4.0])
@@ -246,7 +285,10 @@ def test_gwas_vcf_with_several_traits_wants_one_named(tmp_path: Path) -> None:
 
 def test_columns_can_be_named_and_numbers_given(tmp_path: Path) -> None:
     g = G
-    path = write(tmp_path / "odd.txt", {"x1": g.rsid, "x2": g.ea, "x3": g.oa, "x4": g.beta, "x5": g.se, "x6": g.n, "x7": g.freq})
+    path = write(
+        tmp_path / "odd.txt",
+        {"x1": g.rsid, "x2": g.ea, "x3": g.oa, "x4": g.beta, "x5": g.se, "x6": g.n, "x7": g.freq},
+    )
     ds = bm.read_sumstats(path, snp="x1", a1="x2", a2="x3", beta="x4", se="x5", n="x6", eaf="x7")
     np.testing.assert_allclose(ds["z"], g.z)
     np.testing.assert_allclose(ds["n"], g.n)
@@ -254,7 +296,9 @@ def test_columns_can_be_named_and_numbers_given(tmp_path: Path) -> None:
     named = {"snp": "x1", "a1": "x2", "a2": "x3", "beta": "x4", "se": "x5"}
     np.testing.assert_allclose(bm.read_sumstats(path, sample_size=5000, **named)["n"], 5000)
     np.testing.assert_allclose(bm.read_sumstats(path, n="5000", **named)["n"], 5000)
-    np.testing.assert_allclose(bm.read_sumstats(path, n_case=2000, n_control=3000, **named)["n"], 4800)
+    np.testing.assert_allclose(
+        bm.read_sumstats(path, n_case=2000, n_control=3000, **named)["n"], 4800
+    )
 
 
 def test_gwas_ssf_metadata_beside_the_file_give_build_and_sample_size(tmp_path: Path) -> None:
@@ -263,12 +307,16 @@ def test_gwas_ssf_metadata_beside_the_file_give_build_and_sample_size(tmp_path: 
     with pytest.raises(bm.InputError, match="no sample size"):
         bm.read_sumstats(path)
     meta = tmp_path / "GCST1.tsv-meta.yaml"
-    meta.write_text("gwas_id: GCST1\nsamples:\n  - sample_size: 700\n    sample_ancestry: European\n  - sample_size: 300\ngenome_assembly: GRCh37\n")
+    meta.write_text(
+        "gwas_id: GCST1\nsamples:\n  - sample_size: 700\n    sample_ancestry: European\n  - "
+        "sample_size: 300\ngenome_assembly: GRCh37\n"
+    )
     ds = bm.read_sumstats(path)
     assert ds.attrs["build"] == "GRCh37"
     np.testing.assert_allclose(ds["n"], 1000)
     meta.write_text(
-        "samples:\n  - sample_size: 1000\n    case_control_study: true\n    case_count: 200\n    control_count: 800\ngenome_assembly: GRCh38\n"
+        "samples:\n  - sample_size: 1000\n    case_control_study: true\n    case_count: 200\n  "
+        "  control_count: 800\ngenome_assembly: GRCh38\n"
     )
     ds = bm.read_sumstats(path)
     assert ds.attrs["build"] == "GRCh38"

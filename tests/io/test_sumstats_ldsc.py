@@ -1,4 +1,6 @@
-"""The same z and N as LDSC's munge_sumstats.py where its rules are ours: |z| from P, and its filters."""
+"""The same z and N as LDSC's munge_sumstats.py where its rules are ours: |z| from P, and its
+filters.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ import pytest
 
 import bayesmixer as bm
 
-# LDSC takes |z| from P, adds cases and controls, drops P = 0, and gives an effect of exactly 0 a positive sign
+# LDSC takes |z| from P, adds cases and controls, drops P = 0, and gives an effect of exactly 0 a
+# positive sign
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "m1": ("m1_giant.txt.gz", {}),
     "m2": ("m2_daner.txt.gz", {"sample_size": 50_000}),
@@ -20,7 +23,10 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "m6": ("m6_a1inc.txt.gz", {"a1_increasing": True}),
     "m7": ("m7_signed_N.txt.gz", {"sample_size": 55_000}),
     "m8": ("m8_nstudy_lowN.txt.gz", {}),
-    "m10": ("m2_daner.txt.gz", {"sample_size": 50_000, "info_min": 0.8, "maf_min": None}),  # without --daner it sees no frequency
+    "m10": (
+        "m2_daner.txt.gz",
+        {"sample_size": 50_000, "info_min": 0.8, "maf_min": None},
+    ),  # without --daner it sees no frequency
 }
 
 
@@ -35,7 +41,9 @@ def folder(shared: Path) -> Path:
 @pytest.mark.parametrize("run", RUNS)
 def test_z_n_and_variants_are_those_of_ldsc(run: str, folder: Path) -> None:
     name, options = RUNS[run]
-    ds = bm.read_sumstats(folder / name, z_from="auto" if "a1_increasing" in options else "p", **options)
+    ds = bm.read_sumstats(
+        folder / name, z_from="auto" if "a1_increasing" in options else "p", **options
+    )
     ours = ds.to_dataframe().set_index("snp")
     raw = pd.read_csv(folder / name, sep="\t")
     raw = raw.drop_duplicates("MarkerName" if "MarkerName" in raw else "SNP")
@@ -79,7 +87,9 @@ def test_files_on_which_ldsc_stops_are_read_once_the_columns_are_named(folder: P
     np.testing.assert_allclose(m3["z"], raw.Z)
     np.testing.assert_allclose(m3["n"], 48_000)
     assert (m3["a2"].to_numpy() == raw.alt.to_numpy()).all()
-    m4 = bm.read_sumstats(folder / "m4_infolist_maf.txt.gz", info="QUALS", info_min=0.85, maf_min=0.05)
+    m4 = bm.read_sumstats(
+        folder / "m4_infolist_maf.txt.gz", info="QUALS", info_min=0.85, maf_min=0.05
+    )
     raw = pd.read_csv(folder / "m4_infolist_maf.txt.gz", sep="\t", dtype={"QUALS": str})
     info = raw.QUALS.map(lambda text: np.mean([float(x) for x in text.split(",") if x != "NA"]))
     counts = json.loads(m4.attrs["filters"])

@@ -1,4 +1,6 @@
-"""Other spellings, separators and programs of the same kinds of files: each gives the z, N, alleles and frequency written into it."""
+"""Other spellings, separators and programs of the same kinds of files: each gives the z, N, alleles
+and frequency written into it.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,10 @@ def check(ds: xr.Dataset, n: object = None, rtol: float = 1e-9, lost: int = 0) -
     assert ds.sizes["variant"] == len(G) - lost, ds.attrs["filters"]
     by_name = {name: i for i, name in enumerate(G.rsid)}
     by_place = {int(pos): i for i, pos in enumerate(G.pos)}
-    rows = [by_name.get(str(s), by_place.get(int(p), -1)) for s, p in zip(ds["snp"].to_numpy(), ds["pos"].to_numpy(), strict=True)]
+    rows = [
+        by_name.get(str(s), by_place.get(int(p), -1))
+        for s, p in zip(ds["snp"].to_numpy(), ds["pos"].to_numpy(), strict=True)
+    ]
     true = G.iloc[rows]
     assert min(rows) >= 0
     assert (ds["a1"].to_numpy() == true.ea.to_numpy()).all()
@@ -61,8 +66,16 @@ def check(ds: xr.Dataset, n: object = None, rtol: float = 1e-9, lost: int = 0) -
         np.testing.assert_allclose(ds["eaf"][known], true.freq[known], atol=1e-12)
 
 
-def read(folder: Path, columns: dict[str, object], separator: str = "\t", before: str = "", **options: Any) -> xr.Dataset:
-    return bm.read_sumstats(write(folder / "gwas.txt", columns, separator, before), **EVERY, **options)
+def read(
+    folder: Path,
+    columns: dict[str, object],
+    separator: str = "\t",
+    before: str = "",
+    **options: Any,
+) -> xr.Dataset:
+    return bm.read_sumstats(
+        write(folder / "gwas.txt", columns, separator, before), **EVERY, **options
+    )
 
 
 # --- N
@@ -93,12 +106,16 @@ def test_empty_columns_of_cases_and_controls_are_none(tmp_path: Path) -> None:
     check(read(tmp_path, but(N_cases="NA", N_controls="NA")))
 
 
-@pytest.mark.parametrize("name", ["Neff_half", "NEFFDIV2", "Neff/2", "half_Neff", "NEFF_DIV_2", "N_eff_half"])
+@pytest.mark.parametrize(
+    "name", ["Neff_half", "NEFFDIV2", "Neff/2", "half_Neff", "NEFF_DIV_2", "N_eff_half"]
+)
 def test_columns_named_half_are_doubled_whatever_the_counts(name: str, tmp_path: Path) -> None:
     check(read(tmp_path, but(Nca=12_000, Nco=310_000, **{name: 13_973.5})), 27_947)
 
 
-@pytest.mark.parametrize("name", ["N_effective", "effectiveN", "EffectiveSampleSize", "N_eff", "NEFF"])
+@pytest.mark.parametrize(
+    "name", ["N_effective", "effectiveN", "EffectiveSampleSize", "N_eff", "NEFF"]
+)
 def test_effective_n_goes_before_the_total(name: str, tmp_path: Path) -> None:
     check(read(tmp_path, but(N=100_000, **{name: 20_000})), 20_000)
 
@@ -112,7 +129,9 @@ def test_neff_that_is_about_half_by_the_counts_is_doubled_and_said(tmp_path: Pat
     check(ds, 117_498)
     assert "half" in ds.attrs["n_definition"]
     check(read(tmp_path, but("N"), before=header), 4 / (1 / 53_386 + 1 / 77_258))
-    check(read(tmp_path, but(NCAS=53_386, NCON=77_258, NEFF=117_000.0)), 117_000)  # more than half: the whole
+    check(
+        read(tmp_path, but(NCAS=53_386, NCON=77_258, NEFF=117_000.0)), 117_000
+    )  # more than half: the whole
 
 
 def test_neff_that_may_be_whole_or_half_is_asked(tmp_path: Path) -> None:
@@ -128,9 +147,37 @@ def test_neff_that_may_be_whole_or_half_is_asked(tmp_path: Path) -> None:
 STUDIES: dict[str, dict[str, object]] = {
     "few, varying": but(N=[1 + i % 30 for i in range(80)]),
     "constant 150": but(N=150),
-    "METAL": {"MarkerName": G.rsid, "Allele1": G.ea, "Allele2": G.oa, "Weight": 3, "Zscore": G.z, "P-value": G.p, "Direction": "+++"},
-    "PLINK effects": {**NAMES, "N": 2, "P": G.p, "P(R)": 0.5, "BETA": G.beta, "BETA(R)": 0.1, "Q": 0.5, "I": 0.0},
-    "PLINK weighted": {**NAMES, "N": 2, "P": G.p, "P(R)": 0.5, "OR": OR, "OR(R)": 1.0, "Q": 0.5, "I": 0.0, "WEIGHTED_Z": -G.z, "P(WZ)": 0.5},
+    "METAL": {
+        "MarkerName": G.rsid,
+        "Allele1": G.ea,
+        "Allele2": G.oa,
+        "Weight": 3,
+        "Zscore": G.z,
+        "P-value": G.p,
+        "Direction": "+++",
+    },
+    "PLINK effects": {
+        **NAMES,
+        "N": 2,
+        "P": G.p,
+        "P(R)": 0.5,
+        "BETA": G.beta,
+        "BETA(R)": 0.1,
+        "Q": 0.5,
+        "I": 0.0,
+    },
+    "PLINK weighted": {
+        **NAMES,
+        "N": 2,
+        "P": G.p,
+        "P(R)": 0.5,
+        "OR": OR,
+        "OR(R)": 1.0,
+        "Q": 0.5,
+        "I": 0.0,
+        "WEIGHTED_Z": -G.z,
+        "P(WZ)": 0.5,
+    },
 }
 
 
@@ -152,16 +199,30 @@ ONE_TOTAL: dict[str, dict[str, object]] = {
 
 
 @pytest.mark.parametrize("name", ONE_TOTAL)
-def test_a_total_beside_odds_ratios_is_warned_of_once_and_counts_given_put_it_right(name: str, tmp_path: Path) -> None:
-    with pytest.warns(bm.DataWarning, match=r"is the total of both.*n_case= and n_control= \(--n-case, --n-control\)") as caught:
+def test_a_total_beside_odds_ratios_is_warned_of_once_and_counts_given_put_it_right(
+    name: str, tmp_path: Path
+) -> None:
+    with pytest.warns(
+        bm.DataWarning,
+        match=r"is the total of both.*n_case= and n_control= \(--n-case, --n-control\)",
+    ) as caught:
         check(read(tmp_path, ONE_TOTAL[name]), 100_000)
     assert len(caught) == 1
     check(read(tmp_path, ONE_TOTAL[name], n_case=10_000, n_control=90_000), 36_000)
 
 
 @pytest.mark.parametrize("nothing", ["NA", "", 0])
-def test_columns_of_cases_that_hold_nothing_do_not_say_that_there_are_any(nothing: object, tmp_path: Path) -> None:
-    columns = {**NAMES, "beta": G.beta, "SE": G.se, "N": 100_000, "n_cases": nothing, "n_controls": nothing}
+def test_columns_of_cases_that_hold_nothing_do_not_say_that_there_are_any(
+    nothing: object, tmp_path: Path
+) -> None:
+    columns = {
+        **NAMES,
+        "beta": G.beta,
+        "SE": G.se,
+        "N": 100_000,
+        "n_cases": nothing,
+        "n_controls": nothing,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(read(tmp_path, columns), 100_000)
@@ -178,9 +239,25 @@ def analysis(write_name: str, sign: int = 1, n: object = None) -> dict[str, obje
     return {write_name.format(k): v for k, v in columns.items()}
 
 
-@pytest.mark.parametrize("name", ["{}_EUR", "{}.EUR", "{}-EUR", "{}_male", "{}(EUR)", "{}_EUR_UKB", "EUR_{}", "EUR.{}", "meta_{}", "{}_meta_hq"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}_EUR",
+        "{}.EUR",
+        "{}-EUR",
+        "{}_male",
+        "{}(EUR)",
+        "{}_EUR_UKB",
+        "EUR_{}",
+        "EUR.{}",
+        "meta_{}",
+        "{}_meta_hq",
+    ],
+)
 def test_columns_of_the_analysis_whose_effect_is_named(name: str, tmp_path: Path) -> None:
-    other = analysis(name.replace("EUR", "AFR").replace("male", "female").replace("meta", "eas"), -1, 777_777)
+    other = analysis(
+        name.replace("EUR", "AFR").replace("male", "female").replace("meta", "eas"), -1, 777_777
+    )
     both = {**LOCUS, **other, **analysis(name)}
     with pytest.raises(bm.InputError, match="several analyses"):
         read(tmp_path, both)
@@ -198,9 +275,27 @@ def test_columns_of_the_analysis_whose_effect_is_named(name: str, tmp_path: Path
 
 
 MTAG: dict[str, dict[str, object]] = {
-    "as written": {**NAMES, "Z": -G.z, "N": G.n, "FRQ": G.freq, "mtag_beta": G.beta, "mtag_se": G.se, "mtag_z": G.z, "mtag_pval": G.p},
+    "as written": {
+        **NAMES,
+        "Z": -G.z,
+        "N": G.n,
+        "FRQ": G.freq,
+        "mtag_beta": G.beta,
+        "mtag_se": G.se,
+        "mtag_z": G.z,
+        "mtag_pval": G.p,
+    },
     "capitals": {**NAMES, "Z": -G.z, "N": G.n, "MTAG_Z": G.z, "MTAG_PVAL": G.p},
-    "beside effects": {**NAMES, "beta": -G.beta, "se": G.se, "pval": 0.5, "N": G.n, "mtag_beta": G.beta, "mtag_se": G.se, "mtag_pval": G.p},
+    "beside effects": {
+        **NAMES,
+        "beta": -G.beta,
+        "se": G.se,
+        "pval": 0.5,
+        "N": G.n,
+        "mtag_beta": G.beta,
+        "mtag_se": G.se,
+        "mtag_pval": G.p,
+    },
 }
 
 
@@ -216,8 +311,12 @@ def test_a_poor_z_beside_a_full_analysis_is_asked(tmp_path: Path) -> None:
     check(read(tmp_path, columns, z="Z_gsem", n="N"))
 
 
-@pytest.mark.parametrize("counts", [{"N_cases": G.n, "N_controls": 0}, {"N_cases": 0, "N_controls": G.n}])
-def test_counts_of_no_cases_or_no_controls_leave_n_to_its_own_column(counts: dict[str, object], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "counts", [{"N_cases": G.n, "N_controls": 0}, {"N_cases": 0, "N_controls": G.n}]
+)
+def test_counts_of_no_cases_or_no_controls_leave_n_to_its_own_column(
+    counts: dict[str, object], tmp_path: Path
+) -> None:
     check(bm.read_sumstats(write(tmp_path / "quantitative.txt", BASE | counts), **EVERY))
 
 
@@ -235,7 +334,11 @@ def test_header_behind_a_hash_is_known_where_a_value_holds_commas(tmp_path: Path
 def test_finngen_beside_uk_biobank_and_their_meta_analysis(tmp_path: Path) -> None:
     columns = {"#CHR": 2, "POS": G.pos, "REF": G.oa, "ALT": G.ea, "SNP": G.rsid}
     for name, sign in (("UKBB_", -1), ("all_inv_var_meta_", 1)):
-        columns |= {f"{name}beta": sign * G.beta, f"{name}sebeta": G.se * (2 - sign), f"{name}p": G.p}
+        columns |= {
+            f"{name}beta": sign * G.beta,
+            f"{name}sebeta": G.se * (2 - sign),
+            f"{name}p": G.p,
+        }
     check(read(tmp_path, columns, a1="ALT", sample_size=9_000), 9_000)
     ds = read(tmp_path, columns, a1="ALT", beta="UKBB_beta", sample_size=9_000)
     np.testing.assert_allclose(ds["z"], -G.z / 3)
@@ -290,30 +393,70 @@ LIMITS = [
 
 @QUIET
 @pytest.mark.parametrize("names", LIMITS)
-def test_confidence_limits_give_the_standard_error_of_odds_ratios(names: str, tmp_path: Path) -> None:
+def test_confidence_limits_give_the_standard_error_of_odds_ratios(
+    names: str, tmp_path: Path
+) -> None:
     low, high = names.split()
     check(read(tmp_path, {**NAMES, "OR": OR, low: LOW, high: HIGH, "N": G.n}))
 
 
 @QUIET
-@pytest.mark.parametrize("form", ["{:.12f}-{:.12f}", "({:.12f}, {:.12f})", "[{:.12f};{:.12f}]", "{:.12f}–{:.12f}", "{:.12f} to {:.12f}"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{:.12f}-{:.12f}",
+        "({:.12f}, {:.12f})",
+        "[{:.12f};{:.12f}]",
+        "{:.12f}–{:.12f}",
+        "{:.12f} to {:.12f}",
+    ],
+)
 def test_confidence_limits_in_one_field(form: str, tmp_path: Path) -> None:
-    check(read(tmp_path, {**NAMES, "OR": OR, "95%CI": [form.format(a, b) for a, b in zip(LOW, HIGH, strict=True)], "N": G.n}), rtol=1e-6)
+    check(
+        read(
+            tmp_path,
+            {
+                **NAMES,
+                "OR": OR,
+                "95%CI": [form.format(a, b) for a, b in zip(LOW, HIGH, strict=True)],
+                "N": G.n,
+            },
+        ),
+        rtol=1e-6,
+    )
 
 
 def test_confidence_limits_of_effects_and_named_ones(tmp_path: Path) -> None:
     low, high = G.beta - 1.96 * G.se, G.beta + 1.96 * G.se
     check(read(tmp_path, {**NAMES, "BETA": G.beta, "ci_lower": low, "ci_upper": high, "N": G.n}))
-    check(read(tmp_path, {**NAMES, "BETA": G.beta, "from": low, "till": high, "N": G.n}, ci_lower="from", ci_upper="till"))
+    check(
+        read(
+            tmp_path,
+            {**NAMES, "BETA": G.beta, "from": low, "till": high, "N": G.n},
+            ci_lower="from",
+            ci_upper="till",
+        )
+    )
 
 
 @QUIET
 @pytest.mark.parametrize("of_ratio", [True, False])
-def test_standard_errors_of_odds_ratios_without_p_are_told_by_allele_frequencies(of_ratio: bool, tmp_path: Path) -> None:
+def test_standard_errors_of_odds_ratios_without_p_are_told_by_allele_frequencies(
+    of_ratio: bool, tmp_path: Path
+) -> None:
     g, rng = gwas(4_000, seed=3), np.random.default_rng(1)
     se = np.sqrt(1 / (2 * g.freq * (1 - g.freq) * 2_000)) * rng.uniform(0.95, 1.05, len(g))
     ratio = np.exp(se * g.z)
-    columns = {"SNP": g.rsid, "CHR": g.chrom, "BP": g.pos, "A1": g.ea, "A2": g.oa, "FRQ": g.freq, "OR": ratio, "SE": se * ratio if of_ratio else se}
+    columns = {
+        "SNP": g.rsid,
+        "CHR": g.chrom,
+        "BP": g.pos,
+        "A1": g.ea,
+        "A2": g.oa,
+        "FRQ": g.freq,
+        "OR": ratio,
+        "SE": se * ratio if of_ratio else se,
+    }
     path = write(tmp_path / "g.txt", columns)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -326,7 +469,9 @@ def test_standard_errors_of_odds_ratios_without_p_are_told_by_allele_frequencies
 def test_standard_errors_of_odds_ratios_are_told_by_p_and_divided(tmp_path: Path) -> None:
     wide = pd.Series(np.exp(10 * G.beta))
     columns = {**NAMES, "OR": wide, "SE": 10 * G.se * wide, "P": with_rows(G.p, {0: "0"}), "N": G.n}
-    with pytest.warns(bm.DataWarning, match="SE is the standard error of the odds ratio, not of its logarithm"):
+    with pytest.warns(
+        bm.DataWarning, match="SE is the standard error of the odds ratio, not of its logarithm"
+    ):
         check(read(tmp_path, columns), rtol=1e-8)
     check(read(tmp_path, columns | {"SE": 10 * G.se}), rtol=1e-8)
 
@@ -335,8 +480,12 @@ def test_standard_errors_of_odds_ratios_are_told_by_p_and_divided(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["P", "PVAL", "p.value"])
-@pytest.mark.parametrize(("values", "option"), [(LP, "log10p"), (-LP, "log10p"), (LN, "lnp"), (-LN, "lnp")])
-def test_logarithms_called_p_are_told_by_the_effects_and_read_once_said(name: str, values: pd.Series, option: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("values", "option"), [(LP, "log10p"), (-LP, "log10p"), (LN, "lnp"), (-LN, "lnp")]
+)
+def test_logarithms_called_p_are_told_by_the_effects_and_read_once_said(
+    name: str, values: pd.Series, option: str, tmp_path: Path
+) -> None:
     with pytest.raises(bm.InputError, match=rf"{option}={name} \(--{option} {name}\)"):
         read(tmp_path, but("P", **{name: values}))
     without = but("P", "SE", **{name: values})
@@ -345,7 +494,9 @@ def test_logarithms_called_p_are_told_by_the_effects_and_read_once_said(name: st
     check(read(tmp_path, without, **{option: name}))
 
 
-def test_a_logarithm_of_unknown_base_is_asked_and_a_natural_one_by_name_is_read(tmp_path: Path) -> None:
+def test_a_logarithm_of_unknown_base_is_asked_and_a_natural_one_by_name_is_read(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(bm.InputError, match=r"log10p= .* or lnp="):
         read(tmp_path, but("P", "SE", logP=LP))
     check(read(tmp_path, but("P", "SE", lnP=-LN)))
@@ -353,14 +504,24 @@ def test_a_logarithm_of_unknown_base_is_asked_and_a_natural_one_by_name_is_read(
 
 @pytest.mark.parametrize("minus", list("−–‐‑‒—﹣－"))
 def test_every_kind_of_minus_is_one(minus: str, tmp_path: Path) -> None:
-    check(read(tmp_path, but(BETA=[v.replace("-", minus) for v in exact(G.beta)], P=[v.replace("-", minus) for v in exact(G.p)])))
+    check(
+        read(
+            tmp_path,
+            but(
+                BETA=[v.replace("-", minus) for v in exact(G.beta)],
+                P=[v.replace("-", minus) for v in exact(G.p)],
+            ),
+        )
+    )
 
 
 def test_dash_of_windows_text_and_of_parquet(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", but(BETA=[v.replace("-", "–") for v in exact(G.beta)]))
     path.write_bytes(path.read_text().encode("cp1252"))
     check(bm.read_sumstats(path, **EVERY))
-    pd.DataFrame(but(BETA=[v.replace("-", "−") for v in exact(G.beta)])).to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame(but(BETA=[v.replace("-", "−") for v in exact(G.beta)])).to_parquet(
+        tmp_path / "a.parquet"
+    )
     check(bm.read_sumstats(tmp_path / "a.parquet", **EVERY))
 
 
@@ -370,14 +531,22 @@ def test_frequencies_in_per_cent_are_not_used(tmp_path: Path) -> None:
 
 
 LOSSES: dict[str, tuple[dict[str, object], str]] = {
-    "not_numeric": (but("P", BETA=with_rows(G.beta, {i: "x" for i in range(30)})), "'x' in column BETA"),
+    "not_numeric": (
+        but("P", BETA=with_rows(G.beta, {i: "x" for i in range(30)})),
+        "'x' in column BETA",
+    ),
     "not_acgt": (but(A2=["N" if i < 30 else a for i, a in enumerate(G.oa)]), "--a1, --a2"),
-    "missing": (but(N=with_rows(G.n.astype(float), {i: "NA" for i in range(30)})), "missing takes 30 of 80"),
+    "missing": (
+        but(N=with_rows(G.n.astype(float), {i: "NA" for i in range(30)})),
+        "missing takes 30 of 80",
+    ),
 }
 
 
 @pytest.mark.parametrize("reason", LOSSES)
-def test_a_reason_that_takes_much_is_an_error_unless_asked_for_and_more_than_a_trace_a_warning(reason: str, tmp_path: Path) -> None:
+def test_a_reason_that_takes_much_is_an_error_unless_asked_for_and_more_than_a_trace_a_warning(
+    reason: str, tmp_path: Path
+) -> None:
     columns, words = LOSSES[reason]
     with pytest.raises(bm.InputError, match=f"{reason} takes 30 of 80 rows, 37.5%") as caught:
         read(tmp_path, columns)
@@ -387,10 +556,15 @@ def test_a_reason_that_takes_much_is_an_error_unless_asked_for_and_more_than_a_t
         assert read(tmp_path, columns, max_loss=1).sizes["variant"] == 50
 
 
-def test_rows_without_any_statistic_and_repeated_lines_are_no_error_but_contradictions_are(tmp_path: Path) -> None:
+def test_rows_without_any_statistic_and_repeated_lines_are_no_error_but_contradictions_are(
+    tmp_path: Path,
+) -> None:
     blank = {i: "NA" for i in range(30)}
     with pytest.warns(bm.DataWarning, match="missing takes 30"):
-        read(tmp_path, but(BETA=with_rows(G.beta, blank), SE=with_rows(G.se, blank), P=with_rows(G.p, blank)))
+        read(
+            tmp_path,
+            but(BETA=with_rows(G.beta, blank), SE=with_rows(G.se, blank), P=with_rows(G.p, blank)),
+        )
     twice = {k: pd.concat([pd.Series(v), pd.Series(v)], ignore_index=True) for k, v in BASE.items()}
     with pytest.warns(bm.DataWarning, match="duplicate takes 80"):
         check(read(tmp_path, twice))
@@ -399,7 +573,9 @@ def test_rows_without_any_statistic_and_repeated_lines_are_no_error_but_contradi
         read(tmp_path, twice)
 
 
-def test_much_lost_to_a_limit_that_nobody_gave_and_many_impossible_values_are_warned_of(tmp_path: Path) -> None:
+def test_much_lost_to_a_limit_that_nobody_gave_and_many_impossible_values_are_warned_of(
+    tmp_path: Path,
+) -> None:
     n = [1_000 if i % 3 == 0 else 100_000 for i in range(80)]
     with pytest.warns(bm.DataWarning, match="n_low takes 27 of 80 rows"):
         bm.read_sumstats(write(tmp_path / "a.txt", but(N=n)))
@@ -424,7 +600,9 @@ REF_ALT = [
 
 
 @pytest.mark.parametrize("names", REF_ALT)
-def test_reference_and_alternate_allele_are_asked_and_either_is_taken_when_named(names: str, tmp_path: Path) -> None:
+def test_reference_and_alternate_allele_are_asked_and_either_is_taken_when_named(
+    names: str, tmp_path: Path
+) -> None:
     ref, alt = names.split()
     columns = {"rsid": G.rsid, ref: G.oa, alt: G.ea, "beta": G.beta, "se": G.se, "n": G.n}
     with pytest.raises(bm.InputError, match=f"a1={alt} "):
@@ -435,11 +613,28 @@ def test_reference_and_alternate_allele_are_asked_and_either_is_taken_when_named
     np.testing.assert_allclose(turned["z"], G.z)
 
 
-SAIGE = {"CHR": 2, "POS": G.pos, "SNPID": G.rsid, "Allele1": G.oa, "Allele2": G.ea, "N": G.n, "BETA": G.beta, "SE": G.se}
+SAIGE = {
+    "CHR": 2,
+    "POS": G.pos,
+    "SNPID": G.rsid,
+    "Allele1": G.oa,
+    "Allele2": G.ea,
+    "N": G.n,
+    "BETA": G.beta,
+    "SE": G.se,
+}
 
 
 @pytest.mark.parametrize(
-    "rest", [{"Tstat": G.beta * 1000}, {"p.value.NA": 0.5}, {"Tstat": G.beta * 9, "var": 900}, {"AC_Allele2": 7}, {"Is.SPA": "true"}], ids=list
+    "rest",
+    [
+        {"Tstat": G.beta * 1000},
+        {"p.value.NA": 0.5},
+        {"Tstat": G.beta * 9, "var": 900},
+        {"AC_Allele2": 7},
+        {"Is.SPA": "true"},
+    ],
+    ids=list,
 )
 def test_saige_is_known_by_any_of_its_columns(rest: dict[str, object], tmp_path: Path) -> None:
     check(read(tmp_path, {**SAIGE, "p.value": G.p, **rest}))
@@ -450,17 +645,27 @@ def test_allele1_and_allele2_with_nothing_that_says_saige(tmp_path: Path) -> Non
         read(tmp_path, {**SAIGE, "p.value": G.p})
     check(read(tmp_path, {**SAIGE, "p.value": G.p}, a1="Allele2"))
     # a Tstat that is beta / se is not SAIGE's score
-    others = read(tmp_path, {**SAIGE, "Allele1": G.ea, "Allele2": G.oa, "Tstat": G.z, "p.value": G.p})
+    others = read(
+        tmp_path, {**SAIGE, "Allele1": G.ea, "Allele2": G.oa, "Tstat": G.z, "p.value": G.p}
+    )
     check(others)
 
 
 def test_nothing_left_by_the_limit_on_quality_is_said(tmp_path: Path) -> None:
-    with pytest.raises(bm.InputError, match=r"no variant left of 80; removed: info 80 .*--info-min"):
+    with pytest.raises(
+        bm.InputError, match=r"no variant left of 80; removed: info 80 .*--info-min"
+    ):
         read(tmp_path, but(Rsq=0.5, EAF=G.freq))
 
 
 def test_minor_and_major_allele_are_a_pair(tmp_path: Path) -> None:
-    check(read(tmp_path, {"SNP": G.rsid, "minor_allele": G.ea, "major_allele": G.oa, "Z": G.z, "N": G.n}, a1="minor_allele"))
+    check(
+        read(
+            tmp_path,
+            {"SNP": G.rsid, "minor_allele": G.ea, "major_allele": G.oa, "Z": G.z, "N": G.n},
+            a1="minor_allele",
+        )
+    )
 
 
 def test_a2_named_as_effect_allele_makes_a1_the_other(tmp_path: Path) -> None:
@@ -489,17 +694,31 @@ def test_r_writes_the_allele_t_as_true(tmp_path: Path) -> None:
 
 # --- identifiers
 
-PLACES = [*ALLELES_IN_NAMES, "2:{p}", "CHR2:{p}", "chr2_{p}", "02:{p}:{o}:{e}", "2:{p}[b37]{o},{e}", "2:{p}:SNP", "chr2:g.{p}{o}>{e}"]
+PLACES = [
+    *ALLELES_IN_NAMES,
+    "2:{p}",
+    "CHR2:{p}",
+    "chr2_{p}",
+    "02:{p}:{o}:{e}",
+    "2:{p}[b37]{o},{e}",
+    "2:{p}:SNP",
+    "chr2:g.{p}{o}>{e}",
+]
 
 
 @pytest.mark.parametrize("form", PLACES)
 def test_places_inside_names_are_read_row_by_row(form: str, tmp_path: Path) -> None:
-    names = [place if i % 3 else rs for i, (place, rs) in enumerate(zip(named(form), G.rsid, strict=True))]
+    names = [
+        place if i % 3 else rs
+        for i, (place, rs) in enumerate(zip(named(form), G.rsid, strict=True))
+    ]
     ds = read(tmp_path, {"SNP": names, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n})
     check(ds)
     assert (ds["pos"].to_numpy()[1:3] == G.pos[1:3]).all()
     assert int(ds["pos"][0]) == 0
-    with_chr = read(tmp_path, {"CHR": "chr2", "SNP": names, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n})
+    with_chr = read(
+        tmp_path, {"CHR": "chr2", "SNP": names, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n}
+    )
     assert (with_chr["pos"].to_numpy()[1:3] == G.pos[1:3]).all()
 
 
@@ -508,9 +727,20 @@ def test_what_stands_for_no_name_is_none(none: str, tmp_path: Path) -> None:
     check(read(tmp_path, but(SNP=[none if i % 4 == 0 else s for i, s in enumerate(G.rsid)])))
 
 
-def test_equal_names_at_different_places_or_of_other_alleles_at_a_named_place_are_different_variants(tmp_path: Path) -> None:
+def test_equal_names_at_different_places_or_of_other_alleles_at_a_named_place_are_different_variants(
+    tmp_path: Path,
+) -> None:
     check(read(tmp_path, but(SNP="rs1")))
-    ds = read(tmp_path, but("CHR", "BP", SNP=["2:5000"] * 2 + list(G.rsid[2:]), A1=["A", "A", *G.ea[2:]], A2=["C", "G", *G.oa[2:]]))
+    ds = read(
+        tmp_path,
+        but(
+            "CHR",
+            "BP",
+            SNP=["2:5000"] * 2 + list(G.rsid[2:]),
+            A1=["A", "A", *G.ea[2:]],
+            A2=["C", "G", *G.oa[2:]],
+        ),
+    )
     assert ds.sizes["variant"] == len(G)
 
 
@@ -519,13 +749,31 @@ def test_names_of_chromosome_x_are_one(name: str, tmp_path: Path) -> None:
     assert set(read(tmp_path, but(CHR=name))["chrom"].to_numpy()) == {"X"}
 
 
-BUILDS = ["chr PosGRCh37", "chr_hg19 pos_hg19", "Chr(GRCh38) Pos(GRCh38)", "hg38_chr hg38_pos", "chromosome_b37 position_b37", "CHR38 POS38"]
+BUILDS = [
+    "chr PosGRCh37",
+    "chr_hg19 pos_hg19",
+    "Chr(GRCh38) Pos(GRCh38)",
+    "hg38_chr hg38_pos",
+    "chromosome_b37 position_b37",
+    "CHR38 POS38",
+]
 
 
 @pytest.mark.parametrize("names", BUILDS)
 def test_places_that_name_their_build(names: str, tmp_path: Path) -> None:
     chrom, pos = names.split()
-    ds = read(tmp_path, {chrom: 2, pos: G.pos, "testedAllele": G.ea, "otherAllele": G.oa, "z": G.z, "p": G.p, "N": G.n})
+    ds = read(
+        tmp_path,
+        {
+            chrom: 2,
+            pos: G.pos,
+            "testedAllele": G.ea,
+            "otherAllele": G.oa,
+            "z": G.z,
+            "p": G.p,
+            "N": G.n,
+        },
+    )
     check(ds)
     assert ds.attrs["build"] == ("GRCh38" if "38" in names else "GRCh37")
 
@@ -545,12 +793,16 @@ COMMAS = {name: [v.replace(".", ",") for v in exact(BASE[name])] for name in ("B
 @pytest.mark.parametrize("separator", ["\t", ";", " ", ","])
 def test_decimal_commas_are_named_and_read_once_said(separator: str, tmp_path: Path) -> None:
     columns = but(**COMMAS)
-    with pytest.raises(bm.InputError, match=r"decimal commas \('.*,.*' in column BETA\).*--decimal comma"):
+    with pytest.raises(
+        bm.InputError, match=r"decimal commas \('.*,.*' in column BETA\).*--decimal comma"
+    ):
         read(tmp_path, columns, separator)
     check(read(tmp_path, columns, separator, decimal="comma"))
     thousands = but(**COMMAS, N=[f"{v:,}".replace(",", ".") for v in G.n])
     check(read(tmp_path, thousands, separator, decimal=","))
-    check(read(tmp_path, but(BETA=COMMAS["BETA"], SE=COMMAS["SE"]), separator, decimal="comma"))  # P as a program wrote it
+    check(
+        read(tmp_path, but(BETA=COMMAS["BETA"], SE=COMMAS["SE"]), separator, decimal="comma")
+    )  # P as a program wrote it
 
 
 def test_thousands_are_read(tmp_path: Path) -> None:
@@ -569,13 +821,23 @@ def test_separators_inside_quotes_separate_nothing(separator: str, tmp_path: Pat
 
 
 def test_blanks_around_values_do_no_harm(tmp_path: Path) -> None:
-    padded = {f" {k} ": [f"  {v}\u00a0" for v in (exact(c) if c.dtype.kind == "f" else c)] for k, c in ((k, pd.Series(c)) for k, c in BASE.items())}
+    padded = {
+        f" {k} ": [f"  {v}\u00a0" for v in (exact(c) if c.dtype.kind == "f" else c)]
+        for k, c in ((k, pd.Series(c)) for k, c in BASE.items())
+    }
     for separator in "\t,;":
         check(read(tmp_path, padded, separator))
 
 
 def test_a_direction_string_is_no_effect(tmp_path: Path) -> None:
-    gwama = {"rs_number": G.rsid, "reference_allele": G.ea, "other_allele": G.oa, "eaf": G.freq, "n_samples": G.n, "effects": "++-"}
+    gwama = {
+        "rs_number": G.rsid,
+        "reference_allele": G.ea,
+        "other_allele": G.oa,
+        "eaf": G.freq,
+        "n_samples": G.n,
+        "effects": "++-",
+    }
     check(read(tmp_path, {**gwama, "beta": G.beta, "se": G.se}))
     with pytest.warns(bm.DataWarning, match="total"):
         check(read(tmp_path, {**gwama, "OR": OR, "OR_se": G.se, "z": G.z, "_-log10_p-value": LP}))
@@ -647,7 +909,17 @@ ASKED: dict[str, tuple[dict[str, object], Sequence[str]]] = {
     "logarithm": (but("SE", P=LP), ()),
     "half or whole": (but(NCAS=53_386, NCON=77_258, NEFF=40_000.0), ()),
     "analyses": ({**LOCUS, **analysis("{}_AFR", -1), **analysis("{}_EUR")}, ()),
-    "reference": ({"rsid": G.rsid, "reference_allele": G.oa, "alternate_allele": G.ea, "beta": G.beta, "se": G.se, "n": G.n}, ()),
+    "reference": (
+        {
+            "rsid": G.rsid,
+            "reference_allele": G.oa,
+            "alternate_allele": G.ea,
+            "beta": G.beta,
+            "se": G.se,
+            "n": G.n,
+        },
+        (),
+    ),
     "part": ({"SNP": named("2:{p}:{o}:{e}"), "Z": G.z, "N": G.n}, ()),
     "decimals": (but(**COMMAS), ()),
     "loss": (but("P", BETA=with_rows(G.beta, {i: "x" for i in range(30)})), ()),
@@ -658,12 +930,16 @@ ASKED: dict[str, tuple[dict[str, object], Sequence[str]]] = {
 
 @QUIET
 @pytest.mark.parametrize("name", ASKED)
-def test_the_remedy_in_the_message_works_when_it_is_typed(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_remedy_in_the_message_works_when_it_is_typed(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     columns, value = ASKED[name]
     path, out = write(tmp_path / "gwas.txt", columns), tmp_path / "out.parquet"
     with pytest.raises(bm.InputError) as caught:
         bm.read_sumstats(path)
-    found = re.search(r"\b(sample_size)=" if value else r"\b([a-z_0-9]+)=('?)([^\s',;()]+)\2", str(caught.value))
+    found = re.search(
+        r"\b(sample_size)=" if value else r"\b([a-z_0-9]+)=('?)([^\s',;()]+)\2", str(caught.value)
+    )
     assert found is not None
     typed = value[0] if value else found[3].rstrip(".:")
     number = found[1] in {"sample_size", "max_loss"}
@@ -671,10 +947,26 @@ def test_the_remedy_in_the_message_works_when_it_is_typed(name: str, tmp_path: P
     with pytest.raises(SystemExit) as end:
         main(["munge", str(path), "--out", str(out)])
     assert end.value.code == 2
-    option = re.search("(--sample-size)" if value else r"(--[a-z0-9-]+) '?([^\s',;()-][^\s',;()]*)(?<!or)", capsys.readouterr().err)
+    option = re.search(
+        "(--sample-size)" if value else r"(--[a-z0-9-]+) '?([^\s',;()-][^\s',;()]*)(?<!or)",
+        capsys.readouterr().err,
+    )
     assert option is not None
     with pytest.raises(SystemExit) as end:
-        main(["munge", str(path), "--out", str(out), "--n-min", "0", "--maf-min", "0", option[1], *(value or [option[2].rstrip(".:")])])
+        main(
+            [
+                "munge",
+                str(path),
+                "--out",
+                str(out),
+                "--n-min",
+                "0",
+                "--maf-min",
+                "0",
+                option[1],
+                *(value or [option[2].rstrip(".:")]),
+            ]
+        )
     assert not end.value.code
     on_command_line = pd.read_parquet(out)
     np.testing.assert_allclose(on_command_line["z"], in_python["z"])

@@ -53,7 +53,9 @@ def long(n: int) -> int:
 if __name__ == "__main__":
     from bayesmixer.laboratory.workers import run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background processes ignore
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a shell's background processes ignore
     try:
         list(run(long, [(1,), (2,)], 2))
     except KeyboardInterrupt:

@@ -1,4 +1,6 @@
-"""The coverage laboratory: its arithmetic on made-up replicates, a small study end to end, resumption, and bad arguments."""
+"""The coverage laboratory: its arithmetic on made-up replicates, a small study end to end,
+resumption, and bad arguments.
+"""
 
 import json
 
@@ -20,7 +22,16 @@ def made_up(share, size=4000, seed=0):
     """Replicates of a normal estimate of sd 1 whose stated sd is `share`."""
     rng = np.random.default_rng(seed)
     x = rng.normal(2.0, 1.0, size)
-    out = pd.DataFrame({"cell": "a", "parameter": "log_h2", "replicate": np.arange(size), "truth": 2.0, "estimate": x, "concerns": ""})
+    out = pd.DataFrame(
+        {
+            "cell": "a",
+            "parameter": "log_h2",
+            "replicate": np.arange(size),
+            "truth": 2.0,
+            "estimate": x,
+            "concerns": "",
+        }
+    )
     for k in ("pi", "n", "h2", "sigma2_0", "maf_s", "mean_chi2", "cpu_seconds"):
         out[k] = 1.0
     out["converged"] = True
@@ -121,7 +132,12 @@ def test_a_second_run_goes_on_and_gives_the_same_replicates(study):
     again = pd.read_parquet(folder / "replicates.parquet")
     bm.coverage(folder, replicates=6, **options)
     stable = [c for c in again.columns if "seconds" not in c]
-    pd.testing.assert_frame_equal(pd.read_parquet(folder / "replicates.parquet")[stable], again[stable], check_exact=False, rtol=1e-6)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "replicates.parquet")[stable],
+        again[stable],
+        check_exact=False,
+        rtol=1e-6,
+    )
 
 
 def test_as_many_replicates_are_fitted_and_reported_as_were_asked(tmp_path, monkeypatch):
@@ -141,7 +157,15 @@ def test_as_many_replicates_are_fitted_and_reported_as_were_asked(tmp_path, monk
 
     def run(replicates):
         fitted.clear()
-        table = bm.coverage(tmp_path / "lab", genotypes="x", ld_blocks="y", cells=[CELL], replicates=replicates, processes=1, progress=False)
+        table = bm.coverage(
+            tmp_path / "lab",
+            genotypes="x",
+            ld_blocks="y",
+            cells=[CELL],
+            replicates=replicates,
+            processes=1,
+            progress=False,
+        )
         assert (table["replicates"] == replicates).all()
         assert len(pd.read_parquet(tmp_path / "lab/replicates.parquet")) == replicates
         return fitted
@@ -155,7 +179,9 @@ def test_as_many_replicates_are_fitted_and_reported_as_were_asked(tmp_path, monk
 
 def test_a_folder_with_files_that_no_study_wrote_is_refused(tmp_path):
     (tmp_path / "table.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"table\.csv: is there already and no study wrote it: it stays"):
+    with pytest.raises(
+        InputError, match=r"table\.csv: is there already and no study wrote it: it stays"
+    ):
         bm.coverage(tmp_path, genotypes="x", ld_blocks="y", cells=[CELL])
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
 

@@ -1,4 +1,6 @@
-"""Worker processes: errors arrive whole, none hangs, none outlives its parent, Ctrl-C is one matter for all."""
+"""Worker processes: errors arrive whole, none hangs, none outlives its parent, Ctrl-C is one matter
+for all.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,13 @@ def test_an_error_that_cannot_travel_comes_as_its_traceback() -> None:
     assert "Unfit: this and that" in str(error)
 
 
-@pytest.mark.parametrize(("task", "how"), [(tasks.killed, "was killed, perhaps for want of memory"), (tasks.gone, "ended with exit code 3")])
+@pytest.mark.parametrize(
+    ("task", "how"),
+    [
+        (tasks.killed, "was killed, perhaps for want of memory"),
+        (tasks.gone, "ended with exit code 3"),
+    ],
+)
 def test_how_a_worker_ended_is_said(task: object, how: str) -> None:
     with pytest.raises(InputError, match=f"processes: one of 1 workers {how}"):
         list(run(task, [(1,)], 1))  # type: ignore[arg-type]
@@ -47,11 +55,20 @@ def alive(process: int) -> bool:
         return False
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see which processes live")
-@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "killed"])
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="needs /proc to see which processes live"
+)
+@pytest.mark.parametrize(
+    ("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "killed"]
+)
 def test_no_worker_outlives_its_parent_nor_says_a_word(sign: int, code: int, root: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.laboratory.tasks"], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "tests.laboratory.tasks"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as parent:
         assert parent.stdout is not None
         workers = [int(parent.stdout.readline()) for _ in range(2)]

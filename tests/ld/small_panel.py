@@ -1,4 +1,6 @@
-"""A small panel with LD and missing genotypes, written as bed and as pgen, and its LD by brute force."""
+"""A small panel with LD and missing genotypes, written as bed and as pgen, and its LD by brute
+force.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pgenlib import PgenWriter
 
 @dataclass
 class SmallPanel:
-    """Genotypes (sample, variant) as floats with NaN, and what the bim file says of the variants."""
+    """Genotypes (sample, variant) as floats with NaN, and what the bim file says of the
+    variants.
+    """
 
     g: np.ndarray
     bim: pd.DataFrame
@@ -23,11 +27,17 @@ class SmallPanel:
         return np.array([len(np.unique(c[~np.isnan(c)])) > 1 for c in self.g.T])
 
     def r(self) -> np.ndarray:
-        """Correlations over the samples called in both, with each variant's own mean and variance."""
+        """Correlations over the samples called in both, with each variant's own mean and
+        variance.
+        """
         called = ~np.isnan(self.g)
         x = np.where(called, self.g - np.nanmean(self.g, 0), 0)
         sd = np.sqrt((x**2).sum(0) / called.sum(0))
-        return np.clip(x.T @ x / self.shared() / np.where(sd > 0, sd, 1) / np.where(sd > 0, sd, 1)[:, None], -1, 1)
+        return np.clip(
+            x.T @ x / self.shared() / np.where(sd > 0, sd, 1) / np.where(sd > 0, sd, 1)[:, None],
+            -1,
+            1,
+        )
 
     def shared(self) -> np.ndarray:
         """Number of samples called in both of each pair."""
@@ -39,8 +49,17 @@ class SmallPanel:
         return 2 * f * (1 - f)
 
 
-def make_panel(seed: int = 0, samples: int = 83, variants: int = 400, chrom: str = "21", missing: float = 0.02, constant: int = 3) -> SmallPanel:
-    """Two haplotypes a sample, each a thresholded autoregression along the chromosome; `constant` variants are monomorphic."""
+def make_panel(
+    seed: int = 0,
+    samples: int = 83,
+    variants: int = 400,
+    chrom: str = "21",
+    missing: float = 0.02,
+    constant: int = 3,
+) -> SmallPanel:
+    """Two haplotypes a sample, each a thresholded autoregression along the chromosome; `constant`
+    variants are monomorphic.
+    """
     rng = np.random.default_rng(seed)
     g = np.zeros((samples, variants))
     frequency = rng.uniform(0.05, 0.95, variants)
@@ -77,12 +96,23 @@ def write_bed(panel: SmallPanel, prefix: Path) -> Path:
 def write_pgen(panel: SmallPanel, prefix: Path) -> Path:
     """Write pgen, pvar and psam; ALT is allele 1."""
     n, m = panel.g.shape
-    with PgenWriter(bytes(prefix.with_name(prefix.name + ".pgen")), n, variant_ct=m, nonref_flags=False) as writer:
-        writer.append_biallelic_batch(np.ascontiguousarray(np.nan_to_num(panel.g, nan=-9).astype(np.int8).T))
+    with PgenWriter(
+        bytes(prefix.with_name(prefix.name + ".pgen")), n, variant_ct=m, nonref_flags=False
+    ) as writer:
+        writer.append_biallelic_batch(
+            np.ascontiguousarray(np.nan_to_num(panel.g, nan=-9).astype(np.int8).T)
+        )
     b = panel.bim
-    rows = [f"{c}\t{p}\t{s}\t{a2}\t{a1}\t{cm}" for c, p, s, a2, a1, cm in zip(b.chrom, b.pos, b.snp, b.a2, b.a1, b.cm, strict=True)]
-    prefix.with_name(prefix.name + ".pvar").write_text("##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tCM\n" + "\n".join(rows) + "\n")
-    prefix.with_name(prefix.name + ".psam").write_text("#IID\tSEX\n" + "".join(f"i{i}\tNA\n" for i in range(n)))
+    rows = [
+        f"{c}\t{p}\t{s}\t{a2}\t{a1}\t{cm}"
+        for c, p, s, a2, a1, cm in zip(b.chrom, b.pos, b.snp, b.a2, b.a1, b.cm, strict=True)
+    ]
+    prefix.with_name(prefix.name + ".pvar").write_text(
+        "##fileformat=VCFv4.3\n#CHROM\tPOS\tID\tREF\tALT\tCM\n" + "\n".join(rows) + "\n"
+    )
+    prefix.with_name(prefix.name + ".psam").write_text(
+        "#IID\tSEX\n" + "".join(f"i{i}\tNA\n" for i in range(n))
+    )
     return prefix
 
 

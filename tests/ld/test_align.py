@@ -1,4 +1,6 @@
-"""Align: what may not change the result, what each filter takes, what is recognised and named, and bad input."""
+"""Align: what may not change the result, what each filter takes, what is recognised and named, and
+bad input.
+"""
 
 import json
 import warnings
@@ -39,7 +41,9 @@ def same_data(x: xr.Dataset, y: xr.Dataset) -> None:
 
 
 def swap(ds: xr.Dataset, rows: np.ndarray, strand: np.ndarray) -> xr.Dataset:
-    """The same GWAS with effect and other allele exchanged in `rows`, and both written on the other strand in `strand`."""
+    """The same GWAS with effect and other allele exchanged in `rows`, and both written on the other
+    strand in `strand`.
+    """
     ds = ds.copy(deep=True)
     a1, a2 = ds["a1"].values.copy(), ds["a2"].values.copy()
     a1[rows], a2[rows] = a2[rows].copy(), a1[rows].copy()
@@ -77,9 +81,18 @@ def test_swapping_alleles_without_the_sign_flips_the_sign_and_nothing_else(rows)
 @given(seed=st.integers(0, 2**32 - 1), by=st.sampled_from(["id", "position"]))
 def test_order_of_rows_changes_nothing_even_with_duplicates(seed, by):
     # rows 3 and 9 come twice, row 9 with another z
-    twice = xr.concat([PLAIN, PLAIN.isel(variant=[3, 9]).assign(z=PLAIN["z"].isel(variant=[3, 9]) + np.array([0, 1]))], "variant")
+    twice = xr.concat(
+        [
+            PLAIN,
+            PLAIN.isel(variant=[3, 9]).assign(z=PLAIN["z"].isel(variant=[3, 9]) + np.array([0, 1])),
+        ],
+        "variant",
+    )
     shuffled = twice.isel(variant=np.random.default_rng(seed).permutation(502))
-    assert overlap(align(shuffled, REFERENCE, by=by))["traits"] == overlap(align(twice, REFERENCE, by=by))["traits"]
+    assert (
+        overlap(align(shuffled, REFERENCE, by=by))["traits"]
+        == overlap(align(twice, REFERENCE, by=by))["traits"]
+    )
     same_data(align(shuffled, REFERENCE, by=by), align(twice, REFERENCE, by=by))
 
 
@@ -94,10 +107,15 @@ def _ambiguous(ds: xr.Dataset) -> np.ndarray:
 
 def test_result_is_what_a_plain_loop_over_the_panel_gives():
     rng = np.random.default_rng(8)
-    mixed = swap(PLAIN, rng.random(500) < 0.5, rng.random(500) < 0.5).isel(variant=rng.permutation(500)[:420])
+    mixed = swap(PLAIN, rng.random(500) < 0.5, rng.random(500) < 0.5).isel(
+        variant=rng.permutation(500)[:420]
+    )
     data = validate(align(mixed, REFERENCE), "gwas_data")
     gwas = {s: i for i, s in enumerate(mixed["snp"].values)}
-    panel_rows = {name: columns(REFERENCE, name) for name in ("snp", "chrom", "pos", "a1", "a2", "freq", "heterozygosity", "ld_score")}
+    panel_rows = {
+        name: columns(REFERENCE, name)
+        for name in ("snp", "chrom", "pos", "a1", "a2", "freq", "heterozygosity", "ld_score")
+    }
     spectrum = np.concatenate([c["spectrum"].values[0] for c in REFERENCE.children.values()])
     expected, z = [], []
     for j, snp in enumerate(panel_rows["snp"]):
@@ -122,8 +140,18 @@ def test_filters_account_for_every_row_of_the_file():
     unclear = _ambiguous(PLAIN)
     wrong = np.flatnonzero(~unclear[30:])[:6] + 30
     a1[wrong] = "ACGTACGT"
-    dirty = PLAIN.assign(z=("variant", z), n=("variant", n), snp=("variant", snp), a1=("variant", a1))
-    doubled = xr.concat([dirty, dirty.isel(variant=[40, 41, 42]).assign(z=("variant", z[[40, 41, 42]] + [0.0, 2.0, 0.0]))], "variant")
+    dirty = PLAIN.assign(
+        z=("variant", z), n=("variant", n), snp=("variant", snp), a1=("variant", a1)
+    )
+    doubled = xr.concat(
+        [
+            dirty,
+            dirty.isel(variant=[40, 41, 42]).assign(
+                z=("variant", z[[40, 41, 42]] + [0.0, 2.0, 0.0])
+            ),
+        ],
+        "variant",
+    )
     data = align(doubled, REFERENCE, by="id")
     counts = filters(data)
     assert counts["z_or_n_missing"] == 13
@@ -138,13 +166,22 @@ def test_monomorphic_variants_of_the_panel_are_dropped():
     rows = np.flatnonzero(~_ambiguous(PLAIN))[:4]
     h = REFERENCE["21"]["heterozygosity"].values.copy()
     h[rows[:3]], h[rows[3]] = 0, np.nan
-    assert filters(align(PLAIN, changed(REFERENCE, "21", heterozygosity=h)))["monomorphic_in_reference"] == 4
+    assert (
+        filters(align(PLAIN, changed(REFERENCE, "21", heterozygosity=h)))[
+            "monomorphic_in_reference"
+        ]
+        == 4
+    )
 
 
 def test_default_leaves_out_the_mhc_and_an_empty_list_keeps_it():
     reference = panel({"6": 400})
     gwas = sumstats(reference)
-    inside = (columns(reference, "pos") >= 25_000_000) & (columns(reference, "pos") <= 35_000_000) & ~_ambiguous(gwas)
+    inside = (
+        (columns(reference, "pos") >= 25_000_000)
+        & (columns(reference, "pos") <= 35_000_000)
+        & ~_ambiguous(gwas)
+    )
     assert inside.sum() > 30
     assert filters(align(gwas, reference))["region MHC"] == inside.sum()
     assert align(gwas, reference, exclude_regions=()).sizes["variant"] == (~_ambiguous(gwas)).sum()
@@ -165,7 +202,10 @@ def test_ambiguous_by_frequency_recovers_the_strand_that_the_letters_hide():
     assert np.array_equal(data["z"].values[:, 0], PLAIN["z"].values[kept])
     assert overlap(data)["traits"][0]["ambiguous_flipped"] == (strand & resolvable).sum()
     # letters as they stand would have got these wrong
-    assert np.array_equal(align(hidden, REFERENCE, ambiguous="keep")["z"].values[:, 0], np.where(strand, -1, 1) * PLAIN["z"].values)
+    assert np.array_equal(
+        align(hidden, REFERENCE, ambiguous="keep")["z"].values[:, 0],
+        np.where(strand, -1, 1) * PLAIN["z"].values,
+    )
 
 
 def test_extreme_z_scores_pass_untouched():
@@ -175,7 +215,9 @@ def test_extreme_z_scores_pass_untouched():
 
 
 def test_several_gwas_become_traits_of_the_variants_present_in_all():
-    second = sumstats(REFERENCE, seed=5, trait="other", n=np.full(500, 3e4)).isel(variant=slice(100, 450))
+    second = sumstats(REFERENCE, seed=5, trait="other", n=np.full(500, 3e4)).isel(
+        variant=slice(100, 450)
+    )
     data = align({"height": PLAIN, "weight": second}, REFERENCE)
     single = align(second, REFERENCE)
     assert data["trait"].values.tolist() == ["height", "weight"]
@@ -184,7 +226,9 @@ def test_several_gwas_become_traits_of_the_variants_present_in_all():
     full = align(PLAIN, REFERENCE)
     there = np.isin(full["snp"].values, data["snp"].values)
     assert np.array_equal(data["z"].values[:, 0], full["z"].values[there, 0])
-    assert filters(data)["height: not_in_all_traits"] == full.sizes["variant"] - data.sizes["variant"]
+    assert (
+        filters(data)["height: not_in_all_traits"] == full.sizes["variant"] - data.sizes["variant"]
+    )
     assert align([PLAIN, second], REFERENCE)["trait"].values.tolist() == ["made", "other"]
     assert align([PLAIN, PLAIN], REFERENCE)["trait"].values.tolist() == ["made", "trait2"]
 
@@ -200,7 +244,9 @@ def test_totals_are_summed_over_the_chromosomes_used_only():
     assert overlap(data)["one_chromosome"]
     assert overlap(data)["few_ld_blocks"]
     assert not overlap(both)["one_chromosome"]
-    assert float((both["h_bin_value"] * both["h_bin_count"]).sum()) == pytest.approx(h["21"].sum() + h["22"].sum())
+    assert float((both["h_bin_value"] * both["h_bin_count"]).sum()) == pytest.approx(
+        h["21"].sum() + h["22"].sum()
+    )
     assert int(both["h_bin_count"].sum()) == 500
 
 
@@ -224,7 +270,8 @@ def test_weights_follow_the_rule_asked_for():
 
 
 def test_pruning_sees_matched_variants_only():
-    # with every second variant, neighbours are two steps apart (r^2 = 0.15): at 0.2 nobody is anybody's neighbour
+    # with every second variant, neighbours are two steps apart (r^2 = 0.15): at 0.2 nobody is
+    # anybody's neighbour
     half = PLAIN.isel(variant=np.arange(500) % 2 == 0)
     data = align(half, REFERENCE, prune_r2=0.2, ambiguous="keep")
     assert set(data["weight"].values) == {1.0}
@@ -263,19 +310,31 @@ def test_auto_takes_what_matches_more_and_says_which():
 
 def test_another_build_is_named_and_matched_by_identifier():
     shift = {"21": LANDMARKS["rs63750847"][1], "22": LANDMARKS["rs4680"][1]}
-    pos = np.array([p + shift[c][2] - shift[c][1] for c, p in zip(PLAIN["chrom"].values, PLAIN["pos"].values, strict=True)])
+    pos = np.array(
+        [
+            p + shift[c][2] - shift[c][1]
+            for c, p in zip(PLAIN["chrom"].values, PLAIN["pos"].values, strict=True)
+        ]
+    )
     moved = PLAIN.assign(pos=("variant", pos))
-    with pytest.warns(DataWarning, match=r"made.txt: 500 of 500 .* positions look like GRCh38 while the reference is GRCh37"):
+    with pytest.warns(
+        DataWarning,
+        match=r"made.txt: 500 of 500 .* positions look like GRCh38 while the reference is GRCh37",
+    ):
         data = align(moved, REFERENCE)
     same_data(data, align(PLAIN, REFERENCE))
     assert overlap(data)["traits"][0]["builds"] == ["GRCh38", "GRCh37"]
     assert len(overlap(data)["warnings"]) == 1
-    with pytest.raises(InputError, match=r"499 of 500 .* GRCh38 while the reference is GRCh37.*by='id'"):
+    with pytest.raises(
+        InputError, match=r"499 of 500 .* GRCh38 while the reference is GRCh37.*by='id'"
+    ):
         align(moved, _one_position_shared(moved), by="position")
 
 
 def _one_position_shared(moved: xr.Dataset) -> xr.DataTree:
-    """The panel with one variant at the position of the other build, so that not nothing but nearly nothing meets."""
+    """The panel with one variant at the position of the other build, so that not nothing but nearly
+    nothing meets.
+    """
     pos = REFERENCE["22"]["pos"].values.copy()
     pos[-1] = moved["pos"].values[-1]
     return changed(REFERENCE, "22", pos=pos)
@@ -289,7 +348,8 @@ def test_landmarks_lie_where_published_ld_scores_have_them(eur_w_ld_chr):
         published |= {snp: (str(c), bp) for c, snp, bp in table.itertuples(index=False)}
     assert len(published) > 25
     assert published == {snp: (c, at[1]) for snp, (c, at) in LANDMARKS.items() if snp in published}
-    # two landmarks of one stretch must have moved by the same amount: between them the table checks itself
+    # two landmarks of one stretch must have moved by the same amount: between them the table checks
+    # itself
     moved = {snp: at[2] - at[1] for snp, (_, at) in LANDMARKS.items()}
     assert moved["rs13266634"] == pytest.approx(moved["rs6983267"], abs=50)
     assert moved["rs7903146"] == pytest.approx(moved["rs1057910"], abs=50)
@@ -305,13 +365,19 @@ def test_a_build_without_identifiers_is_an_error_that_names_it():
     reference = panel({"19": 4000, "22": 4000})
     for c, snp in (("19", "rs4420638"), ("22", "rs4680")):
         centre = LANDMARKS[snp][1][1]
-        pos = np.sort(np.random.default_rng(1).choice(np.arange(centre - 200_000, centre + 200_000), 4000, replace=False))
+        pos = np.sort(
+            np.random.default_rng(1).choice(
+                np.arange(centre - 200_000, centre + 200_000), 4000, replace=False
+            )
+        )
         reference = changed(reference, c, pos=pos)
     gwas = sumstats(reference, snp=np.full(8000, "."))
     for c, snp in (("19", "rs4420638"), ("22", "rs4680")):
         _, (_, b37, b38) = LANDMARKS[snp]
         gwas["pos"] = gwas["pos"] + xr.where(gwas["chrom"] == c, b38 - b37, 0)
-    with pytest.raises(InputError, match="positions look like GRCh38 while the reference is GRCh37"):
+    with pytest.raises(
+        InputError, match="positions look like GRCh38 while the reference is GRCh37"
+    ):
         align(gwas, reference)
 
 
@@ -322,7 +388,12 @@ def test_frequencies_of_the_other_allele_are_noticed():
 
 
 def test_frequencies_of_another_population_are_noticed():
-    far = PLAIN.assign(eaf=("variant", np.clip(PLAIN["eaf"].values + np.random.default_rng(1).normal(0, 0.3, 500), 0, 1)))
+    far = PLAIN.assign(
+        eaf=(
+            "variant",
+            np.clip(PLAIN["eaf"].values + np.random.default_rng(1).normal(0, 0.3, 500), 0, 1),
+        )
+    )
     with pytest.warns(DataWarning, match="allele frequencies differ by more than 0.2"):
         align(far, REFERENCE)
 
@@ -338,7 +409,10 @@ def _ids(kind):
 
 
 BAD = {
-    "unknown by": (lambda: (PLAIN, REFERENCE, {"by": "rsid"}), "by: 'rsid', expected one of: auto, id, position"),
+    "unknown by": (
+        lambda: (PLAIN, REFERENCE, {"by": "rsid"}),
+        "by: 'rsid', expected one of: auto, id, position",
+    ),
     "unknown ambiguous": (lambda: (PLAIN, REFERENCE, {"ambiguous": "guess"}), "ambiguous: 'guess'"),
     "unknown weights": (lambda: (PLAIN, REFERENCE, {"weights": "ldsc"}), "weights: 'ldsc'"),
     "a path for sumstats": (lambda: ("height.txt", REFERENCE, {}), "read_sumstats"),
@@ -346,38 +420,102 @@ BAD = {
     "a list of numbers": (lambda: ([3], REFERENCE, {}), "int, expected a Sumstats dataset"),
     "sumstats without z": (lambda: (PLAIN.drop_vars("z"), REFERENCE, {}), "no variable 'z'"),
     "no rows": (lambda: (PLAIN.isel(variant=[]), REFERENCE, {}), "no variant in it"),
-    "N missing everywhere": (lambda: (PLAIN.assign(n=PLAIN["n"] * np.nan), REFERENCE, {}), "no variant has a sample size"),
-    "z missing everywhere": (lambda: (PLAIN.assign(z=PLAIN["z"] * np.nan), REFERENCE, {}), "none of its 500 variants has both"),
+    "N missing everywhere": (
+        lambda: (PLAIN.assign(n=PLAIN["n"] * np.nan), REFERENCE, {}),
+        "no variant has a sample size",
+    ),
+    "z missing everywhere": (
+        lambda: (PLAIN.assign(z=PLAIN["z"] * np.nan), REFERENCE, {}),
+        "none of its 500 variants has both",
+    ),
     "other chromosomes": (
-        lambda: (PLAIN.assign(chrom=("variant", np.full(500, "1", dtype=object)), snp=("variant", _ids("x"))), REFERENCE, {}),
-        "none of its 500 usable variants matches the 500 of the reference: it holds chromosomes 1, the reference 21, 22",
+        lambda: (
+            PLAIN.assign(
+                chrom=("variant", np.full(500, "1", dtype=object)), snp=("variant", _ids("x"))
+            ),
+            REFERENCE,
+            {},
+        ),
+        "none of its 500 usable variants matches the 500 of the reference: it holds "
+        "chromosomes 1, the reference 21, 22",
     ),
     "alleles as numbers": (
-        lambda: (PLAIN.assign(a1=("variant", np.full(500, "1")), a2=("variant", np.full(500, "2"))), REFERENCE, {}),
+        lambda: (
+            PLAIN.assign(a1=("variant", np.full(500, "1")), a2=("variant", np.full(500, "2"))),
+            REFERENCE,
+            {},
+        ),
         "500 meet by id but their alleles differ .first: 1/2",
     ),
     "other ids, no positions": (
-        lambda: (PLAIN.assign(snp=("variant", _ids("chr21:")), pos=PLAIN["pos"] * 0), REFERENCE, {}),
+        lambda: (
+            PLAIN.assign(snp=("variant", _ids("chr21:")), pos=PLAIN["pos"] * 0),
+            REFERENCE,
+            {},
+        ),
         "no positions, .*chr21:0",
     ),
-    "position asked, ids match": (lambda: (PLAIN.assign(pos=PLAIN["pos"] * 0), REFERENCE, {"by": "position"}), "500 do by id. Use by='id'"),
-    "frequency without eaf": (lambda: (PLAIN.drop_vars("eaf"), REFERENCE, {"ambiguous": "frequency"}), "no allele frequency"),
-    "region without numbers": (lambda: (PLAIN, REFERENCE, {"exclude_regions": "6:a-b"}), "exclude_regions: '6:a-b'"),
-    "region backwards": (lambda: (PLAIN, REFERENCE, {"exclude_regions": ["6:9-5"]}), "ends before it starts"),
-    "everything excluded": (lambda: (PLAIN, REFERENCE, {"exclude_regions": ["21:1-90000000", "22:1-90000000"]}), "no variant is left"),
-    "no such exponent": (lambda: (PLAIN, REFERENCE, {"maf_s": 0.5}), "maf_s: 0.5, but the reference holds 0"),
-    "pruning below the store's cut-off": (lambda: (PLAIN, REFERENCE, {"prune_r2": 0.05}), "holds neighbours from r.2 = 0.1 only"),
-    "no rounds of pruning": (lambda: (PLAIN, REFERENCE, {"prune_iterations": 0}), "prune_iterations: 0"),
-    "reference is no tree": (lambda: (PLAIN, PLAIN, {}), "reference: Dataset, expected an LD reference"),
+    "position asked, ids match": (
+        lambda: (PLAIN.assign(pos=PLAIN["pos"] * 0), REFERENCE, {"by": "position"}),
+        "500 do by id. Use by='id'",
+    ),
+    "frequency without eaf": (
+        lambda: (PLAIN.drop_vars("eaf"), REFERENCE, {"ambiguous": "frequency"}),
+        "no allele frequency",
+    ),
+    "region without numbers": (
+        lambda: (PLAIN, REFERENCE, {"exclude_regions": "6:a-b"}),
+        "exclude_regions: '6:a-b'",
+    ),
+    "region backwards": (
+        lambda: (PLAIN, REFERENCE, {"exclude_regions": ["6:9-5"]}),
+        "ends before it starts",
+    ),
+    "everything excluded": (
+        lambda: (PLAIN, REFERENCE, {"exclude_regions": ["21:1-90000000", "22:1-90000000"]}),
+        "no variant is left",
+    ),
+    "no such exponent": (
+        lambda: (PLAIN, REFERENCE, {"maf_s": 0.5}),
+        "maf_s: 0.5, but the reference holds 0",
+    ),
+    "pruning below the store's cut-off": (
+        lambda: (PLAIN, REFERENCE, {"prune_r2": 0.05}),
+        "holds neighbours from r.2 = 0.1 only",
+    ),
+    "no rounds of pruning": (
+        lambda: (PLAIN, REFERENCE, {"prune_iterations": 0}),
+        "prune_iterations: 0",
+    ),
+    "reference is no tree": (
+        lambda: (PLAIN, PLAIN, {}),
+        "reference: Dataset, expected an LD reference",
+    ),
     "empty reference": (lambda: (PLAIN, xr.DataTree(), {}), "no chromosome in it"),
-    "blocks nowhere": (lambda: (PLAIN, REFERENCE, {"blocks": "nowhere.bed"}), "nowhere.bed: no such file"),
+    "blocks nowhere": (
+        lambda: (PLAIN, REFERENCE, {"blocks": "nowhere.bed"}),
+        "nowhere.bed: no such file",
+    ),
     "traits without a common variant": (
-        lambda: ({"a": PLAIN.isel(variant=slice(0, 200)), "b": PLAIN.isel(variant=slice(300, 500))}, REFERENCE, {}),
+        lambda: (
+            {"a": PLAIN.isel(variant=slice(0, 200)), "b": PLAIN.isel(variant=slice(300, 500))},
+            REFERENCE,
+            {},
+        ),
         "left in every trait",
     ),
-    "damaged neighbour lists": (lambda: (PLAIN, _damaged("neighbour_indptr"), {}), "neighbour lists do not fit"),
-    "reference out of order": (lambda: (PLAIN, _damaged("pos"), {}), "chromosome 21 are not in order"),
-    "reference without totals": (lambda: (PLAIN, _damaged("h_total"), {}), "no attribute 'h_total'"),
+    "damaged neighbour lists": (
+        lambda: (PLAIN, _damaged("neighbour_indptr"), {}),
+        "neighbour lists do not fit",
+    ),
+    "reference out of order": (
+        lambda: (PLAIN, _damaged("pos"), {}),
+        "chromosome 21 are not in order",
+    ),
+    "reference without totals": (
+        lambda: (PLAIN, _damaged("h_total"), {}),
+        "no attribute 'h_total'",
+    ),
 }
 
 
@@ -402,7 +540,9 @@ def test_bad_input_is_one_line_that_names_the_cause(case):
 def test_arrays_make_valid_gwas_data_with_the_stated_defaults():
     rng = np.random.default_rng(0)
     h, spectrum = rng.uniform(0.01, 0.5, 450), rng.random((450, 5)).astype(np.float32)
-    data = gwas_data_from_arrays(rng.standard_normal(450), 1e4, spectrum, np.linspace(0.5, 0, 5), h, trait="height")
+    data = gwas_data_from_arrays(
+        rng.standard_normal(450), 1e4, spectrum, np.linspace(0.5, 0, 5), h, trait="height"
+    )
     assert data.attrs["h_total"] == pytest.approx([h.sum()])
     assert data.attrs["n_reference"] == 450
     assert np.allclose(data["ld_score_h"], spectrum.sum(1))
@@ -410,7 +550,12 @@ def test_arrays_make_valid_gwas_data_with_the_stated_defaults():
     assert np.bincount(data["ld_block"]).tolist() == [200, 200, 50]
     assert float((data["h_bin_value"] * data["h_bin_count"]).sum()) == pytest.approx(h.sum())
     everyone = gwas_data_from_arrays(
-        np.zeros((450, 2)), [1e4, 2e4], spectrum, np.linspace(0.5, 0, 5), h, reference_heterozygosity=np.append(h, [0.5, 0])
+        np.zeros((450, 2)),
+        [1e4, 2e4],
+        spectrum,
+        np.linspace(0.5, 0, 5),
+        h,
+        reference_heterozygosity=np.append(h, [0.5, 0]),
     )
     assert everyone.attrs["n_reference"] == 451
     assert everyone["n"].values[7].tolist() == [1e4, 2e4]
@@ -436,7 +581,13 @@ def test_arrays_make_valid_gwas_data_with_the_stated_defaults():
     ],
 )
 def test_arrays_that_do_not_fit_are_errors(change, words):
-    given_ = {"z": np.zeros(10), "n": 1e4, "spectrum": np.ones((10, 3)), "node_x": [0.5, 0.1, 0], "heterozygosity": np.full(10, 0.3)}
+    given_ = {
+        "z": np.zeros(10),
+        "n": 1e4,
+        "spectrum": np.ones((10, 3)),
+        "node_x": [0.5, 0.1, 0],
+        "heterozygosity": np.full(10, 0.3),
+    }
     with pytest.raises(InputError, match=words):
         gwas_data_from_arrays(**{**given_, **change})
 
@@ -448,12 +599,25 @@ def test_labels_are_renumbered_in_the_order_in_which_they_come():
 
 
 @pytest.mark.slow
-def test_uk_biobank_height_on_a_real_panel_is_what_a_join_by_hand_gives(shared, panel_343, tmp_path):
-    reference = build_reference(panel_343 / "1000g_eur_hm3.chr22", tmp_path / "chr22.zarr", window="eur_hg19", r2_rule="plain", workers=1)
+def test_uk_biobank_height_on_a_real_panel_is_what_a_join_by_hand_gives(
+    shared, panel_343, tmp_path
+):
+    reference = build_reference(
+        panel_343 / "1000g_eur_hm3.chr22",
+        tmp_path / "chr22.zarr",
+        window="eur_hg19",
+        r2_rule="plain",
+        workers=1,
+    )
     source = shared / "data/sumstats/real/ukb_height_chr22.fastGWA.gz"
     data = align(read_sumstats(source), tmp_path / "chr22.zarr")
     raw = pd.read_csv(source, sep="\t").drop_duplicates("SNP")
-    bim = pd.read_csv(panel_343 / "1000g_eur_hm3.chr22.bim", sep="\t", header=None, names=["chrom", "snp", "cm", "pos", "b1", "b2"])
+    bim = pd.read_csv(
+        panel_343 / "1000g_eur_hm3.chr22.bim",
+        sep="\t",
+        header=None,
+        names=["chrom", "snp", "cm", "pos", "b1", "b2"],
+    )
     joined = bim.merge(raw, left_on="snp", right_on="SNP")
     joined = joined[[OTHER[a] != b for a, b in zip(joined["A1"], joined["A2"], strict=True)]]
     sign = np.where(joined["A1"] == joined["b1"], 1, np.where(joined["A1"] == joined["b2"], -1, 0))
@@ -467,8 +631,13 @@ def test_uk_biobank_height_on_a_real_panel_is_what_a_join_by_hand_gives(shared, 
     assert overlap(data)["one_chromosome"]
     assert data.attrs["h_total"] == reference["22"].attrs["h_total"]
     # no two variants that are kept in every round are neighbours
-    always = np.flatnonzero(np.isin(reference["22"]["snp"].values, data["snp"].values[data["weight"].values == 1]))
-    indptr, index = reference["22"]["neighbour_indptr"].values, reference["22"]["neighbour_index"].values
+    always = np.flatnonzero(
+        np.isin(reference["22"]["snp"].values, data["snp"].values[data["weight"].values == 1])
+    )
+    indptr, index = (
+        reference["22"]["neighbour_indptr"].values,
+        reference["22"]["neighbour_index"].values,
+    )
     assert len(always) > 100
     assert not any(np.isin(index[indptr[i] : indptr[i + 1]], always).any() for i in always)
 
@@ -477,9 +646,13 @@ def test_an_identifier_of_several_names_matches_by_any_of_them():
     names = PLAIN["snp"].values.copy()
     plain = align(PLAIN, REFERENCE, by="id")
     for make in (lambda s: f"rs1,{s}", lambda s: f"{s};rs1", lambda s: f"{s}|esv7"):
-        odd = PLAIN.assign(snp=("variant", np.where(np.arange(500) % 3 == 0, [make(s) for s in names], names)))
+        odd = PLAIN.assign(
+            snp=("variant", np.where(np.arange(500) % 3 == 0, [make(s) for s in names], names))
+        )
         same_data(align(odd, REFERENCE, by="id"), plain)
-    there = changed(REFERENCE, "21", snp=np.array([f"rs7;{s}" for s in REFERENCE["21"]["snp"].values], object))
+    there = changed(
+        REFERENCE, "21", snp=np.array([f"rs7;{s}" for s in REFERENCE["21"]["snp"].values], object)
+    )
     assert np.array_equal(align(PLAIN, there, by="id")["z"].values, plain["z"].values)
 
 
@@ -487,26 +660,59 @@ def test_alleles_behind_an_rs_number_do_no_harm():
     numbers = np.array([f"rs{i + 1}" for i in range(500)], object)
     reference = changed(changed(REFERENCE, "21", snp=numbers[:300]), "22", snp=numbers[300:])
     plain = align(PLAIN.assign(snp=("variant", numbers)), reference, by="id")
-    longer = np.array([f"{s}:{a}:{b}" for s, a, b in zip(numbers, PLAIN["a2"].values, PLAIN["a1"].values, strict=True)], object)
+    longer = np.array(
+        [
+            f"{s}:{a}:{b}"
+            for s, a, b in zip(numbers, PLAIN["a2"].values, PLAIN["a1"].values, strict=True)
+        ],
+        object,
+    )
     same_data(align(PLAIN.assign(snp=("variant", longer)), reference, by="id"), plain)
 
 
 @pytest.mark.parametrize("other", ["X", "22"])
 def test_identifiers_on_another_chromosome_than_in_the_reference_are_warned_of(other):
-    moved = PLAIN.assign(chrom=("variant", np.where(np.arange(500) < 20, other, PLAIN["chrom"].values)))
-    with pytest.warns(DataWarning, match=rf"20 of \d+ variants matched by identifier lie on another chromosome .*{other} here and 21 there"):
+    moved = PLAIN.assign(
+        chrom=("variant", np.where(np.arange(500) < 20, other, PLAIN["chrom"].values))
+    )
+    with pytest.warns(
+        DataWarning,
+        match=(
+            rf"20 of \d+ variants matched by identifier lie on another chromosome .*{other} here "
+            rf"and 21 there"
+        ),
+    ):
         aligned = align(moved, REFERENCE, by="id")
     assert overlap(aligned)["traits"][0]["chromosomes_differ"] > 0
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
         align(PLAIN, REFERENCE, by="id")
-        align(PLAIN.assign(chrom=("variant", np.full(500, "", object)), pos=("variant", np.zeros(500, np.int64))), REFERENCE, by="id")
+        align(
+            PLAIN.assign(
+                chrom=("variant", np.full(500, "", object)),
+                pos=("variant", np.zeros(500, np.int64)),
+            ),
+            REFERENCE,
+            by="id",
+        )
 
 
-def test_alleles_taken_the_wrong_way_round_are_seen_after_munge_since_it_keeps_the_frequency(tmp_path):
+def test_alleles_taken_the_wrong_way_round_are_seen_after_munge_since_it_keeps_the_frequency(
+    tmp_path,
+):
     # A2 is the effect allele, and FRQ its frequency, as MungeSumstats writes them
     v = {name: PLAIN[name].values for name in ("snp", "a1", "a2", "z", "eaf")}
-    table = pd.DataFrame({"SNP": v["snp"], "A1": v["a2"], "A2": v["a1"], "FRQ": v["eaf"], "BETA": v["z"] / 100, "SE": 0.01, "N": 50_000})
+    table = pd.DataFrame(
+        {
+            "SNP": v["snp"],
+            "A1": v["a2"],
+            "A2": v["a1"],
+            "FRQ": v["eaf"],
+            "BETA": v["z"] / 100,
+            "SE": 0.01,
+            "N": 50_000,
+        }
+    )
     table.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
     munge(tmp_path / "a.tsv", tmp_path / "b.sumstats.gz", keep_ambiguous=True)
     with pytest.warns(DataWarning, match="a1 is probably not the effect allele"):

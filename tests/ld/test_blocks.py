@@ -1,4 +1,6 @@
-"""LD blocks: reading, labelling as the simulator of the shared data does, and the cheapest cuts against brute force."""
+"""LD blocks: reading, labelling as the simulator of the shared data does, and the cheapest cuts
+against brute force.
+"""
 
 import gzip
 import itertools
@@ -25,29 +27,46 @@ def test_labels_agree_with_searchsorted_on_the_stops_of_each_chromosome():
     rng = np.random.default_rng(3)
     chrom = np.repeat(["1", "7", "22"], 500)
     pos = np.concatenate([np.sort(rng.integers(1, 260_000_000, 500)) for _ in range(3)])
-    pos[700] = blocks.loc[blocks["chrom"] == "7", "stop"].iloc[10]  # an end belongs to the block that it ends
+    pos[700] = blocks.loc[blocks["chrom"] == "7", "stop"].iloc[
+        10
+    ]  # an end belongs to the block that it ends
     label = label_blocks(chrom, pos, blocks)
     for c in ("1", "7", "22"):
         at = chrom == c
-        expected = np.searchsorted(np.sort(blocks.loc[blocks["chrom"] == c, "stop"].to_numpy()), pos[at])
+        expected = np.searchsorted(
+            np.sort(blocks.loc[blocks["chrom"] == c, "stop"].to_numpy()), pos[at]
+        )
         assert np.array_equal(label[at] - label[at][0], expected - expected[0])
     assert len(set(label[chrom == "1"]) & set(label[chrom == "7"])) == 0
 
 
 def test_variants_outside_all_blocks_have_a_label_of_their_own_chromosome():
-    blocks = pd.DataFrame({"chrom": ["1", "1", "2"], "start": [100, 200, 100], "stop": [200, 300, 200]})
-    assert label_blocks(["1", "1", "1", "1", "2"], [50, 200, 201, 999, 50], read_blocks(blocks)).tolist() == [0, 0, 1, 2, 3]
+    blocks = pd.DataFrame(
+        {"chrom": ["1", "1", "2"], "start": [100, 200, 100], "stop": [200, 300, 200]}
+    )
+    assert label_blocks(
+        ["1", "1", "1", "1", "2"], [50, 200, 201, 999, 50], read_blocks(blocks)
+    ).tolist() == [0, 0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("form", ["header", "no header", "gzip", "spaces", "bed names"])
 def test_every_form_of_file_reads_the_same(tmp_path, form):
     rows = ["chr2\t10\t20", "chr10\t5\t9", "chr2\t20\t35", "chrX\t1\t2"]
-    head = {"header": "chr\tstart\tstop", "spaces": "chr start stop", "bed names": "#chrom\tchromStart\tchromEnd"}.get(form)
+    head = {
+        "header": "chr\tstart\tstop",
+        "spaces": "chr start stop",
+        "bed names": "#chrom\tchromStart\tchromEnd",
+    }.get(form)
     text = "\n".join(([head] if head else []) + rows) + "\n"
     text = text.replace("\t", "  ") if form == "spaces" else text
     path = tmp_path / "b.bed"
     path.write_bytes(gzip.compress(text.encode()) if form == "gzip" else text.encode())
-    assert list(read_blocks(path).itertuples(index=False, name=None)) == [("2", 10, 20), ("2", 20, 35), ("10", 5, 9), ("X", 1, 2)]
+    assert list(read_blocks(path).itertuples(index=False, name=None)) == [
+        ("2", 10, 20),
+        ("2", 20, 35),
+        ("10", 5, 9),
+        ("X", 1, 2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +100,9 @@ def test_missing_file_truncated_gzip_wrong_columns_and_missing_chromosome_are_er
         label_blocks(["X", "X"], [1, 2], read_blocks("eur_hg19"))
 
 
-def _graph(n: int, pairs: dict[tuple[int, int], float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _graph(
+    n: int, pairs: dict[tuple[int, int], float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     dense = np.zeros((n, n))
     for (i, j), v in pairs.items():
         dense[i, j] = dense[j, i] = v
@@ -89,7 +110,9 @@ def _graph(n: int, pairs: dict[tuple[int, int], float]) -> tuple[np.ndarray, np.
     return np.concatenate([[0], np.cumsum((dense > 0).sum(1))]), columns, dense[rows, columns]
 
 
-def _cost(starts: tuple[int, ...], n: int, pairs: dict[tuple[int, int], float], target: int) -> float:
+def _cost(
+    starts: tuple[int, ...], n: int, pairs: dict[tuple[int, int], float], target: int
+) -> float:
     label = np.zeros(n, int)
     label[list(starts[1:])] = 1
     label = np.cumsum(label)
@@ -105,7 +128,11 @@ def _cost(starts: tuple[int, ...], n: int, pairs: dict[tuple[int, int], float], 
 def test_cuts_are_the_cheapest_of_all_divisions(seed):
     rng = np.random.default_rng(seed)
     n, target = 13, 4
-    pairs = {(i, j): float(rng.uniform(0.1, 1)) for i, j in itertools.combinations(range(n), 2) if rng.random() < 0.6 / (j - i)}
+    pairs = {
+        (i, j): float(rng.uniform(0.1, 1))
+        for i, j in itertools.combinations(range(n), 2)
+        if rng.random() < 0.6 / (j - i)
+    }
     label = blocks_from_gaps(*_graph(n, pairs), target_size=target)
     assert label[0] == 0
     assert set(np.diff(label)) <= {0, 1}
@@ -118,7 +145,12 @@ def test_cuts_are_the_cheapest_of_all_divisions(seed):
 def test_true_gaps_are_found_and_part_no_pair():
     sizes = [40, 70, 55, 62, 48]
     ends = np.cumsum(sizes)
-    pairs = {(i, j): 0.5 for a, b in zip([0, *ends[:-1]], ends, strict=True) for i, j in itertools.combinations(range(a, b), 2) if j - i < 6}
+    pairs = {
+        (i, j): 0.5
+        for a, b in zip([0, *ends[:-1]], ends, strict=True)
+        for i, j in itertools.combinations(range(a, b), 2)
+        if j - i < 6
+    }
     label = blocks_from_gaps(*_graph(int(ends[-1]), pairs), target_size=50)
     assert np.array_equal(label, np.repeat(np.arange(5), sizes))
 

@@ -1,4 +1,6 @@
-"""Dominant loci: found where few loci outweigh the rest, never among the tails of sparse or highly powered traits; excluded by default and said."""
+"""Dominant loci: found where few loci outweigh the rest, never among the tails of sparse or highly
+powered traits; excluded by default and said.
+"""
 
 import json
 
@@ -14,7 +16,9 @@ BLOCKS, SIZE = 400, 50
 
 
 def scores(pi, ncp, seed, noise=1.0):
-    """z and LD block of variants of which a share `pi` has z ~ N(0, 1 + ncp) and its two neighbours half of it."""
+    """z and LD block of variants of which a share `pi` has z ~ N(0, 1 + ncp) and its two neighbours
+    half of it.
+    """
     rng = np.random.default_rng(seed)
     m = BLOCKS * SIZE
     effect = np.where(rng.random(m) < pi, rng.normal(0, np.sqrt(ncp), m), 0)
@@ -29,9 +33,14 @@ def with_loci(z, places, size):
     return z
 
 
-@pytest.mark.parametrize(("pi", "ncp"), [(1.0, 0.05), (0.02, 10), (0.002, 100), (1e-3, 600), (0.01, 300), (0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("pi", "ncp"), [(1.0, 0.05), (0.02, 10), (0.002, 100), (1e-3, 600), (0.01, 300), (0.0, 1.0)]
+)
 def test_tails_of_polygenic_sparse_and_highly_powered_traits_are_not_dominant(pi, ncp):
-    found = [dominant_blocks(z, np.full(z.size, 0.3), block) for z, block in (scores(pi, ncp, seed) for seed in range(12))]
+    found = [
+        dominant_blocks(z, np.full(z.size, 0.3), block)
+        for z, block in (scores(pi, ncp, seed) for seed in range(12))
+    ]
     assert sum(map(bool, found)) <= 1
 
 
@@ -47,7 +56,14 @@ def test_all_of_several_strong_loci_are_found_and_nothing_else(loci, size):
 @pytest.mark.parametrize("loci", [1, 3])
 def test_strong_loci_alone_in_noise_are_found(loci):
     z, block = scores(0.0, 1.0, 3)
-    assert len(dominant_blocks(with_loci(z, np.arange(loci) * 1900 + 25, 60), np.full(z.size, 0.3), block)) == loci
+    assert (
+        len(
+            dominant_blocks(
+                with_loci(z, np.arange(loci) * 1900 + 25, 60), np.full(z.size, 0.3), block
+            )
+        )
+        == loci
+    )
 
 
 def test_align_gives_the_block_and_what_is_near_weight_0_and_says_what_it_explains():
@@ -59,14 +75,20 @@ def test_align_gives_the_block_and_what_is_near_weight_0_and_says_what_it_explai
     strong = plain.assign(z=("variant", z))
     lead = str(plain["snp"].values[at])
     with pytest.warns(
-        DataWarning, match=rf"1 locus dominates the data and got weight 0, \d+ variants in all: 22:\d+ \({lead}, \|z\| 50.0.*about 0.025 to h2"
+        DataWarning,
+        match=(
+            rf"1 locus dominates the data and got weight 0, \d+ variants in all: 22:\d+ \({lead}, "
+            rf"\|z\| 50.0.*about 0.025 to h2"
+        ),
     ):
         data = align(strong, reference, ambiguous="keep")
     before = align(plain, reference, ambiguous="keep")
     (locus,) = json.loads(data.attrs["dominant_loci"])
     assert (locus["snp"], locus["chrom"], locus["trait"]) == (lead, "22", "made")
     assert locus["h2"] == pytest.approx((50**2 - 1) / 1e5)
-    gone = (data["ld_block"] == locus["ld_block"]) | ((data["chrom"] == "22") & (abs(data["pos"] - locus["pos"]) <= 500_000))
+    gone = (data["ld_block"] == locus["ld_block"]) | (
+        (data["chrom"] == "22") & (abs(data["pos"] - locus["pos"]) <= 500_000)
+    )
     assert gone.sum() == locus["variants"] >= 25
     np.testing.assert_array_equal(data["weight"].values, np.where(gone, 0, before["weight"].values))
     with pytest.warns(DataWarning, match="1 locus dominates the data: .* Kept as asked"):

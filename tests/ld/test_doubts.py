@@ -1,4 +1,6 @@
-"""What is no GWAS is refused before it is fitted, what will hardly do is said, each with its cause; whole GWAS pass in silence."""
+"""What is no GWAS is refused before it is fitted, what will hardly do is said, each with its cause;
+whole GWAS pass in silence.
+"""
 
 import numpy as np
 import pytest
@@ -45,9 +47,14 @@ def test_files_cut_at_any_p_are_recognised_however_few(kind, p, m):
 
 def test_top_hits_are_warned_of_when_read_and_refused_when_aligned(tmp_path):
     keep = np.arange(0, 3000, 40)
-    z = np.random.default_rng(0).choice([-1, 1], keep.size) * (5.5 + np.random.default_rng(1).exponential(1.5, keep.size))
+    z = np.random.default_rng(0).choice([-1, 1], keep.size) * (
+        5.5 + np.random.default_rng(1).exponential(1.5, keep.size)
+    )
     hits = PLAIN.isel(variant=keep).assign(z=("variant", z))
-    with pytest.raises(InputError, match=r"made.txt: next to no variant has P above .* top hits.*full summary statistics"):
+    with pytest.raises(
+        InputError,
+        match=r"made.txt: next to no variant has P above .* top hits.*full summary statistics",
+    ):
         align(hits, REFERENCE)
     path = tmp_path / "hits.tsv"
     hits.to_dataframe()[["snp", "a1", "a2", "z", "n"]].to_csv(path, sep="\t", index=False)
@@ -56,7 +63,12 @@ def test_top_hits_are_warned_of_when_read_and_refused_when_aligned(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "words"), [("z", 0.0, "z-scores are 0"), ("z", 1.3, "z-scores are 1.3"), ("n", 3.0, "median sample size is 3")]
+    ("column", "value", "words"),
+    [
+        ("z", 0.0, "z-scores are 0"),
+        ("z", 1.3, "z-scores are 1.3"),
+        ("n", 3.0, "median sample size is 3"),
+    ],
 )
 def test_constant_z_and_tiny_n_are_refused_by_name(column, value, words):
     with pytest.raises(InputError, match=f"made.txt.*{words}"):
@@ -64,7 +76,11 @@ def test_constant_z_and_tiny_n_are_refused_by_name(column, value, words):
 
 
 @pytest.mark.parametrize(
-    ("factor", "words"), [(0.75**0.5, "mean of z.2 is 0.7.*genomic control"), (1.0, r"mean of z.2 is (0.9|1.0)\d+, hardly above")]
+    ("factor", "words"),
+    [
+        (0.75**0.5, "mean of z.2 is 0.7.*genomic control"),
+        (1.0, r"mean of z.2 is (0.9|1.0)\d+, hardly above"),
+    ],
 )
 def test_z_scores_of_no_more_variance_than_chance_are_warned_of(factor, words):
     with pytest.warns(DataWarning, match=words):
@@ -73,7 +89,18 @@ def test_z_scores_of_no_more_variance_than_chance_are_warned_of(factor, words):
 
 
 def test_alignment_that_keeps_a_handful_says_so_with_the_reasons():
-    said = doubts(np.ones((40, 1)), np.zeros(40), {"a": 5000}, {"not_in_reference": 4900, "ambiguous": 60, "duplicate": 0}, ["a"])
-    assert said[0].startswith("Only 40 of 5,000 variants that could be shared are left (not_in_reference 4,900, ambiguous 60)")
-    assert said[1].startswith("Only 40 variants are left (not_in_reference 4,900, ambiguous 60), too few")
+    said = doubts(
+        np.ones((40, 1)),
+        np.zeros(40),
+        {"a": 5000},
+        {"not_in_reference": 4900, "ambiguous": 60, "duplicate": 0},
+        ["a"],
+    )
+    assert said[0].startswith(
+        "Only 40 of 5,000 variants that could be shared are left (not_in_reference 4,900, "
+        "ambiguous 60)"
+    )
+    assert said[1].startswith(
+        "Only 40 variants are left (not_in_reference 4,900, ambiguous 60), too few"
+    )
     assert doubts(np.ones((4000, 1)), np.zeros(4000), {"a": 5000}, {}, ["a"]) == []

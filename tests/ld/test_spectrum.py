@@ -26,7 +26,9 @@ def test_nodes_are_chebyshev_lobatto_points_in_log_x_plus_x0(k):
     x = nodes(k)
     u = np.log(x + 3e-3)
     lo, hi = np.log(3e-3), np.log(0.503)
-    assert np.allclose((2 * u - lo - hi) / (hi - lo), np.cos(np.pi * np.arange(k) / (k - 1)), atol=1e-12)
+    assert np.allclose(
+        (2 * u - lo - hi) / (hi - lo), np.cos(np.pi * np.arange(k) / (k - 1)), atol=1e-12
+    )
     assert x[0] == 0.5
     assert x[-1] == 0.0
     assert (np.diff(x) < 0).all()
@@ -42,7 +44,9 @@ def test_cardinal_functions_are_lagranges(k, x_max):
 @pytest.mark.parametrize("x_max", [0.5, 0.5**0.5, 1.0])
 def test_the_fast_deposit_is_within_1e9_of_x_times_the_cardinal_functions(k, x_max):
     rng = np.random.default_rng(k)
-    x = np.concatenate([rng.uniform(0, x_max, 5000), 10 ** rng.uniform(-9, np.log10(x_max), 5000), nodes(k, x_max)])
+    x = np.concatenate(
+        [rng.uniform(0, x_max, 5000), 10 ** rng.uniform(-9, np.log10(x_max), 5000), nodes(k, x_max)]
+    )
     fast = spectrum_from_pairs(np.arange(len(x) + 1), x, k, x_max)
     assert (np.abs(fast - x[:, None] * cardinal(x, k, x_max)) <= 1e-9 * x[:, None] + 1e-300).all()
 
@@ -66,7 +70,9 @@ def test_a_dense_block_equals_the_list_of_its_pairs():
 
 
 def test_the_sum_over_partners_of_the_mixture_exponent_is_reproduced():
-    """sum_i log(1 + pi (exp(-x_i q) - 1)) from the partners themselves and from the spectrum (N sigma2_beta = 10)."""
+    """sum_i log(1 + pi (exp(-x_i q) - 1)) from the partners themselves and from the spectrum (N
+    sigma2_beta = 10).
+    """
     rng = np.random.default_rng(3)
     x = np.minimum(rng.exponential(0.02, (200, 60)), 0.5)
     x[:, 0] = rng.uniform(0.1, 0.5, 200)

@@ -11,7 +11,11 @@ from bayesmixer.ld.weights import inverse_ld_weights, pruning_weights
 
 def csr(adjacency: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = np.nonzero(adjacency)
-    return np.concatenate([[0], np.cumsum((adjacency > 0).sum(1))]), columns, adjacency[rows, columns]
+    return (
+        np.concatenate([[0], np.cumsum((adjacency > 0).sum(1))]),
+        columns,
+        adjacency[rows, columns],
+    )
 
 
 def kept_over_all_orders(adjacency: np.ndarray, threshold: float) -> np.ndarray:
@@ -68,14 +72,22 @@ def test_seed_fixes_the_weights_and_another_changes_them():
 def test_weights_are_counts_over_the_number_of_rounds_and_pairs_below_the_threshold_do_not_count():
     weight = pruning_weights(*csr(np.array([[0, 0.2], [0.2, 0]])), threshold=0.3, iterations=7)
     assert weight.tolist() == [1, 1]
-    assert set(np.round(pruning_weights(*csr(np.array([[0, 0.4], [0.4, 0]])), threshold=0.3, iterations=7) * 7, 9) % 1) == {0.0}
+    assert set(
+        np.round(
+            pruning_weights(*csr(np.array([[0, 0.4], [0.4, 0]])), threshold=0.3, iterations=7) * 7,
+            9,
+        )
+        % 1
+    ) == {0.0}
 
 
 def test_inverse_ld_weights_are_capped_at_one():
     assert inverse_ld_weights([0.2, 1, 4, -3, np.nan]).tolist() == [1, 1, 0.25, 1, 1]
 
 
-@pytest.mark.parametrize(("option", "value"), [("iterations", 0), ("threshold", 0.0), ("threshold", 1.5)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("iterations", 0), ("threshold", 0.0), ("threshold", 1.5)]
+)
 def test_impossible_options_are_errors(option, value):
     with pytest.raises(InputError):
         pruning_weights(np.zeros(2, int), np.zeros(0, int), np.zeros(0), **{option: value})

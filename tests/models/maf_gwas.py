@@ -1,4 +1,6 @@
-"""A small GWAS whose effect variance is proportional to H^S, with LD spectra of several exponents: the panel of small_gwas.py."""
+"""A small GWAS whose effect variance is proportional to H^S, with LD spectra of several exponents:
+the panel of small_gwas.py.
+"""
 
 from functools import lru_cache
 
@@ -13,7 +15,9 @@ BLOCKS, SIZE = 60, 30
 
 
 def strengths(s):
-    """H_i^(1+S) r_ij^2, (variants, partners): every variant's partners are those of its LD block."""
+    """H_i^(1+S) r_ij^2, (variants, partners): every variant's partners are those of its LD
+    block.
+    """
     h, r, _, _, _ = panel(BLOCKS, SIZE)
     return ((h.reshape(BLOCKS, 1, SIZE) ** (1 + s)) * r**2).reshape(-1, SIZE)
 
@@ -41,4 +45,6 @@ def maf_gwas(s=-0.6, h2=0.5, pi=0.05, sigma2_0=1.05, n=20_000, seed=0, held=HELD
     z = (np.sqrt(n) * signal + np.sqrt(sigma2_0) * noise).ravel()
     x_max = x_max_of(held)
     spectra = np.stack([spectrum_at(v, x_max) for v in held])
-    return gwas_data_from_arrays(z, n, spectra, nodes(K, x_max), h, maf_s=held, **{"ld_block": block, **kwargs})
+    return gwas_data_from_arrays(
+        z, n, spectra, nodes(K, x_max), h, maf_s=held, **{"ld_block": block, **kwargs}
+    )

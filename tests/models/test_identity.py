@@ -1,4 +1,6 @@
-"""What a model knows of itself lives in its copies, and no longer in what was made of it by changing it."""
+"""What a model knows of itself lives in its copies, and no longer in what was made of it by
+changing it.
+"""
 
 import copy
 import pickle
@@ -9,7 +11,7 @@ import pymc as pm
 import pytest
 
 import bayesmixer as bm
-from bayesmixer.models.common import origin_of, record_of
+from bayesmixer.models.common import bound_of, origin_of
 from tests.models.small_gwas import simulate_gwas
 
 MODELS = ["infinitesimal", "univariate_mixer", "two_component_mixer"]
@@ -38,10 +40,14 @@ CHANGES = {
     "a parameter held": lambda model: pm.do(model, {"log_sigma2_0": 0.0}),
     "a parameter observed": lambda model: pm.observe(model, {"log_sigma2_0": 0.0}),
     "h2 held": lambda model: pm.do(model, {"h2": 0.2}),
-    "sigma2_0 made of h2, every name as before": lambda model: pm.do(model, {"sigma2_0": model["h2"]}),
+    "sigma2_0 made of h2, every name as before": lambda model: pm.do(
+        model, {"sigma2_0": model["h2"]}
+    ),
     "another value of the same": lambda model: pm.do(pm.do(model, {"h2": 0.2}), {"h2": 0.3}),
     "a variable more": lambda model: with_more(model.copy(), lambda _: pm.Normal("more")),
-    "a potential more": lambda model: with_more(model.copy(), lambda m: pm.Potential("more", -m["h2"])),
+    "a potential more": lambda model: with_more(
+        model.copy(), lambda m: pm.Potential("more", -m["h2"])
+    ),
 }
 
 
@@ -50,8 +56,8 @@ CHANGES = {
 @pytest.mark.parametrize("name", MODELS)
 def test_copy_of_a_model_has_its_record(data, name, prior, way):
     model = getattr(bm.models, name)(data, prior=prior)
-    record = record_of(WAYS[way](model))
-    assert (record.name, record.prior, record.free) == (name, prior, record_of(model).free)
+    record = bound_of(WAYS[way](model))
+    assert (record.name, record.prior, record.free) == (name, prior, bound_of(model).free)
     assert record.build(data.isel(variant=slice(0, 60))).potentials
 
 
@@ -59,19 +65,21 @@ def test_copy_of_a_model_has_its_record(data, name, prior, way):
 @pytest.mark.parametrize("name", MODELS)
 def test_changed_model_has_an_origin_and_no_record(data, name, change):
     changed = CHANGES[change](getattr(bm.models, name)(data))
-    assert record_of(changed) is None
+    assert bound_of(changed) is None
     assert origin_of(changed).name == name
 
 
 def test_a_deterministic_more_changes_nothing(data):
-    model = with_more(bm.models.infinitesimal(data), lambda m: pm.Deterministic("twice", 2 * m["h2"]))
-    assert record_of(model).name == "infinitesimal"
+    model = with_more(
+        bm.models.infinitesimal(data), lambda m: pm.Deterministic("twice", 2 * m["h2"])
+    )
+    assert bound_of(model).name == "infinitesimal"
 
 
 def test_own_model_has_neither():
     with pm.Model() as model:
         pm.Normal("x")
-    assert record_of(model) is None
+    assert bound_of(model) is None
     assert origin_of(model) is None
 
 
@@ -83,7 +91,9 @@ def test_fit_of_a_copy_is_the_fit_of_the_model(data, way):
     assert other.attrs["calibrated"] == "affine"
     for group in ("posterior", "unconstrained_posterior", "uncalibrated_posterior", "calibration"):
         for variable, values in one[group].data_vars.items():
-            np.testing.assert_array_equal(other[group][variable].values, values.values, err_msg=variable)
+            np.testing.assert_array_equal(
+                other[group][variable].values, values.values, err_msg=variable
+            )
     skipped = {"gradient_evaluations"}
     assert {k: v for k, v in one["estimate"].attrs.items() if k not in skipped} == {
         k: v for k, v in other["estimate"].attrs.items() if k not in skipped

@@ -1,4 +1,6 @@
-"""Univariate MiXeR with S: derived quantities, its limits, fixed and free S, and a fit that recovers S."""
+"""Univariate MiXeR with S: derived quantities, its limits, fixed and free S, and a fit that
+recovers S.
+"""
 
 import warnings
 
@@ -10,11 +12,11 @@ import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.ld.exponents import at_exponent, exponents, h_total_at, pick
+from bayesmixer.mixer.derived import n90_fraction, n90_fraction_at
+from bayesmixer.mixer.prediction import at_fitted_s, parameters
+from bayesmixer.mixer.starts import thin
 from bayesmixer.models import infinitesimal, univariate_mixer
-from bayesmixer.models.common import record_of
-from bayesmixer.models.derived import n90_fraction, n90_fraction_at
-from bayesmixer.models.starts import thin
-from bayesmixer.reporting.prediction import at_fitted_s, parameters
+from bayesmixer.models.common import bound_of
 from tests.models.maf_gwas import HELD, heterozygosity, maf_gwas, spectrum_at
 
 POINT = np.array([-0.7, -3.0, 0.05, 0.2])
@@ -34,25 +36,35 @@ def maf_s_at(logit):
     return HELD[0] + (HELD[-1] - HELD[0]) / (1 + np.exp(-logit))
 
 
-def test_free_s_adds_one_parameter_and_h2_is_pi_sigma2_beta_times_the_sum_of_h_to_the_one_plus_s(density):
+def test_free_s_adds_one_parameter_and_h2_is_pi_sigma2_beta_times_the_sum_of_h_to_the_one_plus_s(
+    density,
+):
     assert density.names == ["log_h2", "logit_pi", "log_sigma2_0", "logit_maf_s"]
     draw = {k: v.item() for k, v in density.posterior(POINT[None, None]).items()}
     s = maf_s_at(POINT[3])
     h = heterozygosity()
     assert draw["maf_s"] == pytest.approx(s)
-    assert draw["pi"] * draw["sigma2_beta"] * (h ** (1 + s)).sum() == pytest.approx(draw["h2"], rel=1e-5)
+    assert draw["pi"] * draw["sigma2_beta"] * (h ** (1 + s)).sum() == pytest.approx(
+        draw["h2"], rel=1e-5
+    )
 
 
 def test_h_total_is_exact_at_the_exponents_held_and_close_between(data):
     h = heterozygosity()
     for s in (*HELD, -0.9, -0.6, 0.1):
-        assert h_total_at(data, s) == pytest.approx((h ** (1 + s)).sum(), rel=1e-10 if s in HELD else 1e-6)  # a sum of thousands of positive terms
+        assert h_total_at(data, s) == pytest.approx(
+            (h ** (1 + s)).sum(), rel=1e-10 if s in HELD else 1e-6
+        )  # a sum of thousands of positive terms
 
 
-def test_with_s_of_minus_one_all_variants_explain_alike_so_that_n90_is_a_quantile_of_chi_squared(data):
+def test_with_s_of_minus_one_all_variants_explain_alike_so_that_n90_is_a_quantile_of_chi_squared(
+    data,
+):
     # share of chi2_1 above t is E[chi2_1; > t] = P(chi2_3 > t)
     expected = chi2.sf(chi2.isf(0.9, 3), 1)
-    assert n90_fraction(data, -1.0) == pytest.approx(expected, abs=5e-4)  # of the interpolation along its grid
+    assert n90_fraction(data, -1.0) == pytest.approx(
+        expected, abs=5e-4
+    )  # of the interpolation along its grid
     for s in (-0.83, -0.31, 0.2):
         assert n90_fraction_at(data, s) == pytest.approx(n90_fraction(data, s), abs=3e-4)
 
@@ -60,8 +72,10 @@ def test_with_s_of_minus_one_all_variants_explain_alike_so_that_n90_is_a_quantil
 def test_a_number_that_is_held_gives_the_model_of_that_exponent_alone(data):
     fixed = LogDensity(univariate_mixer(data, prior="flat", maf_s=-0.5))
     alone = LogDensity(univariate_mixer(pick(data, -0.5), prior="flat"))
-    np.testing.assert_array_equal(fixed.value_and_blocks(POINT[:3])[1]["z"], alone.value_and_blocks(POINT[:3])[1]["z"])
-    assert record_of(fixed.model).data["spectrum"].ndim == 2
+    np.testing.assert_array_equal(
+        fixed.value_and_blocks(POINT[:3])[1]["z"], alone.value_and_blocks(POINT[:3])[1]["z"]
+    )
+    assert bound_of(fixed.model).data["spectrum"].ndim == 2
 
 
 def test_no_number_means_zero_where_the_data_hold_several(data):
@@ -70,15 +84,23 @@ def test_no_number_means_zero_where_the_data_hold_several(data):
     assert none[0] == zero[0]
 
 
-def test_a_number_between_is_the_free_model_there_and_the_model_of_the_interpolated_data(data, density):
+def test_a_number_between_is_the_free_model_there_and_the_model_of_the_interpolated_data(
+    data, density
+):
     s = float(maf_s_at(POINT[3]))
     fixed = LogDensity(univariate_mixer(data, prior="flat", maf_s=s))
     free = density.value_and_blocks(POINT)[1]["z"]
     # two kernels: each right to 1e-8 (likelihood_cases.assert_same_to_rounding)
-    np.testing.assert_allclose(fixed.value_and_blocks(POINT[:3])[1]["z"], free, rtol=1e-9, atol=2e-8)
+    np.testing.assert_allclose(
+        fixed.value_and_blocks(POINT[:3])[1]["z"], free, rtol=1e-9, atol=2e-8
+    )
     one = at_exponent(data, s)
     assert exponents(one) == pytest.approx([s])
-    np.testing.assert_allclose(LogDensity(univariate_mixer(one, prior="flat")).value_and_blocks(POINT[:3])[1]["z"], free, atol=2e-3)
+    np.testing.assert_allclose(
+        LogDensity(univariate_mixer(one, prior="flat")).value_and_blocks(POINT[:3])[1]["z"],
+        free,
+        atol=2e-3,
+    )
     # strengths of the interpolated data are one constant times those of spectra built at s
     direct = spectrum_at(s, float(data["node_x"][0])).sum(1) * one.attrs["strength_scale"]
     np.testing.assert_allclose(one["spectrum"].values.sum(1), direct, rtol=1e-4)
@@ -86,7 +108,9 @@ def test_a_number_between_is_the_free_model_there_and_the_model_of_the_interpola
 
 
 def test_with_every_variant_causal_it_is_the_infinitesimal_model_of_that_s(data):
-    data = data.assign(z=data["z"].clip(-9, 9))  # beyond, where few lines reach, the saddle point of a mixture is no Gaussian's
+    data = data.assign(
+        z=data["z"].clip(-9, 9)
+    )  # beyond, where few lines reach, the saddle point of a mixture is no Gaussian's
     density = LogDensity(univariate_mixer(data, prior="flat", maf_s="free"))
     every = POINT.copy()
     every[1] = 30.0
@@ -97,9 +121,16 @@ def test_with_every_variant_causal_it_is_the_infinitesimal_model_of_that_s(data)
     s = maf_s_at(POINT[3])
     h = heterozygosity()
     sd = np.sqrt(
-        np.exp(POINT[2]) + data["n"].values[:, 0] * spectrum_at(s, float(data["node_x"][0])).sum(1) * np.exp(POINT[0]) / (h ** (1 + s)).sum()
+        np.exp(POINT[2])
+        + data["n"].values[:, 0]
+        * spectrum_at(s, float(data["node_x"][0])).sum(1)
+        * np.exp(POINT[0])
+        / (h ** (1 + s)).sum()
     )
-    expected = np.bincount(data["ld_block"].values, data["weight"].values * norm.logpdf(data["z"].values[:, 0], scale=sd))
+    expected = np.bincount(
+        data["ld_block"].values,
+        data["weight"].values * norm.logpdf(data["z"].values[:, 0], scale=sd),
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
@@ -109,13 +140,19 @@ def test_gradient_is_the_slope_of_the_log_posterior(data):
     for i in range(4):
         e = np.zeros(4)
         e[i] = 1e-4
-        expected = (density.value_and_gradient(POINT + e)[0] - density.value_and_gradient(POINT - e)[0]) / 2e-4
+        expected = (
+            density.value_and_gradient(POINT + e)[0] - density.value_and_gradient(POINT - e)[0]
+        ) / 2e-4
         assert slope[i] == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
 
 def test_weak_prior_of_s_is_uniform_over_its_range(data):
-    weak, flat = (LogDensity(univariate_mixer(data, prior=p, maf_s="free")) for p in ("weak", "flat"))
-    points = [np.array([np.log(0.1), -5.5, 0.0, v]) for v in (-1.0, 0.0, 2.0)]  # the other priors are flat to first order there
+    weak, flat = (
+        LogDensity(univariate_mixer(data, prior=p, maf_s="free")) for p in ("weak", "flat")
+    )
+    points = [
+        np.array([np.log(0.1), -5.5, 0.0, v]) for v in (-1.0, 0.0, 2.0)
+    ]  # the other priors are flat to first order there
     found = [weak.value_and_gradient(p)[0] - flat.value_and_gradient(p)[0] for p in points]
     jacobian = [np.log(np.exp(-p[3]) / (1 + np.exp(-p[3])) ** 2) for p in points]  # dS / d logit
     np.testing.assert_allclose(np.diff(found), np.diff(jacobian), rtol=1e-6)
@@ -125,7 +162,9 @@ def test_weak_prior_of_s_is_uniform_over_its_range(data):
 def fitted(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bm.DataWarning)  # 60 LD blocks are few
-        return bm.fit(univariate_mixer(data, maf_s="free"), "laplace", draws=500, seed=2, progress=False)
+        return bm.fit(
+            univariate_mixer(data, maf_s="free"), "laplace", draws=500, seed=2, progress=False
+        )
 
 
 def test_a_fit_recovers_s_and_rejects_zero(data, fitted):
@@ -147,14 +186,27 @@ def fit_quietly(model):
 
 def test_s_is_calibrated_with_the_other_parameters(fitted):
     calibration = fitted["calibration"]
-    assert list(calibration["parameter"].values) == ["log_h2", "logit_pi", "log_sigma2_0", "logit_maf_s"]
+    assert list(calibration["parameter"].values) == [
+        "log_h2",
+        "logit_pi",
+        "log_sigma2_0",
+        "logit_maf_s",
+    ]
     assert (calibration["sd_ratio"] > 0.3).all()
-    moved, raw = (fitted[f"{group}unconstrained_posterior"]["logit_maf_s"] for group in ("", "uncalibrated_"))
-    assert float(moved.std() / raw.std()) == pytest.approx(float(calibration["sd_ratio"].sel(parameter="logit_maf_s")), rel=0.3)
+    moved, raw = (
+        fitted[f"{group}unconstrained_posterior"]["logit_maf_s"] for group in ("", "uncalibrated_")
+    )
+    assert float(moved.std() / raw.std()) == pytest.approx(
+        float(calibration["sd_ratio"].sel(parameter="logit_maf_s")), rel=0.3
+    )
     place = (float(fitted["estimate"]["maf_s"]) - HELD[0]) / (HELD[-1] - HELD[0])
     slope = (HELD[-1] - HELD[0]) * place * (1 - place)
-    variance = fitted["estimate"]["covariance_calibrated"].sel(parameter="logit_maf_s", parameter_bis="logit_maf_s")
-    assert float(fitted["estimate"]["maf_s_se"]) == pytest.approx(slope * np.sqrt(float(variance)), rel=1e-4)
+    variance = fitted["estimate"]["covariance_calibrated"].sel(
+        parameter="logit_maf_s", parameter_bis="logit_maf_s"
+    )
+    assert float(fitted["estimate"]["maf_s_se"]) == pytest.approx(
+        slope * np.sqrt(float(variance)), rel=1e-4
+    )
 
 
 def test_predictions_of_a_free_s_stand_at_its_mode_and_keep_the_h2_of_each_draw(data, fitted):
@@ -185,7 +237,7 @@ def test_thinned_data_keep_all_exponents(data):
     part = thin(data, 500)
     assert part["spectrum"].dims == ("maf_s", "variant", "node")
     assert part.sizes["variant"] < data.sizes["variant"]
-    assert LogDensity(record_of(univariate_mixer(data, maf_s="free")).build(part)).size == 4
+    assert LogDensity(bound_of(univariate_mixer(data, maf_s="free")).build(part)).size == 4
 
 
 @pytest.mark.parametrize(
@@ -213,14 +265,22 @@ def test_one_exponent_taken_by_isel_brings_its_own_h_total_or_is_refused(data):
     with pytest.raises(InputError, match="h_total has 6 values"):
         univariate_mixer(data.isel(maf_s=2))
     known = data.assign_attrs(maf_s=list(HELD)).isel(maf_s=2)
-    taken, picked = (LogDensity(univariate_mixer(d, prior="flat")).value_and_gradient(POINT[:3])[0] for d in (known, pick(data, -0.5)))
+    taken, picked = (
+        LogDensity(univariate_mixer(d, prior="flat")).value_and_gradient(POINT[:3])[0]
+        for d in (known, pick(data, -0.5))
+    )
     assert taken == picked
 
 
 def test_align_keeps_all_exponents_and_says_which_one_it_took(example_folder, tmp_path):
     example = bm.example_data(example_folder / "data")
     reference = bm.build_reference(
-        example.genotypes, tmp_path / "p.zarr", window=example.ld_blocks, r2_rule="plain", chromosomes=[1], maf_s=[-0.5, 0, -1]
+        example.genotypes,
+        tmp_path / "p.zarr",
+        window=example.ld_blocks,
+        r2_rule="plain",
+        chromosomes=[1],
+        maf_s=[-0.5, 0, -1],
     )
     sumstats = bm.read_sumstats(example.sumstats["polygenic"])
     every = bm.align(sumstats, reference, maf_s="all")

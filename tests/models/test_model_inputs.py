@@ -8,7 +8,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
-from bayesmixer.models.common import record_of
+from bayesmixer.models.common import bound_of
 from tests.models.small_gwas import K, panel, simulate_gwas
 
 MODELS = [infinitesimal, univariate_mixer, two_component_mixer]
@@ -21,7 +21,9 @@ def two_traits():
 
 def two_exponents():
     h, *_, spectrum, _ = panel(5)
-    return gwas_data_from_arrays(np.ones(h.size), 1e4, np.stack([spectrum, spectrum]), nodes(K), h, maf_s=[0.0, -0.25])
+    return gwas_data_from_arrays(
+        np.ones(h.size), 1e4, np.stack([spectrum, spectrum]), nodes(K), h, maf_s=[0.0, -0.25]
+    )
 
 
 def altered(**changes):
@@ -57,8 +59,10 @@ def test_unusable_data_is_refused_in_one_line(build, case):
 def test_data_of_several_exponents_are_those_of_s_zero_or_refused():
     data = two_exponents()
     for build in (infinitesimal, univariate_mixer):
-        assert record_of(build(data)).data["spectrum"].ndim == 2
-    with pytest.raises(InputError, match=r"^data: spectra for 2 values of S, but two_component_mixer takes one"):
+        assert bound_of(build(data)).data["spectrum"].ndim == 2
+    with pytest.raises(
+        InputError, match=r"^data: spectra for 2 values of S, but two_component_mixer takes one"
+    ):
         two_component_mixer(data)
 
 
@@ -79,9 +83,21 @@ def test_censoring_point_that_is_not_a_positive_number_is_refused(build, censor)
 @pytest.mark.parametrize(
     ("build", "options", "words"),
     [
-        (two_component_mixer, {"maf_s": "free"}, "maf_s: not an option of two_component_mixer, which takes data, prior, censor"),
-        (two_component_mixer, {"likelihood": "fast"}, "likelihood: not an option of two_component_mixer"),
-        (infinitesimal, {"likelihood": "fast"}, "likelihood: not an option of infinitesimal, which takes data, prior, maf_s, censor"),
+        (
+            two_component_mixer,
+            {"maf_s": "free"},
+            "maf_s: not an option of two_component_mixer, which takes data, prior, censor",
+        ),
+        (
+            two_component_mixer,
+            {"likelihood": "fast"},
+            "likelihood: not an option of two_component_mixer",
+        ),
+        (
+            infinitesimal,
+            {"likelihood": "fast"},
+            "likelihood: not an option of infinitesimal, which takes data, prior, maf_s, censor",
+        ),
         (univariate_mixer, {"components": 2}, "components: not an option of univariate_mixer"),
     ],
 )

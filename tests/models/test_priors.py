@@ -1,4 +1,6 @@
-"""Priors: 'weak' adds the documented densities, half-normal on h2, 'flat' nothing; docs/models.md states the same ranges."""
+"""Priors: 'weak' adds the documented densities, half-normal on h2, 'flat' nothing; docs/models.md
+states the same ranges.
+"""
 
 import re
 
@@ -9,11 +11,14 @@ from scipy.special import expit
 from scipy.stats import halfnorm, kstest, norm
 
 from bayesmixer.inference.density import LogDensity
+from bayesmixer.mixer.cards import LOG_H2, TWO_COMPONENT
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
-from bayesmixer.models.common import BOUNDS, HALF_NORMAL, WEAK, free, weak_log_density
+from bayesmixer.models.common import free
+from bayesmixer.models.half_normal import log_density
 from tests.models.small_gwas import simulate_gwas
 
-# as docs/models.md says: mean and sd on the unconstrained scale, the scale that is read, the 95% range there
+# as docs/models.md says: mean and sd on the unconstrained scale, the scale that is read, the 95%
+# range there
 SCALE, NINETY_FIVE = 0.5, 0.98  # of the half-normal of h2
 STATED = {
     "logit_pi": (-5.5, 2.5, expit, (3.0e-5, 0.35)),
@@ -37,7 +42,8 @@ def test_weak_prior_adds_the_stated_densities_and_flat_nothing(build):
     assert weak.names == flat.names
     rng = np.random.default_rng(0)
     for _ in range(3):
-        # near the middle: where a few variants hold all of h2 the data are impossible and every density is minus infinity
+        # near the middle: where a few variants hold all of h2 the data are impossible and every
+        # density is minus infinity
         x = np.array([rng.normal(STATED.get(name, (-2.0,))[0], 0.5) for name in weak.names])
         likelihood = flat.value_and_blocks(x)[1]["z"].sum()
         assert np.isfinite(likelihood)
@@ -47,10 +53,11 @@ def test_weak_prior_adds_the_stated_densities_and_flat_nothing(build):
 
 
 def test_stated_ranges_are_those_of_the_priors():
-    assert set(WEAK) == set(STATED) and HALF_NORMAL == {"log_h2": SCALE}
+    weak = {one.name: one.weak for one in TWO_COMPONENT.free}
+    assert weak.pop("log_h2").numbers == (SCALE,) and set(weak) == set(STATED)
     assert halfnorm.ppf(0.95, scale=SCALE) == pytest.approx(NINETY_FIVE, rel=0.01)
     for name, (mean, sd, scale, (low, high)) in STATED.items():
-        assert WEAK[name] == pytest.approx((mean, sd))
+        assert weak[name].numbers == pytest.approx((mean, sd))
         assert scale(norm.ppf([0.025, 0.975], mean, sd)) == pytest.approx([low, high], rel=0.02)
 
 
@@ -58,31 +65,40 @@ def test_documentation_states_every_prior(root):
     text = (root / "docs/models.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| normal (.+?) \|$", text, re.M))
     assert set(rows) == set(STATED)
-    scale, below = re.search(r"^\| `log_h2` \| h2 half-normal of scale ([\d.]+): 95% below ([\d.]+) \|$", text, re.M).groups()
+    scale, below = re.search(
+        r"^\| `log_h2` \| h2 half-normal of scale ([\d.]+): 95% below ([\d.]+) \|$", text, re.M
+    ).groups()
     assert (float(scale), float(below)) == (SCALE, NINETY_FIVE)
     for name, (mean, sd, _, (low, high)) in STATED.items():
-        numbers = [float(v) for v in re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", rows[name].replace("σ²₀", "").replace("95%", ""))]
+        numbers = [
+            float(v)
+            for v in re.findall(
+                r"-?\d+(?:\.\d+)?(?:e-?\d+)?", rows[name].replace("σ²₀", "").replace("95%", "")
+            )
+        ]
         assert numbers == pytest.approx([mean, sd, low, high], rel=0.02), rows[name]
 
 
 def test_search_box_holds_the_priors_middle_999_of_1000():
-    for name, (mean, sd) in WEAK.items():
-        low, high = BOUNDS[name]
-        inside = norm.cdf(high, mean, sd) - norm.cdf(low, mean, sd)
-        assert inside > 0.995, name
-    low, high = np.exp(BOUNDS["log_h2"])
+    for one in TWO_COMPONENT.free:
+        if one.weak.family == "normal":
+            low, high = norm.cdf(one.box, *one.weak.numbers)
+            assert high - low > 0.995, one.name
+    low, high = np.exp(LOG_H2.box)
     assert halfnorm.cdf(high, scale=SCALE) - halfnorm.cdf(low, scale=SCALE) > 0.995
 
 
 def test_the_prior_of_h2_is_finite_at_zero_and_flat_there():
     near_zero = np.log(np.array([1e-12, 1e-9, 1e-6, 1e-3]))
-    of_h2 = weak_log_density("log_h2", near_zero) - near_zero  # density of h2 itself
+    of_h2 = log_density(near_zero, *LOG_H2.weak.numbers) - near_zero  # density of h2 itself
     np.testing.assert_allclose(np.exp(of_h2), 2 * norm.pdf(0, scale=SCALE), rtol=1e-5)
 
 
 def test_prior_draws_of_h2_are_half_normal():
     with pm.Model() as model:
-        pm.Deterministic("h2", pm.math.exp(free("log_h2", "weak")))
+        pm.Deterministic("h2", pm.math.exp(free(LOG_H2, "weak")))
     with model:
-        drawn = pm.sample_prior_predictive(2000, var_names=["h2"], random_seed=1)["prior"]["h2"].values.ravel()
+        drawn = pm.sample_prior_predictive(2000, var_names=["h2"], random_seed=1)["prior"][
+            "h2"
+        ].values.ravel()
     assert kstest(drawn, halfnorm(scale=SCALE).cdf).pvalue > 0.001

@@ -1,4 +1,6 @@
-"""Small and large effects: derived quantities, and the two limits in which the model is univariate MiXeR."""
+"""Small and large effects: derived quantities, and the two limits in which the model is univariate
+MiXeR.
+"""
 
 import numpy as np
 import pytest
@@ -28,7 +30,13 @@ def univariate(data):
 
 
 def test_names_dims_and_derived_quantities(data, density):
-    assert density.names == ["log_h2", "logit_share_large", "logit_pi", "log_pi_ratio", "log_sigma2_0"]
+    assert density.names == [
+        "log_h2",
+        "logit_share_large",
+        "logit_pi",
+        "log_pi_ratio",
+        "log_sigma2_0",
+    ]
     assert list(density.model.coords["component"]) == ["small", "large"]
     x = np.array([H2, -0.4, LOGIT, 2.0, ZERO])
     draw = density.posterior(x[None, None]).isel(chain=0, draw=0)
@@ -38,7 +46,9 @@ def test_names_dims_and_derived_quantities(data, density):
     assert float(draw["share_large"]) == pytest.approx(share)
     assert pi[SMALL] / pi[LARGE] == pytest.approx(np.exp(2.0))
     assert pi.sum() == pytest.approx(expit(LOGIT))
-    np.testing.assert_allclose(pi * sigma2 * data.attrs["h_total"][0], [h2 * (1 - share), h2 * share])
+    np.testing.assert_allclose(
+        pi * sigma2 * data.attrs["h_total"][0], [h2 * (1 - share), h2 * share]
+    )
     assert float(draw["n_causal"]) == pytest.approx(pi.sum() * data.attrs["n_reference"])
     assert 0 < float(draw["n90"]) < float(draw["n_causal"])
 
@@ -62,7 +72,9 @@ def test_without_large_effects_it_is_univariate_mixer(density, univariate, share
     small = expit(LOGIT) / (1 + np.exp(-ratio))
     one = np.array([H2, np.log(small / (1 - small)), ZERO])
     np.testing.assert_allclose(
-        density.value_and_blocks(np.array([H2, share, LOGIT, ratio, ZERO]))[1]["z"], univariate.value_and_blocks(one)[1]["z"], atol=1e-6
+        density.value_and_blocks(np.array([H2, share, LOGIT, ratio, ZERO]))[1]["z"],
+        univariate.value_and_blocks(one)[1]["z"],
+        atol=1e-6,
     )
     n90 = density.posterior(np.array([[[H2, share, LOGIT, ratio, ZERO]]]))["n90"].item()
     assert n90 == pytest.approx(univariate.posterior(one[None, None])["n90"].item(), rel=5e-3)

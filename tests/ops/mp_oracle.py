@@ -1,4 +1,6 @@
-"""Multiprecision truths that share no code with the package: quadrature for a spectrum, and enumeration of every causal configuration."""
+"""Multiprecision truths that share no code with the package: quadrature for a spectrum, and
+enumeration of every causal configuration.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,29 @@ def log_phi(s, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero):
         if x == 0:
             g = -q * sum(p * v for p, v in zip(pi, sigma2_beta, strict=True))
         else:
-            g = mp.log(1 + sum(p * (mp.exp(-x * q * v) - 1) for p, v in zip(pi, sigma2_beta, strict=True))) / x
+            g = (
+                mp.log(
+                    1
+                    + sum(
+                        p * (mp.exp(-x * q * v) - 1) for p, v in zip(pi, sigma2_beta, strict=True)
+                    )
+                )
+                / x
+            )
         total += mp.mpf(float(weight)) * g
     return total
 
 
 def spectrum_log_density(z, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, censor=None):
-    """log p(z) for a spectrum by the cosine integral on the real line at the working precision; log P(|Z| > censor) where |z| > censor."""
-    z, pi, sigma2_beta, sigma2_zero = mp.mpf(float(z)), [mp.mpf(p) for p in pi], [mp.mpf(v) for v in sigma2_beta], mp.mpf(sigma2_zero)
+    """log p(z) for a spectrum by the cosine integral on the real line at the working precision; log
+    P(|Z| > censor) where |z| > censor.
+    """
+    z, pi, sigma2_beta, sigma2_zero = (
+        mp.mpf(float(z)),
+        [mp.mpf(p) for p in pi],
+        [mp.mpf(v) for v in sigma2_beta],
+        mp.mpf(sigma2_zero),
+    )
     end = mp.sqrt(2 * mp.mp.dps * mp.log(10) / sigma2_zero)
     tail = censor is not None and abs(z) > censor
 
@@ -49,7 +66,9 @@ def spectrum_log_density(z, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, c
 
 
 def configurations(x: Sequence[float], n, pi, sigma2_beta, sigma2_zero):
-    """Probability and variance of z of every assignment of the partners to components (0 = no effect)."""
+    """Probability and variance of z of every assignment of the partners to components (0 = no
+    effect).
+    """
     pi, sigma2_beta = [mp.mpf(p) for p in pi], [mp.mpf(v) for v in sigma2_beta]
     rest = 1 - sum(pi)
     for choice in itertools.product(range(len(pi) + 1), repeat=len(x)):
@@ -62,7 +81,9 @@ def configurations(x: Sequence[float], n, pi, sigma2_beta, sigma2_zero):
 
 
 def enumerated_log_density(z, n, x, pi, sigma2_beta, sigma2_zero, censor=None):
-    """log p(z) of a list of partners: the mixture of Gaussians over all causal configurations; censored as in the package."""
+    """log p(z) of a list of partners: the mixture of Gaussians over all causal configurations;
+    censored as in the package.
+    """
     z, total = abs(mp.mpf(float(z))), mp.mpf(0)
     for probability, variance in configurations(x, n, pi, sigma2_beta, sigma2_zero):
         if censor is not None and z > censor:
@@ -72,8 +93,12 @@ def enumerated_log_density(z, n, x, pi, sigma2_beta, sigma2_zero, censor=None):
     return mp.log(total)
 
 
-def gradient(function: Callable, pi: Sequence[float], sigma2_beta: Sequence[float], sigma2_zero: float) -> list[float]:
-    """Derivatives of function(pi, sigma2_beta, sigma2_zero) in every parameter by mpmath's differences; run it with digits to spare."""
+def gradient(
+    function: Callable, pi: Sequence[float], sigma2_beta: Sequence[float], sigma2_zero: float
+) -> list[float]:
+    """Derivatives of function(pi, sigma2_beta, sigma2_zero) in every parameter by mpmath's
+    differences; run it with digits to spare.
+    """
     flat, c = [*map(mp.mpf, pi), *map(mp.mpf, sigma2_beta), mp.mpf(sigma2_zero)], len(pi)
     out = []
     for i, value in enumerate(flat):

@@ -1,4 +1,6 @@
-"""Bins of alike variants: what their sums keep exactly, how the rest shrinks, and what a bin may not hold."""
+"""Bins of alike variants: what their sums keep exactly, how the rest shrinks, and what a bin may
+not hold.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +19,12 @@ def variants():
     rng = np.random.default_rng(7)
     size = 3000
     spectrum = rng.dirichlet(np.full(K, 0.3), size) * rng.lognormal(2, 0.8, size)[:, None]
-    return rng.normal(0, 1.6, size), rng.uniform(6e4, 1e5, size), spectrum, rng.uniform(0.1, 1, size)
+    return (
+        rng.normal(0, 1.6, size),
+        rng.uniform(6e4, 1e5, size),
+        spectrum,
+        rng.uniform(0.1, 1, size),
+    )
 
 
 def binned(variants, bins):
@@ -32,7 +39,9 @@ def test_sums_of_linear_functions_of_z_n_and_n_times_spectrum_are_kept_exactly(v
     label, total = binned(variants, 40)
     slope = np.random.default_rng(0).standard_normal(y.shape[1])
     assert total.sum() == pytest.approx(weight.sum(), rel=1e-13)
-    assert total @ (3 + weighted_means(label, weight, y) @ slope) == pytest.approx(weight @ (3 + y @ slope), rel=1e-12)
+    assert total @ (3 + weighted_means(label, weight, y) @ slope) == pytest.approx(
+        weight @ (3 + y @ slope), rel=1e-12
+    )
 
 
 def test_weighted_means_are_those_of_numpy(variants):
@@ -40,7 +49,9 @@ def test_weighted_means_are_those_of_numpy(variants):
     label, _ = binned(variants, 25)
     means = weighted_means(label, weight, spectrum)
     for b in range(label.max() + 1):
-        np.testing.assert_allclose(means[b], np.average(spectrum[label == b], axis=0, weights=weight[label == b]))
+        np.testing.assert_allclose(
+            means[b], np.average(spectrum[label == b], axis=0, weights=weight[label == b])
+        )
 
 
 def test_sum_of_squares_on_a_line_shrinks_with_the_square_of_the_number_of_bins():
@@ -60,7 +71,15 @@ def test_binned_log_likelihood_nears_the_brute_force_sum_as_bins_are_added(varia
         label, total = binned(variants, bins)
         n_bin = weighted_means(label, weight, n[:, None])[:, 0]
         z_bin = weighted_means(label, weight, np.abs(z)[:, None])[:, 0]
-        error.append(abs(total @ log_density(z_bin, n_bin, weighted_means(label, weight * n, spectrum), nodes(K), *MIXTURE) - exact))
+        error.append(
+            abs(
+                total
+                @ log_density(
+                    z_bin, n_bin, weighted_means(label, weight * n, spectrum), nodes(K), *MIXTURE
+                )
+                - exact
+            )
+        )
     assert error[2] < error[1] < error[0]
     assert error[2] < 1e-3 * abs(exact)
 
@@ -86,4 +105,6 @@ def test_coordinates_do_not_depend_on_the_sign_of_z_or_on_the_order_of_variants(
     order = np.random.default_rng(3).permutation(z.size)
     here = features(z, n, spectrum, nodes(K), weight, *MIXTURE)
     there = features(-z[order], n[order], spectrum[order], nodes(K), weight[order], *MIXTURE)
-    np.testing.assert_allclose(np.abs(there), np.abs(here[order]), atol=1e-8)  # an axis may turn round
+    np.testing.assert_allclose(
+        np.abs(there), np.abs(here[order]), atol=1e-8
+    )  # an axis may turn round

@@ -1,4 +1,6 @@
-"""Very unequal sample sizes and very strong effects, held against multiprecision: right, or refused in one line."""
+"""Very unequal sample sizes and very strong effects, held against multiprecision: right, or refused
+in one line.
+"""
 
 import mpmath as mp
 import numpy as np
@@ -19,7 +21,9 @@ THETA = ([0.01], [1e-3], 1.05)
 
 def at(z, n, spectrum=SPECTRUM, theta=THETA, node_x=NODE_X, censor=None):
     z = np.asarray(z, float)
-    return log_density(z, np.broadcast_to(n, z.shape), np.tile(spectrum, (z.size, 1)), node_x, *theta, censor)
+    return log_density(
+        z, np.broadcast_to(n, z.shape), np.tile(spectrum, (z.size, 1)), node_x, *theta, censor
+    )
 
 
 @pytest.mark.parametrize("ratio", [3e4, 9e4])
@@ -50,15 +54,24 @@ def test_jacobian_of_variants_of_very_unequal_n_is_the_slope_of_the_value():
     jacobian = value(theta)[1]
     for i in range(3):
         h = 1e-3 * theta[i] * np.eye(3)[i]
-        slope = (8 * (value(theta + h)[0] - value(theta - h)[0]) - (value(theta + 2 * h)[0] - value(theta - 2 * h)[0])) / (12 * h[i])
-        np.testing.assert_allclose(jacobian[:, i], slope, rtol=1e-4, atol=1e-4 * np.abs(slope).max())
+        slope = (
+            8 * (value(theta + h)[0] - value(theta - h)[0])
+            - (value(theta + 2 * h)[0] - value(theta - 2 * h)[0])
+        ) / (12 * h[i])
+        np.testing.assert_allclose(
+            jacobian[:, i], slope, rtol=1e-4, atol=1e-4 * np.abs(slope).max()
+        )
 
 
 @pytest.mark.parametrize("strength", [300.0, 5e3, 2e5])
 @pytest.mark.parametrize("pi", [1e-3, 0.3])
 @pytest.mark.parametrize("censor", [None, 5.0])
-def test_effects_of_up_to_hundreds_of_standard_errors_have_the_density_of_their_mixture(strength, pi, censor):
-    """One partner at a node of its own, so that the spectrum says the same as the list: N sigma2_beta H = strength."""
+def test_effects_of_up_to_hundreds_of_standard_errors_have_the_density_of_their_mixture(
+    strength, pi, censor
+):
+    """One partner at a node of its own, so that the spectrum says the same as the list: N
+    sigma2_beta H = strength.
+    """
     node_x = nodes(24)
     spectrum = np.zeros(24)
     spectrum[0] = node_x[0]
@@ -74,14 +87,23 @@ def test_effects_of_up_to_hundreds_of_standard_errors_have_the_density_of_their_
 
 @pytest.mark.parametrize("censor", [None, 5.0])
 def test_no_density_is_above_that_of_the_error_alone_however_strong_the_effects(censor):
-    """Where the spectrum's nodes are too few, the likelihood is minus infinity, not an impossible density: censored h2 = 20 once had log P = 8,300."""
+    """Where the spectrum's nodes are too few, the likelihood is minus infinity, not an impossible
+    density: censored h2 = 20 once had log P = 8,300.
+    """
     rng = np.random.default_rng(0)
     z = np.array([0.0, 2.0, 4.5, 5.5, 12.0, 40.0])
     node_x = nodes(24)
     for strength in (2e2, 2e3, 2e4, 2e6):
         for pi in (1e-4, 0.01, 0.9):
             x = partners(rng, 12)
-            found = at(z, 1e5, spectrum_from_pairs([0, len(x)], x, 24)[0], ([pi], [strength / 5e4], 1.05), node_x, censor)
+            found = at(
+                z,
+                1e5,
+                spectrum_from_pairs([0, len(x)], x, 24)[0],
+                ([pi], [strength / 5e4], 1.05),
+                node_x,
+                censor,
+            )
             assert not np.isnan(found).any()
             limit = np.where((z > 5.0) & (censor is not None), 0.0, -0.5 * np.log(2 * np.pi * 1.05))
             assert (found < limit + 0.051).all()
@@ -103,5 +125,12 @@ def test_what_no_quadrature_could_serve_is_refused(change, words):
     spectrum = np.tile(SPECTRUM, (2, 1))
     spectrum[1, 2] = change.get("spectrum", spectrum[1, 2])
     with pytest.raises(ValueError, match=words) as caught:
-        LikelihoodData(change.get("z", [0.1, 0.2]), change.get("n", [1e5, 1e5]), [1.0, 1.0], spectrum, NODE_X, [0, 1])
+        LikelihoodData(
+            change.get("z", [0.1, 0.2]),
+            change.get("n", [1e5, 1e5]),
+            [1.0, 1.0],
+            spectrum,
+            NODE_X,
+            [0, 1],
+        )
     assert "\n" not in str(caught.value)

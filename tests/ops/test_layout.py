@@ -1,4 +1,6 @@
-"""Memory layout of a likelihood: every variant in exactly one place, whatever the LD blocks look like."""
+"""Memory layout of a likelihood: every variant in exactly one place, whatever the LD blocks look
+like.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def make(block, seed=0, weight=None, dtype=np.float64, **kwargs):
     size = len(block)
     z, n = rng.normal(0, 3, size), rng.uniform(5e4, 1e5, size)
     weight = rng.uniform(0.1, 2, size) if weight is None else weight
-    return LikelihoodData(z, n, weight, rng.gamma(1, 0.5, (size, 4)).astype(dtype), NODES, np.asarray(block), **kwargs)
+    return LikelihoodData(
+        z, n, weight, rng.gamma(1, 0.5, (size, 4)).astype(dtype), NODES, np.asarray(block), **kwargs
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -26,8 +30,12 @@ def make(block, seed=0, weight=None, dtype=np.float64, **kwargs):
     censor=st.sampled_from([None, 3.0]),
     dtype=st.sampled_from([np.float32, np.float64]),
 )
-def test_every_weighted_variant_lies_in_one_chunk_or_in_the_tail_with_its_own_spectrum(sizes, censor, dtype):
-    data = make(np.repeat(np.arange(len(sizes)), sizes), dtype=dtype, censor=censor, n_blocks=len(sizes))
+def test_every_weighted_variant_lies_in_one_chunk_or_in_the_tail_with_its_own_spectrum(
+    sizes, censor, dtype
+):
+    data = make(
+        np.repeat(np.arange(len(sizes)), sizes), dtype=dtype, censor=censor, n_blocks=len(sizes)
+    )
     c, k = data.chunks, len(NODES)
     assert data.n_blocks == len(sizes)
     assert c.spectra.dtype == dtype
@@ -42,8 +50,21 @@ def test_every_weighted_variant_lies_in_one_chunk_or_in_the_tail_with_its_own_sp
                 found.append((block, c.z[a + i], c.inv_nu[a + i], c.weight[a + i], *spectra[i]))
     tail = data.tails[-1].row
     for row in tail:
-        found.append((data.block[row], data.rows.zt[row], data.inv_nu[row], data.weight[row], *data.spectrum[row]))
-    expected = [(b, zt, v, w, *s) for b, zt, v, w, s in zip(data.block, data.rows.zt, data.inv_nu, data.weight, data.spectrum, strict=True)]
+        found.append(
+            (
+                data.block[row],
+                data.rows.zt[row],
+                data.inv_nu[row],
+                data.weight[row],
+                *data.spectrum[row],
+            )
+        )
+    expected = [
+        (b, zt, v, w, *s)
+        for b, zt, v, w, s in zip(
+            data.block, data.rows.zt, data.inv_nu, data.weight, data.spectrum, strict=True
+        )
+    ]
     assert sorted(found) == sorted(expected)
 
 
@@ -80,7 +101,14 @@ def test_variants_of_weight_zero_are_left_out_even_where_their_data_are_missing(
 
 
 def test_digest_changes_with_every_part_of_the_data():
-    base = dict(z=np.arange(1.0, 5), n=np.full(4, 1e5), weight=np.ones(4), spectrum=np.ones((4, 4)), node_x=NODES, ld_block=np.array([0, 0, 1, 1]))
+    base = dict(
+        z=np.arange(1.0, 5),
+        n=np.full(4, 1e5),
+        weight=np.ones(4),
+        spectrum=np.ones((4, 4)),
+        node_x=NODES,
+        ld_block=np.array([0, 0, 1, 1]),
+    )
     seen = {LikelihoodData(**base).digest}
     changes = dict(
         z=base["z"] + 1e-9,
@@ -110,6 +138,13 @@ def test_digest_changes_with_every_part_of_the_data():
     ],
 )
 def test_data_that_no_likelihood_has_are_refused(change, message):
-    base = dict(z=[1.0, 2.0], n=[1e5, 1e5], weight=[1.0, 1.0], spectrum=np.ones((2, 4)), node_x=NODES, ld_block=[0, 1])
+    base = dict(
+        z=[1.0, 2.0],
+        n=[1e5, 1e5],
+        weight=[1.0, 1.0],
+        spectrum=np.ones((2, 4)),
+        node_x=NODES,
+        ld_block=[0, 1],
+    )
     with pytest.raises(ValueError, match=message):
         LikelihoodData(**{**base, **change})

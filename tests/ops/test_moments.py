@@ -15,22 +15,37 @@ from tests.ops.mp_oracle import configurations
 X = np.array([0.45, 0.2, 0.2, 0.01])
 
 
-@pytest.mark.parametrize(("pi", "sigma2"), [([0.05], [0.001]), ([0.2, 0.01], [1e-4, 0.002]), ([0.7, 0.3], [1e-4, 3e-4])])
+@pytest.mark.parametrize(
+    ("pi", "sigma2"), [([0.05], [0.001]), ([0.2, 0.01], [1e-4, 0.002]), ([0.7, 0.3], [1e-4, 3e-4])]
+)
 def test_second_and_fourth_moments_equal_those_of_the_causal_configurations(pi, sigma2):
     n, zero = 20_000.0, 1.1
     pairs = [(float(p), float(v)) for p, v in configurations(X, n, pi, sigma2, zero)]
 
     z = pt.dscalar()
-    density = pytensor.function([z], pt.exp(fast_log_likelihood(z[None], [n], [X.sum()], [(X**2).sum()], pi, sigma2, zero))[0])
-    second, fourth = (2 * quad(lambda t, r=r: t**r * density(t), 0, 300, points=[3, 10, 40], limit=300, epsrel=1e-11)[0] for r in (2, 4))
+    density = pytensor.function(
+        [z],
+        pt.exp(fast_log_likelihood(z[None], [n], [X.sum()], [(X**2).sum()], pi, sigma2, zero))[0],
+    )
+    second, fourth = (
+        2
+        * quad(
+            lambda t, r=r: t**r * density(t), 0, 300, points=[3, 10, 40], limit=300, epsrel=1e-11
+        )[0]
+        for r in (2, 4)
+    )
     np.testing.assert_allclose(second, sum(p * v for p, v in pairs), rtol=1e-8)
     np.testing.assert_allclose(fourth, sum(3 * p * v * v for p, v in pairs), rtol=1e-8)
 
 
 def test_fast_model_is_exact_when_every_variant_is_causal():
     z = np.array([0.0, 2.0, -9.0])
-    fast = fast_log_likelihood(z, np.full(3, 5e4), np.full(3, X.sum()), np.full(3, (X**2).sum()), 1.0, 2e-5, 1.05).eval()
-    np.testing.assert_allclose(fast, log_density(z, 5e4, np.tile(X, (3, 1)), X, 1.0, 2e-5, 1.05), rtol=1e-12)
+    fast = fast_log_likelihood(
+        z, np.full(3, 5e4), np.full(3, X.sum()), np.full(3, (X**2).sum()), 1.0, 2e-5, 1.05
+    ).eval()
+    np.testing.assert_allclose(
+        fast, log_density(z, 5e4, np.tile(X, (3, 1)), X, 1.0, 2e-5, 1.05), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("value", [1.0, 0.3])
@@ -44,7 +59,9 @@ def test_gradient_is_finite_at_pi_one_in_far_tails_and_without_partners(value):
     assert np.isfinite(out).all()
     for i in range(3):
         step = np.eye(3)[i] * at * 1e-6
-        np.testing.assert_allclose(out[1 + i], (f(*(at + step))[0] - f(*(at - step))[0]) / (2 * step[i]), rtol=1e-6)
+        np.testing.assert_allclose(
+            out[1 + i], (f(*(at + step))[0] - f(*(at - step))[0]) / (2 * step[i]), rtol=1e-6
+        )
 
 
 def test_moments_of_a_spectrum_are_those_of_its_pairs():
@@ -59,6 +76,8 @@ def test_moments_of_a_spectrum_are_those_of_its_pairs():
 def test_cost_equals_mixers_gaussian_calculator(point):
     d, known = mixer.whole(), mixer.table()["points"][point]
     p = known["params"]
-    log_p = fast_log_likelihood(d.z, d.n, d.strength, d.strength2, p["pi"], p["sig2_beta"], p["sig2_zero"]).eval()
+    log_p = fast_log_likelihood(
+        d.z, d.n, d.strength, d.strength2, p["pi"], p["sig2_beta"], p["sig2_zero"]
+    ).eval()
     # MiXeR adds thirty thousand terms, each of parameters and moments rounded to float32
     np.testing.assert_allclose(-(d.weight * log_p).sum(), known["mixer_gaussian_z1"], rtol=1e-6)

@@ -1,4 +1,6 @@
-"""Predicted QQ curves and power against enumeration, the oracle, closed forms and direct sampling of causal configurations."""
+"""Predicted QQ curves and power against enumeration, the oracle, closed forms and direct sampling
+of causal configurations.
+"""
 
 import mpmath as mp
 import numpy as np
@@ -22,12 +24,20 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def panel():
-    """6,000 variants of 1 to 60 partners each: pairs (indptr, x), spectrum of 24 nodes, sample sizes, weights."""
+    """6,000 variants of 1 to 60 partners each: pairs (indptr, x), spectrum of 24 nodes, sample
+    sizes, weights.
+    """
     rng = np.random.default_rng(3)
     counts = rng.integers(1, 60, 6000)
     indptr = np.append(0, np.cumsum(counts))
     x = rng.beta(0.35, 2.5, indptr[-1]) / 2
-    return indptr, x, spectrum_from_pairs(indptr, x, 24), 80_000 * rng.uniform(0.7, 1, 6000), rng.uniform(0, 1, 6000)
+    return (
+        indptr,
+        x,
+        spectrum_from_pairs(indptr, x, 24),
+        80_000 * rng.uniform(0.7, 1, 6000),
+        rng.uniform(0, 1, 6000),
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -39,7 +49,13 @@ def test_survival_equals_enumeration_of_causal_configurations_to_the_smallest_do
     with mp.workdps(30):
         pairs = [list(configurations([x for x in row if x], n, pi, sigma2, zero)) for row in lists]
         truth = [
-            float(sum(w / 4 * sum(p * mp.erfc(mp.mpf(t) / mp.sqrt(2 * v)) for p, v in ps) for w, ps in zip(weight, pairs, strict=True))) for t in c
+            float(
+                sum(
+                    w / 4 * sum(p * mp.erfc(mp.mpf(t) / mp.sqrt(2 * v)) for p, v in ps)
+                    for w, ps in zip(weight, pairs, strict=True)
+                )
+            )
+            for t in c
         ]
     assert 0 < truth[-1] < 1e-3
     np.testing.assert_allclose(survival(c, n, lists, X, pi, sigma2, zero, weight), truth, rtol=1e-7)
@@ -49,9 +65,20 @@ def test_survival_of_variants_of_different_sample_sizes_is_the_mean_of_their_own
     _, _, spectrum, n, weight = panel
     pi, sigma2, zero, _ = CASES["sparse"]
     rows = slice(0, 25)
-    found = survival([0.5, 4.0, 9.0], n[rows], spectrum[rows], nodes(24), pi, sigma2, zero, weight[rows])
-    each = [np.exp(log_density(99.0, n[rows], spectrum[rows], nodes(24), pi, sigma2, zero, censor=c, tolerance=1e-9)) for c in (0.5, 4.0, 9.0)]
-    np.testing.assert_allclose(found, [weight[rows] @ p / weight[rows].sum() for p in each], rtol=1e-5)
+    found = survival(
+        [0.5, 4.0, 9.0], n[rows], spectrum[rows], nodes(24), pi, sigma2, zero, weight[rows]
+    )
+    each = [
+        np.exp(
+            log_density(
+                99.0, n[rows], spectrum[rows], nodes(24), pi, sigma2, zero, censor=c, tolerance=1e-9
+            )
+        )
+        for c in (0.5, 4.0, 9.0)
+    ]
+    np.testing.assert_allclose(
+        found, [weight[rows] @ p / weight[rows].sum() for p in each], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -66,10 +93,16 @@ def test_clusters_keep_the_survival_and_the_power_of_all_variants(panel, case):
     group = cluster_variants(1e5, spectrum, nodes(24), pi, sigma2, zero, weight, 1000)
     assert len(group.weight) <= 1000
     np.testing.assert_allclose(group.weight.sum(), 1)
-    np.testing.assert_allclose(group.weight @ group.spectrum, weight @ spectrum / weight.sum(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        group.weight @ group.spectrum, weight @ spectrum / weight.sum(), rtol=1e-9, atol=1e-12
+    )
     size = np.logspace(4, 8, 9)
     whole = power_curve(size, spectrum, nodes(24), pi, sigma2, zero, weight)
-    np.testing.assert_allclose(power_curve(size, group.spectrum, nodes(24), pi, sigma2, zero, group.weight), whole, atol=2e-4)
+    np.testing.assert_allclose(
+        power_curve(size, group.spectrum, nodes(24), pi, sigma2, zero, group.weight),
+        whole,
+        atol=2e-4,
+    )
 
 
 def test_a_stratum_is_the_same_as_weights_of_zero_elsewhere(panel):
@@ -86,9 +119,14 @@ def test_power_has_its_closed_form_when_every_variant_is_causal():
     size, zero, t = np.logspace(2, 8, 13), 1.1, 5.45
     v = size[:, None] * 1e-6 * np.array([X.sum(), X[:2].sum()])
     s = v + zero
-    captured = 2 * t * np.exp(-t * t / (2 * s)) / np.sqrt(2 * np.pi * s) * v * v / s + erfc(t / np.sqrt(2 * s)) * v
+    captured = (
+        2 * t * np.exp(-t * t / (2 * s)) / np.sqrt(2 * np.pi * s) * v * v / s
+        + erfc(t / np.sqrt(2 * s)) * v
+    )
     lists = np.stack([X, [*X[:2], 0, 0]])
-    np.testing.assert_allclose(power_curve(size, lists, X, 1.0, 1e-6, zero), captured.sum(1) / v.sum(1), atol=1e-9)
+    np.testing.assert_allclose(
+        power_curve(size, lists, X, 1.0, 1e-6, zero), captured.sum(1) / v.sum(1), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("case", ["sparse", "polygenic", "two components"])

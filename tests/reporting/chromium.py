@@ -1,4 +1,6 @@
-"""A headless Chromium driven over its debugging pipe (file descriptors 3 and 4, JSON ended by a zero byte): no dependency, no open port."""
+"""A headless Chromium driven over its debugging pipe (file descriptors 3 and 4, JSON ended by a
+zero byte): no dependency, no open port.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,14 @@ FLAGS = [
 
 def executable() -> str | None:
     """Debian's chromium or what stands for it."""
-    return next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
+    return next(
+        (
+            p
+            for name in ("chromium", "chromium-browser", "google-chrome")
+            if (p := shutil.which(name))
+        ),
+        None,
+    )
 
 
 class Browser:
@@ -40,7 +49,13 @@ class Browser:
         self.profile = tempfile.mkdtemp(prefix="chromium-")
         to_read, self.write_end = os.pipe()
         self.read_end, to_write = os.pipe()
-        command = [str(executable()), *FLAGS, f"--user-data-dir={self.profile}", f"--window-size={width},{height}", "about:blank"]
+        command = [
+            str(executable()),
+            *FLAGS,
+            f"--user-data-dir={self.profile}",
+            f"--window-size={width},{height}",
+            "about:blank",
+        ]
         # the child must see the pipes as 3 and 4, whatever numbers they have here
         shell = f'exec "$@" 3<&{to_read} 4>&{to_write}'
         self.process = subprocess.Popen(
@@ -54,8 +69,12 @@ class Browser:
         os.close(to_write)
         self.buffer, self.number, self.events = b"", 0, []
         self.session = None
-        target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        target = next(
+            t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page"
+        )
+        self.session = self.call(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
@@ -93,11 +112,15 @@ class Browser:
         self.events.clear()
         self.call("Page.navigate", url=path.resolve().as_uri())
         self._until(lambda m: m.get("method") == "Page.loadEventFired", 60)
-        self.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0))).then(() => 1)")
+        self.evaluate(
+            "Promise.all([...document.images].map(i => i.decode().catch(() => 0))).then(() => 1)"
+        )
 
     def evaluate(self, expression: str):
         """Value of a JavaScript expression."""
-        out = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        out = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in out:
             raise RuntimeError(out["exceptionDetails"]["text"])
         return out["result"].get("value")
@@ -109,12 +132,22 @@ class Browser:
 
     def requests(self) -> list[str]:
         """Addresses asked for since `open`, data URIs left out."""
-        asked = [e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"]
+        asked = [
+            e["params"]["request"]["url"]
+            for e in self.events
+            if e["method"] == "Network.requestWillBeSent"
+        ]
         return [url for url in asked if not url.startswith("data:")]
 
     def resize(self, width: int, height: int) -> None:
         """Pretend to be a screen of this size."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def screenshot(self, path: Path) -> None:
         """The whole page as a PNG."""
@@ -124,7 +157,13 @@ class Browser:
     def pdf(self) -> bytes:
         """The page as it would be printed on A4."""
         return base64.b64decode(
-            self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=True, preferCSSPageSize=True)["data"]
+            self.call(
+                "Page.printToPDF",
+                paperWidth=8.27,
+                paperHeight=11.69,
+                printBackground=True,
+                preferCSSPageSize=True,
+            )["data"]
         )
 
     def close(self) -> None:

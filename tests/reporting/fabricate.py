@@ -1,11 +1,13 @@
-"""A GwasData drawn from a known model, and fits fabricated in the form of docs/data_structures.md (no sampler runs here)."""
+"""A GwasData drawn from a known model, and fits fabricated in the form of docs/data_structures.md
+(no sampler runs here).
+"""
 
 import json
 
 import numpy as np
 import xarray as xr
 
-from bayesmixer.inference.fingerprint import fingerprint
+from bayesmixer.fingerprint import fingerprint
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 
 X0, K = 3e-3, 24
@@ -16,7 +18,9 @@ N_GWAS, N_REFERENCE, H_TOTAL = 100_000.0, 400_000, 128_000.0
 def nodes(k=K):
     """Chebyshev-Lobatto nodes in log(x + X0) on [0, 1/2], descending."""
     low, high = np.log(X0), np.log(0.5 + X0)
-    return np.maximum(np.exp(low + (high - low) * (np.cos(np.pi * np.arange(k) / (k - 1)) + 1) / 2) - X0, 0)
+    return np.maximum(
+        np.exp(low + (high - low) * (np.cos(np.pi * np.arange(k) / (k - 1)) + 1) / 2) - X0, 0
+    )
 
 
 def deposit(x, k=K):
@@ -31,7 +35,9 @@ def deposit(x, k=K):
 
 
 def make_data(m=4000, blocks=250, chromosomes=6, seed=1, **kwargs):
-    """GwasData whose variants are independent given their spectra; partners drawn with rich and poor neighbourhoods."""
+    """GwasData whose variants are independent given their spectra; partners drawn with rich and
+    poor neighbourhoods.
+    """
     rng = np.random.default_rng(seed)
     freq = rng.uniform(0.02, 0.98, m)
     h = 2 * freq * (1 - freq)
@@ -40,11 +46,15 @@ def make_data(m=4000, blocks=250, chromosomes=6, seed=1, **kwargs):
     beta_sd = np.sqrt(TRUTH["h2"] / (TRUTH["pi"] * H_TOTAL))
     spectrum, z = np.empty((m, K)), np.empty(m)
     for j in range(m):
-        x = np.concatenate([[h[j]], rng.uniform(0.05, 0.5, rng.integers(1, 60)) * rng.beta(0.4, 1.2, 1)])
-        spectrum[j] = deposit(x)
-        z[j] = np.sum(np.sqrt(N_GWAS * x) * rng.normal(0, beta_sd, len(x)) * (rng.random(len(x)) < TRUTH["pi"])) + rng.normal(
-            0, np.sqrt(TRUTH["sigma2_0"])
+        x = np.concatenate(
+            [[h[j]], rng.uniform(0.05, 0.5, rng.integers(1, 60)) * rng.beta(0.4, 1.2, 1)]
         )
+        spectrum[j] = deposit(x)
+        z[j] = np.sum(
+            np.sqrt(N_GWAS * x)
+            * rng.normal(0, beta_sd, len(x))
+            * (rng.random(len(x)) < TRUTH["pi"])
+        ) + rng.normal(0, np.sqrt(TRUTH["sigma2_0"]))
     options = {
         "weight": np.where(rng.random(m) < 0.1, 0.0, rng.uniform(0.2, 1, m)),
         "freq": freq,
@@ -94,8 +104,12 @@ def make_data(m=4000, blocks=250, chromosomes=6, seed=1, **kwargs):
     return data
 
 
-def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=0, spread=0.03, **attrs):
-    """A fit of `data` as bayesmixer.fit lays it out, its posterior normal around the truth on the free scale."""
+def make_fit(
+    data, model="univariate_mixer", method="laplace", draws=1000, seed=0, spread=0.03, **attrs
+):
+    """A fit of `data` as bayesmixer.fit lays it out, its posterior normal around the truth on the
+    free scale.
+    """
     rng = np.random.default_rng(seed)
     chains = 4 if method in ("nuts", "smc") else 1
     draws = 1 if method == "map" else draws
@@ -103,12 +117,18 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
     noise = rng.normal(0, spread, (3, *shape))
     h2, sigma2_0 = TRUTH["h2"] * np.exp(noise[0]), TRUTH["sigma2_0"] * np.exp(0.2 * noise[2])
     two = ("chain", "draw")
-    posterior = xr.Dataset({"h2": (two, h2), "sigma2_0": (two, sigma2_0)}, coords={"chain": np.arange(chains), "draw": np.arange(draws)})
+    posterior = xr.Dataset(
+        {"h2": (two, h2), "sigma2_0": (two, sigma2_0)},
+        coords={"chain": np.arange(chains), "draw": np.arange(draws)},
+    )
     logit_pi = np.log(TRUTH["pi"]) + 3 * noise[1]
     pi = 1 / (1 + np.exp(-logit_pi))
     if model == "univariate_mixer":
         posterior = posterior.assign(
-            pi=(two, pi), sigma2_beta=(two, h2 / (pi * h_total)), n_causal=(two, N_REFERENCE * pi), n90=(two, N_REFERENCE * pi * 0.319)
+            pi=(two, pi),
+            sigma2_beta=(two, h2 / (pi * h_total)),
+            n_causal=(two, N_REFERENCE * pi),
+            n90=(two, N_REFERENCE * pi * 0.319),
         )
     elif model == "two_component_mixer":
         both, share = np.stack([pi, pi / 20], axis=-1), np.stack([0.7 * h2, 0.3 * h2], axis=-1)
@@ -121,18 +141,26 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
     blocks = int(data["ld_block"].max()) + 1
     direction = rng.normal(size=(3, blocks)) / np.sqrt(blocks)
     direction -= direction.mean(axis=1, keepdims=True)
-    by_block = np.einsum("icd,ib->cdb", noise / spread**2 * np.array([spread] * 3)[:, None, None], direction)
+    by_block = np.einsum(
+        "icd,ib->cdb", noise / spread**2 * np.array([spread] * 3)[:, None, None], direction
+    )
     estimate = posterior.mean(("chain", "draw"))
     if model != "infinitesimal":
         estimate = estimate.assign(
             optimum_log_posterior=("start", np.array([-5000.0, -5000.0, -5012.0])),
-            optimum=(("start", "parameter"), np.array([[-1.2, -5.8, 0.05], [-1.2, -5.8, 0.05], [-1.4, -1.0, 0.07]])),
+            optimum=(
+                ("start", "parameter"),
+                np.array([[-1.2, -5.8, 0.05], [-1.2, -5.8, 0.05], [-1.4, -1.0, 0.07]]),
+            ),
             optimum_converged=("start", np.array([True, True, False])),
             optimum_evaluations=("start", np.array([21, 30, 44])),
         ).assign_coords(parameter=["log_h2", "logit_pi", "log_sigma2_0"])
         if model == "univariate_mixer":
             grid = np.geomspace(1e-4, 1, 25)
-            estimate = estimate.assign(profile_pi=("profile", grid), profile_log_likelihood=("profile", -5000 - 6 * np.log(grid / TRUTH["pi"]) ** 2))
+            estimate = estimate.assign(
+                profile_pi=("profile", grid),
+                profile_log_likelihood=("profile", -5000 - 6 * np.log(grid / TRUTH["pi"]) ** 2),
+            )
     estimate.attrs = {
         "log_likelihood": -4990.0,
         "log_posterior": -5000.0,
@@ -148,7 +176,10 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
     }
     stats = xr.Dataset()
     if method == "laplace":
-        stats = xr.Dataset({"log_weight": (two, rng.normal(0, 0.2, shape))}, attrs={"pareto_k": 0.12, "effective_draws": 950.0})
+        stats = xr.Dataset(
+            {"log_weight": (two, rng.normal(0, 0.2, shape))},
+            attrs={"pareto_k": 0.12, "effective_draws": 950.0},
+        )
     elif method == "nuts":
         stats = xr.Dataset({"diverging": (two, np.zeros(shape, bool))})
     free = {"log_h2": (two, np.log(h2)), "log_sigma2_0": (two, np.log(sigma2_0))}
@@ -172,7 +203,9 @@ def make_fit(data, model="univariate_mixer", method="laplace", draws=1000, seed=
         "method": method,
         "seed": 11,
         "versions": json.dumps({"bayesmixer": "0.1.0", "pymc": "6.4.0"}),
-        "data": json.dumps({k: (v.tolist() if isinstance(v, np.ndarray) else v) for k, v in data.attrs.items()}),
+        "data": json.dumps(
+            {k: (v.tolist() if isinstance(v, np.ndarray) else v) for k, v in data.attrs.items()}
+        ),
         "command": "bayesmixer fit univariate height.txt.gz --reference panel.zarr --out height.nc",
         "created": "2026-01-02T03:04:05Z",
         "warnings": json.dumps(["sample sizes <differ> & so on"]),

@@ -1,4 +1,6 @@
-"""The report in a headless Chromium: no complaint, every figure visible, nothing asked for, fits narrow screens and paper."""
+"""The report in a headless Chromium: no complaint, every figure visible, nothing asked for, fits
+narrow screens and paper.
+"""
 
 import re
 
@@ -6,7 +8,9 @@ import pytest
 
 from tests.reporting.chromium import Browser, executable
 
-pytestmark = pytest.mark.skipif(executable() is None, reason="no chromium on PATH (Debian: apt-get install chromium)")
+pytestmark = pytest.mark.skipif(
+    executable() is None, reason="no chromium on PATH (Debian: apt-get install chromium)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +34,11 @@ def test_nothing_is_asked_for_but_the_file_itself(browser, sampled_report):
 def test_the_check_would_notice_a_complaint_a_request_and_a_broken_image(tmp_path):
     """The three checks fail on a page made to fail them."""
     bad = tmp_path / "bad.html"
-    bad.write_text("<!doctype html><title>x</title><img src='https://example.invalid/a.png'><script>console.error('no'); undefined_name()</script>")
+    bad.write_text(
+        "<!doctype html><title>x</title><img "
+        "src='https://example.invalid/a.png'><script>console.error('no'); "
+        "undefined_name()</script>"
+    )
     other = Browser()
     try:
         other.open(bad)
@@ -44,7 +52,8 @@ def test_the_check_would_notice_a_complaint_a_request_and_a_broken_image(tmp_pat
 def test_every_figure_is_drawn_at_a_legible_size(browser):
     browser.resize(1280, 800)  # other tests, which may come first, make the window narrow
     sizes = browser.evaluate(
-        "[...document.images].map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width, i.getBoundingClientRect().height])"
+        "[...document.images].map(i => [i.complete, i.naturalWidth, "
+        "i.getBoundingClientRect().width, i.getBoundingClientRect().height])"
     )
     assert len(sizes) == 9
     for complete, natural, width, height in sizes:
@@ -66,7 +75,10 @@ def test_figures_hold_ink_and_not_a_blank_sheet(browser):
 
 
 def test_text_is_dark_on_white(browser):
-    colour = browser.evaluate("getComputedStyle(document.body).color + '|' + getComputedStyle(document.body).backgroundColor")
+    colour = browser.evaluate(
+        "getComputedStyle(document.body).color + '|' + "
+        "getComputedStyle(document.body).backgroundColor"
+    )
     assert colour == "rgb(26, 26, 26)|rgb(255, 255, 255)"
 
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
-from bayesmixer.inference.heritability import HeritabilityTest
-from bayesmixer.inference.identity import data_of_fit
+from bayesmixer.identity import data_of_fit
+from bayesmixer.mixer.heritability import HeritabilityTest
 from bayesmixer.reporting import html, tables
 from bayesmixer.reporting.export import to_json, to_tsv
 from bayesmixer.reporting.load import open_data, open_results
@@ -29,7 +29,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.silent = tag == "style" or (self.silent and tag != "style")
         attributes = dict(attrs)
-        self.addresses += [v for k, v in attrs if k in ("src", "href", "action", "data", "poster", "srcset")]
+        self.addresses += [
+            v for k, v in attrs if k in ("src", "href", "action", "data", "poster", "srcset")
+        ]
         if tag == "img":
             self.images.append(attributes)
         if tag not in ("meta", "link", "img", "br"):
@@ -56,7 +58,9 @@ def page(sampled_report):
 
 @pytest.fixture(scope="module")
 def plain_page(fit, tmp_path_factory):
-    return Page(bm.report(fit, path=tmp_path_factory.mktemp("plain") / "r.html").read_text(encoding="utf-8"))
+    return Page(
+        bm.report(fit, path=tmp_path_factory.mktemp("plain") / "r.html").read_text(encoding="utf-8")
+    )
 
 
 def test_page_is_well_formed_and_asks_for_nothing_outside(page):
@@ -64,7 +68,9 @@ def test_page_is_well_formed_and_asks_for_nothing_outside(page):
     assert len(page.addresses) == len(page.images) + 1
     assert all(address.startswith("data:") for address in page.addresses)
     assert all(image["alt"] for image in page.images)
-    assert len(page.images) == 9  # QQ, strata, power, Manhattan, spectrum, profile, pair, ranks, traces
+    assert (
+        len(page.images) == 9
+    )  # QQ, strata, power, Manhattan, spectrum, profile, pair, ranks, traces
 
 
 def test_headline_gives_h2_polygenicity_and_n90_with_their_intervals(plain_page, fit):
@@ -116,14 +122,29 @@ def test_parameter_table_holds_mean_median_sd_and_equal_tailed_interval(fit):
     table = tables.parameter_table(fit)
     rows = {row[0]: row for row in table.rows}
     draws = fit["posterior"]["h2"].values.ravel()
-    expected = (draws.mean(), np.median(draws), draws.std(ddof=1), *np.quantile(draws, [0.05, 0.95]))
+    expected = (
+        draws.mean(),
+        np.median(draws),
+        draws.std(ddof=1),
+        *np.quantile(draws, [0.05, 0.95]),
+    )
     shown = [float(x) for cell in rows["h2"][1:5] for x in cell.split(" to ")]
     np.testing.assert_allclose(shown, expected, rtol=0.005)
     assert set(rows) == {"h2", "sigma2_0", "pi", "sigma2_beta", "n_causal", "n90"}
 
 
 def test_without_heritability_the_headline_gives_its_limit_and_no_two_sided_interval(fit):
-    test = HeritabilityTest(p=0.3, z=0.4, p_score=0.3, p_hits=1.0, h2=0.001, h2_se=0.002, h2_upper=0.0046, blocks=400, blocks_effective=90.0)
+    test = HeritabilityTest(
+        p=0.3,
+        z=0.4,
+        p_score=0.3,
+        p_hits=1.0,
+        h2=0.001,
+        h2_se=0.002,
+        h2_upper=0.0046,
+        blocks=400,
+        blocks_effective=90.0,
+    )
     unseen = fit.copy()
     unseen["h2_test"] = xr.DataTree(test.dataset())
     said = tables.headline(unseen)
@@ -132,11 +153,24 @@ def test_without_heritability_the_headline_gives_its_limit_and_no_two_sided_inte
     assert intervals["h2"] == "below 0.00460 (95%)" and " to " in intervals["sigma2_0"]
     assert {v for k, v in intervals.items() if k not in ("h2", "sigma2_0")} == {"–"}
     records = {one["quantity"]: one for one in to_json(unseen)["estimates"]}
-    assert records["h2"]["intervals"]["0.9"] == [0.0, pytest.approx(np.quantile(fit["posterior"]["h2"], 0.9))]
-    assert records["h2"]["upper_limit"] == 0.0046 and "intervals" not in records["pi"] and "mode" not in records["h2"]
-    assert to_json(unseen)["h2_test"]["sentence"] == test.sentence and to_json(fit)["h2_test"] is None
+    assert records["h2"]["intervals"]["0.9"] == [
+        0.0,
+        pytest.approx(np.quantile(fit["posterior"]["h2"], 0.9)),
+    ]
+    assert (
+        records["h2"]["upper_limit"] == 0.0046
+        and "intervals" not in records["pi"]
+        and "mode" not in records["h2"]
+    )
+    assert (
+        to_json(unseen)["h2_test"]["sentence"] == test.sentence and to_json(fit)["h2_test"] is None
+    )
     row = to_tsv(unseen).set_index("quantity").loc["h2"]
-    assert row["q95"] == 0.0046 and np.isnan(row["q5"]) and list(to_tsv(unseen).columns) == list(to_tsv(fit).columns)
+    assert (
+        row["q95"] == 0.0046
+        and np.isnan(row["q5"])
+        and list(to_tsv(unseen).columns) == list(to_tsv(fit).columns)
+    )
 
 
 def test_comparison_gives_the_infinitesimal_model_s_log_likelihood_from_its_aic(fit):
@@ -177,20 +211,28 @@ def test_an_interrupted_report_leaves_the_old_file_and_no_other(fit, tmp_path, m
     assert path.read_bytes() == before
 
 
-def test_a_report_replaces_a_report_but_no_fuller_one_and_no_other_file(data, fit, tmp_path, monkeypatch):
+def test_a_report_replaces_a_report_but_no_fuller_one_and_no_other_file(
+    data, fit, tmp_path, monkeypatch
+):
     from bayesmixer.reporting import figures
 
     monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
     path = bm.report(fit, path=tmp_path / "report.html")
     full = bm.report(fit, data, path).read_bytes()
     assert full != bm.report(fit, path=tmp_path / "poor.html").read_bytes()
-    for replace, message in ((None, r"made with the data of its fit, this one would be poorer.*replace=True"), (False, "is there already")):
+    for replace, message in (
+        (None, r"made with the data of its fit, this one would be poorer.*replace=True"),
+        (False, "is there already"),
+    ):
         with pytest.raises(InputError, match=message):
             bm.report(fit, path=path, replace=replace)
     with pytest.raises(InputError, match="is there already"):
         bm.report(fit, data, path, replace=False)
     assert path.read_bytes() == full
-    assert bm.report(fit, path=path, replace=True).read_bytes() == (tmp_path / "poor.html").read_bytes()
+    assert (
+        bm.report(fit, path=path, replace=True).read_bytes()
+        == (tmp_path / "poor.html").read_bytes()
+    )
     path.write_text("<html>my page</html>")
     for replace in (None, True, False):
         with pytest.raises(InputError, match="not a report that bayesmixer wrote: it stays"):
@@ -198,12 +240,19 @@ def test_a_report_replaces_a_report_but_no_fuller_one_and_no_other_file(data, fi
     assert path.read_text() == "<html>my page</html>"
 
 
-def test_a_figure_that_cannot_be_drawn_is_named_and_the_report_still_written(data, fit, tmp_path, monkeypatch):
-    from bayesmixer.reporting import figures, power
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_report_still_written(
+    data, fit, tmp_path, monkeypatch
+):
+    from bayesmixer.mixer import power
+    from bayesmixer.reporting import figures
 
-    monkeypatch.setattr(power, "predicted_power", lambda v, p, grid, *_: np.full((len(p), len(grid)), np.nan))
+    monkeypatch.setattr(
+        power, "predicted_power", lambda v, p, grid, *_: np.full((len(p), len(grid)), np.nan)
+    )
     whole = figures.plan
-    monkeypatch.setattr(figures, "plan", lambda *a: ([one for one in whole(*a)[0] if one.name == "power"], []))
+    monkeypatch.setattr(
+        figures, "plan", lambda *a: ([one for one in whole(*a)[0] if one.name == "power"], [])
+    )
     page = Page(bm.report(fit, data, tmp_path / "r.html").read_text())
     assert page.images == []
     assert "No figure 'Power curve': results: the power curve is not finite" in page.text
@@ -229,8 +278,14 @@ def _without(fit, group):
         (lambda fit: fit.to_dict(), "a dict, expected the DataTree"),
         (lambda fit: _without(fit, "posterior"), "no posterior group"),
         (lambda fit: fit["posterior"].to_dataset(), "not a fit: a Dataset, expected the DataTree"),
-        (lambda fit: xr.DataTree.from_dict({"posterior": fit["posterior"].to_dataset()}), "no attribute 'kind'"),
-        (lambda fit: xr.DataTree(dataset=xr.Dataset(attrs={"kind": "reference"})), "'reference', expected 'fit'"),
+        (
+            lambda fit: xr.DataTree.from_dict({"posterior": fit["posterior"].to_dataset()}),
+            "no attribute 'kind'",
+        ),
+        (
+            lambda fit: xr.DataTree(dataset=xr.Dataset(attrs={"kind": "reference"})),
+            "'reference', expected 'fit'",
+        ),
     ],
 )
 def test_what_is_not_a_fit_is_refused_in_one_line(fit, make, words, tmp_path):
@@ -245,8 +300,14 @@ def test_what_is_not_a_fit_is_refused_in_one_line(fit, make, words, tmp_path):
     [
         (lambda d: "data.nc", "a str, expected the GwasData"),
         (lambda d: d.drop_vars("weight"), "no variable 'weight'"),
-        (lambda d: d.isel(variant=slice(0, 3000)), "not what this fit (trait 'height') was made with: variants differ in"),
-        (lambda d: d.assign(weight=d["weight"] * 2), "weights differ in 250 of 250 LD blocks: chr1"),
+        (
+            lambda d: d.isel(variant=slice(0, 3000)),
+            "not what this fit (trait 'height') was made with: variants differ in",
+        ),
+        (
+            lambda d: d.assign(weight=d["weight"] * 2),
+            "weights differ in 250 of 250 LD blocks: chr1",
+        ),
     ],
 )
 def test_data_of_another_fit_are_refused_in_one_line(data, fit, make, words, tmp_path):
@@ -256,8 +317,12 @@ def test_data_of_another_fit_are_refused_in_one_line(data, fit, make, words, tmp
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "words"), [("missing/r.html", "does not exist"), (".", "is a folder")])
-def test_paths_that_cannot_be_written_are_refused_before_anything_is_drawn(fit, name, words, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "words"), [("missing/r.html", "does not exist"), (".", "is a folder")]
+)
+def test_paths_that_cannot_be_written_are_refused_before_anything_is_drawn(
+    fit, name, words, tmp_path
+):
     with pytest.raises(InputError, match=words):
         bm.report(fit, path=tmp_path / name)
 
@@ -271,7 +336,9 @@ def test_saved_fits_and_data_are_read_back(data, fit, suffix, tmp_path):
     else:
         fit.to_zarr(one)
         data.to_zarr(two)
-    xr.testing.assert_equal(open_results(one)["posterior"].to_dataset(), fit["posterior"].to_dataset())
+    xr.testing.assert_equal(
+        open_results(one)["posterior"].to_dataset(), fit["posterior"].to_dataset()
+    )
     np.testing.assert_array_equal(open_data(two)["z"], data["z"])
     assert data_of_fit(open_results(one), open_data(two)).sizes == data.sizes
 
@@ -306,7 +373,14 @@ def test_command_writes_the_report_beside_the_fit(data, fit, tmp_path, capsys):
 def test_sources_of_the_reference_are_read_as_list_or_mapping(fit):
     attrs = json.loads(fit.attrs["data"])
     reference = json.loads(attrs["reference"])
-    for sources in ([{"file": "a.bed", "sha256": "11"}], {"a.bed": "11"}, {"21": {"file": "a.bed", "sha256": "11"}}, {"a.bed": {"sha256": "11"}}):
+    for sources in (
+        [{"file": "a.bed", "sha256": "11"}],
+        {"a.bed": "11"},
+        {"21": {"file": "a.bed", "sha256": "11"}},
+        {"a.bed": {"sha256": "11"}},
+    ):
         other = fit.copy()
-        other.attrs["data"] = json.dumps({**attrs, "reference": json.dumps({**reference, "sources": json.dumps(sources)})})
+        other.attrs["data"] = json.dumps(
+            {**attrs, "reference": json.dumps({**reference, "sources": json.dumps(sources)})}
+        )
         assert [(row[1], row[3]) for row in tables.input_table(other).rows[1:]] == [("a.bed", "11")]

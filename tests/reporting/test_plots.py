@@ -6,29 +6,42 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
-from bayesmixer.reporting.manhattan import plot_manhattan
+from bayesmixer.mixer.manhattan import plot_manhattan
+from bayesmixer.mixer.power import Z_THRESHOLD, crossing, plot_power, power_draws
+from bayesmixer.mixer.prediction import variants
+from bayesmixer.mixer.profile import has_profile, plot_profile
+from bayesmixer.mixer.qq import log10_p
+from bayesmixer.mixer.spectrum import binned_spectrum, plot_spectrum
 from bayesmixer.reporting.posterior import plot_pair, plot_rank, plotted
-from bayesmixer.reporting.power import Z_THRESHOLD, crossing, plot_power, power_draws
-from bayesmixer.reporting.prediction import variants
-from bayesmixer.reporting.profile import has_profile, plot_profile
-from bayesmixer.reporting.qq import log10_p
-from bayesmixer.reporting.spectrum import binned_spectrum, plot_spectrum
-from bayesmixer.reporting.style import as_interval, as_number
+from bayesmixer.style import as_interval, as_number
 from tests.reporting.fabricate import deposit, make_fit, nodes
 
 
 def _one_partner(strength, m=60):
     """Variants with one partner each, themselves."""
     h = np.full(m, 0.4)
-    return gwas_data_from_arrays(np.zeros(m), 5e4, np.tile(deposit(np.array([strength])), (m, 1)), nodes(), h, h_total=1000.0, n_reference=2500)
+    return gwas_data_from_arrays(
+        np.zeros(m),
+        5e4,
+        np.tile(deposit(np.array([strength])), (m, 1)),
+        nodes(),
+        h,
+        h_total=1000.0,
+        n_reference=2500,
+    )
 
 
 def test_power_is_the_expected_share_of_effects_beyond_the_threshold():
-    """Monte Carlo of E[delta^2; |z| > 5.45] / E[delta^2] for variants that tag one causal variant each."""
+    """Monte Carlo of E[delta^2; |z| > 5.45] / E[delta^2] for variants that tag one causal variant
+    each.
+    """
     data = _one_partner(0.4)
     fit = make_fit(data, spread=1e-6, draws=300)
     curves = power_draws(data, fit, draws=2)
-    beta2, zero = float(fit["posterior"]["sigma2_beta"].mean()), float(fit["posterior"]["sigma2_0"].mean())
+    beta2, zero = (
+        float(fit["posterior"]["sigma2_beta"].mean()),
+        float(fit["posterior"]["sigma2_0"].mean()),
+    )
     rng = np.random.default_rng(0)
     near = curves["power"].isel(draw=0)
     checked = 0
@@ -124,7 +137,15 @@ def test_manhattan_shows_every_significant_variant_and_every_chromosome(data):
 
 @pytest.mark.parametrize(
     ("x", "text"),
-    [(0.0028512, "0.00285"), (12345.6, "12,300"), (3.14e-6, "3.1e-06"), (0.9996, "1.00"), (0, "0"), (float("nan"), "n/a"), (-0.5, "-0.500")],
+    [
+        (0.0028512, "0.00285"),
+        (12345.6, "12,300"),
+        (3.14e-6, "3.1e-06"),
+        (0.9996, "1.00"),
+        (0, "0"),
+        (float("nan"), "n/a"),
+        (-0.5, "-0.500"),
+    ],
 )
 def test_numbers_have_three_significant_digits(x, text):
     assert as_number(x) == text

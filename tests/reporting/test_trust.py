@@ -1,4 +1,6 @@
-"""Each rule of reporting/trust.py: silent on a sound fit, and heard, with the right severity, on the fit that it is about."""
+"""Each rule of report/trust.py: silent on a sound fit, and heard, with the right severity, on the
+fit that it is about.
+"""
 
 import inspect
 import json
@@ -7,11 +9,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmixer.inference.heritability import HeritabilityTest
+from bayesmixer.checks.check import check
+from bayesmixer.identity import check_results
+from bayesmixer.mixer.cards import INFLATION
+from bayesmixer.mixer.heritability import HeritabilityTest
 from bayesmixer.reporting.block_error import block_standard_errors
-from bayesmixer.reporting.check import check
-from bayesmixer.reporting.facts import INFLATION
-from bayesmixer.reporting.load import check_results
 from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, rules, trust
 from tests.reporting.fabricate import make_data, make_fit
 
@@ -44,7 +46,12 @@ def about(findings, words):
 
 @pytest.mark.parametrize(
     ("model", "method"),
-    [("univariate_mixer", "laplace"), ("univariate_mixer", "nuts"), ("two_component_mixer", "laplace"), ("infinitesimal", "nuts")],
+    [
+        ("univariate_mixer", "laplace"),
+        ("univariate_mixer", "nuts"),
+        ("two_component_mixer", "laplace"),
+        ("infinitesimal", "nuts"),
+    ],
 )
 def test_a_sound_fit_passes_every_rule(large, model, method):
     assert trust(sound(large, model=model, method=method), large) == []
@@ -81,7 +88,9 @@ def test_fewer_than_200_ld_blocks_are_few(blocks, heard):
     assert bool(about(trust(make_fit(data, draws=20), data), "LD blocks; standard errors")) == heard
 
 
-@pytest.mark.parametrize(("effective", "severity"), [(500, "stop"), (5_000, "caution"), (10_000, None)])
+@pytest.mark.parametrize(
+    ("effective", "severity"), [(500, "stop"), (5_000, "caution"), (10_000, None)]
+)
 def test_a_small_sum_of_weights_is_heard(large, effective, severity):
     fit = sound(large)
     fit["estimate"].attrs["effective_variants"] = float(effective)
@@ -112,37 +121,62 @@ def test_uneven_sample_sizes_are_noted_and_left_to_check(large, share, heard):
 
 def with_test(fit, p):
     """The fit with a test of h2 = 0 of this p-value."""
-    test = HeritabilityTest(p=p, z=0.4, p_score=p, p_hits=1.0, h2=0.001, h2_se=0.002, h2_upper=0.0046, blocks=400, blocks_effective=90.0)
+    test = HeritabilityTest(
+        p=p,
+        z=0.4,
+        p_score=p,
+        p_hits=1.0,
+        h2=0.001,
+        h2_se=0.002,
+        h2_upper=0.0046,
+        blocks=400,
+        blocks_effective=90.0,
+    )
     fit["h2_test"] = xr.DataTree(test.dataset())
     return fit
 
 
-@pytest.mark.parametrize(("p", "heard"), [(0.2, True), (0.051, True), (0.049, False), (1e-9, False)])
+@pytest.mark.parametrize(
+    ("p", "heard"), [(0.2, True), (0.051, True), (0.049, False), (1e-9, False)]
+)
 def test_no_heritability_stops_by_the_test_whatever_the_posteriors_shape(large, p, heard):
     fit = with_test(sound(large), p)
     fit["estimate"].attrs["bic_infinitesimal"] = fit["estimate"].attrs["bic"] - 3
     found = trust(fit)
-    assert [f.severity for f in about(found, "No heritability seen: h2 < 0.0046 (95%)")] == (["stop"] if heard else [])
+    assert [f.severity for f in about(found, "No heritability seen: h2 < 0.0046 (95%)")] == (
+        ["stop"] if heard else []
+    )
     assert any("Report h2" in f.remedy for f in found) != heard  # never beside it
 
 
 def test_heritability_within_two_sd_of_zero_stops(large):
     fit = sound(large)
     draws = np.random.default_rng(0).lognormal(np.log(0.01), 1.0, (1, 1000))
-    found = about(trust(alter(fit, "posterior", h2=(("chain", "draw"), draws))), "cannot be told from zero")
+    found = about(
+        trust(alter(fit, "posterior", h2=(("chain", "draw"), draws))), "cannot be told from zero"
+    )
     assert [f.severity for f in found] == ["stop"]
 
 
 def test_a_small_but_well_known_heritability_is_not_called_zero(large):
     draws = np.random.default_rng(0).normal(0.006, 0.0008, (1, 1000))  # height on one chromosome
-    assert not about(trust(alter(sound(large), "posterior", h2=(("chain", "draw"), draws))), "cannot be told from zero")
+    assert not about(
+        trust(alter(sound(large), "posterior", h2=(("chain", "draw"), draws))),
+        "cannot be told from zero",
+    )
 
 
-@pytest.mark.parametrize(("value", "words"), [(1.11, "above 1.1"), (0.94, "below 0.95"), (1.09, None), (0.96, None)])
+@pytest.mark.parametrize(
+    ("value", "words"), [(1.11, "above 1.1"), (0.94, "below 0.95"), (1.09, None), (0.96, None)]
+)
 def test_sigma2_0_whose_interval_excludes_the_range_of_check_is_heard(large, value, words):
     fit = sound(large)
     for sd, heard in ((1e-3, words is not None), (0.05, False)):
-        draws = fit["posterior"]["sigma2_0"] * 0 + value + np.random.default_rng(0).normal(0, sd, (1, 1000))
+        draws = (
+            fit["posterior"]["sigma2_0"] * 0
+            + value
+            + np.random.default_rng(0).normal(0, sd, (1, 1000))
+        )
         found = about(trust(alter(fit, "posterior", sigma2_0=draws)), "sigma2_0 is")
         assert len(found) == heard
         assert all(words in f.sentence for f in found)
@@ -158,13 +192,20 @@ def test_sigma2_0_of_a_mode_alone_is_judged_by_its_standard_error(large):
 
 @pytest.mark.parametrize(
     ("model", "gain", "severity"),
-    [("infinitesimal", 3.0, "caution"), ("infinitesimal", -3.0, None), ("two_component_mixer", 21.0, "stop"), ("two_component_mixer", -3.0, None)],
+    [
+        ("infinitesimal", 3.0, "caution"),
+        ("infinitesimal", -3.0, None),
+        ("two_component_mixer", 21.0, "stop"),
+        ("two_component_mixer", -3.0, None),
+    ],
 )
 def test_a_one_component_model_that_bic_prefers_is_said(large, model, gain, severity):
     fit = sound(large, model=model)
     attrs = fit["estimate"].attrs
     attrs["bic_univariate_mixer"] = attrs["bic"] - gain
-    assert [f.severity for f in trust(fit) if f"(by {gain:.1f})" in f.sentence] == ([severity] if severity else [])
+    assert [f.severity for f in trust(fit) if f"(by {gain:.1f})" in f.sentence] == (
+        [severity] if severity else []
+    )
 
 
 @pytest.mark.parametrize(("gain", "heard"), [(-3.0, True), (0.0, True), (2.0, False)])
@@ -178,20 +219,26 @@ def test_bic_that_prefers_the_infinitesimal_model_stops(large, gain, heard):
 
 def test_an_interval_of_pi_over_a_factor_of_100_is_heard(large):
     pi = np.exp(np.random.default_rng(0).normal(np.log(0.003), 1.6, (1, 1000)))
-    assert about(trust(alter(sound(large), "posterior", pi=(("chain", "draw"), np.minimum(pi, 1)))), "spans a factor")
+    assert about(
+        trust(alter(sound(large), "posterior", pi=(("chain", "draw"), np.minimum(pi, 1)))),
+        "spans a factor",
+    )
 
 
 def test_an_interval_of_pi_that_reaches_the_infinitesimal_model_is_heard(large):
     pi = np.random.default_rng(0).uniform(0.1, 0.6, (1, 1000))
-    assert about(trust(alter(sound(large), "posterior", pi=(("chain", "draw"), pi))), "can hardly be told from the infinitesimal")
+    assert about(
+        trust(alter(sound(large), "posterior", pi=(("chain", "draw"), pi))),
+        "can hardly be told from the infinitesimal",
+    )
 
 
 @pytest.mark.parametrize(("prior", "heard"), [("weak", True), ("flat", False)])
 def test_a_posterior_of_pi_as_wide_as_its_prior_is_heard(large, prior, heard):
-    from bayesmixer.models.common import WEAK
+    from bayesmixer.mixer.cards import LOGIT_PI
 
     fit = sound(large, prior=prior)
-    free = np.random.default_rng(0).normal(-6, 0.9 * WEAK["logit_pi"][1], (1, 1000))
+    free = np.random.default_rng(0).normal(-6, 0.9 * LOGIT_PI.weak.numbers[1], (1, 1000))
     alter(fit, "unconstrained_posterior", logit_pi=(("chain", "draw"), free))
     assert bool(about(trust(fit), "close to its prior")) == heard
 
@@ -204,7 +251,11 @@ def test_an_optimiser_that_did_not_converge_stops(large):
 
 @pytest.mark.parametrize(("behind", "severity"), [(0.05, None), (2.0, "caution"), (40.0, "note")])
 def test_other_optima_are_heard_and_close_ones_louder(large, behind, severity):
-    fit = alter(sound(large), "estimate", optimum_log_posterior=("start", np.array([-5000.0, -5000.0 - behind, -5000.0])))
+    fit = alter(
+        sound(large),
+        "estimate",
+        optimum_log_posterior=("start", np.array([-5000.0, -5000.0 - behind, -5000.0])),
+    )
     found = about(trust(fit), "another optimum")
     assert [f.severity for f in found] == ([severity] if severity else [])
     assert all("1 of 3 starts" in f.sentence for f in found)
@@ -222,7 +273,9 @@ def test_divergences_are_counted(large):
     fit = sound(large, method="nuts", draws=300)
     diverging = np.zeros((4, 300), bool)
     diverging[1, :7] = True
-    found = about(trust(alter(fit, "sample_stats", diverging=(("chain", "draw"), diverging))), "divergences")
+    found = about(
+        trust(alter(fit, "sample_stats", diverging=(("chain", "draw"), diverging))), "divergences"
+    )
     assert "7 divergences" in found[0].sentence
 
 
@@ -244,7 +297,9 @@ def test_importance_weights_on_few_draws_are_few_effective_draws(large):
 def test_an_estimate_at_the_edge_of_the_search_stops(large):
     fit = sound(large)
     fit["estimate"].attrs["at_bound"] = json.dumps(["logit_pi"])
-    assert [f.severity for f in about(trust(fit), "edge of what is searched (logit_pi)")] == ["stop"]
+    assert [f.severity for f in about(trust(fit), "edge of what is searched (logit_pi)")] == [
+        "stop"
+    ]
 
 
 def test_a_single_draw_has_no_intervals(large):
@@ -258,7 +313,12 @@ def _normal_mean(copies, blocks=400, draws=8000, seed=0):
     theta = rng.normal(y.mean(), 1 / np.sqrt(copies * blocks), (1, draws))
     by_block = -0.5 * copies * (y - theta[..., None]) ** 2
     two = ("chain", "draw")
-    fit = xr.DataTree.from_dict({"posterior": xr.Dataset({"h2": (two, theta)}), "log_likelihood": xr.Dataset({"z": ((*two, "ld_block"), by_block)})})
+    fit = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset({"h2": (two, theta)}),
+            "log_likelihood": xr.Dataset({"z": ((*two, "ld_block"), by_block)}),
+        }
+    )
     fit.attrs["kind"] = "fit"
     return y, fit
 
@@ -284,7 +344,9 @@ def test_a_fit_without_likelihood_by_block_says_that_its_intervals_are_unchecked
 
 def test_chromosomes_are_read_from_the_fit_when_there_are_no_data(large):
     fit = sound(large)
-    fit.attrs["data"] = json.dumps({**json.loads(fit.attrs["data"]), "chromosomes": json.dumps(["22"])})
+    fit.attrs["data"] = json.dumps(
+        {**json.loads(fit.attrs["data"]), "chromosomes": json.dumps(["22"])}
+    )
     assert about(trust(fit), "Only chromosome 22")
 
 
@@ -294,7 +356,10 @@ def with_data(large, **attrs):
     return fit
 
 
-@pytest.mark.parametrize(("dominant", "severity", "words"), [("exclude", "note", "Add about 0.036 to h2"), ("keep", "caution", "dominant='exclude'")])
+@pytest.mark.parametrize(
+    ("dominant", "severity", "words"),
+    [("exclude", "note", "Add about 0.036 to h2"), ("keep", "caution", "dominant='exclude'")],
+)
 def test_dominant_loci_left_out_or_kept_are_named_with_their_h2(large, dominant, severity, words):
     locus = {"chrom": "19", "pos": 45411941, "snp": "rs429358", "z": -60.0, "h2": 0.036}
     (found,) = trust(with_data(large, dominant=dominant, dominant_loci=json.dumps([locus])))
@@ -306,7 +371,15 @@ def test_dominant_loci_left_out_or_kept_are_named_with_their_h2(large, dominant,
 def test_what_alignment_warned_of_is_still_said_of_the_fit(large):
     (found,) = trust(
         with_data(
-            large, overlap=json.dumps({"one_chromosome": False, "warnings": ["Only 40 variants are left (ambiguous 60), too few for a statement."]})
+            large,
+            overlap=json.dumps(
+                {
+                    "one_chromosome": False,
+                    "warnings": [
+                        "Only 40 variants are left (ambiguous 60), too few for a statement."
+                    ],
+                }
+            ),
         )
     )
     assert (found.severity, found.sentence[:26]) == ("caution", "Only 40 variants are left ")
@@ -317,4 +390,10 @@ def test_heritabilities_above_one_and_very_high_sigma2_0_stop(large):
     impossible = alter(fit, "posterior", h2=fit["posterior"]["h2"] * 0 + 2.3)
     assert about(trust(impossible), "h2 is 2.30, above 1")[0].severity == "stop"
     fit = sound(large)
-    assert about(trust(alter(fit, "posterior", sigma2_0=fit["posterior"]["sigma2_0"] * 0 + 1.9)), "sigma2_0 is 1.90")[0].severity == "stop"
+    assert (
+        about(
+            trust(alter(fit, "posterior", sigma2_0=fit["posterior"]["sigma2_0"] * 0 + 1.9)),
+            "sigma2_0 is 1.90",
+        )[0].severity
+        == "stop"
+    )

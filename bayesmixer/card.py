@@ -1,0 +1,347 @@
+"""What a model tells about itself, in one declared object: its names, free parameters, reported
+quantities and unit, and the wing that knows the rest.
+
+Search, calibration, checks, report, laboratory and command line read cards and name no parameter.
+Nothing here imports PyMC, so that saved results can be read and described without it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+UNIT = "ld_block"
+"""Dimension of the independent units where no card says otherwise."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The weak prior of one free parameter.
+
+    Attributes
+    ----------
+    family
+        "normal" (mean, sd) and "logistic" (location, scale) of the parameter itself;
+        "log_half_normal" (scale): the parameter is the log of a half-normal quantity; "dirichlet"
+        (one concentration each, or one for all).
+    numbers
+        The family's parameters.
+    means
+        What its middle 95% means, in words.
+    """
+
+    family: Literal["normal", "logistic", "log_half_normal", "dirichlet"]
+    numbers: tuple[float, ...]
+    means: str
+
+
+@dataclass(frozen=True)
+class Free:
+    """One free parameter, of any shape.
+
+    Attributes
+    ----------
+    name
+        Of the PyMC variable.
+    box
+        Where a search may go, on the unconstrained scale; wide of anything that data can support.
+    scatter
+        Where scattered starts fall, on the same scale.
+    weak
+        Its weak prior.
+    """
+
+    name: str
+    box: tuple[float, float]
+    scatter: tuple[float, float]
+    weak: Prior
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One reported variable.
+
+    Attributes
+    ----------
+    name
+        Of the variable in `posterior` and `estimate`.
+    meaning
+        What it is, for tables and docs.
+    log
+        Whether a figure shows it on the log10 scale.
+    shown
+        Whether it is among the few that figures of the posterior show.
+    nothing
+        Its value where there is no signal; None where there is none such.
+    truth
+        Its value in a simulation, from what the simulation records; None where it has none.
+    """
+
+    name: str
+    meaning: str
+    log: bool = False
+    shown: bool = False
+    nothing: float | None = None
+    truth: Callable[[Mapping[str, Any]], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A parameter along which the likelihood is profiled, and the quantity it stands for."""
+
+    parameter: str
+    quantity: str
+    natural: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's card.
+
+    Attributes
+    ----------
+    name, title, verb
+        The model's three spellings: of the function in `bayesmixer.models`, in sentences, and on
+        the command line.
+    summary
+        The model in one sentence.
+    free
+        Every free parameter that it can have, in the order of the flat vector.
+    reported
+        What it reports.
+    kind, needs
+        Kind of the data it takes, and the variables that it needs of them.
+    unit
+        Dimension of the independent units: their log-likelihoods add up.
+    wing
+        The package that knows what only this method knows (`ask`); "" for none.
+    null, rivals, richer
+        Models fitted beside it: the null model of AIC and BIC, others shown with them, and the one
+        to try where this one is too poor.
+    profile
+        Along what the likelihood is profiled.
+    keeps
+        Variables of the data that a fit keeps in `constant_data`.
+    staged
+        Whether the search begins on the wing's cheap stand-in for the data (`coarse`).
+    starts
+        The wing's offer that proposes starting points.
+    options
+        What the model's function takes besides the data and the prior.
+    """
+
+    name: str
+    title: str
+    verb: str
+    summary: str
+    free: tuple[Free, ...]
+    reported: tuple[Quantity, ...]
+    kind: str = "gwas_data"
+    needs: tuple[str, ...] = ()
+    unit: str = UNIT
+    wing: str = ""
+    null: str = ""
+    rivals: tuple[str, ...] = ()
+    richer: str = ""
+    profile: Profile | None = None
+    keeps: tuple[str, ...] = ()
+    staged: bool = False
+    starts: str = "starts"
+    options: tuple[str, ...] = ()
+
+    def __reduce__(self) -> Any:
+        """A card travels between processes by its model's name."""
+        if cards().get(self.name) is self:
+            return _named, (self.name,)
+        return super().__reduce__()
+
+    def parameter(self, name: str) -> Free | None:
+        """A free parameter by name."""
+        return next((one for one in self.free if one.name == name), None)
+
+    def quantity(self, name: str) -> Quantity | None:
+        """A reported quantity by name."""
+        return next((one for one in self.reported if one.name == name), None)
+
+    def ask(self, offer: str) -> Any:
+        """What the wing offers under a name (a function, a list); None where it offers nothing.
+
+        The wing's `OFFERS` maps names to "module:object" within it: docs/models.md says which names
+        are asked for, and with what arguments.
+        """
+        if not self.wing:
+            return None
+        found = import_module(self.wing).OFFERS.get(offer)
+        if found is None:
+            return None
+        module, _, name = found.partition(":")
+        return getattr(import_module(f"{self.wing}.{module}"), name)
+
+
+class Evidence(Protocol):
+    """What a wing's `evidence` returns: whether the data show anything of what the model is
+    about.
+    """
+
+    group: str
+    """Name of the results' group that holds it."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is a signal."""
+
+    @property
+    def sentence(self) -> str:
+        """What to say where there is none."""
+
+    @property
+    def errors(self) -> Mapping[str, float]:
+        """Standard errors that stand in place of those of the calibrated covariance, by the name of
+        the variable (`h2_se`).
+        """
+
+    def dataset(self) -> xr.Dataset:
+        """It as a group of the results."""
+
+    def moved(self, draws: Any, names: list[str]) -> Any:
+        """Calibrated draws (..., P) of the parameters `names`, those that it knows better moved."""
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """What a fit must not tell, since the data do not show what it is about.
+
+    Attributes
+    ----------
+    sentence
+        Why.
+    kept
+        Quantities that are told all the same.
+    limits
+        95% upper limits of quantities whose interval begins where nothing is.
+    """
+
+    sentence: str
+    kept: tuple[str, ...]
+    limits: Mapping[str, float]
+
+
+@dataclass
+class Bound:
+    """A card together with data and options: what `bayesmixer.fit` needs to know of a model beyond
+    its graph.
+
+    Attributes
+    ----------
+    card
+        The model's card.
+    prior
+        What the model's function was given as `prior`.
+    data
+        The data that the model is of.
+    build
+        Makes the same model of other data (a subset of variants, other weights).
+    free
+        Names of the free parameters, in the order of the flat vector.
+    options
+        Options that the model was made with.
+    signature
+        That of the model as it was built; a changed model has another.
+    """
+
+    card: Card
+    prior: Any
+    data: xr.Dataset
+    build: Callable[[xr.Dataset], Any]
+    free: tuple[str, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    signature: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    @property
+    def parameters(self) -> tuple[Free, ...]:
+        """The free parameters."""
+        known = {one.name: one for one in self.card.free}
+        return tuple(known[name] for name in self.free)
+
+    @property
+    def effective_size(self) -> float:
+        """Sum of the weights, or the number of units where there are none: n of BIC."""
+        if "weight" in self.data:
+            return float(self.data["weight"].sum())
+        return float(self.data.sizes[self.card.unit])
+
+    def starts(self) -> list[dict[str, Any]]:
+        """Starting points that the wing proposes; none where it proposes none."""
+        propose = self.card.ask(self.card.starts)
+        return [] if propose is None else list(propose(self))
+
+
+@cache
+def cards() -> Mapping[str, Card]:
+    """Every card by its model's name: those that stand in the `cards` modules of the wings."""
+    found: dict[str, Card] = {}
+    for package in pkgutil.iter_modules(import_module("bayesmixer").__path__, "bayesmixer."):
+        if package.ispkg and _has_cards(package.name):
+            module = import_module(f"{package.name}.cards")
+            found |= {one.name: one for one in vars(module).values() if isinstance(one, Card)}
+    return MappingProxyType(found)
+
+
+def _has_cards(package: str) -> bool:
+    paths = import_module(package).__path__
+    return any(m.name == "cards" for m in pkgutil.iter_modules(paths))
+
+
+def _named(name: str) -> Card:
+    return cards()[name]
+
+
+def card_of(results: Any) -> Card | None:
+    """The card of the model that a fit is of; None for a model of other makers."""
+    return cards().get(str(results.attrs.get("model", "")).removesuffix(" (changed)"))
+
+
+def offers(results: Any, offer: str) -> Any:
+    """What the wing of a fit's model offers under a name; None where there is none."""
+    card = card_of(results)
+    return None if card is None else card.ask(offer)
+
+
+def unit_of(results: Any) -> str:
+    """Dimension of a fit's independent units."""
+    card = card_of(results)
+    return UNIT if card is None else card.unit
+
+
+def unit_in_words(unit: str) -> str:
+    """`ld_block` as LD block, `gene` as gene."""
+    return unit.replace("_", " ").replace("ld ", "LD ")
+
+
+def withheld(results: Any) -> Withheld | None:
+    """What a fit must not tell; None where it may tell all."""
+    known = offers(results, "withheld")
+    found: Withheld | None = None if known is None else known(results)
+    return found
+
+
+def each_quantity() -> Iterator[Quantity]:
+    """The reported quantities of all models, each name once."""
+    seen: dict[str, Quantity] = {}
+    for card in cards().values():
+        for one in card.reported:
+            seen.setdefault(one.name, one)
+    return iter(seen.values())

@@ -1,0 +1,1 @@
+"""Whether a fit is compatible with its data."""

@@ -1,0 +1,247 @@
+"""`check`: is a fit compatible with its data? Tests of predictive residuals by stratum, joined by
+Holm's rule, and a sentence for each that fails.
+
+The chance of any false alarm over all checks is at most `level`; the tests themselves are in
+`check_families`, the transform in `pit`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmixer.checks.families import FAMILIES, FEWEST_BLOCKS, Context, Row
+from bayesmixer.checks.moment_tests import levels
+from bayesmixer.checks.moments import BINS, Draw, moments
+from bayesmixer.checks.prior_sensitivity import prior_sensitivity
+from bayesmixer.errors import InputError
+from bayesmixer.identity import check_results, data_of_fit, trait_names
+from bayesmixer.mixer.cards import INFLATION
+from bayesmixer.mixer.prediction import Floats, at_fitted_s, parameters, read_json, variants
+from bayesmixer.mixer.strata import strata
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check` found.
+
+    Attributes
+    ----------
+    table
+        One row a check: `statistic`, `df` (numerator of F; 1 for a z-score), `p`, `p_adjusted`
+        (Holm), `flagged`, `in_words`.
+    dataset
+        PIT by stratum (dims stratum, bin): `share` of the weight, `low`, `high` (95% of what chance
+        allows around the uniform), `z_level` (stratum: residual of the mean PIT in standard
+        errors), `weight`, and `all_share`, `all_low`, `all_high` (bin); `pit` (variant) of the
+        evaluated variants.
+    prior
+        Table of ArviZ's power-scaling sensitivity, or None where it cannot be had (the row `prior`
+        says why).
+    """
+
+    table: pd.DataFrame
+    dataset: xr.Dataset
+    prior: pd.DataFrame | None = field(default=None, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """True where no check of fit is flagged; the row `prior` (a property of the data's
+        information, not of fit) does not count.
+        """
+        return not bool(self.table["flagged"].drop(index="prior", errors="ignore").any())
+
+    @property
+    def sentences(self) -> list[str]:
+        """The sentences of the flagged checks."""
+        return [str(s) for s in self.table.loc[self.table["flagged"], "in_words"]]
+
+    def __str__(self) -> str:
+        shown = self.table.assign(flagged=np.where(self.table["flagged"], "FLAGGED", "")).drop(
+            columns="in_words"
+        )
+        text = shown.to_string(float_format=lambda x: f"{x:.3g}", na_rep="")
+        return "\n".join([text, "", *(self.sentences or ["Nothing speaks against the fit."])])
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(float_format=lambda x: f"{x:.3g}", na_rep=""))
+
+
+def check(
+    results: xr.DataTree,
+    data: xr.Dataset,
+    *,
+    model: pm.Model | None = None,
+    trait: str | int | None = None,
+    draws: int = 16,
+    level: float = 0.05,
+    inflation: tuple[float, float] = INFLATION,
+    progress: bool | None = None,
+) -> Check:
+    """Check a fit of a univariate model against its data.
+
+    Parameters
+    ----------
+    results
+        What `fit` returned; by method "map" the mode alone is checked.
+    data
+        The GwasData it was made with.
+    model
+        The model; needed for the prior's sensitivity of models that are not this package's.
+    trait
+        Name or position of the trait; None takes the fitted one.
+    draws
+        Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode
+        (of S, too: they take a free S for known).
+    level
+        Chance of any false alarm, over all checks.
+    inflation
+        Values of sigma2_0 that sampling and weak LD explain; a fit that excludes this range is
+        flagged.
+    progress
+        Progress bar; None shows it on a terminal.
+
+    Returns
+    -------
+    Check
+        `table` (a row a check, with a sentence), `ok`, `sentences`, `dataset` (PIT by stratum with
+        bands, dims stratum and bin), `prior`.
+
+    Raises
+    ------
+    InputError
+        `results` is no fit, `data` are not those that were fitted, `trait` is unknown, or there are
+        fewer than 20 LD blocks.
+
+    References
+    ----------
+    Dawid 1984 (JRSS A 147:278), predictive PIT. Newey 1985 (Econometrica 53:1047), conditional
+    moment tests. Neyman 1937, smooth tests. Holm 1979 (Scand J Stat 6:65). Kallioinen et al. 2024
+    (Stat Comput 34:57), prior sensitivity.
+    """
+    if draws < 1:
+        raise InputError("draws", f"{draws}, expected at least 1")
+    if not 0 < level < 1:
+        raise InputError("level", f"{level}, expected a probability between 0 and 1")
+    if not 0 < inflation[0] <= inflation[1]:
+        raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
+    results = check_results(results)
+    data = data_of_fit(results, data, trait=trait)
+    one = at_fitted_s(data, results)
+    v = variants(one)
+    if len(np.unique(v.ld_block)) < FEWEST_BLOCKS:
+        raise InputError(
+            "data",
+            f"{len(np.unique(v.ld_block))} LD blocks, expected at least {FEWEST_BLOCKS}",
+            "Use more of the genome.",
+        )
+    p = parameters(results, draws, one)
+    mode = _mode(results, one)
+    cells = strata(v)
+    censor = read_json(results.attrs.get("options"), {}).get("censor")
+    m = moments(v, p, cells.cell, mode, censor, progress)
+    context = Context(
+        results,
+        data,
+        m,
+        cells,
+        p.pi.shape[1],
+        (mode or p.middle())[2],
+        inflation,
+        next(iter(trait_names(data)), None),
+    )
+    rows = [row for family in FAMILIES for row in family(context)]
+    sensitivity, sentence = prior_sensitivity(results, model)
+    rows.append(
+        Row(
+            "prior",
+            np.nan if sensitivity is None else float(sensitivity["prior"].max()),
+            np.nan,
+            np.nan,
+            *sentence,
+        )
+    )
+    return Check(_table(rows, level), _dataset(context), sensitivity)
+
+
+def _mode(results: xr.DataTree, data: xr.Dataset) -> Draw | None:
+    """The estimate's parameters at the S of the data; None where the fit kept none."""
+    if "estimate" not in results.children or "sigma2_0" not in results["estimate"].data_vars:
+        return None
+    one = results["estimate"].to_dataset().expand_dims(chain=1, draw=1)
+    kept = [name for name in ("pi", "sigma2_beta", "h2", "sigma2_0", "maf_s") if name in one]
+    tree = xr.DataTree.from_dict({"posterior": one[kept]})
+    tree.attrs = results.attrs
+    return parameters(tree, data=data).draw(0)
+
+
+def _table(rows: list[Row], level: float) -> pd.DataFrame:
+    """Rows with Holm's adjusted p."""
+    p = np.array([row.p for row in rows])
+    tests = np.flatnonzero(np.isfinite(p))
+    adjusted = np.full(len(rows), np.nan)
+    order = tests[np.argsort(p[tests], kind="stable")]
+    adjusted[order] = np.minimum(
+        1.0, np.maximum.accumulate(p[order] * (len(order) - np.arange(len(order))))
+    )
+    flagged = [
+        bool(row.fact) if not np.isfinite(a) else bool(a < level)
+        for row, a in zip(rows, adjusted, strict=True)
+    ]
+    fine = [row.words if f else "" for row, f in zip(rows, flagged, strict=True)]
+    return pd.DataFrame(
+        {
+            "statistic": [row.statistic for row in rows],
+            "df": [row.df for row in rows],
+            "p": p,
+            "p_adjusted": adjusted,
+            "flagged": flagged,
+            "in_words": fine,
+        },
+        index=pd.Index([row.name for row in rows], name="check"),
+    )
+
+
+def _dataset(c: Context) -> xr.Dataset:
+    """PIT by stratum with bands."""
+    from scipy.stats import t
+
+    m = c.moments
+    weight = m.weight.sum(axis=0)
+    quantile = float(t.ppf(0.975, len(m.weight) - 1))
+    adjusted = m.share + m.influence(m.d_share)
+
+    def error(x: Floats) -> Floats:
+        away = x - x.mean(axis=0)
+        return np.asarray(np.sqrt(len(x) / (len(x) - 1) * np.square(away).sum(axis=0)))
+
+    share, se = 1 / BINS + m.share.sum(axis=0) / weight[:, None], error(adjusted) / weight[:, None]
+    together, se_together = (
+        1 / BINS + m.share.sum(axis=(0, 1)) / weight.sum(),
+        error(adjusted.sum(axis=1)) / weight.sum(),
+    )
+    dims = ("stratum", "bin")
+    return xr.Dataset(
+        {
+            "share": (dims, share),
+            "low": (dims, 1 / BINS - quantile * se),
+            "high": (dims, 1 / BINS + quantile * se),
+            "z_level": ("stratum", levels(m, 1).summed(np.eye(len(weight))).z),
+            "weight": ("stratum", weight),
+            "all_share": ("bin", together),
+            "all_low": ("bin", 1 / BINS - quantile * se_together),
+            "all_high": ("bin", 1 / BINS + quantile * se_together),
+            "pit": ("variant", m.pit),
+            **{f"stratum_{q}": ("stratum", of) for q, of in c.strata.of_cell.items()},
+        },
+        coords={"stratum": c.strata.names(), "bin": (np.arange(BINS) + 0.5) / BINS},
+        attrs={"kind": "check", "band": 0.95, "labels": json.dumps(c.strata.labels)},
+    )

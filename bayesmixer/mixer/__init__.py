@@ -1,0 +1,18 @@
+"""What only the MiXeR models know: starting points, derived quantities, predictions, figures,
+words.
+"""
+
+OFFERS = {
+    "starts": "starts:mixer_starts",
+    "infinitesimal_starts": "starts:infinitesimal_starts",
+    "two_component_starts": "starts:two_component_starts",
+    "coarse": "starts:thin",
+    "evidence": "heritability:of_bound",
+    "record": "heritability:record",
+    "withheld": "heritability:withheld",
+    "ceiling": "strength:Strength",
+    "strained": "strength:strained",
+    "bins": "bins:bins",
+    "rivals": "rivals:criteria",
+}
+"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/models.md."""

@@ -1,0 +1,146 @@
+"""Cards of the MiXeR models of one trait."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from bayesmixer.card import Card, Free, Prior, Profile, Quantity
+
+LOG_H2 = Free(
+    "log_h2",
+    (math.log(1e-6), math.log(20.0)),
+    (math.log(0.01), 0.0),
+    Prior("log_half_normal", (0.5,), "h2 below 0.98, and h2 = 0 can be reached"),
+)
+LOGIT_PI = Free(
+    "logit_pi",
+    (-13.8, 9.2),  # pi from 1e-6 to 0.9999
+    (-9.0, 0.0),
+    Prior("normal", (-5.5, 2.5), "pi between 3e-5 and 0.35"),
+)
+LOG_SIGMA2_0 = Free(
+    "log_sigma2_0",
+    (math.log(0.3), math.log(20.0)),
+    (-0.2, 0.6),
+    Prior(
+        "normal",
+        (0.0, 0.25),
+        "sigma2_0 between 0.61 and 1.63: stratification, relatedness, genomic control",
+    ),
+)
+LOGIT_MAF_S = Free(
+    "logit_maf_s",
+    (-5.0, 5.0),  # S within 0.7% of the ends of its range
+    (-1.0, 1.0),
+    Prior("logistic", (0.0, 1.0), "S anywhere between the exponents of the data, uniformly"),
+)
+LOGIT_SHARE_LARGE = Free(
+    "logit_share_large",
+    (-7.0, 7.0),
+    (-2.0, 2.0),
+    Prior("normal", (0.0, 1.5), "the large effects explain between 0.05 and 0.95 of h2"),
+)
+LOG_PI_RATIO = Free(
+    "log_pi_ratio",
+    (0.0, 9.0),
+    (1.0, 6.0),
+    Prior("normal", (3.0, 1.0), "large effects are 3 to 140 times fewer than small ones"),
+)
+
+H2 = Quantity(
+    "h2",
+    "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)",
+    shown=True,
+    nothing=0.0,
+    truth=lambda truth: truth["h2"],
+)
+PI = Quantity(
+    "pi",
+    "polygenicity: share of the reference variants that are causal",
+    log=True,
+    shown=True,
+    truth=lambda truth: truth["pi"],
+)
+SIGMA2_0 = Quantity(
+    "sigma2_0",
+    "variance of z where nothing is causal; 1 without inflation",
+    shown=True,
+    nothing=1.0,
+    truth=lambda truth: truth["sigma2_0"],
+)
+SIGMA2_BETA = Quantity(
+    "sigma2_beta",
+    "discoverability: variance of a causal variant's effect, per allele of a standardised trait",
+    log=True,
+)
+N_CAUSAL = Quantity("n_causal", "number of causal variants of the panel", log=True)
+N90 = Quantity("n90", "number of variants that explain 90% of h2, strongest first", log=True)
+MAF_S = Quantity(
+    "maf_s",
+    "exponent S: effect variance is proportional to heterozygosity to the power S",
+    shown=True,
+    truth=lambda truth: truth["maf_s"],
+)
+SHARE_LARGE = Quantity("share_large", "share of h2 due to the large effects")
+
+INFLATION = (0.95, 1.1)
+"""Values of sigma2_0 that sampling and weak LD explain; rules and `check` flag an interval that
+excludes them.
+"""
+
+NEEDS = ("z", "n", "weight", "spectrum", "node_x", "ld_score_h", "ld_block")
+KEEPS = ("node_x", "h_bin_value", "h_bin_count")
+
+
+def _expit(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+UNIVARIATE = Card(
+    "univariate_mixer",
+    "univariate MiXeR",
+    "univariate",
+    "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability.",
+    free=(LOG_H2, LOGIT_PI, LOG_SIGMA2_0, LOGIT_MAF_S),
+    reported=(H2, PI, SIGMA2_0, MAF_S, SIGMA2_BETA, N_CAUSAL, N90),
+    needs=NEEDS,
+    wing="bayesmixer.mixer",
+    null="infinitesimal",
+    richer="two_component_mixer",
+    profile=Profile("logit_pi", "pi", _expit),
+    keeps=KEEPS,
+    staged=True,
+    options=("censor", "maf_s"),
+)
+INFINITESIMAL = replace(
+    UNIVARIATE,
+    name="infinitesimal",
+    title="infinitesimal",
+    verb="infinitesimal",
+    summary="The infinitesimal model, in which every variant is causal: heritability.",
+    free=(LOG_H2, LOG_SIGMA2_0, LOGIT_MAF_S),
+    reported=(H2, SIGMA2_0, MAF_S, SIGMA2_BETA),
+    null="",
+    rivals=("univariate_mixer",),
+    richer="univariate_mixer",
+    profile=None,
+    staged=False,
+    starts="infinitesimal_starts",
+)
+TWO_COMPONENT = replace(
+    UNIVARIATE,
+    name="two_component_mixer",
+    title="two-component MiXeR",
+    verb="two-component",
+    summary="Two causal components: many small effects and few large ones.",
+    free=(LOG_H2, LOGIT_SHARE_LARGE, LOGIT_PI, LOG_PI_RATIO, LOG_SIGMA2_0),
+    reported=(H2, SHARE_LARGE, PI, SIGMA2_BETA, SIGMA2_0, N_CAUSAL, N90),
+    rivals=("univariate_mixer",),
+    richer="",
+    profile=None,
+    starts="two_component_starts",
+    options=("censor",),
+)

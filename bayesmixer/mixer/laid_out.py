@@ -1,0 +1,48 @@
+"""The weighted variants of a one-trait GwasData as the likelihoods take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.ld.exponents import exponents, totals
+from bayesmixer.ops.layout import LikelihoodData
+from bayesmixer.ops.maf_layout import MafLikelihoodData
+
+
+def likelihood_data(data: xr.Dataset, censor: float | None = None) -> LikelihoodData:
+    """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them."""
+    return _laid_out(LikelihoodData, data, censor=censor)
+
+
+def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
+    """The weighted variants with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
+    return _laid_out(MafLikelihoodData, data, censor=censor, held=exponents(data))
+
+
+def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: Any) -> Layout:
+    """The variants of a one-trait GwasData in a memory layout, what is wrong with them said in one
+    line.
+    """
+    try:
+        return layout(
+            z=data["z"].values[:, 0],
+            n=data["n"].values[:, 0],
+            weight=data["weight"].values,
+            spectrum=data["spectrum"].values,
+            node_x=data["node_x"].values,
+            ld_block=data["ld_block"].values,
+            **more,
+        )
+    except ValueError as error:
+        raise InputError("data", str(error)) from None
+
+
+def h_total(data: xr.Dataset) -> float:
+    """Sum of H^(1+S) over all reference variants, S being that of the data: h2 = pi sigma2_beta
+    h_total.
+    """
+    return float(totals(data)[0])

@@ -1,0 +1,189 @@
+"""Strata of MAF, LD score and sample size: tertiles of the evaluated variants' weight, fewer where
+a quantity hardly varies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer.mixer.prediction import Floats, Variants
+from bayesmixer.style import DATA, GREY, VERMILION, as_number, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SAME = 0.05  # a quantity whose 5% and 95% quantiles differ by less, relatively, is one stratum
+NAMES = {"maf": "MAF", "ld_score": "LD score", "n": "N"}
+
+
+@dataclass(frozen=True)
+class Strata:
+    """Cells of the cross of MAF, LD score and N.
+
+    Attributes
+    ----------
+    cell
+        (J,) cell of each variant, in the order of `of_cell`.
+    of_cell
+        By quantity ("maf", "ld_score", "n"), (C,): the stratum of each cell.
+    labels
+        By quantity: a label per stratum, such as "MAF < 0.14".
+    """
+
+    cell: NDArray[np.int64]
+    of_cell: dict[str, NDArray[np.int64]]
+    labels: dict[str, list[str]]
+
+    def names(self) -> list[str]:
+        """One label a cell, of the quantities that have several strata."""
+        several = [q for q in self.of_cell if len(self.labels[q]) > 1]
+        cells = len(self.of_cell["maf"])
+        return [
+            ", ".join(self.labels[q][self.of_cell[q][c]] for q in several) or "all variants"
+            for c in range(cells)
+        ]
+
+
+def strata(v: Variants) -> Strata:
+    """Cross the weighted tertiles of MAF, LD score and N; cells without variants are left out."""
+    level, labels = {}, {}
+    for name, values in (("maf", v.maf), ("ld_score", v.ld_score), ("n", v.n)):
+        level[name], labels[name] = _tertiles(values, v.weight, NAMES[name])
+    sizes = [len(labels[q]) for q in level]
+    code = np.ravel_multi_index([level[q] for q in level], sizes)
+    there, cell = np.unique(code, return_inverse=True)
+    of_cell = dict(
+        zip(level, (a.astype(np.int64) for a in np.unravel_index(there, sizes)), strict=True)
+    )
+    return Strata(cell.astype(np.int64), of_cell, labels)
+
+
+def weighted_quantiles(x: Floats, weight: Floats, at: tuple[float, ...]) -> Floats:
+    """Values of x below or at which lie these shares of the weight."""
+    order: NDArray[np.int64] = np.argsort(x, kind="stable")
+    share = np.cumsum(weight[order]) / weight.sum()
+    return np.asarray(x[order][np.minimum(np.searchsorted(share, at), len(x) - 1)], float)
+
+
+def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    """Stratum of each value, and labels."""
+    low, *edges, high = weighted_quantiles(x, weight, (0.05, 1 / 3, 2 / 3, 0.95)).tolist()
+    if high - low <= SAME * abs(high):
+        return np.zeros(len(x), np.int64), [name]
+    # the largest value is no edge: it would leave the last stratum empty
+    cuts = np.array(sorted({e for e in edges if e < x.max()}))
+    if not len(cuts):
+        cuts = np.array([float(x[x < x.max()].max())])
+    text = [f"{name} ≤ {as_number(cuts[0])}"]
+    text += [f"{name} {as_number(a)}–{as_number(b)}" for a, b in pairwise(cuts)]
+    return np.searchsorted(cuts, x, side="left").astype(np.int64), [
+        *text,
+        f"{name} > {as_number(cuts[-1])}",
+    ]
+
+
+def plot_pit(dataset: xr.Dataset, ax: Axes | None = None, stratum: int | str | None = None) -> Axes:
+    """Histogram of the predictive probability integral transform, with the band that chance allows.
+
+    Parameters
+    ----------
+    dataset
+        `Check.dataset`.
+    ax
+        Axes to draw in; a new figure where None.
+    stratum
+        Number or label of a stratum; None draws all variants together.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    if ax is None:
+        ax = new_figure(4.2, 3.2)[1]
+    if stratum is None:
+        one, title = (
+            dataset[[f"all_{k}" for k in ("share", "low", "high")]].rename(
+                {f"all_{k}": k for k in ("share", "low", "high")}
+            ),
+            "all variants",
+        )
+    else:
+        one = (
+            dataset.isel(stratum=stratum)
+            if isinstance(stratum, int)
+            else dataset.sel(stratum=stratum)
+        )
+        title = str(one["stratum"].values)
+    _draw(ax, dataset["bin"].values, one, title)
+    ax.set_xlabel("P(|Z| ≤ |z|) under the fit")
+    ax.set_ylabel("share of weight × bins")
+    return ax
+
+
+def plot_pit_strata(dataset: xr.Dataset, axes: Any = None) -> Any:
+    """Histograms of the predictive probability integral transform in every stratum of MAF x LD
+    score (x N).
+
+    Parameters
+    ----------
+    dataset
+        `Check.dataset`.
+    axes
+        Array of axes, at least as many as there are strata; a new figure where None (columns: LD
+        score).
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes.
+    """
+    count = dataset.sizes["stratum"]
+    if axes is None:
+        columns = min(count, max(1, int(dataset["stratum_ld_score"].max()) + 1))
+        rows = -(-count // columns)
+        axes = new_figure(
+            2.9 * columns, 2.0 * rows + 0.4, rows, columns, sharex=True, sharey=True, squeeze=False
+        )[1]
+    flat = np.ravel(axes)
+    # rows run over N and MAF, columns over the LD score
+    order = np.lexsort([dataset[f"stratum_{q}"].values for q in ("ld_score", "maf", "n")])
+    for ax, i in zip(flat, order, strict=False):
+        _draw(
+            ax,
+            dataset["bin"].values,
+            dataset.isel(stratum=int(i)),
+            str(dataset["stratum"].values[i]),
+        )
+    for ax in flat[count:]:
+        ax.set_visible(False)
+    for ax in np.atleast_2d(axes)[-1]:
+        ax.set_xlabel("P(|Z| ≤ |z|) under the fit", fontsize=8)
+    return axes
+
+
+def _draw(ax: Axes, bins: Floats, one: xr.Dataset, title: str) -> None:
+    """One histogram: bars relative to the uniform, band around 1."""
+    k = len(bins)
+    edges = np.linspace(0, 1, k + 1)
+    share, low, high = (np.asarray(one[name], float) * k for name in ("share", "low", "high"))
+    ax.fill_between(
+        edges,
+        np.append(low, low[-1]),
+        np.append(high, high[-1]),
+        step="post",
+        color=GREY,
+        alpha=0.3,
+        lw=0,
+    )
+    ax.axhline(1.0, color=GREY, lw=0.8)
+    outside = (share < low) | (share > high)
+    ax.stairs(share, edges, color=DATA, lw=1.3)
+    ax.plot(bins[outside], share[outside], "o", ms=3.5, color=VERMILION)
+    ax.set_ylim(0, 2)
+    ax.set_title(title, fontsize=8)

@@ -1,0 +1,148 @@
+"""Results as ArviZ lays them out: one DataTree with posterior, log-likelihood by LD block,
+estimate, statistics and provenance.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmixer.card import card_of, withheld
+from bayesmixer.errors import InputError
+from bayesmixer.identity import check_fit
+
+PACKAGES = (
+    "bayesmixer",
+    "pymc",
+    "pytensor",
+    "arviz",
+    "nutpie",
+    "numba",
+    "numpy",
+    "scipy",
+    "xarray",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result depends on."""
+    return {"python": sys.version.split()[0], **{name: version(name) for name in PACKAGES}}
+
+
+def add_criteria(
+    group: xr.Dataset, effective_size: float, beside: Mapping[str, tuple[float, int]]
+) -> None:
+    """Write AIC and BIC into the attributes of an estimate, and those of the models `beside` it,
+    {name: (log-likelihood, number of parameters)}, with `_name` behind.
+    """
+    own = (float(group.attrs["log_likelihood"]), int(group.attrs["n_parameters"]))
+    group.attrs["effective_variants"] = effective_size
+    for suffix, (loglik, k) in {"": own, **{f"_{n}": v for n, v in beside.items()}}.items():
+        criteria = {
+            "log_likelihood": loglik,
+            "n_parameters": k,
+            "aic": 2 * k - 2 * loglik,
+            "bic": k * np.log(effective_size) - 2 * loglik,
+        }
+        group.attrs |= {f"{name}{suffix}": value for name, value in criteria.items()}
+
+
+def assemble(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTree:
+    """The DataTree of the groups that are there, with versions, command and time."""
+    tree = xr.DataTree.from_dict(
+        {f"/{name}": group for name, group in groups.items() if group is not None}
+    )
+    tree.attrs = {
+        "kind": "fit",
+        "versions": json.dumps(versions()),
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+        if sys.argv and sys.argv[0]
+        else "python",
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **attrs,
+    }
+    return tree
+
+
+def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
+    """Table of a fit: posterior mean, sd and equal-tailed interval of every reported variable, with
+    the estimate beside them.
+
+    Parameters
+    ----------
+    results
+        What `fit` returned.
+    prob
+        Probability of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a variable; columns `map` and `se` (its calibrated standard error, where there is
+        one) or, where there is a posterior, `map`, `mean`, `sd`, the interval's ends and ArviZ's
+        diagnostics. Where the test of h2 = 0 does not reject, the interval of h2 reaches from 0 to
+        its quantile at `prob`, what cannot then be told (pi, and what follows from it or from h2)
+        has none, and `attrs["note"]` says "h2 < x (95%)".
+
+    Raises
+    ------
+    InputError
+        `results` is not a fit, or `prob` is not between 0 and 1.
+    """
+    check_fit(results, needs=("estimate",))
+    if not 0 < prob < 1:
+        raise InputError("prob", f"{prob}, expected a probability between 0 and 1")
+    estimate = results["estimate"].to_dataset()
+    rows: dict[str, float] = {}
+    errors: dict[str, float] = {}
+    for name, v in estimate.data_vars.items():
+        if {"parameter", "start", "profile"} & set(map(str, v.dims)):
+            continue
+        stem = str(name).removesuffix("_se")
+        into = errors if stem != name and stem in estimate else rows
+        for index in np.ndindex(*v.shape):
+            label = ", ".join(str(v[d].values[i]) for d, i in zip(v.dims, index, strict=True))
+            into[f"{stem if into is errors else name}{f'[{label}]' if label else ''}"] = float(
+                v.values[index]
+            )
+    table = pd.DataFrame(
+        {"map": pd.Series(rows)} | ({"se": pd.Series(errors)} if errors else {})
+    ).loc[list(rows)]
+    hidden = withheld(results)
+    table.attrs["note"] = "" if hidden is None else hidden.sentence
+    if hidden is not None:  # modes by the prior alone
+        table.loc[[name for name in table.index if name not in hidden.kept], "map"] = np.nan
+    if "posterior" not in results.children:
+        return table
+    note, table = table.attrs["note"], table[["map"]]  # the draws' own sd is calibrated
+    import arviz as az
+
+    stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
+    stats = stats.apply(pd.to_numeric, errors="coerce")
+    table = table.join(stats, how="right")
+    if results.attrs.get("method") in (
+        "laplace",
+        "binned",
+    ):  # resampled by weight: chain diagnostics say nothing
+        table = table.drop(
+            columns=[c for c in table.columns if c.startswith(("ess", "r_hat", "mcse"))]
+        )
+    if hidden is not None:
+        ends = [c for c in table.columns if c.startswith("eti")]
+        told = {*hidden.kept, *hidden.limits}
+        table.loc[[name for name in table.index if name not in told], ends] = np.nan
+        for name in {*hidden.limits} & {*table.index}:
+            one = card.quantity(name) if (card := card_of(results)) is not None else None
+            least = 0.0 if one is None or one.nothing is None else one.nothing
+            table.loc[name, ends] = [least, float(results["posterior"][name].quantile(prob))]
+    table.attrs["note"] = note
+    return table

@@ -1,0 +1,1 @@
+"""Simulated traits, through real or simulated LD."""
