@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -301,8 +302,12 @@ def cards() -> Mapping[str, Card]:
 
 
 def _has_cards(package: str) -> bool:
-    paths = import_module(package).__path__
-    return any(m.name == "cards" for m in pkgutil.iter_modules(paths))
+    """Whether there is a module `cards` in a package, which is not imported for it: the models are
+    one and load PyMC.
+    """
+    spec = find_spec(package)
+    paths = None if spec is None else spec.submodule_search_locations
+    return paths is not None and any(m.name == "cards" for m in pkgutil.iter_modules(paths))
 
 
 def _named(name: str) -> Card:

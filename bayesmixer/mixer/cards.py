@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-
-import numpy as np
+from typing import Any
 
 from bayesmixer.card import Card, Free, Prior, Profile, Quantity
 
@@ -95,8 +94,10 @@ NEEDS = ("z", "n", "weight", "spectrum", "node_x", "ld_score_h", "ld_block")
 KEEPS = ("node_x", "h_bin_value", "h_bin_count")
 
 
-def _expit(x: np.ndarray) -> np.ndarray:
-    return np.asarray(1 / (1 + np.exp(-x)))
+def _expit(x: Any) -> Any:
+    import numpy as np
+
+    return 1 / (1 + np.exp(-np.asarray(x)))
 
 
 UNIVARIATE = Card(

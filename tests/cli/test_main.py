@@ -85,8 +85,10 @@ def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Help of the program and of every verb, as a terminal of 80 columns shows it."""
+def helped() -> tuple[dict[str, str], list[str]]:
+    """Help of the program and of every verb, as a terminal of 80 columns shows it, and the heavy
+    modules that were loaded for all of it.
+    """
     code = f"""
 import json, sys, contextlib, io
 from bayesmixer.cli.main import main
@@ -96,7 +98,7 @@ for words in {[[], ["fit"], ["ld"], *verbs()]}:
         main([*words, "--help"])
     page.seek(0)
     pages[" ".join(words)] = page.read()
-json.dump(pages, sys.stdout)
+json.dump([pages, [m for m in {HEAVY} if m in sys.modules]], sys.stdout)
 """
     out = subprocess.run(
         [sys.executable, "-c", code],
@@ -106,7 +108,17 @@ json.dump(pages, sys.stdout)
         env=os.environ | {"COLUMNS": "80"},
     )
     assert out.stderr == ""
-    return dict(json.loads(out.stdout))
+    found, heavy = json.loads(out.stdout)
+    return found, heavy
+
+
+@pytest.fixture(scope="module")
+def pages(helped: tuple[dict[str, str], list[str]]) -> dict[str, str]:
+    return helped[0]
+
+
+def test_help_of_no_verb_loads_a_heavy_module(helped: tuple[dict[str, str], list[str]]) -> None:
+    assert helped[1] == []
 
 
 @pytest.mark.parametrize("verb", verbs(), ids=" ".join)
