@@ -18,9 +18,7 @@ from bayesmixer.variables import validate
 REMEDY = "Give the data that were fitted."
 _TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already
 JUDGES: list[Callable[[xr.DataTree, xr.Dataset | None], None]] = []
-"""What stores a verdict in a new fit; `bayesmixer.reporting.verdict`, which stands above, puts itself
-here.
-"""
+"""What stores a verdict in a new fit: `bayesmixer.reporting.verdict`, which puts itself here."""
 
 
 def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:

@@ -28,12 +28,9 @@ FEWEST_BLOCKS = 20
 FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count
 NOTABLE, LOCUS = 4.0, 500_000  # |z| and distance by which variants are counted to one locus
 FEWEST_FREQUENCIES = 1000
-DIFFERING, ALIKE = (
-    0.01,
-    0.95,
-    # allele frequencies: share that differs by 0.2, and their correlation; continents differ by far
-    # more, cohorts by less
-)
+# allele frequencies: share that differs by 0.2, and their correlation; continents differ by far
+# more, cohorts by less
+DIFFERING, ALIKE = 0.01, 0.95
 MISSING = 0.5  # share of the GWAS's variants that the reference lacks
 
 
@@ -85,15 +82,18 @@ def _ends(c: Context) -> str:
     if ratios := beyond_expected(c):
         large, where = ratios[-1][1], f"|z| {ratios[-1][0]:g}"
     return (
-        f"{as_number(small)} times as many variants as predicted have a |z| below its 10% quantile, "
-        f"{as_number(large)} times as many one beyond {where}: {_cause(c, large)}"
+        f"{as_number(small)} times as many variants as predicted have a |z| below its 10% "
+        f"quantile, {as_number(large)} times as many one beyond {where}: {_cause(c, large)}"
     )
 
 
 def _cause(c: Context, beyond: float) -> str:
     """What makes so many times as many large |z| as predicted, beside what the smallest are."""
     if beyond > 1:
-        return "effects of more scales than the model has, single loci, or LD that the reference does not have"
+        return (
+            "effects of more scales than the model has, single loci, or LD that the reference does "
+            "not have"
+        )
     missing = "strong associations that are missing from the file, or |z| that was capped"
     fewer = "effects of fewer variants, or of more scales, than the model has, "
     return (fewer if c.moments.share[:, :, 0].sum() > 0 else "") + missing
@@ -104,10 +104,8 @@ def beyond_expected(c: Context) -> list[tuple[float, float]]:
     variants, seen or expected.
     """
     m = c.moments
-    expected, seen = (
-        m.expected_beyond.sum(axis=0),
-        m.expected_beyond.sum(axis=0) + m.beyond.sum(axis=(0, 1)),
-    )
+    expected = m.expected_beyond.sum(axis=0)
+    seen = expected + m.beyond.sum(axis=(0, 1))
     return [
         (t, float(s / max(e, 1e-12)))
         for t, e, s in zip(TAILS, expected, seen, strict=True)
@@ -124,11 +122,14 @@ def _richer(c: Context) -> str:
 
 
 CAUSES = {
-    "ld_score": "LD scores of another population or of a reference with too few variants, effects that depend on LD, or inflation that grows with LD; "
-    "use a reference of the study's ancestry with all its variants",
-    "maf": "effects whose size depends on allele frequency (maf_s), rare variants of poor imputation, or another ancestry's frequencies; "
-    "raise the MAF filter, or align with another maf_s",
-    "n": "sample sizes that are wrong for some of the variants, or cohorts of other quality; correct the column N or keep variants of one N",
+    "ld_score": "LD scores of another population or of a reference with too few variants, effects "
+    "that depend on LD, or inflation that grows with LD; use a reference of the study's ancestry "
+    "with all its variants",
+    "maf": "effects whose size depends on allele frequency (maf_s), rare variants of poor "
+    "imputation, or another ancestry's frequencies; raise the MAF filter, or align with another "
+    "maf_s",
+    "n": "sample sizes that are wrong for some of the variants, or cohorts of other quality; "
+    "correct the column N or keep variants of one N",
 }
 
 
@@ -157,8 +158,9 @@ def pit_strata(c: Context) -> Iterator[Row]:
         z = sums.z[::2]
         worst = int(np.argmax(np.abs(z)))
         words = (
-            f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {labels[worst]} "
-            f"({as_number(abs(z[worst]))} standard errors, against the other strata of {name}): {causes}."
+            f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where "
+            f"{labels[worst]} ({as_number(abs(z[worst]))} standard errors, against the other "
+            f"strata of {name}): {causes}."
         )
         yield Row(f"PIT by {name}", *sums.test(), words)
 
@@ -172,8 +174,10 @@ def scores_by_stratum(c: Context) -> Iterator[Row]:
         z = sums.z.reshape(len(labels), 2)
         stratum, parameter = np.unravel_index(int(np.argmax(np.abs(z))), z.shape)
         words = (
-            f"{'The effects' if parameter == 0 else 'The noise'} would be {'larger' if z[stratum, parameter] > 0 else 'smaller'} where {labels[stratum]} "
-            f"if these variants alone were fitted ({as_number(abs(z[stratum, parameter]))} standard errors): {causes}."
+            f"{'The effects' if parameter == 0 else 'The noise'} would be "
+            f"{'larger' if z[stratum, parameter] > 0 else 'smaller'} where {labels[stratum]} if "
+            f"these variants alone were fitted ({as_number(abs(z[stratum, parameter]))} standard "
+            f"errors): {causes}."
         )
         yield Row(f"score by {name}", *sums.test(), words)
 
@@ -198,9 +202,10 @@ def pit_cells(c: Context) -> Iterator[Row]:
     worst = int(np.argmin(p_each))
     p = min(1.0, float(p_each[worst]) * int(use.sum()))
     words = (
-        f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where {c.strata.names()[worst]} "
-        f"({as_number(abs(z[worst]))} standard errors): the pattern "
-        "over strata is in plot_pit_strata; check sample sizes, allele frequencies and the reference there."
+        f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where "
+        f"{c.strata.names()[worst]} ({as_number(abs(z[worst]))} standard errors): the pattern over "
+        "strata is in plot_pit_strata; check sample sizes, allele frequencies and the reference "
+        "there."
     )
     yield Row("PIT, worst stratum", float(abs(z[worst])), 1, p, words)
 
@@ -223,7 +228,10 @@ def tail(c: Context) -> Iterator[Row]:
         if ratios[-1][1] > 1 and c.results.attrs.get("model") != "infinitesimal"
         else f"{_richer(c)}check the file's filters"
     )
-    words = f"The number of large |z| is not the predicted one ({shown}): {_cause(c, ratios[-1][1])}; {deed}."
+    words = (
+        f"The number of large |z| is not the predicted one ({shown}): "
+        f"{_cause(c, ratios[-1][1])}; {deed}."
+    )
     yield Row("QQ, tail", *sums.test(), words)
 
 
@@ -236,8 +244,9 @@ def largest(c: Context) -> Iterator[Row]:
         return
     loci = expected / _weight_of_locus(c.data)
     words = (
-        f"No |z| lies beyond {c.moments.largest:.3g}, where the fit expects {as_number(expected)} variants: strong associations are missing from the "
-        "file, or |z| was capped, so that h2 is too small; check the file's filters, and use one with all variants."
+        f"No |z| lies beyond {c.moments.largest:.3g}, where the fit expects {as_number(expected)} "
+        "variants: strong associations are missing from the file, or |z| was capped, so that h2 is "
+        "too small; check the file's filters, and use one with all variants."
     )
     yield Row("QQ, largest |z|", expected, 1, float(np.exp(-loci)), words)
 
@@ -271,28 +280,18 @@ def inflation(c: Context) -> Iterator[Row]:
     shown = f"sigma2_0 is {np.exp(value):.3f} (standard error {se * np.exp(value):.3f})"
     if value > 0:
         words = (
-            f"{shown}, above {c.inflation[1]:g}: inflation that was not removed (stratification, relatedness, overlapping samples), or signal that the "
-            "reference's LD does not carry (too few variants, another ancestry); correct the GWAS with more principal components or a mixed model, "
-            "and check the reference."
+            f"{shown}, above {c.inflation[1]:g}: inflation that was not removed (stratification, "
+            "relatedness, overlapping samples), or signal that the reference's LD does not carry "
+            "(too few variants, another ancestry); correct the GWAS with more principal components "
+            "or a mixed model, and check the reference."
         )
     else:
         words = (
-            f"{shown}, below {c.inflation[0]:g}: z-scores were over-corrected (genomic control), or their standard errors are too large; "
-            "use the uncorrected statistics."
+            f"{shown}, below {c.inflation[0]:g}: z-scores were over-corrected (genomic control), "
+            "or their standard errors are too large; use the uncorrected statistics."
         )
-    yield Row(
-        "inflation",
-        float(z),
-        1,
-        min(
-            1.0,
-            2
-            * float(
-                t.sf(size, effective_blocks(m.weight.sum(axis=1, keepdims=True)) - len(inverse))
-            ),
-        ),
-        words,
-    )
+    df = effective_blocks(m.weight.sum(axis=1, keepdims=True)) - len(inverse)
+    yield Row("inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, df))), words)
 
 
 def _overlap(c: Context) -> dict[str, float]:
@@ -310,8 +309,8 @@ def reference(c: Context) -> Iterator[Row]:
         return
     missing = max(0.0, 1 - float(found) / float(inside))
     words = (
-        f"The reference lacks {missing:.0%} of the GWAS's variants: their effects reach the others through LD that it does not count; "
-        "use a reference with all common variants."
+        f"The reference lacks {missing:.0%} of the GWAS's variants: their effects reach the others "
+        "through LD that it does not count; use a reference with all common variants."
     )
     yield Row("reference's variants", missing, np.nan, np.nan, words, missing > MISSING)
 
@@ -324,13 +323,12 @@ def ancestry(c: Context) -> Iterator[Row]:
     compared = float(one.get("frequencies_compared", 0))
     if compared < FEWEST_FREQUENCIES or "frequencies_differ" not in one:
         return
-    differ, r = (
-        float(one["frequencies_differ"]) / compared,
-        float(one.get("frequency_correlation", 1.0)),
-    )
+    differ = float(one["frequencies_differ"]) / compared
+    r = float(one.get("frequency_correlation", 1.0))
     words = (
-        f"{differ:.1%} of the GWAS's allele frequencies differ from the reference's by more than 0.2 (correlation {r:.2f}): the reference is of another "
-        "ancestry, and so is its LD, or frequencies are of the other allele; use a reference of the study's ancestry."
+        f"{differ:.1%} of the GWAS's allele frequencies differ from the reference's by more than "
+        f"0.2 (correlation {r:.2f}): the reference is of another ancestry, and so is its LD, or "
+        "frequencies are of the other allele; use a reference of the study's ancestry."
     )
     yield Row(
         "reference's ancestry", differ, np.nan, np.nan, words, differ > DIFFERING or r < ALIKE

@@ -113,14 +113,13 @@ def build(
     from bayesmixer.ld.reference import build_reference
 
     reference = build_reference(
-        genotypes, out, window=window, k=k, maf_s=tuple(maf_s or (0.0,)), r2_rule=r2_rule, r2_cutoff=r2_cutoff, tags=tags, keep=keep,
-        min_maf=min_maf, chromosomes=_chromosomes(chromosomes), workers=workers or threads, resume=not force,
+        genotypes, out, window=window, k=k, maf_s=tuple(maf_s or (0.0,)), r2_rule=r2_rule,
+        r2_cutoff=r2_cutoff, tags=tags, keep=keep, min_maf=min_maf,
+        chromosomes=_chromosomes(chromosomes), workers=workers or threads, resume=not force,
     )  # fmt: skip
     groups = list(reference.children.values())
-    rows, panel = (
-        sum(g.sizes["variant"] for g in groups),
-        sum(g.attrs["n_reference"] for g in groups),
-    )
+    rows = sum(g.sizes["variant"] for g in groups)
+    panel = sum(g.attrs["n_reference"] for g in groups)
     dropped = sum(g.attrs["monomorphic"] for g in groups)
     say(
         f"{out}: {rows:,} variants with LD among {panel:,} of {len(groups)} chromosome(s), "

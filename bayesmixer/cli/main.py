@@ -183,5 +183,6 @@ def _leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        sys.stdout = None  # type: ignore[assignment]  # flushed again otherwise as the process ends, with a traceback
+        # flushed again otherwise as the process ends, with a traceback
+        sys.stdout = None  # type: ignore[assignment]
     sys.exit(code)

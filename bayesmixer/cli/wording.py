@@ -24,9 +24,15 @@ ALIASES = {
     "checkpoint": "out",
 }
 PHRASES = (
-    (r"what (?:(?:bm|bayesmixer)\.)?fit(?: or bm\.load)? return(?:ed|s)", "what 'bayesmixer fit' saved"),
+    (
+        r"what (?:(?:bm|bayesmixer)\.)?fit(?: or bm\.load)? return(?:ed|s)",
+        "what 'bayesmixer fit' saved",
+    ),
     (r"the DataTree that (?:(?:bm|bayesmixer)\.)?fit returns", "what 'bayesmixer fit' saved"),
-    (r"the (?:GwasData d|D)ataset that (?:bayesmixer\.)?align returns", "what 'bayesmixer fit --save-data' saved"),
+    (
+        r"the (?:GwasData d|D)ataset that (?:bayesmixer\.)?align returns",
+        "what 'bayesmixer fit --save-data' saved",
+    ),
     (r"what '?align'? (?:made|returned)", "what 'bayesmixer fit --save-data' saved"),
     (r"\(method 'map'\)", "(--method map)"),
     (r"\bmethod '(\w+)'( or) '(\w+)'", r"--method \1\2 \3"),
@@ -34,7 +40,7 @@ PHRASES = (
     (r"\btry two_component_mixer\b", "try 'bayesmixer fit two-component'"),
     (r"\bFit univariate_mixer\b", "Run 'bayesmixer fit univariate'"),
     (r"\bbm\.(check|compare|coverage|munge|report|simulate)\b", r"'bayesmixer \1'"),
-)  # fmt: skip
+)
 _FLAG = r"--[a-z0-9][a-z0-9-]*(?: [^,()\s]+)?"
 _FLAGS = re.compile(rf" \(({_FLAG}(?:, (?:{_FLAG}|\.\.\.))*)\)")
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{\.\.\.\}|\[[^\]]*\]|-?\w+(?:[.]\w+)*"

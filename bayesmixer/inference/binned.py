@@ -4,7 +4,8 @@ re-weighted by the exact likelihood.
 The surrogate is the same model of the bins' mean variants (ops/binned.py), plus the second-order
 expansion at the mode of what is missing,
 
-    log q(x) = log p_bins(x) + c + g' w + w' H w / 2,    w = root^-1 (x - mode), root root' = covariance,
+    log q(x) = log p_bins(x) + c + g' w + w' H w / 2,
+    w = root^-1 (x - mode), root root' = covariance,
 
 c, g, H the value, gradient and Hessian of log p - log p_bins there: q has the exact mode and
 curvature, and errs from the third order on. Its draws are weighted by p / q and smoothed by PSIS

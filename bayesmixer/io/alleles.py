@@ -74,7 +74,8 @@ def match_alleles(
 
     Examples
     --------
-    >>> match_alleles(["A", "G", "T", "A"], ["G", "A", "C", "C"], ["A"] * 4, ["G"] * 4).sign.tolist()
+    >>> match = match_alleles(["A", "G", "T", "A"], ["G", "A", "C", "C"], ["A"] * 4, ["G"] * 4)
+    >>> match.sign.tolist()
     [1, -1, 1, 0]
     """
     (x1, x2, p1, p2), _, other = _codes(a1, a2, panel_a1, panel_a2)

@@ -72,60 +72,76 @@ def _limits(side: str) -> tuple[str, ...]:
 
 # Role -> names in order of preference, as `normalise` writes them.
 _WRITTEN: dict[str, str | tuple[str, ...]] = {
-    "snp": "rsid rs_id hm_rsid snp snpid snp_id markername marker_name marker markerid rs rsids rs_number rs_numbers id variant_id"
-    " variantid variant predictor chrpos chr_pos chrpos_id cptid rsnum rsnumber",
-    "chrom": "chr chrom chromosome chr_id chr_name hg19chr hg19chrc chromosome_name chromosome_number chrom_id",
-    "pos": "pos bp position base_pair_location base_pair_position base_pair basepair bpos ps genpos chr_position"
-    " position_bp pos_bp basepair_position base_position bp_position physical_position physpos",
-    "a1": "effect_allele effectallele effect_all ea a1 allele1 allele_1 a_1 tested_allele coded_allele codedallele inc_allele"
-    " risk_allele riskallele test_allele alleletested effallele eff_allele reference_allele",
-    "a2": "other_allele otherallele other_all oa nea non_effect_allele noneffect_allele noneffectallele a2 allele2 allele_2 a_2"
-    " allele0 allele_0 a0 a_0 noncoded_allele non_coded_allele dec_allele nonrisk_allele non_risk_allele omitted"
-    " untested_allele noneff_allele nontested_allele non_tested_allele",
+    "snp": "rsid rs_id hm_rsid snp snpid snp_id markername marker_name marker markerid rs rsids"
+    " rs_number rs_numbers id variant_id variantid variant predictor chrpos chr_pos chrpos_id cptid"
+    " rsnum rsnumber",
+    "chrom": "chr chrom chromosome chr_id chr_name hg19chr hg19chrc chromosome_name"
+    " chromosome_number chrom_id",
+    "pos": "pos bp position base_pair_location base_pair_position base_pair basepair bpos ps genpos"
+    " chr_position position_bp pos_bp basepair_position base_position bp_position physical_position"
+    " physpos",
+    "a1": "effect_allele effectallele effect_all ea a1 allele1 allele_1 a_1 tested_allele"
+    " coded_allele codedallele inc_allele risk_allele riskallele test_allele alleletested effallele"
+    " eff_allele reference_allele",
+    "a2": "other_allele otherallele other_all oa nea non_effect_allele noneffect_allele"
+    " noneffectallele a2 allele2 allele_2 a_2 allele0 allele_0 a0 a_0 noncoded_allele"
+    " non_coded_allele dec_allele nonrisk_allele non_risk_allele omitted untested_allele"
+    " noneff_allele nontested_allele non_tested_allele",
     "z": "z zscore z_score zstat z_stat gc_zscore z_statistic",
-    "beta": "beta b effect effects log_odds logodds log_or logor ln_or lnor effect_size beta_effect all_inv_var_meta_beta"
-    " log_odds_ratio logoddsratio effectsize est_beta beta_hat betahat",
+    "beta": "beta b effect effects log_odds logodds log_or logor ln_or lnor effect_size beta_effect"
+    " all_inv_var_meta_beta log_odds_ratio logoddsratio effectsize est_beta beta_hat betahat",
     "odds_ratio": "or odds_ratio oddsratio hazard_ratio hr hazardratio",
-    "se": "se stderr std_err standard_error standarderror stderror std_error sebeta se_beta beta_se log_or_se logor_se se_log_or"
-    " effect_se se_effect all_inv_var_meta_sebeta se_b b_se stderr_beta beta_stderr se_logor se_lnor lnor_se",
-    "p": "p pvalue p_value pval p_val p_wald gc_pvalue p_gc pvalue_gc frequentist_add_pvalue pval_nominal p_bolt_lmm_inf"
-    " all_inv_var_meta_p meta_p p_dgc p_values pvalues",
-    "log10p": "log10p log10_p mlog10p mlog10_p neg_log_10_p_value neg_log10_p_value neg_log10_p neglog10p neglog10_p neg_log10_pval"
-    " nlog10p lp mlogp minus_log10_p minuslog10p log10_pvalue log10_p_value log10pvalue log10pval log10_pval neglog10_pval"
-    " neglog10_pvalue neglog10_p_value neg_log10_pvalue neglog10pval neglog10pvalue minus_log10_pval minus_log10_pvalue"
-    " minus_log10_p_value mlog10_pval mlog10_pvalue mlog10pval mlog10pvalue nlog10_p nlog10_pval neg_log_10_p neg_log_p10"
-    " negative_log10_p negative_log10_p_value logp10 log_10_p log_10_p_value",
-    "lnp": "lnp ln_p ln_pval ln_pvalue ln_p_value lnpval lnpvalue neg_ln_p minus_ln_p neg_ln_pval mlnp loge_p",
+    "se": "se stderr std_err standard_error standarderror stderror std_error sebeta se_beta beta_se"
+    " log_or_se logor_se se_log_or effect_se se_effect all_inv_var_meta_sebeta se_b b_se"
+    " stderr_beta beta_stderr se_logor se_lnor lnor_se",
+    "p": "p pvalue p_value pval p_val p_wald gc_pvalue p_gc pvalue_gc frequentist_add_pvalue"
+    " pval_nominal p_bolt_lmm_inf all_inv_var_meta_p meta_p p_dgc p_values pvalues",
+    "log10p": "log10p log10_p mlog10p mlog10_p neg_log_10_p_value neg_log10_p_value neg_log10_p"
+    " neglog10p neglog10_p neg_log10_pval nlog10p lp mlogp minus_log10_p minuslog10p log10_pvalue"
+    " log10_p_value log10pvalue log10pval log10_pval neglog10_pval neglog10_pvalue neglog10_p_value"
+    " neg_log10_pvalue neglog10pval neglog10pvalue minus_log10_pval minus_log10_pvalue"
+    " minus_log10_p_value mlog10_pval mlog10_pvalue mlog10pval mlog10pvalue nlog10_p nlog10_pval"
+    " neg_log_10_p neg_log_p10 negative_log10_p negative_log10_p_value logp10 log_10_p"
+    " log_10_p_value",
+    "lnp": "lnp ln_p ln_pval ln_pvalue ln_p_value lnpval lnpvalue neg_ln_p minus_ln_p neg_ln_pval"
+    " mlnp loge_p",
     "ci_lower": _limits("l"),
     "ci_upper": _limits("u"),
-    "ci": "ci ci95 95ci ci_95 95_ci 95pct_ci or_ci or_95ci or_95_ci or_ci95 beta_ci beta_95ci confidence_interval conf_int",
-    "n": "n n_total ntotal total_n totaln ntot n_tot obs_ct nmiss n_samples nsamples samplesize sample_size total_sample_size"
-    " totalsamplesize n_analyzed n_complete_samples n_obs nobs n_sample nsample weight n_weight num_samples num_sample"
-    " number_of_samples samples sample_n samplen n_ind n_inds n_indiv n_individuals num_individuals n_subjects"
-    " n_participants n_analysed n_informative ns all_total n_all n_overall total_samples sampsize",
-    "n_eff": "neff n_eff n_effective effective_n effectiven eff_n effective_sample_size n_eff_total neff_total effn"
-    " eff_sample_size effective_samplesize total_neff neffective n_effective_samples sample_size_effective effectivesamplesize",
-    "n_eff_half": "neff_half neffdiv2 n_eff_half neffhalf half_neff neff_div2 neff_div_2 n_eff_div2 n_eff_div_2 neff_2 half_n_eff"
-    " neff_by2 neff_by_2 neff_over_2 neff_halved",
+    "ci": "ci ci95 95ci ci_95 95_ci 95pct_ci or_ci or_95ci or_95_ci or_ci95 beta_ci beta_95ci"
+    " confidence_interval conf_int",
+    "n": "n n_total ntotal total_n totaln ntot n_tot obs_ct nmiss n_samples nsamples samplesize"
+    " sample_size total_sample_size totalsamplesize n_analyzed n_complete_samples n_obs nobs"
+    " n_sample nsample weight n_weight num_samples num_sample number_of_samples samples sample_n"
+    " samplen n_ind n_inds n_indiv n_individuals num_individuals n_subjects n_participants"
+    " n_analysed n_informative ns all_total n_all n_overall total_samples sampsize",
+    "n_eff": "neff n_eff n_effective effective_n effectiven eff_n effective_sample_size n_eff_total"
+    " neff_total effn eff_sample_size effective_samplesize total_neff neffective"
+    " n_effective_samples sample_size_effective effectivesamplesize",
+    "n_eff_half": "neff_half neffdiv2 n_eff_half neffhalf half_neff neff_div2 neff_div_2 n_eff_div2"
+    " n_eff_div_2 neff_2 half_n_eff neff_by2 neff_by_2 neff_over_2 neff_halved",
     "n_case": _counts("case cases cas affected", "cases nca n_ca case n_aff naff number_cases"),
     "n_control": _counts(
         "control controls con ctrl ctrls ctl ctls cont unaffected",
         "controls nco n_co control ctrls n_unaff nunaff number_controls",
     ),
     "case_alleles": "case_allele_ct cases_allele_ct case_allele_count case_alleles",
-    "control_alleles": "ctrl_allele_ct control_allele_ct controls_allele_ct ctrl_allele_count control_allele_count ctrl_alleles",
-    "eaf": "eaf effect_allele_frequency effect_allele_freq effectallelefreq a1freq a1_freq freq_a1 af1 freq1 freq frq frequency af"
-    " freq_effect allele1_freq freq_allele1 frq_u f_u fcon freq_effect_allele coded_allele_frequency a1_frequency frq_a1"
-    " effectallelefrequency tested_allele_frequency coded_allele_freq coded_af a1_af eaf_ref effect_af alt_freq"
+    "control_alleles": "ctrl_allele_ct control_allele_ct controls_allele_ct ctrl_allele_count"
+    " control_allele_count ctrl_alleles",
+    "eaf": "eaf effect_allele_frequency effect_allele_freq effectallelefreq a1freq a1_freq freq_a1"
+    " af1 freq1 freq frq frequency af freq_effect allele1_freq freq_allele1 frq_u f_u fcon"
+    " freq_effect_allele coded_allele_frequency a1_frequency frq_a1 effectallelefrequency"
+    " tested_allele_frequency coded_allele_freq coded_af a1_af eaf_ref effect_af alt_freq"
     " freq_tested_allele freq_tested_allele_in_hrs",
     "maf": "maf minor_allele_frequency minor_allele_freq minor_af",
-    "info": "info imputationinfo imputation_info imputation_quality impinfo info_score imp_info minimac_r2 rsq oevar_imp mach_r2"
-    " machr2 minimac_rsq rsqr r2_imputation imputation_r2 imp_r2 r2_imp imputation_rsq dr2 ar2 mean_info avg_info infoscore"
-    " imputation_score imp_rsq info_imputation",
+    "info": "info imputationinfo imputation_info imputation_quality impinfo info_score imp_info"
+    " minimac_r2 rsq oevar_imp mach_r2 machr2 minimac_rsq rsqr r2_imputation imputation_r2 imp_r2"
+    " r2_imp imputation_rsq dr2 ar2 mean_info avg_info infoscore imputation_score imp_rsq"
+    " info_imputation",
     "test": "test",
-    "ref": "ref ref_allele reference_allele reference refallele ref_base allele_ref reference_base allele_reference",
-    "alt": "alt alt_allele alternate_allele alternative_allele alternate alternative altallele alt_base allele_alt"
-    " alternate_base alternative_base allele_alternate",
+    "ref": "ref ref_allele reference_allele reference refallele ref_base allele_ref reference_base"
+    " allele_reference",
+    "alt": "alt alt_allele alternate_allele alternative_allele alternate alternative altallele"
+    " alt_base allele_alt alternate_base alternative_base allele_alternate",
     "minor": "minor_allele minorallele",
 }
 NAMES = {
@@ -135,7 +151,8 @@ NAMES = {
 SIGNED = ("z", "beta", "odds_ratio")
 COUNTS = ("n", "n_eff", "n_eff_half", "n_case", "n_control", "case_alleles", "control_alleles")
 _BUILD = re.compile(
-    r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)|(?:hg|grch|build|ncbi|b)_?(?:18|19|36|37|38)_?(.*)"
+    r"(.*?)_?(?:hg|grch|build|ncbi|b)?_?(?:18|19|36|37|38)|"
+    r"(?:hg|grch|build|ncbi|b)_?(?:18|19|36|37|38)_?(.*)"
 )
 _SQUEEZED = {
     role: {name.replace("_", ""): name for name in reversed(names)} for role, names in NAMES.items()

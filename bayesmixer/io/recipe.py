@@ -45,7 +45,8 @@ from bayesmixer.io.zscores import Floats, is_missing, significant_digits, to_flo
 _COARSE = 2  # standard errors with so few digits make z worse than P does: .003 is .0025 to .0035
 _THOUSANDS = r"^\s*\d{1,3}(?:[,' ]\d{3})+\s*$"
 # "0.97-1.02", "(0.97, 1.02)"
-_INTERVAL = r"^[\[(\s]*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(?:,|;|-|/|to|\s)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)[\])\s]*$"
+_BOUND = r"([-+]?[\d.]+(?:[eE][-+]?\d+)?)"
+_INTERVAL = rf"^[\[(\s]*{_BOUND}\s*(?:,|;|-|/|to|\s)\s*{_BOUND}[\])\s]*$"
 _PS = ("p", "log10p", "lnp")
 
 
@@ -276,7 +277,8 @@ def _places(rows: pl.DataFrame, columns: dict[str, int]) -> None:
     """A column of places (Chr:Position) is an identifier, whatever its name."""
     if "pos" in columns and "snp" not in columns:
         there = rows[str(columns["pos"])].drop_nulls()
-        if len(there) and there.str.contains(r"(?i)^(chr)?[0-9XYM]{1,2}[:_-]\d+").mean() > 0.9:  # type: ignore[operator]
+        place = there.str.contains(r"(?i)^(chr)?[0-9XYM]{1,2}[:_-]\d+")
+        if len(there) and place.mean() > 0.9:  # type: ignore[operator]
             columns["snp"] = columns.pop("pos")
 
 

@@ -163,7 +163,7 @@ def read_sumstats(
 
     Examples
     --------
-    >>> height = bm.read_sumstats("ukb_height.fastGWA.gz", trait="height", build="GRCh37")  # doctest: +SKIP
+    >>> height = bm.read_sumstats("height.fastGWA.gz", build="GRCh37")  # doctest: +SKIP
     """
     path = Path(path)
     number = {}

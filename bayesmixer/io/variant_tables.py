@@ -61,7 +61,8 @@ def _typed(path: Path, table: pd.DataFrame, first_line: int) -> pd.DataFrame:
             f"position '{table['pos'].iloc[bad[0]]}', expected a whole number of base pairs",
         )
     return table.assign(
-        pos=pos.astype(np.int64), cm=_numbers(path, table["cm"], "genetic position", first_line).astype(float),
+        pos=pos.astype(np.int64),
+        cm=_numbers(path, table["cm"], "genetic position", first_line).astype(float),
         a1=table["a1"].str.upper(), a2=table["a2"].str.upper(),
     )[COLUMNS]  # fmt: skip
 

@@ -30,9 +30,8 @@ MISSING = (
     "---",
 )
 LN10 = float(np.log(10.0))
-_UNDERFLOW = (
-    1e-290  # below this a double loses digits of P, so the text is read by mantissa and exponent
-)
+# below this a double loses digits of P, so the text is read by mantissa and exponent
+_UNDERFLOW = 1e-290
 _SCIENTIFIC = r"^\+?(\d*\.?\d*)[eE]([+-]?\d+)$"
 
 

@@ -99,9 +99,11 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
     for parameter in dict.fromkeys(table["parameter"]):
         ax = plot_coverage(table, str(parameter))
         memory = io.BytesIO()
-        ax.figure.savefig(memory, format="png", dpi=130, bbox_inches="tight")  # type: ignore[union-attr]
+        figure: Any = ax.figure
+        figure.savefig(memory, format="png", dpi=130, bbox_inches="tight")
         figures.append(
-            f'<img alt="coverage of {html.escape(str(parameter))}" src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
+            f'<img alt="coverage of {html.escape(str(parameter))}" '
+            f'src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
         )
     shown = table[[c for c in COLUMNS if c in table]].rename(columns=COLUMNS)
     body = shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0, escape=True)
@@ -123,9 +125,11 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
     )
     style += "td,th{padding:.2em .6em;text-align:right}img{max-width:100%}"
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title><style>{style}</style></head><body>'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title>'
+        f"<style>{style}</style></head><body>"
         "<h1>Coverage study</h1><p>Share of simulated GWAS whose intervals hold the true "
         "parameter, and their width relative to the spread of the "
         "estimates over replicates. The band is 86 to 94%.</p>"
-        f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table></body></html>\n"
+        f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table>"
+        "</body></html>\n"
     )

@@ -322,10 +322,15 @@ def _begin(job: _Job, panels: list[Panel], keep: Any, replaces: bool) -> dict[st
         if job.window.blocks is None
         else hashlib.sha256(job.window.blocks.to_csv(index=False).encode()).hexdigest()
     )
+    tags = (
+        "all"
+        if job.tags is None
+        else hashlib.sha256("\n".join(sorted(job.tags)).encode()).hexdigest()
+    )
     arguments = {
-        "samples": panels[0].n_samples, "window": job.window.name, "window_unit": job.window.unit, "r2_rule": job.rule.r2_rule,
-        "r2_cutoff": job.rule.r2_cutoff, "k": job.rule.k, "maf_s": list(job.rule.maf_s), "min_maf": job.min_maf,
-        "tags": "all" if job.tags is None else hashlib.sha256("\n".join(sorted(job.tags)).encode()).hexdigest(),
+        "samples": panels[0].n_samples, "window": job.window.name, "window_unit": job.window.unit,
+        "r2_rule": job.rule.r2_rule, "r2_cutoff": job.rule.r2_cutoff, "k": job.rule.k,
+        "maf_s": list(job.rule.maf_s), "min_maf": job.min_maf, "tags": tags,
         "keep": "all" if keep is None else "some", "ld_blocks": blocks or "", "layout": LAYOUT,
     }  # fmt: skip
     earlier = stores.root_attributes(job.out)
@@ -447,10 +452,13 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     ld = chromosome_ld(panel, rows, value[rows], h, is_tag, lo, hi, job.rule, advance)
     panel.close()
     attributes = {
-        "chrom": panel.chrom, "h_total": [float((h ** (1 + s)).sum()) for s in job.rule.maf_s], "n_reference": len(rows),
-        "m_5_50": int((np.minimum(freq, 1 - freq) > 0.05).sum()), "monomorphic": int(((variance == 0) & ~uncalled).sum()), "low_call_rate": int(uncalled.sum()),
-        "maf_filtered": int(low.sum()),
-        "missing_rate": float(counts[:, 3].sum() / counts.sum()), "x_below": ld.x_below.tolist(), "fingerprint": fingerprint,
+        "chrom": panel.chrom, "h_total": [float((h ** (1 + s)).sum()) for s in job.rule.maf_s],
+        "n_reference": len(rows),
+        "m_5_50": int((np.minimum(freq, 1 - freq) > 0.05).sum()),
+        "monomorphic": int(((variance == 0) & ~uncalled).sum()),
+        "low_call_rate": int(uncalled.sum()), "maf_filtered": int(low.sum()),
+        "missing_rate": float(counts[:, 3].sum() / counts.sum()), "x_below": ld.x_below.tolist(),
+        "fingerprint": fingerprint,
     }  # fmt: skip
     advance(0)
     stores.write_group(
@@ -463,8 +471,8 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
 
 
 def _dataset(
-    chrom: str, variants: pd.DataFrame, freq: NDArray[np.float64], h: NDArray[np.float64], is_tag: NDArray[np.bool_],
-    label: NDArray[np.int32], ld: ChromosomeLD, rule: Rule,
+    chrom: str, variants: pd.DataFrame, freq: NDArray[np.float64], h: NDArray[np.float64],
+    is_tag: NDArray[np.bool_], label: NDArray[np.int32], ld: ChromosomeLD, rule: Rule,
 ) -> xr.Dataset:  # fmt: skip
     value, count = heterozygosity_bins(h)
     by_s = ("maf_s", "variant")

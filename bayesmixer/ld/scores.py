@@ -93,7 +93,8 @@ def standardise(g: NDArray[np.int8], value: NDArray[np.float32], out: NDArray[np
 
 @nb.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 def _add_rows(  # type: ignore[no-untyped-def]
-    r, shared, samples, first, itself, last, h, cut, bias, r2_sum, noise, below, below2, moments, split, fine, coarse, n_fine, n_cells
+    r, shared, samples, first, itself, last, h, cut, bias, r2_sum, noise, below, below2, moments,
+    split, fine, coarse, n_fine, n_cells
 ):  # fmt: skip
     """Add to each row of a tile its partners first..last-1, `itself` left out; `bias` is 1 / (n -
     2), or 0 for plain r^2.

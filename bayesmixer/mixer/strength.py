@@ -19,9 +19,8 @@ from bayesmixer.ld.exponents import exponents
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.ops.layout import Array
 
-STRONG = (
-    1000.0  # N sigma2_beta H that 24 nodes serve to 0.01 of log p: benchmarks/strong_effects.py
-)
+# N sigma2_beta H that 24 nodes serve to 0.01 of log p: benchmarks/strong_effects.py
+STRONG = 1000.0
 LIMIT = 30.0
 
 

@@ -24,9 +24,8 @@ MAX_LINE = 16_384  # of a shifted line
 LOG_COSINE_FLOOR = math.log(
     1e-7
 )  # below, the cosine sum would cancel (16 digits less 7, less a margin)
-CANCELLATION = (
-    13.0  # e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
-)
+# e-folds that the shifted line may lose: the smallest shift that keeps ten digits is used
+CANCELLATION = 13.0
 WORTH = 0.75  # share of a period at which a shorter one is worth the table of another shift
 _H = 2e-4 * 1.2 ** np.arange(78)  # slopes h tried in the bound
 _LOW = 18  # shifts below 0.1, for densities of thousands of standard errors

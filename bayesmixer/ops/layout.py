@@ -20,18 +20,14 @@ Array = NDArray[np.float64]
 
 CHUNK = 128  # variants a chunk: what stays in cache next to its spectra
 LANES = 8  # chunks are padded to whole SIMD registers
-LOW_N = (
-    1 / 400
-    # of the largest N: fewer than SOME variants of a smaller N are left to the shifted line, lest
-    # all pay for their fine steps
-)
+# of the largest N: fewer than SOME variants of a smaller N are left to the shifted line, lest all
+# pay for their fine steps
+LOW_N = 1 / 400
 SOME = 0.02
 MOST_UNEQUAL = 1e5  # largest over smallest N that is computed
 LARGEST = 1e12  # of |z| and of a spectrum
-Z_EDGES = (
-    4.0,
-    5.5,
-)  # |z| up to which the cosine sum may serve (frequencies.py decides); beyond: the shifted line
+# |z| up to which the cosine sum may serve (frequencies.py decides); beyond: the shifted line
+Z_EDGES = (4.0, 5.5)
 
 
 class Chunks(NamedTuple):

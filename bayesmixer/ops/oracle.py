@@ -4,7 +4,8 @@ is tested against.
 With the LD spectrum S_jk the characteristic function of z_j (Frei et al 2019, eq. 4, summed over
 partners by strength) is
 
-    log phi_j(s) = -sigma2_zero s^2 / 2 + sum_k S_jk g(x_k; n_j s^2 / 2),    g(x; q) = log(1 + sum_c pi_c (exp(-x q sigma2_c) - 1)) / x
+    log phi_j(s) = -sigma2_zero s^2 / 2 + sum_k S_jk g(x_k; n_j s^2 / 2),
+    g(x; q) = log(1 + sum_c pi_c (exp(-x q sigma2_c) - 1)) / x
 
 and p_j(z) = (1 / 2 pi) int phi_j(t - i k) exp(-(k + i t) z) dt for any shift k of the line up to
 the first branch point. Through the saddle point, K'(k) = |z| with K(k) = log phi_j(-i k), the

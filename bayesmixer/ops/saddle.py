@@ -22,9 +22,8 @@ import numpy as np
 from bayesmixer.ops.frequencies import log_total
 
 SHARE = 1.3  # step of the grid of shifts: a shift of the grid lies between h / SHARE and h
-LINE_ERROR = (
-    3e-7  # of a line that loses nothing, upper decile over random variants of one to sixty partners
-)
+# of a line that loses nothing, upper decile over random variants of one to sixty partners
+LINE_ERROR = 3e-7
 HALF_WIDTH = 1.5  # of the change of hands, in e-folds of loss
 LEAST_LOSS, MOST_LOSS = 5.0, 10.5  # range of its middle
 _STEP = 1e-5  # relative step of the central differences

@@ -389,7 +389,8 @@ def input_table(results: xr.DataTree) -> Table:
             ("samples", f"{_plain(reference.get('samples'))} samples"),
             (
                 "window",
-                f"window {_plain(reference.get('window'))} {reference.get('window_unit', '')}".rstrip(),
+                f"window {_plain(reference.get('window'))} "
+                f"{reference.get('window_unit', '')}".rstrip(),
             ),
             ("r2_rule", f"{reference.get('r2_rule')} r2"),
             ("r2_cutoff", f"cut-off {_plain(reference.get('r2_cutoff'))}"),

@@ -1,7 +1,7 @@
 """Simulated GWAS: genotypes, LD blocks, summary statistics and the truth behind them, as files.
 
-Genotypes are simulated (`bayesmixer.simulation.genotypes`) or an existing panel's; effects are of any
-of bayesmixer's models (`bayesmixer.simulation.effects`); z-scores have the panel's own LD
+Genotypes are simulated (`bayesmixer.simulation.genotypes`) or an existing panel's; effects are of
+any of bayesmixer's models (`bayesmixer.simulation.effects`); z-scores have the panel's own LD
 (`bayesmixer.simulation.panel`).
 """
 
