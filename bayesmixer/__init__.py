@@ -1,7 +1,7 @@
 """bayesmixer: probabilistic models of GWAS summary statistics with LD-convolved likelihoods.
 
-The public functions are the arrows of docs/data_structures.md; each is imported when first used,
-so that `import bayesmixer` costs nothing.
+The public functions are the arrows of docs/reference/data_structures.md; each is imported when
+first used, so that `import bayesmixer` costs nothing.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     data
-        GwasData (docs/data_structures.md).
+        GwasData (docs/reference/data_structures.md).
 
     Returns
     -------

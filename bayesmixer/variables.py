@@ -1,7 +1,7 @@
 """Registry of the variables that Sumstats, Reference and GwasData datasets hold, and the check
 against it.
 
-The prose description is docs/data_structures.md; tests keep the two in step.
+The prose description is docs/reference/data_structures.md; tests keep the two in step.
 """
 
 from __future__ import annotations

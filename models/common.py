@@ -78,7 +78,7 @@ def in_one_line[**P, Made](build: Callable[P, Made]) -> Callable[P, Made]:
             raise InputError(
                 where,
                 f"{problem}, which takes {', '.join(parameters.parameters)}",
-                "docs/models.md has what each means.",
+                "docs/methods/mixer.md has what each means.",
             ) from None
         return build(*args, **options)
 

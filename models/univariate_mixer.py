@@ -2,8 +2,8 @@
 their convolution with LD.
 
 z_j = sqrt(N_j) sum_i sqrt(H_i) r_ij beta_i + e_j, e_j ~ N(0, sigma2_0); h2 = pi sigma2_beta H_total
-(Frei et al. 2019, eq. 1-4; docs/likelihood.md). With effects that depend on allele frequency,
-beta_i ~ N(0, sigma2_beta H_i^S) and H_total = sum H^(1+S) (docs/maf_architecture.md).
+(Frei et al. 2019, eq. 1-4; docs/ideas/likelihood.md). With effects that depend on allele frequency,
+beta_i ~ N(0, sigma2_beta H_i^S) and H_total = sum H^(1+S) (docs/methods/maf_architecture.md).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def univariate_mixer(
         from `align`.
     prior
         "weak" (default; half-normal on h2, normal on logit pi and log sigma2_0, uniform on a free
-        S: docs/models.md), "flat" (the MAP is then the paper's estimate), or one's own,
+        S: docs/methods/mixer.md), "flat" (the MAP is then the paper's estimate), or one's own,
         {"log_h2": pm.Normal.dist(-2, 1), ...}, weak for what it does not name.
     censor
         |z| beyond which a variant only counts as exceeding it (Frei et al. 2019, eq. 7): single

@@ -199,7 +199,7 @@ def test_the_page_of_dependencies_lists_exactly_those_declared(
 ) -> None:
     rows = [
         line.split("|")[1:-1]
-        for line in (root / "docs/dependencies.md").read_text().splitlines()
+        for line in (root / "docs/ideas/dependencies.md").read_text().splitlines()
         if line.startswith("|")
     ]
     named = {word.strip() for row in rows for word in row[-2].split(",")} - {"package", "---"}
@@ -234,30 +234,46 @@ def test_no_file_is_larger_than_three_megabytes(root: Path) -> None:
     assert [p for p in repository_files(root) if p.stat().st_size > 3_000_000] == []
 
 
+def pages_of(root: Path) -> list[Path]:
+    """The pages of the documentation that stand in the repository."""
+    return sorted(p for p in (root / "docs").rglob("*.md") if "_build" not in p.parts)
+
+
 def test_every_page_is_in_the_table_of_contents_and_every_entry_is_a_page(root: Path) -> None:
-    index = (root / "docs/index.md").read_text()
-    entries = {
-        e
-        for body in re.findall(r"```\{toctree\}\n(.*?)```", index, re.S)
+    docs = root / "docs"
+    pages = {p.relative_to(docs).as_posix() for p in pages_of(root)}
+    entries = [
+        (Path("/", page).parent / e).as_posix().lstrip("/")
+        for page in pages
+        for body in re.findall(r"```\{toctree\}\n(.*?)```", (docs / page).read_text(), re.S)
         for e in body.split("\n\n", 1)[1].split()
-    }
-    pages = {p.stem for p in (root / "docs").glob("*.md")} - {"index"} | {
-        f"notebooks/{p.stem}" for p in (root / "notebooks").glob("*.ipynb")
-    }
-    assert entries == pages
+    ]
+    notebooks = {f"notebooks/{p.stem}" for p in (root / "notebooks").glob("*.ipynb")}
+    assert sorted(entries) == sorted({p.removesuffix(".md") for p in pages} - {"index"} | notebooks)
 
 
 def test_links_between_pages_lead_somewhere(root: Path) -> None:
-    for page in [*root.glob("*.md"), *root.glob("docs/*.md")]:
+    for page in [*root.glob("*.md"), *pages_of(root)]:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
             if not re.match(r"https?:|mailto:", target):
                 assert (page.parent / target).exists(), f"{page.relative_to(root)}: {target}"
 
 
+def test_pages_that_code_names_exist(root: Path) -> None:
+    named = {
+        (str(path.relative_to(root)), page)
+        for path in repository_files(root)
+        if path.suffix in {".py", ".toml", ".md"}
+        for page in re.findall(r"docs/[\w/-]+\.md", path.read_text())
+    }
+    assert len(named) > 20
+    assert [(path, page) for path, page in named if not (root / page).exists()] == []
+
+
 def test_registry_and_page_of_data_structures_list_the_same_variables(root: Path) -> None:
     from bayesmixer.variables import GWAS_DATA, REFERENCE, SUMSTATS
 
-    text = (root / "docs/data_structures.md").read_text()
+    text = (root / "docs/reference/data_structures.md").read_text()
     for title, registry in {
         "Sumstats": SUMSTATS,
         "Reference": REFERENCE,
@@ -278,7 +294,7 @@ def test_registry_and_page_of_data_structures_list_the_same_variables(root: Path
 
 def test_warnings_that_the_page_of_errors_names_are_in_the_code(root: Path) -> None:
     table = (
-        (root / "docs/errors.md")
+        (root / "docs/reference/errors.md")
         .read_text()
         .split("in the words of the warning |")[1]
         .split("\n\n")[0]

@@ -2,7 +2,7 @@ r"""Predictive probability integral transform of every variant: u_j = P(|Z_j| <=
 where the fitted model is right (Dawid 1984).
 
 By the cosine transform, P(|Z| <= c) = (2 / pi) int phi_j(s) sin(s c) / s ds, on one grid of
-standardised frequencies for all variants (docs/likelihood.md). |z| and not z: which allele is
+standardised frequencies for all variants (docs/ideas/likelihood.md). |z| and not z: which allele is
 counted is a convention, and the models are symmetric. `Moments` holds what the checks need of u:
 sums by LD block and stratum, how they move with the parameters, and the scores of the same blocks.
 """

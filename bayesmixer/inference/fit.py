@@ -104,7 +104,7 @@ def fit(
         Groups `estimate`, `posterior`, `unconstrained_posterior` (both calibrated, with the raw
         ones in `uncalibrated_posterior` and `uncalibrated_unconstrained_posterior`), `calibration`,
         `log_likelihood` (dim ld_block, of the raw draws), `sample_stats`, `constant_data`:
-        docs/data_structures.md, Results.
+        docs/reference/data_structures.md, Results.
 
     Raises
     ------

@@ -1,5 +1,5 @@
-"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/data_structures.md), and the
-same munged to a file.
+"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/reference/data_structures.md),
+and the same munged to a file.
 """
 
 from __future__ import annotations
@@ -99,13 +99,14 @@ def read_sumstats(
         to read.
     build
         "GRCh37" or "GRCh38", where known.
-    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, p, log10p, lnp, ci_lower, ci_upper, eaf, maf,
-    info
+    snp, chrom, pos, a1, a2, z, beta, odds_ratio, se, eaf, maf, info
         Names of columns, where the file's own do not say what they are. `a1` is the effect allele
-        (`a1="ID:4"` is part 4 of a column ID of chromosome:position:allele:allele); `log10p` is
-        -log10 P, `lnp` ln P (of either sign); `ci_lower` and `ci_upper` are the ends of a 95%
-        confidence interval. Where an effect of several analyses is named (beta_EUR), its standard
-        error, P and N come from the columns named alike (se_EUR, ...) and from no others.
+        (`a1="ID:4"` is part 4 of a column ID of chromosome:position:allele:allele). Where an effect
+        of several analyses is named (beta_EUR), its standard error, P and N come from the columns
+        named alike (se_EUR, ...) and from no others.
+    p, log10p, lnp, ci_lower, ci_upper
+        Names of columns too: `log10p` is -log10 P, `lnp` ln P (of either sign); `ci_lower` and
+        `ci_upper` are the ends of a 95% confidence interval.
     n, n_case, n_control
         Column names, or numbers that hold for all variants.
     n_eff_half

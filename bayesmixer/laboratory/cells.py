@@ -72,8 +72,8 @@ class Cell:
 
 
 def standard_cells() -> list[Cell]:
-    """The cells of docs/intervals.md: polygenicity 0.001, 0.003, 0.01, well and barely powered, and
-    two very sparse traits.
+    """The cells of docs/ideas/intervals.md: polygenicity 0.001, 0.003, 0.01, well and barely
+    powered, and two very sparse traits.
     """
     wide = [Cell(pi, n) for pi in (1e-3, 3e-3, 1e-2) for n in (100_000, 25_000)]
     return [*wide, Cell(3e-4, 100_000), Cell(1e-4, 100_000)]

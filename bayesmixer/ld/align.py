@@ -1,5 +1,5 @@
 """Align GWAS summary statistics to an LD reference: from Sumstats and Reference to GwasData
-(docs/align.md).
+(docs/how-to/align.md).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """GwasData from plain arrays: for simulations, tests, and those who bring their own LD (contract:
-docs/data_structures.md).
+docs/reference/data_structures.md).
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ def gwas_data_from_arrays(
     Returns
     -------
     xarray.Dataset
-        GwasData: the variables of docs/data_structures.md with dims variant, trait, node (maf_s),
-        h_bin.
+        GwasData: the variables of docs/reference/data_structures.md with dims variant, trait, node
+        (maf_s), h_bin.
 
     Raises
     ------

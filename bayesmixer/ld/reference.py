@@ -1,5 +1,5 @@
 """The LD reference: genotypes of a panel in, a Zarr store with the LD of every tag variant out
-(contract: docs/data_structures.md).
+(contract: docs/reference/data_structures.md).
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
     Returns
     -------
     xarray.DataTree
-        One child per chromosome, in genome order (docs/data_structures.md).
+        One child per chromosome, in genome order (docs/reference/data_structures.md).
 
     Raises
     ------

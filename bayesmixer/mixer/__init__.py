@@ -15,4 +15,4 @@ OFFERS = {
     "bins": "bins:bins",
     "rivals": "rivals:criteria",
 }
-"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/models.md."""
+"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/methods/mixer.md."""

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 CLUSTERS = 200
 """Variants are grouped into so many before a prediction; its relative error is then below 1%
-(docs/prediction.md).
+(docs/ideas/prediction.md).
 """
 
 
@@ -246,7 +246,8 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     Parameters
     ----------
     data
-        GwasData (see docs/data_structures.md); of several S, that of `at_fitted_s` without a fit.
+        GwasData (see docs/reference/data_structures.md); of several S, that of `at_fitted_s`
+        without a fit.
     trait
         Name or position of the trait.
     """

@@ -1,5 +1,5 @@
 r"""Alike variants in bins: sum_j w_j f(y_j) over variants becomes sum_b W_b f(y_b), with a bin's
-total weight W_b and weighted mean y_b (docs/binned.md).
+total weight W_b and weighted mean y_b (docs/ideas/binned.md).
 
 f is log p of a variant as a function of y = (|z|, N, N S): z-score, sample size, LD spectrum. With
 means for y_b the error is of second order in the width of a bin: 1/2 sum_j w_j (y_j - y_b)' f''

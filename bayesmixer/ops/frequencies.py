@@ -1,5 +1,5 @@
 """Which frequencies the quadrature needs: step from a Chernoff bound on aliasing, range from the
-error variance (docs/likelihood.md).
+error variance (docs/ideas/likelihood.md).
 
 A trapezoid of step ds adds p(z + 2 pi m / ds), m != 0, to p(z). With the cumulant K(h) = log
 phi(-ih) bounded above by K_up(h) over a band, p(-d) <= exp(K_up(h) - h d) for every h, so the
@@ -18,7 +18,7 @@ import numpy as np
 
 LOG_TOLERANCE = math.log(1e-9)  # error of p, relative to the smallest p of the band
 # parameters that need more have log-likelihood -inf: effects of hundreds of standard errors
-# (docs/likelihood.md)
+# (docs/ideas/likelihood.md)
 MAX_FREQUENCIES = 8192  # of a cosine sum
 MAX_LINE = 16_384  # of a shifted line
 LOG_COSINE_FLOOR = math.log(

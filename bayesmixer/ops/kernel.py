@@ -1,5 +1,5 @@
 """The compiled likelihood: cosine sums for the bulk, a shifted line for the tails, and the Jacobian
-per LD block (docs/likelihood.md).
+per LD block (docs/ideas/likelihood.md).
 
 For a chunk of variants E = g(nodes, frequencies)' S is one matrix product, phi = exp(E + damping),
 p = sum of phi cos; backward, one more product S (d log p / dE)' gives a small table from which the

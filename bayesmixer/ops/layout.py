@@ -1,5 +1,5 @@
 """How the data of a likelihood lie in memory: variants sorted by |z| band, LD-score band and LD
-block, in chunks (docs/likelihood.md).
+block, in chunks (docs/ideas/likelihood.md).
 
 Standardisation: with nu_j = N_j / N_ref, z~_j = |z_j| / sqrt(nu_j) has error variance sigma2_0 /
 nu_j and genetic variance that depends on N_ref alone, so one table of g(x_k; s) serves every

@@ -32,7 +32,7 @@ class MixtureLogLik(BlockLogLik):
     in (pi, sigma2_beta, sigma2_0), or (L, 0) where `gradient` is False.
 
     Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4 for the model and eq. 7 for
-    censoring; docs/likelihood.md for the computation.
+    censoring; docs/ideas/likelihood.md for the computation.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class MafMixtureLogLik(BlockLogLik):
     outside the exponents held.
 
     Source: Frei et al. 2019 (Nature Communications 10:2417), eq. 3-4, with strengths H^(1+S) r^2 as
-    in its Discussion; docs/maf_architecture.md.
+    in its Discussion; docs/methods/maf_architecture.md.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@ eq. 10), exact instead of sampled.
 
 Both are weighted means over variants, and a mean of densities has the mean characteristic function:
 one shifted line (see `oracle`) serves all variants at once, P(|Z| > c) = (1 / pi) int mean_j
-phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/prediction.md.
+phi_j(t - i k) exp(-(k + i t) c) / (k + i t) dt. The formulas are in docs/ideas/prediction.md.
 
 Hundreds of thousands of variants are first put into clusters with one mean spectrum each
 (`cluster_variants`). z-scores with other sample sizes than n_ref are variants whose partners are
@@ -268,7 +268,7 @@ def survival(
         Parameters: (C,), (C,) (scalars for one component), scalar.
     clusters
         More variants than this are clustered first (None: never). Error at 2,000: see
-        docs/prediction.md.
+        docs/ideas/prediction.md.
 
     Returns
     -------

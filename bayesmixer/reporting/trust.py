@@ -403,7 +403,7 @@ def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
 
 
 def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """A pseudo-likelihood's curvature is not its information (docs/intervals.md)."""
+    """A pseudo-likelihood's curvature is not its information (docs/ideas/intervals.md)."""
     if "calibration" in results.children:
         for concern in read_json(results["calibration"].attrs.get("concerns"), []):
             sentence, remedy = in_two(concern)

@@ -80,7 +80,7 @@ def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
         "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "check", "compare",
         "simulate", "coverage",
     }  # fmt: skip
-    page = (root / "docs/cli.md").read_text()
+    page = (root / "docs/reference/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names
 
 

@@ -17,7 +17,7 @@ POSTERIOR = {"h2", "pi", "sigma2_0", "sigma2_beta", "n_causal", "n90"}
 
 
 def test_groups_variables_and_dims_are_those_of_the_documentation(laplace_small, root):
-    text = (root / "docs/data_structures.md").read_text().split("## Results")[1]
+    text = (root / "docs/reference/data_structures.md").read_text().split("## Results")[1]
     groups = {
         "posterior",
         "sample_stats",

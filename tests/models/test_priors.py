@@ -1,5 +1,5 @@
-"""Priors: 'weak' adds the documented densities, half-normal on h2, 'flat' nothing; docs/models.md
-states the same ranges.
+"""Priors: 'weak' adds the documented densities, half-normal on h2, 'flat' nothing;
+docs/methods/mixer.md states the same ranges.
 """
 
 import re
@@ -17,8 +17,8 @@ from bayesmixer.models.common import free
 from bayesmixer.models.half_normal import log_density
 from tests.models.small_gwas import simulate_gwas
 
-# as docs/models.md says: mean and sd on the unconstrained scale, the scale that is read, the 95%
-# range there
+# as docs/methods/mixer.md says: mean and sd on the unconstrained scale, the scale that is read, the
+# 95% range there
 SCALE, NINETY_FIVE = 0.5, 0.98  # of the half-normal of h2
 STATED = {
     "logit_pi": (-5.5, 2.5, expit, (3.0e-5, 0.35)),
@@ -62,7 +62,7 @@ def test_stated_ranges_are_those_of_the_priors():
 
 
 def test_documentation_states_every_prior(root):
-    text = (root / "docs/models.md").read_text()
+    text = (root / "docs/methods/mixer.md").read_text()
     rows = dict(re.findall(r"^\| `(\w+)` \| normal (.+?) \|$", text, re.M))
     assert set(rows) == set(STATED)
     scale, below = re.search(

@@ -1,5 +1,5 @@
-"""A GwasData drawn from a known model, and fits fabricated in the form of docs/data_structures.md
-(no sampler runs here).
+"""A GwasData drawn from a known model, and fits fabricated in the form of
+docs/reference/data_structures.md (no sampler runs here).
 """
 
 import json

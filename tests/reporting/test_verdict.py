@@ -231,7 +231,8 @@ def test_what_to_do_is_a_deed():
 
 
 def test_every_rule_stands_in_the_table_of_the_docs_and_no_other(root):
-    text = (root / "docs/report.md").read_text().split("## The rules of trust")[1].split("\n## ")[0]
+    page = (root / "docs/how-to/report.md").read_text()
+    text = page.split("## The rules of trust")[1].split("\n## ")[0]
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
     assert named == {rule.__name__ for rule in RULES}
     assert set(CHECKED) <= set(RULES)
