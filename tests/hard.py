@@ -1,7 +1,9 @@
 """Run the suite as other machines would: in random order, on 1, 2 and 4 threads, and with code for
 the plainest processor.
 
-    python -m tests.hard [PYTEST ARGUMENTS]     # `make test-hard`: five runs; HARD_SEED=N repeats the orders of an earlier one
+    python -m tests.hard [PYTEST ARGUMENTS]
+
+`make test-hard` is five runs; HARD_SEED=N repeats the orders of an earlier one.
 
 A test that fails here and not in `make test` leans on another test, on the order of a sum, or on
 one processor's instructions.

@@ -448,7 +448,8 @@ def test_setup_passes_over_a_failing_shim_and_says_when_it_is_offline(
     root: Path, tmp_path: Path
 ) -> None:
     # its environments borrow pip, which takes longer to unpack than all the rest
-    venv = f'if [ "$2" = venv ]; then exec {sys.executable} -m venv --without-pip --system-site-packages "$3"; fi'
+    made = f"{sys.executable} -m venv --without-pip --system-site-packages"
+    venv = f'if [ "$2" = venv ]; then exec {made} "$3"; fi'
     pythons = {"python3.13": SHIM, "python3.12": f'{venv}\nexec {sys.executable} "$@"'}
     nowhere = "http://127.0.0.1:9/"  # nothing answers there
     offline = {

@@ -77,8 +77,8 @@ def test_importing_bayesmixer_loads_no_heavy_module() -> None:
 def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     names = {" ".join(v) for v in verbs()}
     assert names == {
-        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal", "fit two-component", "report", "check", "compare",
-        "simulate", "coverage",
+        "demo", "munge", "ld build", "ld scores", "fit univariate", "fit infinitesimal",
+        "fit two-component", "report", "check", "compare", "simulate", "coverage",
     }  # fmt: skip
     page = (root / "docs/reference/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names
@@ -94,7 +94,8 @@ import json, sys, contextlib, io
 from bayesmixer.cli.main import main
 pages = {{}}
 for words in {[[], ["fit"], ["ld"], *verbs()]}:
-    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8")) as page, contextlib.suppress(SystemExit):
+    page = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
         main([*words, "--help"])
     page.seek(0)
     pages[" ".join(words)] = page.read()
@@ -171,27 +172,57 @@ BAD = {
     "no such option": ([*FIT, "height.txt", *OUT, "--sigma", "3"], r"No such option.*--sigma"),
     "no sumstats": ([*FIT, *OUT], r"Missing argument 'sumstats'"),
     "no reference": ([*FIT, "height.txt", "--out", "r.nc"], r"Missing option '--reference'"),
-    "no such method": ([*FIT, "height.txt", *OUT, "--method", "simplex"], r"--method.*simplex.*map.*laplace"),
-    "no such prior": ([*FIT, "height.txt", *OUT, "--prior", "strong"], r"--prior.*strong.*weak.*flat"),
+    "no such method": (
+        [*FIT, "height.txt", *OUT, "--method", "simplex"],
+        r"--method.*simplex.*map.*laplace",
+    ),
+    "no such prior": (
+        [*FIT, "height.txt", *OUT, "--prior", "strong"],
+        r"--prior.*strong.*weak.*flat",
+    ),
     "draws not a number": ([*FIT, "height.txt", *OUT, "--draws", "many"], r"--draws"),
     "too few draws": ([*FIT, "height.txt", *OUT, "--draws", "49"], r"--draws.*50"),
-    "no such weights": ([*FIT, "height.txt", *OUT, "--weights", "prunning"], r"--weights.*prunning.*pruning"),
-    "S that is no number": ([*FIT, "height.txt", *OUT, "--maf-s", "high"], r"--maf-s: 'high', expected a number, or free"),
+    "no such weights": (
+        [*FIT, "height.txt", *OUT, "--weights", "prunning"],
+        r"--weights.*prunning.*pruning",
+    ),
+    "S that is no number": (
+        [*FIT, "height.txt", *OUT, "--maf-s", "high"],
+        r"--maf-s: 'high', expected a number, or free",
+    ),
     "threads that are none": ([*FIT, "height.txt", *OUT, "--threads", "0"], r"--threads"),
-    "an option of another model": (["fit", "infinitesimal", "height.txt", *OUT, "--censor", "9"], r"No such option.*--censor"),
+    "an option of another model": (
+        ["fit", "infinitesimal", "height.txt", *OUT, "--censor", "9"],
+        r"No such option.*--censor",
+    ),
     "negative seed": ([*FIT, "height.txt", *OUT, "--seed", "-1"], r"--seed"),
-    "results of another kind": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "r.csv"], r"--out: 'r.csv'.*\.nc or \.zarr"),
-    "results in no folder": ([*FIT, "height.txt", "--reference", "panel.zarr", "--out", "no/r.nc"], r"--out: the folder 'no'.*Make it first"),
-    "report of another kind": ([*FIT, "height.txt", *OUT, "--report", "r.pdf"], r"--report: 'r.pdf'.*\.html"),
-    "one place for two files": ([*FIT, "height.txt", *OUT, "--json", "x", "--tsv", "x"], r"--tsv: 'x' is also what --json writes"),
+    "results of another kind": (
+        [*FIT, "height.txt", "--reference", "panel.zarr", "--out", "r.csv"],
+        r"--out: 'r.csv'.*\.nc or \.zarr",
+    ),
+    "results in no folder": (
+        [*FIT, "height.txt", "--reference", "panel.zarr", "--out", "no/r.nc"],
+        r"--out: the folder 'no'.*Make it first",
+    ),
+    "report of another kind": (
+        [*FIT, "height.txt", *OUT, "--report", "r.pdf"],
+        r"--report: 'r.pdf'.*\.html",
+    ),
+    "one place for two files": (
+        [*FIT, "height.txt", *OUT, "--json", "x", "--tsv", "x"],
+        r"--tsv: 'x' is also what --json writes",
+    ),
     "check of nothing": (["check", "no.nc", "--data", "no_data.nc"], r"no\.nc: no such file"),
     "comparison of nothing": (["compare", "no.nc", "one.nc"], r"no\.nc: no such file"),
     "one fit twice": (["compare", "no.nc", "no.nc"], r"results: 'no.nc' is there twice"),
     "reference that is not there": ([*FIT, "height.txt", *OUT], r"panel\.zarr"),
     "report of nothing": (["report", "no.nc"], r"no\.nc|Missing"),
     "panel that is not there": (["ld", "build", "no.bed", "--out", "panel.zarr"], r"no\.bed"),
-    "sumstats that are not there": (["munge", "no.txt.gz", "--out", "clean.tsv.gz"], r"no\.txt\.gz"),
-}  # fmt: skip
+    "sumstats that are not there": (
+        ["munge", "no.txt.gz", "--out", "clean.tsv.gz"],
+        r"no\.txt\.gz",
+    ),
+}
 
 
 @pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD.keys())
@@ -270,7 +301,8 @@ def trial(threads: Threads = None) -> None:
     import numba
     import threadpoolctl
     import numpy
-    print(numba.config.NUMBA_NUM_THREADS, os.environ["OMP_NUM_THREADS"], max(p["num_threads"] for p in threadpoolctl.threadpool_info()))
+    most = max(p["num_threads"] for p in threadpoolctl.threadpool_info())
+    print(numba.config.NUMBA_NUM_THREADS, os.environ["OMP_NUM_THREADS"], most)
 main(["trial", "--threads", "1"])
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)

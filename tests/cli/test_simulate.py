@@ -49,8 +49,8 @@ def test_command_writes_the_same_files_as_the_function(tmp_path, capsys):
         == 0
     )
     made = simulate(
-        tmp_path / "b", chromosomes=1, chromosome_length=300_000, samples=40, density=200, block_length=100_000, pi=0.3, h2=0.1, n=5000,
-        sigma2_0=1.1, seed=7, traits="height",
+        tmp_path / "b", chromosomes=1, chromosome_length=300_000, samples=40, density=200,
+        block_length=100_000, pi=0.3, h2=0.1, n=5000, sigma2_0=1.1, seed=7, traits="height",
     )  # fmt: skip
     assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == {
         p.name: p.read_bytes() for p in made.directory.iterdir()

@@ -26,7 +26,11 @@ PYTHON_ONLY = {
 @pytest.mark.parametrize(
     ("words", "text", "expected"),
     [
-        (FIT, "report the posterior (method='nuts'), not the estimate.", "report the posterior (--method nuts), not the estimate."),
+        (
+            FIT,
+            "report the posterior (method='nuts'), not the estimate.",
+            "report the posterior (--method nuts), not the estimate.",
+        ),
         (FIT, "Use by='position'.", "Use --by position."),
         (FIT, "Fit with calibrate=True (the default).", "Fit with --calibrate (the default)."),
         (FIT, "Fit with calibrate=False.", "Fit with --no-calibrate."),
@@ -34,21 +38,53 @@ PYTHON_ONLY = {
         (FIT, "Choose one: align(..., maf_s=0).", "Choose one: --maf-s 0."),
         (FIT, "Name it with p= (--p).", "Name it with --p of 'bayesmixer munge'."),
         (MUNGE, "Name it with p= (--p).", "Name it with --p."),
-        (MUNGE, "Name it with z= (--z), or beta= and se= (--beta, --se).", "Name it with --z, or --beta and --se."),
-        (MUNGE, "Name the effect allele with a1=, e.g. a1=ALT (--a1 ALT).", "Name the effect allele with --a1, e.g. --a1 ALT."),
+        (
+            MUNGE,
+            "Name it with z= (--z), or beta= and se= (--beta, --se).",
+            "Name it with --z, or --beta and --se.",
+        ),
+        (
+            MUNGE,
+            "Name the effect allele with a1=, e.g. a1=ALT (--a1 ALT).",
+            "Name the effect allele with --a1, e.g. --a1 ALT.",
+        ),
         (MUNGE, "Keep them with keep_mhc (--keep-mhc).", "Keep them with --keep-mhc."),
         (["ld", "build"], "replace it with resume=False (--force).", "replace it with --force."),
-        (["simulate"], "Give another directory, or overwrite=True (--force).", "Give another directory, or --force."),
-        (["compare"], "Pass models={...} to refit without them", "Pass --data to refit without them"),
+        (
+            ["simulate"],
+            "Give another directory, or overwrite=True (--force).",
+            "Give another directory, or --force.",
+        ),
+        (
+            ["compare"],
+            "Pass models={...} to refit without them",
+            "Pass --data to refit without them",
+        ),
         (["check"], "Fit with method 'laplace' or 'nuts'.", "Fit with --method laplace or nuts."),
-        (["report"], "Run check (bm.check), which tells.", "Run check ('bayesmixer check'), which tells."),
+        (
+            ["report"],
+            "Run check (bm.check), which tells.",
+            "Run check ('bayesmixer check'), which tells.",
+        ),
         (["check"], "Fit with more draws (draws=).", "Fit with more draws (--draws)."),
-        (FIT, "Fit univariate_mixer, and compare h2.", "Run 'bayesmixer fit univariate', and compare h2."),
-        (["coverage"], "model: 'x', expected one of univariate_mixer, infinitesimal", "model: 'x', expected one of univariate_mixer, infinitesimal"),
+        (
+            FIT,
+            "Fit univariate_mixer, and compare h2.",
+            "Run 'bayesmixer fit univariate', and compare h2.",
+        ),
+        (
+            ["coverage"],
+            "model: 'x', expected one of univariate_mixer, infinitesimal",
+            "model: 'x', expected one of univariate_mixer, infinitesimal",
+        ),
         (["report"], "Give what bayesmixer.fit returned.", "Give what 'bayesmixer fit' saved."),
-        (["coverage"], "expected key=value pairs such as pi=0.003,n=100000", "expected key=value pairs such as pi=0.003,n=100000"),
+        (
+            ["coverage"],
+            "expected key=value pairs such as pi=0.003,n=100000",
+            "expected key=value pairs such as pi=0.003,n=100000",
+        ),
     ],
-)  # fmt: skip
+)
 def test_arguments_become_the_options_of_the_verb(
     words: list[str], text: str, expected: str
 ) -> None:

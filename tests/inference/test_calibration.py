@@ -301,7 +301,7 @@ def normal_mean(prior_sd, blocks=300):
 
 @pytest.mark.parametrize("prior_sd", [0.005, 0.1, 50.0])
 @pytest.mark.parametrize("adjust", ["affine", "curvature", "bootstrap"])
-def test_where_the_likelihood_is_right_every_adjustment_leaves_the_posteriors_width_whatever_the_prior(
+def test_where_the_likelihood_is_right_every_adjustment_leaves_the_width_whatever_the_prior(
     prior_sd, adjust
 ):
     """Precisions add up: 300 / 4 of the sample, 1 / prior_sd^2 of the prior."""

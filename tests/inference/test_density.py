@@ -61,7 +61,7 @@ def test_value_equals_scipy_on_a_constrained_model_with_the_jacobian_of_its_tran
     assert density.value_and_gradient(np.append(log_sd, mu))[0] == pytest.approx(expected)
 
 
-def test_posterior_of_another_model_holds_its_free_variables_on_their_own_scale_and_its_deterministics():
+def test_posterior_of_another_model_holds_its_free_variables_on_their_scale_and_deterministics():
     model = toys.constrained()
     with model:
         pm.Deterministic("variance", model["sd"] ** 2)

@@ -117,7 +117,7 @@ def test_draws_of_a_heritable_trait_stay_as_they_are():
     np.testing.assert_array_equal(test.moved(draws, ["log_h2", "log_sigma2_0"]), draws)
 
 
-def test_a_weak_trait_that_is_seen_is_calibrated_on_the_natural_scale_too_but_not_one_of_strong_loci(
+def test_a_weak_trait_that_is_seen_is_calibrated_on_the_natural_scale_but_not_one_of_strong_loci(
     noise,
 ):
     test = heritability_test(noise)

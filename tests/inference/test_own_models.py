@@ -62,7 +62,7 @@ def test_who_does_not_want_calibration_is_told_nothing():
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 @pytest.mark.parametrize("change", [pm.do, pm.observe])
-def test_model_with_a_parameter_held_is_calibrated_in_the_others_and_shows_no_null_of_more_parameters(
+def test_model_with_a_parameter_held_is_calibrated_in_the_rest_and_shows_no_null_of_more_parameters(
     change,
 ):
     data = simulate_gwas(h2=0.3, n=20_000, seed=4)

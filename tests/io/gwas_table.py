@@ -70,7 +70,8 @@ def plain(path: Path, **changes: object) -> Path:
     """
     g = gwas()
     columns: dict[str, object] = {
-        "SNP": g.rsid, "CHR": g.chrom, "BP": g.pos, "A1": g.ea, "A2": g.oa, "BETA": g.beta, "SE": g.se, "P": g.p, "N": g.n,
+        "SNP": g.rsid, "CHR": g.chrom, "BP": g.pos, "A1": g.ea, "A2": g.oa, "BETA": g.beta,
+        "SE": g.se, "P": g.p, "N": g.n,
     }  # fmt: skip
     columns |= changes
     return write(path, {name: c for name, c in columns.items() if c is not None})

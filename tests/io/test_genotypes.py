@@ -199,10 +199,14 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
         (folder / "q.pgen").write_bytes(b"hello genotypes")
         return {**arguments, "genotypes": folder / "q"}, "not a PLINK2 pgen file"
     numbers = {
-        "negative k": ({"k": -3}, "k: -3 nodes"), "cut-off above 1": ({"r2_cutoff": 1.5}, "r2_cutoff: 1.5"),
-        "unknown rule": ({"r2_rule": "biased"}, "r2_rule: 'biased'"), "S below -1": ({"maf_s": (-2.0,)}, "maf_s: "),
-        "MAF of a half": ({"min_maf": 0.5}, "min_maf: 0.5"), "no workers": ({"workers": 0}, "workers: 0"),
-        "window of zero": ({"window": "0kb"}, "'0kb', expected a positive distance"), "window of words": ({"window": "wide"}, "'wide' is neither"),
+        "negative k": ({"k": -3}, "k: -3 nodes"),
+        "cut-off above 1": ({"r2_cutoff": 1.5}, "r2_cutoff: 1.5"),
+        "unknown rule": ({"r2_rule": "biased"}, "r2_rule: 'biased'"),
+        "S below -1": ({"maf_s": (-2.0,)}, "maf_s: "),
+        "MAF of a half": ({"min_maf": 0.5}, "min_maf: 0.5"),
+        "no workers": ({"workers": 0}, "workers: 0"),
+        "window of zero": ({"window": "0kb"}, "'0kb', expected a positive distance"),
+        "window of words": ({"window": "wide"}, "'wide' is neither"),
         "no chromosome": ({"chromosomes": []}, "chromosomes: an empty list"),
     }  # fmt: skip
     extra, answer = numbers[what]
@@ -210,11 +214,14 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
 
 
 BAD = """
-no bim; no fam; no bed; folder; no match; truncated bed; bim of others; not a bed; individual-major; empty bim; five columns; position in words
-unsorted; chromosome twice; same chromosome in two files; chromosome absent; no autosome; no cM; falling cM; blocks of another chromosome
-tags match nothing; no file of tags; keep matches nothing; two samples; no polymorphic variant; output is a file; output is another folder
-output nowhere; other arguments; multiallelic; no psam; compressed pvar; pgen of others; truncated pgen; not a pgen; negative k; cut-off above 1
-unknown rule; S below -1; MAF of a half; no workers; window of zero; window of words; no chromosome
+no bim; no fam; no bed; folder; no match; truncated bed; bim of others; not a bed
+individual-major; empty bim; five columns; position in words; unsorted; chromosome twice
+same chromosome in two files; chromosome absent; no autosome; no cM; falling cM
+blocks of another chromosome; tags match nothing; no file of tags; keep matches nothing
+two samples; no polymorphic variant; output is a file; output is another folder; output nowhere
+other arguments; multiallelic; no psam; compressed pvar; pgen of others; truncated pgen
+not a pgen; negative k; cut-off above 1; unknown rule; S below -1; MAF of a half; no workers
+window of zero; window of words; no chromosome
 """
 
 

@@ -29,76 +29,104 @@ EVEN = np.arange(len(G)) % 2 == 0
 FORMATS: dict[str, dict[str, object]] = {
     "ldsc": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n},
     "gwas-ssf": {
-        "chromosome": G.chrom, "base_pair_location": G.pos, "effect_allele": G.ea, "other_allele": G.oa, "beta": G.beta, "standard_error": G.se,
+        "chromosome": G.chrom, "base_pair_location": G.pos, "effect_allele": G.ea,
+        "other_allele": G.oa, "beta": G.beta, "standard_error": G.se,
         "effect_allele_frequency": G.freq, "p_value": G.p, "rsid": G.rsid, "n": G.n,
     },
     "gwas-ssf odds ratio, -log10 P": {
-        "chromosome": G.chrom, "base_pair_location": G.pos, "effect_allele": G.ea, "other_allele": G.oa, "odds_ratio": OR, "standard_error": G.se,
+        "chromosome": G.chrom, "base_pair_location": G.pos, "effect_allele": G.ea,
+        "other_allele": G.oa, "odds_ratio": OR, "standard_error": G.se,
         "effect_allele_frequency": G.freq, "neg_log_10_p_value": LP, "rs_id": G.rsid, "n": G.n,
     },
     "gwas-ssf-harmonised": {
-        "hm_variant_id": "NA", "hm_rsid": G.rsid, "hm_chrom": G.chrom, "hm_pos": G.pos, "hm_other_allele": G.oa, "hm_effect_allele": G.ea, "hm_beta": G.beta,
-        "hm_odds_ratio": "NA", "hm_effect_allele_frequency": G.freq, "chromosome": 1, "base_pair_location": 1, "effect_allele": G.oa, "other_allele": G.ea,
-        "beta": -G.beta, "standard_error": G.se, "p_value": G.p, "n": G.n,
+        "hm_variant_id": "NA", "hm_rsid": G.rsid, "hm_chrom": G.chrom, "hm_pos": G.pos,
+        "hm_other_allele": G.oa, "hm_effect_allele": G.ea, "hm_beta": G.beta, "hm_odds_ratio": "NA",
+        "hm_effect_allele_frequency": G.freq, "chromosome": 1, "base_pair_location": 1,
+        "effect_allele": G.oa, "other_allele": G.ea, "beta": -G.beta, "standard_error": G.se,
+        "p_value": G.p, "n": G.n,
     },
     "plink2": {
-        "#CHROM": G.chrom, "POS": G.pos, "ID": G.rsid, "REF": np.where(EVEN, G.oa, G.ea), "ALT": np.where(EVEN, G.ea, G.oa), "A1": G.ea, "A1_FREQ": G.freq,
-        "TEST": "ADD", "OBS_CT": G.n, "BETA": G.beta, "SE": G.se, "T_STAT": G.z, "P": G.p, "ERRCODE": ".",
+        "#CHROM": G.chrom, "POS": G.pos, "ID": G.rsid, "REF": np.where(EVEN, G.oa, G.ea),
+        "ALT": np.where(EVEN, G.ea, G.oa), "A1": G.ea, "A1_FREQ": G.freq, "TEST": "ADD",
+        "OBS_CT": G.n, "BETA": G.beta, "SE": G.se, "T_STAT": G.z, "P": G.p, "ERRCODE": ".",
     },
     "plink2 logistic": {
-        "#CHROM": G.chrom, "POS": G.pos, "ID": G.rsid, "REF": G.oa, "ALT": G.ea, "PROVISIONAL_REF?": "N", "A1": G.ea, "OMITTED": G.oa, "FIRTH?": "N",
-        "TEST": "ADD", "OBS_CT": G.n, "OR": OR, "LOG(OR)_SE": G.se, "Z_STAT": G.z, "P": G.p, "ERRCODE": ".",
+        "#CHROM": G.chrom, "POS": G.pos, "ID": G.rsid, "REF": G.oa, "ALT": G.ea,
+        "PROVISIONAL_REF?": "N", "A1": G.ea, "OMITTED": G.oa, "FIRTH?": "N", "TEST": "ADD",
+        "OBS_CT": G.n, "OR": OR, "LOG(OR)_SE": G.se, "Z_STAT": G.z, "P": G.p, "ERRCODE": ".",
     },
     "regenie": {
-        "CHROM": G.chrom, "GENPOS": G.pos, "ID": G.rsid, "ALLELE0": G.oa, "ALLELE1": G.ea, "A1FREQ": G.freq, "INFO": G["info"], "N": G.n, "TEST": "ADD",
-        "BETA": G.beta, "SE": G.se, "CHISQ": G.z**2, "LOG10P": LP, "EXTRA": "NA",
+        "CHROM": G.chrom, "GENPOS": G.pos, "ID": G.rsid, "ALLELE0": G.oa, "ALLELE1": G.ea,
+        "A1FREQ": G.freq, "INFO": G["info"], "N": G.n, "TEST": "ADD", "BETA": G.beta, "SE": G.se,
+        "CHISQ": G.z**2, "LOG10P": LP, "EXTRA": "NA",
     },
     "saige": {
-        "CHR": G.chrom, "POS": G.pos, "MarkerID": G.rsid, "Allele1": G.oa, "Allele2": G.ea, "AC_Allele2": 7, "AF_Allele2": G.freq, "MissingRate": 0,
-        "BETA": G.beta, "SE": G.se, "Tstat": G.beta * 1e3, "var": 900, "p.value": G.p, "N": G.n,
+        "CHR": G.chrom, "POS": G.pos, "MarkerID": G.rsid, "Allele1": G.oa, "Allele2": G.ea,
+        "AC_Allele2": 7, "AF_Allele2": G.freq, "MissingRate": 0, "BETA": G.beta, "SE": G.se,
+        "Tstat": G.beta * 1e3, "var": 900, "p.value": G.p, "N": G.n,
     },
     "bolt-lmm": {
-        "SNP": G.rsid, "CHR": G.chrom, "BP": G.pos, "GENPOS": 0.1, "ALLELE1": G.ea, "ALLELE0": G.oa, "A1FREQ": G.freq, "INFO": G["info"], "CHISQ_LINREG": 3,
-        "P_LINREG": 0.9, "BETA": G.beta, "SE": G.se, "CHISQ_BOLT_LMM_INF": G.z**2, "P_BOLT_LMM_INF": G.p, "CHISQ_BOLT_LMM": 1, "P_BOLT_LMM": 0.5, "N": G.n,
+        "SNP": G.rsid, "CHR": G.chrom, "BP": G.pos, "GENPOS": 0.1, "ALLELE1": G.ea, "ALLELE0": G.oa,
+        "A1FREQ": G.freq, "INFO": G["info"], "CHISQ_LINREG": 3, "P_LINREG": 0.9, "BETA": G.beta,
+        "SE": G.se, "CHISQ_BOLT_LMM_INF": G.z**2, "P_BOLT_LMM_INF": G.p, "CHISQ_BOLT_LMM": 1,
+        "P_BOLT_LMM": 0.5, "N": G.n,
     },
     "daner": {
-        "CHR": G.chrom, "SNP": G.rsid, "BP": G.pos, "A1": G.ea, "A2": G.oa, "FRQ_A_20000": G.freq, "FRQ_U_30000": G.freq, "INFO": G["info"], "OR": OR,
-        "SE": G.se, "P": G.p, "ngt": 0, "Direction": "++", "HetISqt": 0,
+        "CHR": G.chrom, "SNP": G.rsid, "BP": G.pos, "A1": G.ea, "A2": G.oa, "FRQ_A_20000": G.freq,
+        "FRQ_U_30000": G.freq, "INFO": G["info"], "OR": OR, "SE": G.se, "P": G.p, "ngt": 0,
+        "Direction": "++", "HetISqt": 0,
     },
     "daner by row": {
-        "CHR": G.chrom, "SNP": G.rsid, "BP": G.pos, "A1": G.ea, "A2": G.oa, "FRQ_A_9": G.freq, "FRQ_U_9": G.freq, "INFO": G["info"], "OR": OR, "SE": G.se,
-        "P": G.p, "Nca": 20_000, "Nco": 30_000,
+        "CHR": G.chrom, "SNP": G.rsid, "BP": G.pos, "A1": G.ea, "A2": G.oa, "FRQ_A_9": G.freq,
+        "FRQ_U_9": G.freq, "INFO": G["info"], "OR": OR, "SE": G.se, "P": G.p, "Nca": 20_000,
+        "Nco": 30_000,
     },
     "fastgwa": {
-        "CHR": G.chrom, "SNP": G.rsid, "POS": G.pos, "A1": G.ea, "A2": G.oa, "N": G.n, "AF1": G.freq, "BETA": G.beta, "SE": G.se, "P": G.p,
+        "CHR": G.chrom, "SNP": G.rsid, "POS": G.pos, "A1": G.ea, "A2": G.oa, "N": G.n,
+        "AF1": G.freq, "BETA": G.beta, "SE": G.se, "P": G.p,
     },
-    "gcta-ma": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "freq": G.freq, "b": G.beta, "se": G.se, "p": G.p, "N": G.n},
+    "gcta-ma": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "freq": G.freq, "b": G.beta, "se": G.se,
+        "p": G.p, "N": G.n},
     "metal effects": {
-        "MarkerName": G.rsid, "Allele1": G.ea.str.lower(), "Allele2": G.oa.str.lower(), "Freq1": G.freq, "Effect": G.beta, "StdErr": G.se, "P-value": G.p,
-        "Direction": "++?", "TotalSampleSize": G.n,
+        "MarkerName": G.rsid, "Allele1": G.ea.str.lower(), "Allele2": G.oa.str.lower(),
+        "Freq1": G.freq, "Effect": G.beta, "StdErr": G.se, "P-value": G.p, "Direction": "++?",
+        "TotalSampleSize": G.n,
     },
     "metal z": {
-        "MarkerName": G.rsid, "Allele1": G.ea.str.lower(), "Allele2": G.oa.str.lower(), "Weight": G.n, "Zscore": G.z, "P-value": G.p, "Direction": "++",
+        "MarkerName": G.rsid, "Allele1": G.ea.str.lower(), "Allele2": G.oa.str.lower(),
+        "Weight": G.n, "Zscore": G.z, "P-value": G.p, "Direction": "++",
     },
     "finngen": {
-        "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea, "rsids": G.rsid, "pval": G.p, "mlogp": LP, "beta": G.beta, "sebeta": G.se, "af_alt": G.freq,
-        "n": G.n,
+        "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea, "rsids": G.rsid, "pval": G.p,
+        "mlogp": LP, "beta": G.beta, "sebeta": G.se, "af_alt": G.freq, "n": G.n,
     },
     "snptest": {
-        "rsid": G.rsid, "chromosome": G.chrom, "position": G.pos, "alleleA": G.oa, "alleleB": G.ea, "all_total": G.n, "frequentist_add_pvalue": G.p,
-        "frequentist_add_beta_1": G.beta, "frequentist_add_se_1": G.se,
+        "rsid": G.rsid, "chromosome": G.chrom, "position": G.pos, "alleleA": G.oa, "alleleB": G.ea,
+        "all_total": G.n, "frequentist_add_pvalue": G.p, "frequentist_add_beta_1": G.beta,
+        "frequentist_add_se_1": G.se,
     },
-    "table": {"rs_number": G.rsid, "Effect_Allele": G.ea, "NEA": G.oa, "Log_Odds": G.beta, "StdErr": G.se, "N_total": G.n},
-    "table, P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "BETA": G.beta, "P": G.p, "N": G.n},
-    "table, odds ratio and P": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "OR": OR, "Pval": G.p, "N": G.n},
-    "table, -log10 P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "B": G.beta, "-log10(P)": LP, "N": G.n},
-    "table, log10 P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "B": G.beta, "log10(P)": ["-" + x for x in LP], "N": G.n},
+    "table": {"rs_number": G.rsid, "Effect_Allele": G.ea, "NEA": G.oa, "Log_Odds": G.beta,
+        "StdErr": G.se, "N_total": G.n},
+    "table, P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "BETA": G.beta, "P": G.p,
+        "N": G.n},
+    "table, odds ratio and P": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "OR": OR, "Pval": G.p,
+        "N": G.n},
+    "table, -log10 P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "B": G.beta,
+        "-log10(P)": LP, "N": G.n},
+    "table, log10 P and sign": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "B": G.beta,
+        "log10(P)": ["-" + x for x in LP], "N": G.n},
     "table, P and z": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Zscore": G.z, "P": G.p, "N": G.n},
-    "table, cases and controls": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Z": G.z, "N_cas": 20_000, "N_con": 30_000},
-    "table, position in the name": {"MarkerName": "chr2:" + G.pos.astype(str) + ":" + G.oa + ":" + G.ea, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n, "P": G.p},
-    "table, no name": {"CHR": "chr02", "POS": G.pos, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n, "P": G.p},
-    "table, A1 with REF and ALT": {"CHR": 2, "POS": G.pos, "SNP": G.rsid, "REF": np.where(EVEN, G.oa, G.ea), "ALT": np.where(EVEN, G.ea, G.oa), "A1": G.ea,
-        "Z": G.z, "N": G.n},
+    "table, cases and controls": {"SNP": G.rsid, "A1": G.ea, "A2": G.oa, "Z": G.z, "N_cas": 20_000,
+        "N_con": 30_000},
+    "table, position in the name": {
+        "MarkerName": "chr2:" + G.pos.astype(str) + ":" + G.oa + ":" + G.ea, "A1": G.ea,
+        "A2": G.oa, "Z": G.z, "N": G.n, "P": G.p,
+    },
+    "table, no name": {"CHR": "chr02", "POS": G.pos, "A1": G.ea, "A2": G.oa, "Z": G.z, "N": G.n,
+        "P": G.p},
+    "table, A1 with REF and ALT": {"CHR": 2, "POS": G.pos, "SNP": G.rsid,
+        "REF": np.where(EVEN, G.oa, G.ea), "ALT": np.where(EVEN, G.ea, G.oa), "A1": G.ea, "Z": G.z,
+        "N": G.n},
 }  # fmt: skip
 
 
@@ -228,7 +256,8 @@ def test_dataset_survives_netcdf_and_zarr(tmp_path: Path) -> None:
 
 
 VCF_HEADER = (
-    "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n##SAMPLE=<ID=trait_1,TotalCases=20000,TotalControls=30000,StudyType=CaseControl>\n"
+    "##fileformat=VCFv4.2\n##contig=<ID=1,length=249250621>\n"
+    "##SAMPLE=<ID=trait_1,TotalCases=20000,TotalControls=30000,StudyType=CaseControl>\n"
     "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ttrait_1\n"
 )
 
@@ -236,7 +265,8 @@ VCF_HEADER = (
 def test_gwas_vcf_effect_is_that_of_alt_and_multi_allelic_rows_are_split(tmp_path: Path) -> None:
     rows = [
         "1\t100\trs1\tA\tC\t.\tPASS\t.\tES:SE:LP:AF:SS:ID\t0.2:0.1:1.342:0.3:1000:rs1",
-        "1\t200\t.\tA\tC,G\t.\tPASS\t.\tES:SE:LP:AF:SS:ID\t0.1,-0.3:0.1,0.1:0.498,2.57:0.3,0.2:1000:rs2",
+        "1\t200\t.\tA\tC,G\t.\tPASS\t.\tES:SE:LP:AF:SS:ID"
+        "\t0.1,-0.3:0.1,0.1:0.498,2.57:0.3,0.2:1000:rs2",
         "1\t300\trs3\tA\tG\t.\tLOWQ\t.\tES:SE:LP:AF:SS:ID\t0.2:0.1:1.342:0.3:1000:rs3",
         "1\t400\trs4\tG\tA\t.\t.\t.\tSE:ES:LP:AF:ID:SS\t0.1:-0.25:1.9:0.3:rs4:1000",
         "1\t500\trs5\tG\tA\t.\tPASS\t.\tES:SE:LP:AF\t0.4:0.1:4.2:0.3",

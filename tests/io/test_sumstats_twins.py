@@ -81,9 +81,11 @@ def read(
 # --- N
 
 PAIRS_OF_COUNTS = [
-    "ncases ncontrols", "N_CASES N_CONTROLS", "nCas nCon", "Cases Controls", "N.cases N.controls", "ns_case ns_ctrl", "num_cases num_controls",
-    "case_N control_N", "TotalCases TotalControls", "n_affected n_unaffected", "CASES_N CTRLS_N", "N_Cases_Total N_Controls_Total", "N_ca N_co",
-    "number_of_cases number_of_controls", "NrCases NrControls", "Nca Nco", "casesN controlsN", "N_AFF N_UNAFF", "cases_total controls_total",
+    "ncases ncontrols", "N_CASES N_CONTROLS", "nCas nCon", "Cases Controls", "N.cases N.controls",
+    "ns_case ns_ctrl", "num_cases num_controls", "case_N control_N", "TotalCases TotalControls",
+    "n_affected n_unaffected", "CASES_N CTRLS_N", "N_Cases_Total N_Controls_Total", "N_ca N_co",
+    "number_of_cases number_of_controls", "NrCases NrControls", "Nca Nco", "casesN controlsN",
+    "N_AFF N_UNAFF", "cases_total controls_total",
 ]  # fmt: skip
 
 
@@ -190,11 +192,12 @@ def test_number_of_studies_is_no_sample_size(name: str, tmp_path: Path) -> None:
 
 
 ONE_TOTAL: dict[str, dict[str, object]] = {
-    "PLINK 2": {"#CHROM": 2, "POS": G.pos, "ID": G.rsid, "REF": G.oa, "ALT": G.ea, "A1": G.ea, "TEST": "ADD", "OBS_CT": 100_000, "OR": OR,
-        "LOG(OR)_SE": G.se, "Z_STAT": G.z, "P": G.p},
+    "PLINK 2": {"#CHROM": 2, "POS": G.pos, "ID": G.rsid, "REF": G.oa, "ALT": G.ea, "A1": G.ea,
+        "TEST": "ADD", "OBS_CT": 100_000, "OR": OR, "LOG(OR)_SE": G.se, "Z_STAT": G.z, "P": G.p},
     "log odds": {**NAMES, "log_odds": G.beta, "SE": G.se, "N": 100_000},
-    "REGENIE": {"CHROM": 2, "GENPOS": G.pos, "ID": G.rsid, "ALLELE0": G.oa, "ALLELE1": G.ea, "A1FREQ": G.freq, "A1FREQ_CASES": 0.1,
-        "A1FREQ_CONTROLS": 0.1, "N": 100_000, "TEST": "ADD", "BETA": G.beta, "SE": G.se, "CHISQ": 1.0, "LOG10P": LP},
+    "REGENIE": {"CHROM": 2, "GENPOS": G.pos, "ID": G.rsid, "ALLELE0": G.oa, "ALLELE1": G.ea,
+        "A1FREQ": G.freq, "A1FREQ_CASES": 0.1, "A1FREQ_CONTROLS": 0.1, "N": 100_000, "TEST": "ADD",
+        "BETA": G.beta, "SE": G.se, "CHISQ": 1.0, "LOG10P": LP},
 }  # fmt: skip
 
 
@@ -322,8 +325,9 @@ def test_counts_of_no_cases_or_no_controls_leave_n_to_its_own_column(
 
 def test_header_behind_a_hash_is_known_where_a_value_holds_commas(tmp_path: Path) -> None:
     columns = {
-        "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea, "rsids": [f"{name},rs7" for name in G.rsid], "nearest_genes": "A,B",
-        "pval": G.p, "mlogp": LP, "beta": G.beta, "sebeta": G.se, "af_alt": G.freq,
+        "#chrom": G.chrom, "pos": G.pos, "ref": G.oa, "alt": G.ea,
+        "rsids": [f"{name},rs7" for name in G.rsid], "nearest_genes": "A,B", "pval": G.p,
+        "mlogp": LP, "beta": G.beta, "sebeta": G.se, "af_alt": G.freq,
     }  # fmt: skip
     path = write(tmp_path / "finngen.txt", columns)
     ds = bm.read_sumstats(path, sample_size=1000, **EVERY)
@@ -349,14 +353,22 @@ def test_finngen_beside_uk_biobank_and_their_meta_analysis(tmp_path: Path) -> No
 FREQUENCIES = ["-9", "-1", "999", ".", "-99", "nan", "#NA", "2"]
 STAYS: dict[str, dict[str, object]] = {
     "SE beside P": but(SE=with_rows(G.se, {0: "0", 1: "NA", 2: "-1", 3: "inf", 4: "0.0"})),
-    "P beside SE": but(P=with_rows(G.p, {0: "<1e-300", 1: "0", 2: "1.2", 3: "-9", 4: "< 1E-300", 5: "≤1e-300", 6: "NaN", 7: "1.2x10^-10"})),
-    "P as a bound, limits": {**NAMES, "OR": OR, "L95": LOW, "U95": HIGH, "P": with_rows(G.p, {0: "<1e-300", 1: "0"}), "N": G.n},
-    "z infinite": {**NAMES, "Z": with_rows(G.z, {0: "inf", 1: "-inf", 2: "NA"}), "P": G.p, "BETA": G.beta, "N": G.n},
-    "-log10 P infinite": {"chromosome": 2, "base_pair_location": G.pos, "effect_allele": G.ea, "other_allele": G.oa, "beta": G.beta,
-        "standard_error": G.se, "neg_log_10_p_value": with_rows(LP, {0: "inf", 1: "Infinity", 2: "Inf", 3: "#NA"}), "rsid": G.rsid, "n": G.n},
-    "-log10 P infinite, limits": {"chromosome": 2, "base_pair_location": G.pos, "effect_allele": G.ea, "other_allele": G.oa, "odds_ratio": OR,
-        "ci_lower": LOW, "ci_upper": HIGH, "neg_log_10_p_value": with_rows(LP, {0: "inf"}), "rsid": G.rsid, "n": G.n},
-    "odds ratio of 0": {**NAMES, "OR": with_rows(OR, {0: "0", 1: "inf", 2: "NA"}), "Z": G.z, "P": G.p, "N": G.n},
+    "P beside SE": but(P=with_rows(G.p, {0: "<1e-300", 1: "0", 2: "1.2", 3: "-9", 4: "< 1E-300",
+        5: "≤1e-300", 6: "NaN", 7: "1.2x10^-10"})),
+    "P as a bound, limits": {**NAMES, "OR": OR, "L95": LOW, "U95": HIGH,
+        "P": with_rows(G.p, {0: "<1e-300", 1: "0"}), "N": G.n},
+    "z infinite": {**NAMES, "Z": with_rows(G.z, {0: "inf", 1: "-inf", 2: "NA"}), "P": G.p,
+        "BETA": G.beta, "N": G.n},
+    "-log10 P infinite": {"chromosome": 2, "base_pair_location": G.pos, "effect_allele": G.ea,
+        "other_allele": G.oa, "beta": G.beta, "standard_error": G.se,
+        "neg_log_10_p_value": with_rows(LP, {0: "inf", 1: "Infinity", 2: "Inf", 3: "#NA"}),
+        "rsid": G.rsid, "n": G.n},
+    "-log10 P infinite, limits": {"chromosome": 2, "base_pair_location": G.pos,
+        "effect_allele": G.ea, "other_allele": G.oa, "odds_ratio": OR, "ci_lower": LOW,
+        "ci_upper": HIGH, "neg_log_10_p_value": with_rows(LP, {0: "inf"}), "rsid": G.rsid,
+        "n": G.n},
+    "odds ratio of 0": {**NAMES, "OR": with_rows(OR, {0: "0", 1: "inf", 2: "NA"}), "Z": G.z,
+        "P": G.p, "N": G.n},
     "frequency": but(EAF=with_rows(G.freq, dict(enumerate(FREQUENCIES)))),
     "minor frequency": but(MAF=with_rows(np.minimum(G.freq, 1 - G.freq), {0: "-9", 1: "-1"})),
     "quality": but(INFO=with_rows(G["info"], {0: "-9", 1: "-1", 2: "NA"})),
@@ -386,8 +398,9 @@ def test_a_bound_of_p_alone_is_not_taken_for_p(tmp_path: Path) -> None:
 
 
 LIMITS = [
-    "L95 U95", "ci_lower ci_upper", "OR_95L OR_95U", "lower upper", "lower95 upper95", "CI_low CI_high", "LCI UCI", "OR_lower OR_upper",
-    "95CI_lower 95CI_upper", "LowerCI UpperCI", "OR_L95 OR_U95", "l95CI u95CI", "conf.low conf.high", "LL UL", "2.5% 97.5%",
+    "L95 U95", "ci_lower ci_upper", "OR_95L OR_95U", "lower upper", "lower95 upper95",
+    "CI_low CI_high", "LCI UCI", "OR_lower OR_upper", "95CI_lower 95CI_upper", "LowerCI UpperCI",
+    "OR_L95 OR_U95", "l95CI u95CI", "conf.low conf.high", "LL UL", "2.5% 97.5%",
 ]  # fmt: skip
 
 
@@ -727,7 +740,7 @@ def test_what_stands_for_no_name_is_none(none: str, tmp_path: Path) -> None:
     check(read(tmp_path, but(SNP=[none if i % 4 == 0 else s for i, s in enumerate(G.rsid)])))
 
 
-def test_equal_names_at_different_places_or_of_other_alleles_at_a_named_place_are_different_variants(
+def test_equal_names_at_other_places_or_of_other_alleles_at_a_named_place_are_different_variants(
     tmp_path: Path,
 ) -> None:
     check(read(tmp_path, but(SNP="rs1")))
@@ -787,7 +800,10 @@ def test_names_of_one_letter_words_are_not_run_together(tmp_path: Path) -> None:
 
 # --- refused, or told untruly
 
-COMMAS = {name: [v.replace(".", ",") for v in exact(BASE[name])] for name in ("BETA", "SE", "P")}  # type: ignore[arg-type]
+COMMAS = {
+    name: [v.replace(".", ",") for v in exact(BASE[name])]  # type: ignore[arg-type]
+    for name in ("BETA", "SE", "P")
+}
 
 
 @pytest.mark.parametrize("separator", ["\t", ";", " ", ","])
@@ -845,8 +861,10 @@ def test_a_direction_string_is_no_effect(tmp_path: Path) -> None:
 
 def test_alleles_and_frequency_of_the_neale_lab(tmp_path: Path) -> None:
     columns = {
-        "variant": named("2:{p}:{o}:{e}"), "minor_allele": np.where(G.freq < 0.5, G.ea, G.oa), "minor_AF": np.minimum(G.freq, 1 - G.freq),
-        "low_confidence_variant": "false", "n_complete_samples": G.n, "AC": 1, "ytx": 1, "beta": G.beta, "se": G.se, "tstat": G.z, "pval": G.p,
+        "variant": named("2:{p}:{o}:{e}"), "minor_allele": np.where(G.freq < 0.5, G.ea, G.oa),
+        "minor_AF": np.minimum(G.freq, 1 - G.freq), "low_confidence_variant": "false",
+        "n_complete_samples": G.n, "AC": 1, "ytx": 1, "beta": G.beta, "se": G.se, "tstat": G.z,
+        "pval": G.p,
     }  # fmt: skip
     ds = read(tmp_path, columns)
     check(ds)
@@ -855,9 +873,11 @@ def test_alleles_and_frequency_of_the_neale_lab(tmp_path: Path) -> None:
 
 def test_snptest_25_names_its_model(tmp_path: Path) -> None:
     columns = {
-        "alternate_ids": "---", "rsid": G.rsid, "chromosome": "NA", "position": G.pos, "alleleA": G.oa, "alleleB": G.ea, "info": 0.99,
-        "all_total": 100_000, "cases_total": 10_000, "controls_total": 90_000, "frequentist_add_lrt_pvalue": G.p,
-        "frequentist_add_beta_1:add/sle=1": G.beta, "frequentist_add_se_1": G.se, "frequentist_add_wald_pvalue_1": G.p, "comment": "NA",
+        "alternate_ids": "---", "rsid": G.rsid, "chromosome": "NA", "position": G.pos,
+        "alleleA": G.oa, "alleleB": G.ea, "info": 0.99, "all_total": 100_000, "cases_total": 10_000,
+        "controls_total": 90_000, "frequentist_add_lrt_pvalue": G.p,
+        "frequentist_add_beta_1:add/sle=1": G.beta, "frequentist_add_se_1": G.se,
+        "frequentist_add_wald_pvalue_1": G.p, "comment": "NA",
     }  # fmt: skip
     check(read(tmp_path, columns, " ", before="# Analysis: add\n"), 36_000)
 
@@ -868,7 +888,8 @@ def archive(kind: str, member: Path) -> bytes:
         with zipfile.ZipFile(buffer, "w") as z:
             z.write(member, "in/gwas.txt")
     else:
-        with tarfile.open(fileobj=buffer, mode=f"w{kind}", format=tarfile.PAX_FORMAT) as t:  # type: ignore[call-overload]
+        mode: Any = f"w{kind}"
+        with tarfile.open(fileobj=buffer, mode=mode, format=tarfile.PAX_FORMAT) as t:
             info = t.gettarinfo(member, "in/gwas.txt")
             info.pax_headers = {"comment": "x" * 600}
             with member.open("rb") as f:

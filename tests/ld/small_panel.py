@@ -86,8 +86,10 @@ def write_bed(panel: SmallPanel, prefix: Path) -> Path:
         prefix.with_name(prefix.name + ".bed"),
         panel.g,
         properties={
-            "iid": [f"i{i}" for i in range(len(panel.g))], "chromosome": panel.bim["chrom"], "sid": panel.bim["snp"], "cm_position": panel.bim["cm"],
-            "bp_position": panel.bim["pos"], "allele_1": panel.bim["a1"], "allele_2": panel.bim["a2"],
+            "iid": [f"i{i}" for i in range(len(panel.g))], "chromosome": panel.bim["chrom"],
+            "sid": panel.bim["snp"], "cm_position": panel.bim["cm"],
+            "bp_position": panel.bim["pos"], "allele_1": panel.bim["a1"],
+            "allele_2": panel.bim["a2"],
         },
     )  # fmt: skip
     return prefix

@@ -67,7 +67,8 @@ def test_figures_hold_ink_and_not_a_blank_sheet(browser):
     """Share of dark pixels of every figure, drawn on a canvas."""
     script = """(async () => [...document.images].map(i => {
       const c = document.createElement('canvas'); c.width = 300; c.height = 200;
-      const g = c.getContext('2d'); g.fillStyle = 'white'; g.fillRect(0, 0, 300, 200); g.drawImage(i, 0, 0, 300, 200);
+      const g = c.getContext('2d'); g.fillStyle = 'white'; g.fillRect(0, 0, 300, 200);
+      g.drawImage(i, 0, 0, 300, 200);
       const d = g.getImageData(0, 0, 300, 200).data; let n = 0;
       for (let k = 0; k < d.length; k += 4) if (d[k] + d[k + 1] + d[k + 2] < 600) n++;
       return n / 60000; }))()"""

@@ -141,8 +141,8 @@ def test_noise_of_two_traits_has_the_panels_ld_within_blocks_and_none_between(pa
 
 def test_without_noise_z_is_root_n_times_ld_times_scaled_effects(panel, correlation):
     sim = simulate_z(
-        panel, architecture("two_component", 0.4, [0.3, 0.1], share_large=0.6), [900.0], [1e-16], rng=np.random.default_rng(3), n_spread=0.4,
-        replicates=5, keep_effects=True,
+        panel, architecture("two_component", 0.4, [0.3, 0.1], share_large=0.6), [900.0], [1e-16],
+        rng=np.random.default_rng(3), n_spread=0.4, replicates=5, keep_effects=True,
     )  # fmt: skip
     beta, size = sim["beta"].to_numpy()[:, :, 0], sim["n"].to_numpy()[:, 0]
     expected = np.sqrt(size) * ((np.sqrt(panel.heterozygosity) * beta) @ correlation)
@@ -414,8 +414,9 @@ def test_a_panel_cut_into_a_fileset_per_chromosome_gives_the_same_z(tmp_path, fi
             tmp_path / f"part{c}.bed",
             dosage[:, rows],
             properties={
-                "sid": part["snp"].to_numpy(), "chromosome": part["chrom"].astype(str).to_numpy(), "bp_position": part["pos"].to_numpy(),
-                "allele_1": part["a1"].to_numpy(), "allele_2": part["a2"].to_numpy(),
+                "sid": part["snp"].to_numpy(), "chromosome": part["chrom"].astype(str).to_numpy(),
+                "bp_position": part["pos"].to_numpy(), "allele_1": part["a1"].to_numpy(),
+                "allele_2": part["a2"].to_numpy(),
             },
         )  # fmt: skip
     one = simulate(
@@ -543,11 +544,23 @@ def test_chromosome_has_the_asked_density_and_frequencies_and_ld_that_decays():
         ({"pi": 1.5}, "pi: found 1.5"),
         ({"model": "infinitesimal", "pi": 0.1}, "pi: not a parameter of model 'infinitesimal'"),
         ({"model": "two_component", "pi": [0.1, 0.2]}, "share_large: missing"),
-        ({"model": "two_component", "pi": [0.6, 0.6], "share_large": 0.5}, "pi: the shares add up to 1.2"),
+        (
+            {"model": "two_component", "pi": [0.6, 0.6], "share_large": 0.5},
+            "pi: the shares add up to 1.2",
+        ),
         ({"model": "two_component", "pi": [0.1, 0.2], "share_large": 1}, "share_large: found 1"),
-        ({"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1]}, "pi: found 2 values, but model 'bivariate' takes 3"),
-        ({"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0, 0]}, "one of the traits would have no causal"),
-        ({"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1, 0.1], "rho_12": 2}, "rho_12: found 2, expected between"),
+        (
+            {"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1]},
+            "pi: found 2 values, but model 'bivariate' takes 3",
+        ),
+        (
+            {"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0, 0]},
+            "one of the traits would have no causal",
+        ),
+        (
+            {"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1, 0.1], "rho_12": 2},
+            "rho_12: found 2, expected between",
+        ),
         ({"model": "infinitesimal", "h2": [0.1, 0.1], "rg": -1.1}, "rg: found -1.1"),
         ({"model": "infinitesimal", "rg": 0.2}, "rg: needs two traits"),
         ({"maf_s": 9}, "maf_s: found 9, expected between -2 and 2"),
@@ -570,7 +583,7 @@ def test_chromosome_has_the_asked_density_and_frequencies_and_ld_that_decays():
         ({"genotypes": "panel"}, "ld_blocks: missing"),
         ({"genotypes": "nowhere/panel", "ld_blocks": "nowhere.bed"}, "nowhere.bed: no such file"),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments_are_told_in_one_line_and_nothing_is_written(tmp_path, arguments, words):
     given = SMALL | arguments
     with pytest.raises(InputError) as caught:
