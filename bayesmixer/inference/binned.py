@@ -21,7 +21,6 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from bayesmixer.errors import InputError
@@ -362,5 +361,7 @@ def _smooth(ratio: Array) -> tuple[Array, float]:
     ratio = np.maximum(ratio - ratio.max(), -1e3)
     if np.ptp(ratio) < 1e-9:
         return np.full(ratio.size, -np.log(ratio.size)), 0.0
+    from arviz_stats.base import array_stats  # it takes half a second
+
     smoothed, k = array_stats.psislw(-ratio)  # takes minus the log ratios
     return np.asarray(smoothed, float) - logsumexp(smoothed), float(np.asarray(k))

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from bayesmixer.inference.checkpoint import Checkpoint
@@ -101,6 +100,8 @@ def sample(
                 density, centre, spread, DEGREES_MOVED, bounds, draws, rng, progress, kept, "moved"
             )
     # psislw takes minus the log ratios, as LOO has them at hand
+    from arviz_stats.base import array_stats  # it takes half a second
+
     smoothed, k = array_stats.psislw(-np.maximum(made.log_ratio - made.log_ratio.max(), -1e3))
     log_weight = np.asarray(smoothed, float) - logsumexp(smoothed)
     weight = np.exp(log_weight)

@@ -19,6 +19,8 @@ from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from bayesmixer.ops import kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
+from bayesmixer.ops.compiling import announce
+from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array, LikelihoodData
 
 
@@ -57,6 +59,7 @@ class MixtureLogLik(BlockLogLik):
         threads = (
             1 if data.z.size < 4000 else threads or nb.get_num_threads()
         )  # threads would cost more than they save
+        announce(kernel._cosine_blocks, "the likelihood")
         evaluate: Any = kernel.evaluate
         loglik, jacobian = evaluate(
             data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads
@@ -118,12 +121,8 @@ def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     return mixture, None  # nothing worth a place in PyTensor's cache on disk
 
 
-try:
-    from pytensor.link.jax.dispatch.basic import jax_funcify
-except ImportError:  # JAX is optional
-    pass
-else:
-
+@with_jax
+def _register(jax_funcify: Any) -> None:
     @jax_funcify.register(MixtureLogLik)
     def _jax_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
         from bayesmixer.ops import jax_kernel

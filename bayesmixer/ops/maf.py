@@ -14,6 +14,8 @@ from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 from bayesmixer.errors import InputError
 from bayesmixer.ops import maf_kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
+from bayesmixer.ops.compiling import announce
+from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.likelihood import valid_mixture
 from bayesmixer.ops.maf_layout import MafLikelihoodData
@@ -59,6 +61,7 @@ class MafMixtureLogLik(BlockLogLik):
         threads = (
             1 if data.one.z.size < 4000 else threads or nb.get_num_threads()
         )  # threads would cost more than they save
+        announce(maf_kernel._bulk, "the likelihood of a free S")
         evaluate: Any = maf_kernel.evaluate
         loglik, jacobian = evaluate(
             data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads
@@ -79,12 +82,8 @@ def _numba_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     return mixture, None
 
 
-try:
-    from pytensor.link.jax.dispatch.basic import jax_funcify
-except ImportError:  # JAX is optional
-    pass
-else:
-
+@with_jax
+def _register(jax_funcify: Any) -> None:
     @jax_funcify.register(MafMixtureLogLik)
     def _jax_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
         raise InputError(
