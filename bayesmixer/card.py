@@ -175,8 +175,8 @@ class Card:
     def ask(self, offer: str) -> Any:
         """What the wing offers under a name (a function, a list); None where it offers nothing.
 
-        The wing's `OFFERS` maps names to "module:object" within it: docs/methods/mixer.md says which
-        names are asked for, and with what arguments.
+        The wing's `OFFERS` maps names to "module:object" within it: docs/methods/mixer.md says
+        which names are asked for, and with what arguments.
         """
         if not self.wing:
             return None

@@ -1,7 +1,8 @@
 """Binned NUTS of ten chromosomes and of a whole genome: time, k-hat, effective draws, and how far
 its posterior means are from the exact ones.
 
-    python benchmarks/binned.py PANEL_DIR REFERENCE [--shared ../shared] [--tiles 1 4] [--bins 1000] [--referee 600]
+    python benchmarks/binned.py PANEL_DIR REFERENCE [--shared ../shared] [--tiles 1 4]
+        [--bins 1000] [--referee 600]
 
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE its LD reference by LD blocks
 (benchmarks/simulated_traits.py builds it). z-scores are simulated through the panel's LD; a genome

@@ -1,8 +1,8 @@
 """False alarms and detection rates of `bm.check` through real LD.
 
-    python benchmarks/check_faults.py PANEL --reference ZARR --blocks BED --work DIR [--chromosomes 21 22] [--h2 0.02] [--pi 0.003] [--n 100000]
-        [--sigma2-0 1.05] [--replicates 20] [--faults clean n_half ...] [--draws 200] [--check-draws
-        4]
+    python benchmarks/check_faults.py PANEL --reference ZARR --blocks BED --work DIR
+        [--chromosomes 21 22] [--h2 0.02] [--pi 0.003] [--n 100000] [--sigma2-0 1.05]
+        [--replicates 20] [--faults clean n_half ...] [--draws 200] [--check-draws 4]
 
 PANEL is the panel's prefix with {chrom} in place of the chromosome; ZARR its LD reference, built
 with the same LD blocks as windows and plain r^2. Every replicate is simulated, fitted by MAP with
@@ -10,18 +10,19 @@ Gaussian draws around it, and checked; its row is kept in DIR/check_faults.csv, 
 call goes on where it was stopped; `cautions` are the beginnings of what the verdict says besides
 notes. Faults (the data that the fit sees; all are of the same z-scores unless said):
   clean       nothing wrong
-  clean_n     nothing wrong, N varies between half and all of --n from variant to variant (other z-scores)
+  clean_n     nothing wrong, N varies between half and all of --n over the variants (other z-scores)
   n_half      recorded N of a random half of the variants is half the true one
-  n_all       recorded N of all variants is half the true one (h2 doubles; nothing in one trait can tell)
+  n_all       recorded N of all variants is half the true one (h2 doubles; one trait cannot tell)
   inflation   noise of variance 1.3 (other z-scores: stratification that was not removed)
   corrected   z divided by the square root of 1.2 (genomic control)
   ld_third    reference of a random third of the panel's variants; only these are evaluated
   ld_tags     the spectrum holds a random third of the partners, all variants are evaluated
-  ld_local    strengths r^2 H multiplied by a factor drawn per run of 50 variants, uniform in [0.3, 1] (another ancestry's LD)
+  ld_local    strengths r^2 H times a factor drawn for each run of 50 variants, uniform in [0.3, 1]
+              (another ancestry's LD)
   ld_drift    reference of a population that went through a bottleneck of 40 people
   maf_s       effects with S = -0.75 (other z-scores)
   no_hits     variants beyond |z| 5.45 are missing from the file
-  two_scales  a tenth of the causal variants has effects ten times larger in variance (other z-scores)
+  two_scales  a tenth of the causal variants has effects of ten times the variance (other z-scores)
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ import argparse
 import os
 import time
 import warnings
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -393,9 +393,9 @@ def main() -> None:
     todo = [(f, r) for f in a.faults for r in range(a.replicates) if (f, r) not in done]
     if todo:
         study = Study(a)
-        simulate: Callable[[str, int], dict[str, object]] = lambda f, r: one(study, f, r)  # noqa: E731
         for fault, replicate in track(todo, "replicates"):
-            kept = pd.concat([kept, pd.DataFrame([simulate(fault, replicate)])], ignore_index=True)
+            row = pd.DataFrame([one(study, fault, replicate)])
+            kept = pd.concat([kept, row], ignore_index=True)
             aside = path.with_suffix(f".{os.getpid()}.tmp")
             kept.to_csv(aside, index=False)
             os.replace(aside, path)

@@ -1,7 +1,8 @@
 """Which model do BIC and leave-one-block-out choose, under an infinitesimal, a point-normal and a
 two-Gaussian truth, through real LD?
 
-    python benchmarks/compare_truths.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed --replicates 50 --out choices.parquet
+    python benchmarks/compare_truths.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed
+        --replicates 50 --out choices.parquet
 
 PANEL is the prefix of the panel's PLINK files with {chrom} in it; REF.zarr the reference built of
 it with the LD blocks as windows and plain r^2. Each replicate is fitted by the three univariate

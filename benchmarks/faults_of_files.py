@@ -59,19 +59,20 @@ class Verb:
 
 
 def _fit(i: Path, o: Path) -> list[str]:
-    words = (
-        f"fit infinitesimal {i}/polygenic.txt.gz --reference {i}/panel.zarr --draws 100 --out "
-        f"{o}/fit.nc"
-    )
-    return f"{words} --report {o}/fit.html --json {o}/fit.json --tsv {o}/fit.tsv --save-data {o}/data.zarr".split()
+    return (
+        f"fit infinitesimal {i}/polygenic.txt.gz --reference {i}/panel.zarr --draws 100 "
+        f"--out {o}/fit.nc --report {o}/fit.html --json {o}/fit.json --tsv {o}/fit.tsv "
+        f"--save-data {o}/data.zarr"
+    ).split()
 
 
 VERBS = {
     "munge": Verb(lambda i, o: f"munge {i}/polygenic.txt.gz --out {o}/clean.sumstats.gz".split()),
     "ld build": Verb(
         lambda i, o: (
-            f"ld build {i}/genotypes --out {o}/panel.zarr --window {i}/ld_blocks.bed --chromosomes 1,2".split()
-        )
+            f"ld build {i}/genotypes --out {o}/panel.zarr --window {i}/ld_blocks.bed "
+            "--chromosomes 1,2"
+        ).split()
     ),
     "ld scores": Verb(lambda i, o: f"ld scores {i}/panel.zarr --out {o}/scores".split()),
     "fit": Verb(_fit),
@@ -88,8 +89,8 @@ VERBS = {
     ),
     "simulate": Verb(
         lambda i, o: (
-            f"simulate {o}/sim --chromosomes 2 --chromosome-length 300000 --samples 100 --pi 0.2".split()
-        )
+            f"simulate {o}/sim --chromosomes 2 --chromosome-length 300000 --samples 100 --pi 0.2"
+        ).split()
     ),
     "coverage": Verb(
         lambda i, o: (
@@ -424,11 +425,8 @@ class Trials:
         codes = sorted(end.code for end in ends)
         said = next((" ".join(end.said) for end in ends if end.code == 2), "")
         good &= same and codes in ([0, 0], [0, 2]) and said.count("error:") == (codes == [0, 2])
-        line = (
-            f' (the second: "{said.partition(": ")[2].replace(str(self.scratch / "disk"), "OUT")[:110]}")'
-            if said
-            else ""
-        )
+        error = said.partition(": ")[2].replace(str(self.scratch / "disk"), "OUT")[:110]
+        line = f' (the second: "{error}")' if said else ""
         self.row("twice at once", f"codes {codes[0]}, {codes[1]}{line}; left: {text}", good)
 
     def all(self) -> list[str]:

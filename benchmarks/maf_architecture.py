@@ -1,9 +1,11 @@
 """Effects that depend on allele frequency: simulate with several S through real LD, fit with S = 0
 and with S free, print what that does.
 
-    python benchmarks/maf_architecture.py PANEL_DIR [--chromosomes 20 21 22] [--true-s -0.75 -0.5 0] [--replicates 4] [--work DIR]
+    python benchmarks/maf_architecture.py PANEL_DIR [--chromosomes 20 21 22]
+        [--true-s -0.75 -0.5 0] [--replicates 4] [--work DIR]
     python benchmarks/maf_architecture.py PANEL_DIR --error [--work DIR]
-    python benchmarks/maf_architecture.py PANEL_DIR --study [--replicates 200] [--processes 2] [--work DIR]
+    python benchmarks/maf_architecture.py PANEL_DIR --study [--replicates 200] [--processes 2]
+        [--work DIR]
 
 PANEL_DIR holds PLINK files whose names end in chr13.bed, .. (as 1000g_eur_hm3). The reference
 (`--exponents`, LD blocks as windows, plain r^2) and the alignment are made once in --work; each

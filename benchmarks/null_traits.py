@@ -1,7 +1,8 @@
 """Size and power of the test of h2 = 0, beside LDSC's z, and what each model's fit says of h2 near
 zero, through real LD.
 
-    python benchmarks/null_traits.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed --out benchmarks/results/null_traits
+    python benchmarks/null_traits.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed
+        --out benchmarks/results/null_traits
 
 PANEL is the prefix of the panel's PLINK files with {chrom} in it; REF.zarr the reference built of
 it with the LD blocks as windows and plain r^2. z-scores are simulated through the LD of

@@ -29,7 +29,8 @@ start, cpu = time.perf_counter(), time.process_time()
 ds = bm.read_sumstats(sys.argv[1], progress=False)
 print(json.dumps({
     "seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu,
-    "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "kept": int(ds.sizes["variant"]),
+    "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    "kept": int(ds.sizes["variant"]),
 }))
 """
 

@@ -1,7 +1,8 @@
 """Simulation-based calibration: are the ranks of true parameters among posterior draws uniform, for
 each univariate model with independent variants?
 
-    python benchmarks/sbc.py [--models univariate_mixer ...] [--replicates 200] [--variants 1000] [--out sbc.parquet] [--minutes 3]
+    python benchmarks/sbc.py [--models univariate_mixer ...] [--replicates 200] [--variants 1000]
+        [--out sbc.parquet] [--minutes 3]
 
 Parameters are drawn from the model's own weak prior (or --prior NAME=MEAN,SD), z-scores straight
 from the model's words: each variant has its own few partners, shared with no other variant, so that

@@ -1,6 +1,7 @@
 """Fit the simulated traits of a folder through real LD and print truth beside 90% intervals.
 
-    python benchmarks/simulated_traits.py PANEL_DIR [--shared ../shared] [--method laplace] [--traits mixer_pair_1/1 ...] [--work DIR] [--starts 20]
+    python benchmarks/simulated_traits.py PANEL_DIR [--shared ../shared] [--method laplace]
+        [--traits mixer_pair_1/1 ...] [--work DIR] [--starts 20]
 
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel. The reference is built as the data's README says:
 LD blocks as windows, plain r^2. Times are wall and CPU seconds of this run; a fit is made once

@@ -1,7 +1,8 @@
 """What loci of |z| 20 to 100 do to a polygenic and to a moderately sparse trait, with `align`'s
 default (`dominant="exclude"`) and without it.
 
-    python benchmarks/strong_loci.py PANEL --reference REF.zarr --chromosomes 16 17 18 19 20 21 22 --out ROWS.csv --replicates 20
+    python benchmarks/strong_loci.py PANEL --reference REF.zarr
+        --chromosomes 16 17 18 19 20 21 22 --out ROWS.csv --replicates 20
 
 PANEL is the panel's prefix with {chrom} in place of the chromosome; REF.zarr its LD reference,
 built with the same LD blocks as windows and plain r^2. z-scores are simulated through the panel's

@@ -1,7 +1,9 @@
 """Corners of the parameter space: error of log p, monotony and slopes over random spectra and
 parameters, out to |z| = 40.
 
-    python benchmarks/tail_stress.py [variants] [seed] [nodes]      2,000, 1 and 24 by default; about two minutes
+    python benchmarks/tail_stress.py [variants] [seed] [nodes]
+
+By default 2,000, 1 and 24; about two minutes.
 
 One to sixty partners a variant, pi log-uniform in [1e-5, 1], N sigma2_beta H uniform in (0, 200],
 sigma2_zero in [0.5, 3]. Truth is the density of the list of partners, by quadrature. Most of these

@@ -1,7 +1,8 @@
 """Do 90% intervals of h2 hold it in weak traits: on the natural scale, and on that of log h2? The
 infinitesimal model, z-scores through real LD.
 
-    python benchmarks/weak_intervals.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed [--replicates 150]
+    python benchmarks/weak_intervals.py PANEL --reference REF.zarr --ld-blocks BLOCKS.bed
+        [--replicates 150]
 
 Traits of 2, 4 and 6 times --se, infinitesimal and of pi 0.01, N 100,000, sigma2_0 1.05, through the
 LD of --chromosomes. The mode of log h2 and log sigma2_0 under the weak priors is climbed by

@@ -1,5 +1,5 @@
-"""Summary statistics: any common GWAS file -> a Sumstats dataset (docs/reference/data_structures.md),
-and the same munged to a file.
+"""Summary statistics: any common GWAS file -> a Sumstats dataset, and the same munged to a file
+(docs/reference/data_structures.md).
 """
 
 from __future__ import annotations

@@ -76,7 +76,9 @@ def pruning_weights(
 
 
 @nb.njit(cache=True)
-def _prune(indptr, index, r2, threshold, order, round_number, done, kept):  # type: ignore[no-untyped-def]
+def _prune(  # type: ignore[no-untyped-def]
+    indptr, index, r2, threshold, order, round_number, done, kept
+):
     """One round; done[i] == round_number marks what was kept or is a neighbour of something
     kept.
     """

@@ -1,5 +1,5 @@
-"""A small LD reference made by hand in the form of docs/reference/data_structures.md, and GWAS drawn
-from it, for the tests of align.
+"""A small LD reference made by hand in the form of docs/reference/data_structures.md, and GWAS
+drawn from it, for the tests of align.
 """
 
 from __future__ import annotations
