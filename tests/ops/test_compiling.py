@@ -1,4 +1,4 @@
-"""Once a machine, and said: numba's compilation of the likelihood, and JAX only where it is used."""
+"""Told once a machine: numba's compilation of the likelihood, and JAX only where it is used."""
 
 import subprocess
 import sys
