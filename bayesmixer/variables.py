@@ -1,12 +1,12 @@
 """Registry of the variables that Sumstats, Reference and GwasData datasets hold, and the check
 against it.
 
-The prose description is docs/reference/data_structures.md; tests keep the two in step.
+docs/reference/data_structures.md shows it beside the attributes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xarray as xr
 
@@ -16,67 +16,119 @@ from bayesmixer.errors import InputError
 @dataclass(frozen=True)
 class Variable:
     """One variable: allowed dims (several where they may differ), NumPy kinds of its dtype,
-    meaning, and whether it must be there.
+    meaning, and whether it must be there; for the reader its unit, the dtype with which it is
+    made, and what else is to be known of it.
     """
 
     dims: tuple[tuple[str, ...], ...]
     kinds: str
     meaning: str
     required: bool = True
+    unit: str = ""
+    dtype: str = ""
+    detail: str = ""
+
+    @property
+    def made(self) -> str:
+        """Name of the dtype with which the package makes it."""
+        return self.dtype or {"f": "float64", "i": "int64"}.get(self.kinds, "str")
 
 
 _TEXT = "UOT"
 _V = (("variant",),)
 _VS = (("variant",), ("maf_s", "variant"))
+_FILE = "where the file has it"
 
 SUMSTATS: dict[str, Variable] = {
     "snp": Variable(_V, _TEXT, "identifier"),
-    "chrom": Variable(_V, _TEXT, "chromosome, '' where unknown"),
-    "pos": Variable(_V, "i", "base-pair position, 0 where unknown"),
-    "a1": Variable(_V, _TEXT, "effect allele"),
-    "a2": Variable(_V, _TEXT, "other allele"),
+    "chrom": Variable(_V, _TEXT, "chromosome, '' where unknown", detail='`"1"` to `"22"`, `"X"`'),
+    "pos": Variable(_V, "i", "base-pair position, 0 where unknown", unit="bp"),
+    "a1": Variable(_V, _TEXT, "effect allele", detail="upper case"),
+    "a2": Variable(_V, _TEXT, "other allele", detail="upper case"),
     "z": Variable(_V, "f", "z-score of a1"),
-    "n": Variable(_V, "f", "(effective) sample size"),
-    "beta": Variable(_V, "f", "effect of a1", required=False),
-    "se": Variable(_V, "f", "standard error of beta", required=False),
-    "p": Variable(_V, "f", "P value", required=False),
-    "eaf": Variable(_V, "f", "frequency of a1 in the GWAS", required=False),
-    "info": Variable(_V, "f", "imputation quality", required=False),
-    "n_case": Variable(_V, "f", "cases", required=False),
-    "n_control": Variable(_V, "f", "controls", required=False),
+    "n": Variable(_V, "f", "(effective) sample size", unit="people"),
+    "beta": Variable(_V, "f", "effect of a1", required=False, detail=_FILE),
+    "se": Variable(_V, "f", "standard error of beta", required=False, detail=_FILE),
+    "p": Variable(_V, "f", "P value", required=False, detail=_FILE),
+    "eaf": Variable(_V, "f", "frequency of a1 in the GWAS", required=False, detail=_FILE),
+    "info": Variable(_V, "f", "imputation quality", required=False, detail=_FILE),
+    "n_case": Variable(_V, "f", "cases", required=False, unit="people", detail=_FILE),
+    "n_control": Variable(_V, "f", "controls", required=False, unit="people", detail=_FILE),
 }
 
 _PANEL: dict[str, Variable] = {
-    "snp": Variable(_V, _TEXT, "identifier"),
-    "chrom": Variable(_V, _TEXT, "chromosome"),
-    "pos": Variable(_V, "i", "base-pair position"),
-    "a1": Variable(_V, _TEXT, "counted allele"),
-    "a2": Variable(_V, _TEXT, "other allele"),
+    "snp": Variable(_V, _TEXT, "identifier", detail="as in the panel"),
+    "chrom": Variable(_V, _TEXT, "chromosome", detail="as in the panel"),
+    "pos": Variable(_V, "i", "base-pair position", unit="bp", detail="as in the panel"),
+    "a1": Variable(_V, _TEXT, "counted allele", detail="as in the panel"),
+    "a2": Variable(_V, _TEXT, "other allele", detail="as in the panel"),
     "freq": Variable(_V, "f", "frequency of a1"),
     "heterozygosity": Variable(_V, "f", "H = 2 f (1 - f)"),
-    "ld_score": Variable(_V, "f", "sum of unbiased r^2"),
-    "ld_score_h": Variable(_VS, "f", "sum of H^(1+S) r^2"),
-    "spectrum": Variable((("variant", "node"), ("maf_s", "variant", "node")), "f", "LD spectrum"),
-    "ld_block": Variable(_V, "i", "LD block"),
-    "node_x": Variable((("node",),), "f", "strength at each node of the spectrum"),
-    "h_bin_value": Variable((("h_bin",),), "f", "mean heterozygosity of the bin"),
-    "h_bin_count": Variable((("h_bin",),), "if", "reference variants in the bin"),
+    "ld_score": Variable(
+        _V, "f", "sum of unbiased r^2", detail="LDSC's: over the window, self included"
+    ),
+    "ld_score_h": Variable(
+        _VS, "f", "sum of H^(1+S) r^2", detail="over the window, by the reference's r^2 rule"
+    ),
+    "spectrum": Variable(
+        (("variant", "node"), ("maf_s", "variant", "node")),
+        "f",
+        "LD spectrum",
+        dtype="float32",
+        detail="S_jk",
+    ),
+    "ld_block": Variable(_V, "i", "LD block", dtype="int32"),
+    "node_x": Variable(
+        (("node",),),
+        "f",
+        "strength at each node of the spectrum",
+        detail="x_k, descending; the last is 0 (coordinate of `node`)",
+    ),
+    "h_bin_value": Variable(
+        (("h_bin",),), "f", "mean heterozygosity of the bin", detail="100 bins of [0, 1/2]"
+    ),
+    "h_bin_count": Variable(
+        (("h_bin",),),
+        "if",
+        "reference variants in the bin",
+        unit="variants",
+        dtype="int64",
+        detail="tags or not, polymorphic",
+    ),
 }
 
 REFERENCE: dict[str, Variable] = {
     **_PANEL,
-    "cm": Variable(_V, "f", "genetic position in cM"),
+    "ld_block": replace(
+        _PANEL["ld_block"], detail="its label; -1 where the window was not LD blocks"
+    ),
+    "cm": Variable(_V, "f", "genetic position in cM", unit="cM", detail="as in the panel"),
     "ld_below": Variable(_VS, "f", "part of ld_score_h below the r^2 cut-off"),
     "neighbour_indptr": Variable((("variant_edge",),), "i", "CSR row pointers"),
-    "neighbour_index": Variable((("edge",),), "i", "CSR columns"),
-    "neighbour_r2": Variable((("edge",),), "f", "plain r^2 of the pair"),
+    "neighbour_index": Variable(
+        (("edge",),),
+        "i",
+        "CSR columns",
+        dtype="int32",
+        detail="row within the chromosome, self excluded",
+    ),
+    "neighbour_r2": Variable(
+        (("edge",),), "f", "plain r^2 of the pair", dtype="float32", detail="0.1 or more"
+    ),
 }
 
 GWAS_DATA: dict[str, Variable] = {
     **_PANEL,
-    "z": Variable((("variant", "trait"),), "f", "z-score of a1"),
-    "n": Variable((("variant", "trait"),), "f", "(effective) sample size"),
-    "weight": Variable(_V, "f", "weight in the composite likelihood"),
+    "ld_block": replace(
+        _PANEL["ld_block"], detail="0.. in genome order, non-decreasing along `variant`"
+    ),
+    "h_bin_count": replace(_PANEL["h_bin_count"], detail="summed over the chromosomes used"),
+    "h_bin_value": replace(_PANEL["h_bin_value"], detail="pooled over the chromosomes used"),
+    "z": Variable((("variant", "trait"),), "f", "z-score of a1", detail="the panel's `a1`"),
+    "n": Variable((("variant", "trait"),), "f", "(effective) sample size", unit="people"),
+    "weight": Variable(
+        _V, "f", "weight in the composite likelihood", detail="0 means not evaluated"
+    ),
 }
 
 KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}

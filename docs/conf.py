@@ -2,7 +2,13 @@
 from their docstrings.
 """
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from generate import PLACE, filled
 
 project = "bayesmixer"
 author = "The bayesmixer developers"
@@ -54,6 +60,22 @@ def _escape_bars(app, what, name, obj, options, lines):
         lines[i] = "`".join(parts)
 
 
+def _fill(app, docname, source):
+    """Put what the code tells of itself into its places."""
+    source[0] = filled(source[0])
+
+
+def _always_read(app, env, added, changed, removed):
+    """Pages with such places are read each time: what they tell may have changed."""
+    return [
+        name
+        for name in env.found_docs
+        if (page := Path(app.srcdir, name + ".md")).exists() and PLACE.search(page.read_text())
+    ]
+
+
 def setup(app):
-    """Register the hook above; it runs after napoleon has read the sections."""
+    """Register the hooks above; that of bars runs after napoleon has read the sections."""
     app.connect("autodoc-process-docstring", _escape_bars, priority=900)
+    app.connect("source-read", _fill)
+    app.connect("env-get-outdated", _always_read)

@@ -46,7 +46,7 @@ LOG_PI_RATIO = Free(
     "log_pi_ratio",
     (0.0, 9.0),
     (1.0, 6.0),
-    Prior("normal", (3.0, 1.0), "large effects are 3 to 140 times fewer than small ones"),
+    Prior("normal", (3.0, 1.0), "large effects are 2.8 to 143 times fewer than small ones"),
 )
 
 H2 = Quantity(
