@@ -100,10 +100,8 @@ def make(
     m = len(columns["pos"])
     # a GWAS in its own order, half of its alleles swapped
     order, swapped = rng.permutation(m), rng.random(m) < 0.5
-    a1, a2 = (
-        np.where(swapped, columns["a2"], columns["a1"]),
-        np.where(swapped, columns["a1"], columns["a2"]),
-    )
+    a1 = np.where(swapped, columns["a2"], columns["a1"])
+    a2 = np.where(swapped, columns["a1"], columns["a2"])
     eaf = np.where(swapped, 1 - columns["freq"], columns["freq"])
     gwas = {
         **{v: columns[v] for v in ("snp", "chrom", "pos")},

@@ -139,11 +139,9 @@ def main() -> None:
         total[:] = 0.0, 0.0
         model = bm.models.univariate_mixer(data)
         found = timed("mode, exact (bm.fit, map)", bm.fit, model, "map", progress=False)["estimate"]
-        density, mode, covariance = (
-            LogDensity(model),
-            found["mode"].values,
-            found["covariance"].values,
-        )
+        density = LogDensity(model)
+        mode = found["mode"].values
+        covariance = found["covariance"].values
         surrogate = timed(
             "bins and expansion at the mode",
             binned.binned_density,

@@ -55,10 +55,8 @@ def fixed_frequencies(
     """Value and gradient of the bulk with a given number of frequencies; the argument is the number
     of threads.
     """
-    pi, sigma2 = (
-        np.repeat(POINT[0] / components, components),
-        POINT[1] * np.arange(1, components + 1),
-    )
+    pi = np.repeat(POINT[0] / components, components)
+    sigma2 = POINT[1] * np.arange(1, components + 1)
     bands = data.bands.z_limit.size
     m, ds = np.full(bands, frequencies), np.full(bands, 7.0 / frequencies)
     tables = np.zeros((bands, frequencies, data.node_x.size))
@@ -104,11 +102,9 @@ def prototype(
 
     rng, size = np.random.default_rng(0), 128
     blocks = variants // size
-    spectra, z, one = (
-        rng.gamma(1, 0.1, (blocks, k, size)),
-        rng.normal(0, 1.3, (blocks, size)),
-        np.ones((blocks, size)),
-    )
+    spectra = rng.gamma(1, 0.1, (blocks, k, size))
+    z = rng.normal(0, 1.3, (blocks, size))
+    one = np.ones((blocks, size))
     ds = 7.0 / frequencies
     s, q = ds * np.arange(frequencies), np.full(frequencies, ds / np.pi)
     q[0] /= 2

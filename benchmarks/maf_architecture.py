@@ -137,10 +137,8 @@ def table(rows: pd.DataFrame, a: argparse.Namespace) -> None:
         inside, width = "", np.nan
         if "free_maf_s_low" in part:
             covers = (part["free_maf_s_low"] <= s) & (s <= part["free_maf_s_high"])
-            inside, width = (
-                f"{covers.sum()}/{len(part)}",
-                np.median(part["free_maf_s_high"] - part["free_maf_s_low"]),
-            )
+            inside = f"{covers.sum()}/{len(part)}"
+            width = np.median(part["free_maf_s_high"] - part["free_maf_s_low"])
         gain = 2 * np.median(part["free_log_likelihood"] - part["fixed_log_likelihood"])
         print(
             f"{s:6.2f} {len(part):3d}  {ratio[0]:+7.1f}% {ratio[1]:+6.1f}%  {ratio[2]:+7.1f}% "

@@ -65,11 +65,9 @@ def add_loci(
     """z (variant,) of the data with `loci` loci of |z| `size` in LD blocks drawn at random; `row`
     (variant,) is the panel's row of each.
     """
-    out, maf, block = (
-        z.copy(),
-        np.minimum(data["freq"].values, 1 - data["freq"].values),
-        data["ld_block"].values,
-    )
+    out = z.copy()
+    maf = np.minimum(data["freq"].values, 1 - data["freq"].values)
+    block = data["ld_block"].values
     for b in rng.choice(int(block[-1]) + 1, loci, replace=False):
         here = np.flatnonzero(block == b)
         common = here[maf[here] > 0.3]

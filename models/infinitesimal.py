@@ -82,18 +82,14 @@ def infinitesimal(
     data, s, held = take_exponent(data, maf_s)
     used = np.flatnonzero(data["weight"].values > 0)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
-    scores, block = (
-        np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float),
-        data["ld_block"].values[used],
-    )
+    scores = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float)
+    block = data["ld_block"].values[used]
     order = np.argsort(block, kind="stable")
     z2, exposures, weight = z[order] ** 2, (n * scores)[:, order], weight[order]
     with pm.Model(coords=coords(data)) as model:
         log_h2, log_sigma2_0 = free(LOG_H2, prior), free(LOG_SIGMA2_0, prior)
-        h2, sigma2_0 = (
-            pm.Deterministic("h2", pt.exp(log_h2)),
-            pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0)),
-        )
+        h2 = pm.Deterministic("h2", pt.exp(log_h2))
+        sigma2_0 = pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))
         if held:
             total, exposure = h_total(data), exposures[0] / h_total(data)
         else:

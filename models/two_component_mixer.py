@@ -79,16 +79,12 @@ def two_component_mixer(
     loglik = MixtureLogLik(likelihood_data(data, censor))
     n_reference = float(data.attrs["n_reference"])
     with pm.Model(coords=coords(data, component=["small", "large"])) as model:
-        log_h2, logit_share, logit_pi = (
-            free(LOG_H2, prior),
-            free(LOGIT_SHARE_LARGE, prior),
-            free(LOGIT_PI, prior),
-        )
+        log_h2 = free(LOG_H2, prior)
+        logit_share = free(LOGIT_SHARE_LARGE, prior)
+        logit_pi = free(LOGIT_PI, prior)
         log_ratio, log_sigma2_0 = free(LOG_PI_RATIO, prior), free(LOG_SIGMA2_0, prior)
-        h2, sigma2_0 = (
-            pm.Deterministic("h2", pt.exp(log_h2)),
-            pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0)),
-        )
+        h2 = pm.Deterministic("h2", pt.exp(log_h2))
+        sigma2_0 = pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))
         share = pm.Deterministic("share_large", pt.sigmoid(logit_share))
         both, ratio = pt.sigmoid(logit_pi), pt.exp(-log_ratio)
         # `both` is the sum of the two, so that it stays below 1

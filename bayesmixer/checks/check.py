@@ -224,10 +224,8 @@ def _dataset(c: Context) -> xr.Dataset:
         return np.asarray(np.sqrt(len(x) / (len(x) - 1) * np.square(away).sum(axis=0)))
 
     share, se = 1 / BINS + m.share.sum(axis=0) / weight[:, None], error(adjusted) / weight[:, None]
-    together, se_together = (
-        1 / BINS + m.share.sum(axis=(0, 1)) / weight.sum(),
-        error(adjusted.sum(axis=1)) / weight.sum(),
-    )
+    together = 1 / BINS + m.share.sum(axis=(0, 1)) / weight.sum()
+    se_together = error(adjusted.sum(axis=1)) / weight.sum()
     dims = ("stratum", "bin")
     return xr.Dataset(
         {

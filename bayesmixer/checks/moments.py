@@ -283,10 +283,8 @@ def moments(
         return np.stack(level, axis=1), np.stack(beyond, axis=1)
 
     parameters = len(middle)
-    d_level, d_beyond = (
-        np.empty((cells, ORDERS, parameters)),
-        np.empty((cells, len(TAILS), parameters)),
-    )
+    d_level = np.empty((cells, ORDERS, parameters))
+    d_beyond = np.empty((cells, len(TAILS), parameters))
     cell_hessian = np.empty((cells, parameters, parameters))
     with bar("predictive checks", len(p) + parameters, progress) as progress_bar:
         mean = np.zeros(len(v))

@@ -64,10 +64,8 @@ class Information:
         """Neighbouring LD blocks joined, `size` at a time: for LD that crosses their borders."""
         group = np.arange(len(self.scores)) // size
         n = int(group[-1]) + 1
-        scores, curvature = (
-            np.zeros((n, *self.scores.shape[1:])),
-            np.zeros((n, *self.curvature.shape[1:])),
-        )
+        scores = np.zeros((n, *self.scores.shape[1:]))
+        curvature = np.zeros((n, *self.curvature.shape[1:]))
         np.add.at(scores, group, self.scores)
         np.add.at(curvature, group, self.curvature)
         return Information(scores, curvature, self.prior, self.blocks[::size])

@@ -284,10 +284,8 @@ def _place(text: pl.DataFrame) -> dict[str, pl.Series]:
             there, known = _chromosomes(part.struct.field("1")), chrom.gather(nowhere)
             agree = (there != "") & (found > 0) & ((known == "") | (known == there))
             at = nowhere.filter(agree)
-            chrom, pos = (
-                chrom.clone().scatter(at, there.filter(agree)),
-                pos.scatter(at, found.filter(agree)),
-            )
+            chrom = chrom.clone().scatter(at, there.filter(agree))
+            pos = pos.scatter(at, found.filter(agree))
     no_name = snp.is_null() | (snp.str.len_bytes() <= 7) & snp.str.to_lowercase().is_in(
         [*MISSING, "0", "unknown"]
     )

@@ -191,10 +191,8 @@ def choose_sample_size(
     total = float("nan")
     if {"n_case", "n_control"} <= roles:
         words = f"effective, 4 / (1 / {named('n_case')} + 1 / {named('n_control')}) by row"
-        by_count, total = (
-            Size("case_control", words, of("n_case", "n_control")),
-            _of_counts(median("n_case"), median("n_control")),
-        )
+        by_count = Size("case_control", words, of("n_case", "n_control"))
+        total = _of_counts(median("n_case"), median("n_control"))
     elif {"case_alleles", "control_alleles"} <= roles:
         words = (
             f"effective, of half of {named('case_alleles')} and {named('control_alleles')} by row"

@@ -262,10 +262,8 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             if isinstance(found, str):
                 continue
             position = np.array([names.index(name) for name in labels])
-            sd, centre = (
-                np.sqrt(np.diag(found.covariance))[position],
-                rows.loc[at, "estimate"].to_numpy(),
-            )
+            sd = np.sqrt(np.diag(found.covariance))[position]
+            centre = rows.loc[at, "estimate"].to_numpy()
             rows.loc[at, "sd"], rows.loc[at, "blocks_effective"] = (
                 sd,
                 blocks_effective(info)[position],

@@ -215,10 +215,8 @@ def h_total_at(data: xr.Dataset, s: Any) -> Any:
     exponents held.
     """
     held = exponents(data)
-    h, count = (
-        np.asarray(data["h_bin_value"].values, np.float64),
-        np.asarray(data["h_bin_count"].values, np.float64),
-    )
+    h = np.asarray(data["h_bin_value"].values, np.float64)
+    count = np.asarray(data["h_bin_count"].values, np.float64)
     h, count = h[count > 0], count[count > 0]
     off = np.log(totals(data) / (count * h ** (1 + held[:, None])).sum(1))
     return (count * h ** (1 + s)).sum() * np.exp((_weights(held, s) * off).sum())

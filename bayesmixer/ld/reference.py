@@ -289,10 +289,8 @@ def _warn(panels: list[Panel]) -> None:
 def _warned_of_missing(made: xr.DataTree, out: Path) -> xr.DataTree:
     """The reference; a word on missing genotypes, where they are more than a trace."""
     parts = [child.attrs for child in made.children.values()]
-    rate, dropped = (
-        float(np.mean([a["missing_rate"] for a in parts])),
-        sum(int(a.get("low_call_rate", 0)) for a in parts),
-    )
+    rate = float(np.mean([a["missing_rate"] for a in parts]))
+    dropped = sum(int(a.get("low_call_rate", 0)) for a in parts)
     if rate > MUCH_MISSING or dropped:
         left_out = (
             f"; {dropped:,} variants with fewer than {LEAST_CALLED:.0%} of them are left out"

@@ -188,10 +188,8 @@ class _Tile:
         """Add correlations `r` (tags, columns) with the variants `columns`, over `shared`
         samples.
         """
-        first, last = (
-            np.searchsorted(columns, lo[self.tags]),
-            np.searchsorted(columns, hi[self.tags]),
-        )
+        first = np.searchsorted(columns, lo[self.tags])
+        last = np.searchsorted(columns, hi[self.tags])
         itself = np.searchsorted(columns, self.tags)
         itself[
             (itself >= len(columns)) | (columns[np.minimum(itself, len(columns) - 1)] != self.tags)

@@ -236,10 +236,8 @@ def spectrum_from_pairs(
     numpy.ndarray
         (variants, k): S_jk; a row sums to the variant's sum of x.
     """
-    rows, strength = (
-        np.ascontiguousarray(indptr, dtype=np.int64),
-        np.ascontiguousarray(x, dtype=float),
-    )
+    rows = np.ascontiguousarray(indptr, dtype=np.int64)
+    strength = np.ascontiguousarray(x, dtype=float)
     table = pair_table(k, x_max)
     out = np.zeros((len(rows) - 1, k))
     step = max(1, 2**24 // table.size)  # at most 128 MiB of moments at a time

@@ -64,10 +64,8 @@ def bin_data(
         and `h_bin_*` as in `data`.
     """
     used = np.flatnonzero(data["weight"].values > 0)
-    weight, z = (
-        data["weight"].values[used].astype(float),
-        np.abs(data["z"].values[used, 0]).astype(float),
-    )
+    weight = data["weight"].values[used].astype(float)
+    z = np.abs(data["z"].values[used, 0]).astype(float)
     n, node_x = data["n"].values[used, 0].astype(float), data["node_x"].values.astype(float)
     spectrum = (
         data["spectrum"].transpose("variant", ..., "node").values[used]

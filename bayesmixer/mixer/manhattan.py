@@ -46,11 +46,9 @@ def plot_manhattan(
     """
     ax = axes_or_new(ax, 8.0, 3.2)
     one = data.isel(trait=position_of(data, trait))
-    z, chrom, pos = (
-        np.asarray(one["z"], dtype=float),
-        np.asarray(one["chrom"]).astype(str),
-        np.asarray(one["pos"], dtype=float),
-    )
+    z = np.asarray(one["z"], dtype=float)
+    chrom = np.asarray(one["chrom"]).astype(str)
+    pos = np.asarray(one["pos"], dtype=float)
     kept = np.isfinite(z) & (np.asarray(one["weight"]) > 0)
     z, chrom, pos = z[kept], chrom[kept], pos[kept]
     _, first = np.unique(chrom, return_index=True)

@@ -107,12 +107,10 @@ def plot_pit(dataset: xr.Dataset, ax: Axes | None = None, stratum: int | str | N
     if ax is None:
         ax = new_figure(4.2, 3.2)[1]
     if stratum is None:
-        one, title = (
-            dataset[[f"all_{k}" for k in ("share", "low", "high")]].rename(
-                {f"all_{k}": k for k in ("share", "low", "high")}
-            ),
-            "all variants",
+        one = dataset[[f"all_{k}" for k in ("share", "low", "high")]].rename(
+            {f"all_{k}": k for k in ("share", "low", "high")}
         )
+        title = "all variants"
     else:
         one = (
             dataset.isel(stratum=stratum)

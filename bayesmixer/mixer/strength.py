@@ -44,10 +44,8 @@ class Strength:
         self.offset = -math.inf
         if set(bound.free) == set(names) and "logit_pi" in names and "logit_maf_s" not in names:
             data = bound.data
-            n, s = (
-                float(data["n"].values[data["weight"].values > 0].max()),
-                float(exponents(data)[0]),
-            )
+            n = float(data["n"].values[data["weight"].values > 0].max())
+            s = float(exponents(data)[0])
             self.offset = math.log(
                 n * 0.5 ** (1 + s) / h_total(data) / LIMIT / served(data.sizes["node"])
             )

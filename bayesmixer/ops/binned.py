@@ -58,10 +58,8 @@ def features(
         the principal axes of phi_j, stretched where |z| is large (there log p hangs on it most).
     """
     n_mean = float(np.average(n, weights=weight))
-    table, slopes = (
-        np.zeros((FREQUENCIES.size, node_x.size)),
-        np.zeros((2 * pi.size, FREQUENCIES.size, node_x.size)),
-    )
+    table = np.zeros((FREQUENCIES.size, node_x.size))
+    slopes = np.zeros((2 * pi.size, FREQUENCIES.size, node_x.size))
     real_table(node_x, FREQUENCIES, n_mean, pi, sigma2_beta, table, slopes)
     # N moves the exponent in proportion, to first order; sigma2_0 alone acts on all variants alike
     exponent = (spectrum @ table.T.astype(spectrum.dtype)).astype(float) * (n / n_mean)[:, None]

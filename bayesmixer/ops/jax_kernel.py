@@ -345,11 +345,9 @@ def block_function(
             jnp.isfinite(pi).all() & jnp.isfinite(sigma2_beta).all() & jnp.isfinite(sigma2_zero)
         )
         # impossible parameters are replaced before the sum, so that no NaN reaches a derivative
-        p, v, zero = (
-            jnp.where(valid, pi, 0.5 / pi.shape[0]),
-            jnp.where(valid, sigma2_beta, 1.0 / ready.n_ref),
-            jnp.where(valid, sigma2_zero, 1.0),
-        )
+        p = jnp.where(valid, pi, 0.5 / pi.shape[0])
+        v = jnp.where(valid, sigma2_beta, 1.0 / ready.n_ref)
+        zero = jnp.where(valid, sigma2_zero, 1.0)
         if gradient:
             loglik, jacobian = block_loglik(ready, p, v, zero)
         else:

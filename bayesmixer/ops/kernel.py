@@ -61,14 +61,12 @@ def _cosine_blocks(
     wide = np.empty(k_n * CHUNK)
     bits = np.empty(CHUNK, np.int64)
     pow2 = bits.view(np.float64)
-    c0, c1, c2, p, d2, f = (
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-        np.empty(CHUNK),
-    )
+    c0 = np.empty(CHUNK)
+    c1 = np.empty(CHUNK)
+    c2 = np.empty(CHUNK)
+    p = np.empty(CHUNK)
+    d2 = np.empty(CHUNK)
+    f = np.empty(CHUNK)
     acc, product = np.zeros((m_max, k_n)), np.empty((m_max, k_n))
     for block in range(lo, hi):
         value, d_zero, pending, possible = 0.0, 0.0, -1, True
@@ -89,11 +87,9 @@ def _cosine_blocks(
             s = wide[: k_n * n].reshape(k_n, n)
             e = work[: mb * n].reshape(mb, n)
             np.dot(tables[band, :mb], s, e)
-            z, inv_nu, weight = (
-                chunks.z[start : start + n],
-                chunks.inv_nu[start : start + n],
-                chunks.weight[start : start + n],
-            )
+            z = chunks.z[start : start + n]
+            inv_nu = chunks.inv_nu[start : start + n]
+            weight = chunks.weight[start : start + n]
             step = ds[band]
             for i in range(n):
                 c2[i] = 2 * math.cos(step * z[i])
@@ -197,15 +193,13 @@ def _shifted_rows(
     shift, far, cumulant, (place, m, ds, re, im, d_re, d_im), block_of = tail_plan
     k_n, n_par = re.shape[1], d_re.shape[1]
     size = max(m.max(), 1)
-    er, ei, x, c, s, a, b = (
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-    )
+    er = np.empty(size)
+    ei = np.empty(size)
+    x = np.empty(size)
+    c = np.empty(size)
+    s = np.empty(size)
+    a = np.empty(size)
+    b = np.empty(size)
     wide, d_far, d_place = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
     for i in range(lo, hi):
         r, l, block = tail.row[i], shift[i], block_of[i]
@@ -338,10 +332,8 @@ def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, g
     m_max = max(m.max(), 1) if used.size else 1
     k_n, c_n = node_x.size, pi.size
     re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
-    d_re, d_im = (
-        np.zeros((used.size, 2 * c_n, k_n, m_max)),
-        np.zeros((used.size, 2 * c_n, k_n, m_max)),
-    )
+    d_re = np.zeros((used.size, 2 * c_n, k_n, m_max))
+    d_im = np.zeros((used.size, 2 * c_n, k_n, m_max))
     for u in range(used.size):
         shifted_table(
             node_x,
@@ -392,12 +384,10 @@ def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
     rows, node_x, n_ref = data.rows, data.node_x, data.n_ref
     n = tail.row.size
     g = np.empty((SHIFTS.size, node_x.size))
-    shift, period, lost, far = (
-        np.empty(n, np.int64),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n, np.bool_),
-    )
+    shift = np.empty(n, np.int64)
+    period = np.empty(n)
+    lost = np.empty(n)
+    far = np.empty(n, np.bool_)
     if n:
         cumulant_table(node_x, n_ref, pi, sigma2, g)
         _plan_rows(

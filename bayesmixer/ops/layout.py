@@ -160,11 +160,9 @@ class LikelihoodData:
         n_blocks: int | None = None,
     ) -> None:
         z, n, weight = (np.asarray(v, dtype=float) for v in (z, n, weight))
-        spectrum, node_x, block = (
-            np.asarray(spectrum),
-            np.asarray(node_x, dtype=float),
-            np.asarray(ld_block, dtype=np.int64),
-        )
+        spectrum = np.asarray(spectrum)
+        node_x = np.asarray(node_x, dtype=float)
+        block = np.asarray(ld_block, dtype=np.int64)
         if (
             not (z.shape == n.shape == weight.shape == block.shape == spectrum.shape[:1])
             or spectrum.ndim != 2

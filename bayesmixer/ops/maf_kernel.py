@@ -46,10 +46,8 @@ def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
     g, dg = _band_tables(m, ds, one.node_x, one.n_ref, pi, sigma2)
     if not gradient:
         return bands, m, ds, g, dg
-    tables, d_tables = (
-        np.zeros((n_bands, g.shape[1], 2 * k)),
-        np.zeros((n_bands, p + 1, g.shape[1], 2 * k)),
-    )
+    tables = np.zeros((n_bands, g.shape[1], 2 * k))
+    d_tables = np.zeros((n_bands, p + 1, g.shape[1], 2 * k))
     tables[:, :, :k] = g
     d_tables[:, :p, :, :k] = dg
     d_tables[:, p, :, k:] = g
@@ -61,12 +59,10 @@ def _spectra_at(first, last, data, weight, slope, gradient):
     """Spectra of chunks first .. last - 1 at S, and dS_jk/dS below them in each chunk where
     `gradient`; in double precision, to be smooth in S.
     """
-    start, every, k, n_s = (
-        data.one.chunks.start,
-        data.one.chunks.spectra,
-        data.one.node_x.size,
-        data.held.size,
-    )
+    start = data.one.chunks.start
+    every = data.one.chunks.spectra
+    k = data.one.node_x.size
+    n_s = data.held.size
     wide = 2 * k if gradient else k
     out = np.zeros(wide * (start[last] - start[first]))
     for c in range(first, last):

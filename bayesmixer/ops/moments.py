@@ -75,10 +75,8 @@ def fast_log_likelihood(
         pt.as_tensor_variable(np.asarray(a, np.float64) if isinstance(a, list | np.ndarray) else a)
         for a in (z, n, m1, m2)
     )
-    p, s = (
-        pt.atleast_1d(pt.as_tensor_variable(pi)),
-        pt.atleast_1d(pt.as_tensor_variable(sigma2_beta)),
-    )
+    p = pt.atleast_1d(pt.as_tensor_variable(pi))
+    s = pt.atleast_1d(pt.as_tensor_variable(sigma2_beta))
     mu = (p * s).sum()
     v = (p * s**2).sum() - mu**2
     # clumping: excess variance relative to A^2; everything is finite where m1 = 0

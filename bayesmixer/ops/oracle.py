@@ -70,10 +70,8 @@ def as_model(
 ) -> Model:
     """Check shapes and ranges; scalars of `z` and `n` are repeated for every row of `spectrum`."""
     s, x = np.atleast_2d(np.asarray(spectrum, np.float64)), np.asarray(node_x, np.float64)
-    p, v = (
-        np.atleast_1d(np.asarray(pi, np.float64)),
-        np.atleast_1d(np.asarray(sigma2_beta, np.float64)),
-    )
+    p = np.atleast_1d(np.asarray(pi, np.float64))
+    v = np.atleast_1d(np.asarray(sigma2_beta, np.float64))
     if s.shape[1] != len(x):
         raise InputError(
             "spectrum", f"has {s.shape[1]} columns, expected one for each of the {len(x)} nodes"
@@ -90,10 +88,8 @@ def as_model(
             "sigma2_zero > 0",
         )
     shape = (len(s),)
-    zj, nj = (
-        np.broadcast_to(np.asarray(z, np.float64), shape),
-        np.broadcast_to(np.asarray(n, np.float64), shape),
-    )
+    zj = np.broadcast_to(np.asarray(z, np.float64), shape)
+    nj = np.broadcast_to(np.asarray(n, np.float64), shape)
     return Model(zj, nj, s, x, p, v, float(sigma2_zero))
 
 

@@ -397,10 +397,8 @@ def power_curve(
     if largest == 0 or m.pi.sum() == 0:
         raise InputError("pi, sigma2_beta", "are zero: there is no heritability to capture")
     smallest = float(m.sigma2_beta[(m.pi > 0) & (m.sigma2_beta > 0)].min())
-    first, last = (
-        0.02 / np.sqrt(largest),
-        np.sqrt(min(DECAY / m.sigma2_zero * size.max(), 2 * _RESOLVED / smallest)),
-    )
+    first = 0.02 / np.sqrt(largest)
+    last = np.sqrt(min(DECAY / m.sigma2_zero * size.max(), 2 * _RESOLVED / smallest))
     panels = int(np.ceil(np.log2(last / first) * _PER_OCTAVE))
     edges = np.concatenate([[0.0], np.geomspace(first, last, panels + 1)])
     node, gauss = np.polynomial.legendre.leggauss(_GAUSS)

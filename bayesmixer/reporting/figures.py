@@ -224,10 +224,8 @@ def _of_data(results: xr.DataTree, data: xr.Dataset) -> Iterator[Plan]:
 
 def _power(data: xr.Dataset, results: xr.DataTree) -> tuple[Figure, str]:
     curves = power_draws(data, results)
-    now, half = (
-        float(curves["power_now"].mean()),
-        float(np.median(curves["n_needed"].sel(share=0.5))),
-    )
+    now = float(curves["power_now"].mean())
+    half = float(np.median(curves["n_needed"].sel(share=0.5)))
     found = (
         f"{as_number(100 * now)}% of the heritability found at N = "
         f"{as_number(curves.attrs['n_now'])}"

@@ -80,10 +80,8 @@ def plot_pair(results: xr.DataTree, names: tuple[str, ...] = PAIR, points: int =
     import arviz as az
 
     tree = plotted(results, names)
-    k, total = (
-        len(tree["posterior"].data_vars),
-        tree["posterior"].sizes["draw"] * tree["posterior"].sizes["chain"],
-    )
+    k = len(tree["posterior"].data_vars)
+    total = tree["posterior"].sizes["draw"] * tree["posterior"].sizes["chain"]
     step = max(1, total // points)
     tree = xr.DataTree.from_dict(
         {

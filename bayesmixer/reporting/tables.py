@@ -149,10 +149,8 @@ def parameter_table(results: xr.DataTree) -> Table:
         ci_prob=INTERVAL,
         round_to="none",
     )
-    errors, mode = (
-        {name: error for name, (error, _) in block_standard_errors(results).items()},
-        _modes(results),
-    )
+    errors = {name: error for name, (error, _) in block_standard_errors(results).items()}
+    mode = _modes(results)
     calibrated = "uncalibrated_posterior" in results.children
     if calibrated:
         raw = quantities(
@@ -324,10 +322,8 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
         said.append(
             f"Divergences: {as_count(facts.number_of_divergences(results))} (none is wanted)."
         )
-    blocks, effective = (
-        facts.number_of_blocks(results, data),
-        facts.effective_variants(results, data),
-    )
+    blocks = facts.number_of_blocks(results, data)
+    effective = facts.effective_variants(results, data)
     if blocks is not None:
         said.append(f"LD blocks, the independent units: {as_count(blocks)}.")
     if effective is not None:

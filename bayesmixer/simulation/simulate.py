@@ -25,14 +25,12 @@ if TYPE_CHECKING:
 
     from bayesmixer.simulation.panel import PanelBlocks
 
-DENSITY, CHROMOSOME_LENGTH, SAMPLES, MIN_MAF, BLOCK_LENGTH, CHROMOSOMES = (
-    400.0,
-    6_000_000,
-    300,
-    0.01,
-    330_000.0,
-    12,
-)
+DENSITY = 400.0
+CHROMOSOME_LENGTH = 6_000_000
+SAMPLES = 300
+MIN_MAF = 0.01
+BLOCK_LENGTH = 330_000.0
+CHROMOSOMES = 12
 
 
 @dataclass(frozen=True)

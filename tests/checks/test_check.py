@@ -184,11 +184,9 @@ def test_statistics_do_not_depend_on_where_near_the_mode_they_are_evaluated(data
     """D H^-1 s carries a statistic from any point to the mode, to first order."""
     v = variants(data)
     cell = np.zeros(len(v), np.int64)
-    pi, beta, zero = (
-        np.array([[TRUTH["pi"]]]),
-        np.array([[TRUTH["h2"] / (TRUTH["pi"] * H_TOTAL)]]),
-        np.array([TRUTH["sigma2_0"]]),
-    )
+    pi = np.array([[TRUTH["pi"]]])
+    beta = np.array([[TRUTH["h2"] / (TRUTH["pi"] * H_TOTAL)]])
+    zero = np.array([TRUTH["sigma2_0"]])
     raw, adjusted = [], []
     for factor in (1.0, 1.06):
         m = moments(v, Parameters(pi, beta * factor, zero * np.sqrt(factor)), cell)

@@ -77,9 +77,7 @@ def test_infinitesimal_fit_is_the_null_that_mixtures_are_compared_with(example_o
 @pytest.mark.filterwarnings("ignore:.*optima within")
 @pytest.mark.filterwarnings("ignore:The mode lies at the edge")
 def test_two_components_are_never_below_one(small):
-    one, two = (
-        map_fit(small)["estimate"].attrs,
-        map_fit(small, "two_component_mixer")["estimate"].attrs,
-    )
+    one = map_fit(small)["estimate"].attrs
+    two = map_fit(small, "two_component_mixer")["estimate"].attrs
     assert two["log_likelihood"] >= one["log_likelihood"] - 1e-2
     assert two["n_parameters"] == 5

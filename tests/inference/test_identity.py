@@ -162,10 +162,8 @@ def test_a_group_that_is_needed_is_named(fit):
 
 
 def test_fits_of_one_gwas_may_differ_in_weights_and_reference_where_models_are_compared(small):
-    a, b = (
-        fingerprint(small),
-        fingerprint(small.assign(weight=small["weight"] / 2, ld_score=small["ld_score"] * 2)),
-    )
+    a = fingerprint(small)
+    b = fingerprint(small.assign(weight=small["weight"] / 2, ld_score=small["ld_score"] * 2))
     assert differences(a, b, model=False) == ""
     assert differences(a, b).startswith("weights differ in 60 of 60 LD blocks: chr")
     assert (

@@ -133,10 +133,8 @@ def test_profile_along_pi_is_below_and_close_to_the_profile_by_brute_force(small
         bm.models.univariate_mixer(small, prior="flat"), "map", profile=True, progress=False
     )
     density = LogDensity(bm.models.univariate_mixer(small, prior="flat"))
-    pi, found = (
-        results["estimate"]["profile_pi"].values,
-        results["estimate"]["profile_log_likelihood"].values,
-    )
+    pi = results["estimate"]["profile_pi"].values
+    found = results["estimate"]["profile_log_likelihood"].values
     for i in (3, 6, 9):
         logit = np.log(pi[i] / (1 - pi[i]))
         start = results["estimate"]["mode"].values[[0, 2]]

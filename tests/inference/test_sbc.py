@@ -89,10 +89,8 @@ def test_components_written_out_here_are_those_of_the_model(sbc, model):
 def test_another_prior_takes_the_place_of_the_weak_one(sbc):
     plan = sbc.design(100, 50_000.0, 1)
     prior = sbc.read_prior(["log_h2=-1,0.5"], 1.0)
-    made, weak = (
-        sbc.build("infinitesimal", plan.data, prior),
-        sbc.build("infinitesimal", plan.data, sbc.PRIOR),
-    )
+    made = sbc.build("infinitesimal", plan.data, prior)
+    weak = sbc.build("infinitesimal", plan.data, sbc.PRIOR)
     at = [{"log_h2": h, "log_sigma2_0": 0.0} for h in (-1.0, -2.0)]
     logp, logp_weak = (
         [float(m.compile_logp(mode="FAST_COMPILE")(x)) for x in at] for m in (made, weak)

@@ -67,10 +67,8 @@ def test_counts_add_up_in_a_stated_order_and_each_row_counts_once(tmp_path: Path
 
 
 def test_ambiguous_and_identical_alleles(tmp_path: Path) -> None:
-    a1, a2 = (
-        with_rows(G.ea, {0: "A", 1: "G", 2: "t", 3: "C"}),
-        with_rows(G.oa, {0: "T", 1: "C", 2: "a", 3: "C"}),
-    )
+    a1 = with_rows(G.ea, {0: "A", 1: "G", 2: "t", 3: "C"})
+    a2 = with_rows(G.oa, {0: "T", 1: "C", 2: "a", 3: "C"})
     ds = bm.read_sumstats(plain(tmp_path / "a.txt", A1=a1, A2=a2))
     assert {k: v for k, v in json.loads(ds.attrs["filters"]).items() if v} == {
         "same_alleles": 1,
@@ -109,10 +107,8 @@ def test_same_position_with_other_alleles_is_another_variant(tmp_path: Path) -> 
 
 
 def test_info_maf_and_n_limits_and_their_switches(tmp_path: Path) -> None:
-    info, eaf = (
-        with_rows(G["info"], {0: "0.9", 1: "0.5", 2: "NA"}),
-        with_rows(G.freq, {3: "0.005", 4: "0.995", 5: "NA", 6: "1.3"}),
-    )
+    info = with_rows(G["info"], {0: "0.9", 1: "0.5", 2: "NA"})
+    eaf = with_rows(G.freq, {3: "0.005", 4: "0.995", 5: "NA", 6: "1.3"})
     n = with_rows(G.n, {10: 1000, 11: 2000})
     path = plain(tmp_path / "a.txt", INFO=info, EAF=eaf, N=n)
     found = {k: v for k, v in json.loads(bm.read_sumstats(path).attrs["filters"]).items() if v}

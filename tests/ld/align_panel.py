@@ -28,11 +28,9 @@ def chromosome(
     inside = block[left] == block[right]
     left, right = left[inside], right[inside]
     strength = np.where(right - left == 1, 0.5, 0.15)
-    rows, columns, r2 = (
-        np.concatenate([left, right]),
-        np.concatenate([right, left]),
-        np.concatenate([strength, strength]),
-    )
+    rows = np.concatenate([left, right])
+    columns = np.concatenate([right, left])
+    r2 = np.concatenate([strength, strength])
     order = np.lexsort((columns, rows))
     h = 2 * freq * (1 - freq)
     s = len(maf_s)

@@ -634,10 +634,8 @@ def test_uk_biobank_height_on_a_real_panel_is_what_a_join_by_hand_gives(
     always = np.flatnonzero(
         np.isin(reference["22"]["snp"].values, data["snp"].values[data["weight"].values == 1])
     )
-    indptr, index = (
-        reference["22"]["neighbour_indptr"].values,
-        reference["22"]["neighbour_index"].values,
-    )
+    indptr = reference["22"]["neighbour_indptr"].values
+    index = reference["22"]["neighbour_index"].values
     assert len(always) > 100
     assert not any(np.isin(index[indptr[i] : indptr[i + 1]], always).any() for i in always)
 

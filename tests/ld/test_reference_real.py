@@ -124,10 +124,10 @@ def test_r2_and_heterozygosity_are_mixers(panel_503, shared, tmp_path):
         inside = np.abs(pos[row] - pos[column]) <= 3_000_000
         row, column, r2 = row[inside], column[inside], r2[inside]
         theirs = row != column
-        left, right = (
-            row[theirs] * m + column[theirs],
+        left = row[theirs] * m + column[theirs]
+        right = (
             np.repeat(np.arange(m), np.diff(ds.neighbour_indptr)) * m
-            + ds.neighbour_index.to_numpy(),
+            + ds.neighbour_index.to_numpy()
         )
         shared_pairs, i, j = np.intersect1d(left, right, assume_unique=True, return_indices=True)
         assert np.abs(r2[theirs][i] - ds.neighbour_r2.to_numpy()[j]).max() < 5e-5

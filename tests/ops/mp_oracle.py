@@ -35,12 +35,10 @@ def spectrum_log_density(z, n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, c
     """log p(z) for a spectrum by the cosine integral on the real line at the working precision; log
     P(|Z| > censor) where |z| > censor.
     """
-    z, pi, sigma2_beta, sigma2_zero = (
-        mp.mpf(float(z)),
-        [mp.mpf(p) for p in pi],
-        [mp.mpf(v) for v in sigma2_beta],
-        mp.mpf(sigma2_zero),
-    )
+    z = mp.mpf(float(z))
+    pi = [mp.mpf(p) for p in pi]
+    sigma2_beta = [mp.mpf(v) for v in sigma2_beta]
+    sigma2_zero = mp.mpf(sigma2_zero)
     end = mp.sqrt(2 * mp.mp.dps * mp.log(10) / sigma2_zero)
     tail = censor is not None and abs(z) > censor
 

@@ -38,10 +38,8 @@ def test_power_is_the_expected_share_of_effects_beyond_the_threshold():
     data = _one_partner(0.4)
     fit = make_fit(data, spread=1e-6, draws=300)
     curves = power_draws(data, fit, draws=2)
-    beta2, zero = (
-        float(fit["posterior"]["sigma2_beta"].mean()),
-        float(fit["posterior"]["sigma2_0"].mean()),
-    )
+    beta2 = float(fit["posterior"]["sigma2_beta"].mean())
+    zero = float(fit["posterior"]["sigma2_0"].mean())
     rng = np.random.default_rng(0)
     near = curves["power"].isel(draw=0)
     checked = 0
