@@ -1,5 +1,6 @@
-"""Pages that the code writes: a comment `<!-- generated: NAME -->` on a line of its own becomes what
-the function NAME here makes of the registry of variables, the models' cards or the command line.
+"""Pages that the code writes: a comment `<!-- generated: NAME -->` on a line of its own becomes
+what the function NAME here makes of the registry of variables, the models' cards or the command
+line.
 
 Nothing here imports PyMC, and nothing is written into the repository.
 """
