@@ -58,12 +58,20 @@ class Free:
         Where scattered starts fall, on the same scale.
     weak
         Its weak prior.
+    truth
+        Its value in a simulation, from what that records and the data made of it; NaN where it has
+        none. None: never one.
+    realised
+        What the draws of a simulation came to, from what it records, where that differs from
+        `truth`; None where it does not.
     """
 
     name: str
     box: tuple[float, float]
     scatter: tuple[float, float]
     weak: Prior
+    truth: Callable[[Mapping[str, Any], xr.Dataset], float] | None = None
+    realised: Callable[[Mapping[str, Any]], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,8 @@ class Quantity:
     nothing
         Its value where there is no signal; None where there is none such.
     truth
-        Its value in a simulation, from what the simulation records; None where it has none.
+        Its value in a simulation, from what that records (truth.json): what was realised where it
+        is recorded, else the parameter; None where it has none.
     """
 
     name: str
@@ -135,6 +144,10 @@ class Card:
         Whether the search begins on the wing's cheap stand-in for the data (`coarse`).
     starts
         The wing's offer that proposes starting points.
+    cell
+        The wing's offer of what its coverage is studied with; "" where it is not.
+    usual
+        Whether it is the model that is meant where none is named.
     options
         What the model's function takes besides the data and the prior.
     """
@@ -156,6 +169,8 @@ class Card:
     keeps: tuple[str, ...] = ()
     staged: bool = False
     starts: str = "starts"
+    cell: str = ""
+    usual: bool = False
     options: tuple[str, ...] = ()
 
     def __reduce__(self) -> Any:
@@ -175,7 +190,7 @@ class Card:
     def ask(self, offer: str) -> Any:
         """What the wing offers under a name (a function, a list); None where it offers nothing.
 
-        The wing's `OFFERS` maps names to "module:object" within it: docs/methods/mixer.md says
+        The wing's `OFFERS` maps names to "module:object" within it: docs/reference/models.md says
         which names are asked for, and with what arguments.
         """
         if not self.wing:
@@ -312,6 +327,17 @@ def _has_cards(package: str) -> bool:
 
 def _named(name: str) -> Card:
     return cards()[name]
+
+
+def usual() -> Card:
+    """The card of the model that is meant where none is named."""
+    return next(card for card in cards().values() if card.usual)
+
+
+def studied() -> tuple[str, ...]:
+    """Names of the models whose coverage can be studied, the usual one first."""
+    found = [card for card in cards().values() if card.cell]
+    return tuple(card.name for card in sorted(found, key=lambda card: not card.usual))
 
 
 def card_of(results: Any) -> Card | None:

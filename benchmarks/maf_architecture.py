@@ -228,10 +228,10 @@ def study(prefix: str, a: argparse.Namespace) -> None:
     """Coverage of intervals with S free, at one truth."""
     from scipy.stats import binomtest
 
-    from bayesmixer.laboratory.cells import Cell
     from bayesmixer.laboratory.coverage import run
     from bayesmixer.laboratory.replicates import Settings, recalibrated
     from bayesmixer.laboratory.table import coverage_table
+    from bayesmixer.mixer.cell import Cell
 
     if len(a.true_s) > 1:
         raise SystemExit("--study: one --true-s at a time")
@@ -249,7 +249,7 @@ def study(prefix: str, a: argparse.Namespace) -> None:
         0,
         0,
         a.seed,
-        "free",
+        {"maf_s": "free"},
     )
     name = f"{cell.name}-{'-'.join(map(str, a.chromosomes))}-seed{a.seed}"
     files = [folder / f"{name}-{r:04d}.parquet" for r in range(a.replicates)]
@@ -271,7 +271,7 @@ def study(prefix: str, a: argparse.Namespace) -> None:
         ],
         ignore_index=True,
     )
-    t = coverage_table(rows).set_index("parameter")
+    t = coverage_table(rows, Cell).set_index("parameter")
     print(
         f"\n{cell.name}, chromosomes {' '.join(map(str, a.chromosomes))}, mean chi2 "
         f"{t['mean_chi2'].iloc[0]:.2f}"

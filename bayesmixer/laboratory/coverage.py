@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from bayesmixer import aside
+from bayesmixer.card import studied
 from bayesmixer.errors import InputError
 from bayesmixer.kinds import json_object
 from bayesmixer.laboratory import workers
-from bayesmixer.laboratory.cells import Cell, read_cells
+from bayesmixer.laboratory.cells import Cell, kind_of, read_cells
 from bayesmixer.laboratory.replicates import BATCH, Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
@@ -29,7 +30,7 @@ OWN_NAMES = (
     "table.md",
     "index.html",
 )
-MODELS = ("univariate_mixer", "infinitesimal")
+MODELS = studied()
 METHODS = ("map", "laplace", "nuts")
 
 
@@ -42,7 +43,7 @@ def coverage(
     chromosomes: Iterable[int | str] | None = None,
     cells: Iterable[Cell | str | dict[str, Any]] | None = None,
     replicates: int = 200,
-    model: str = "univariate_mixer",
+    model: str = MODELS[0],
     method: str = "map",
     prior: str = "weak",
     draws: int = 500,
@@ -74,8 +75,8 @@ def coverage(
     chromosomes
         Which of the panel's chromosomes; None for all.
     cells
-        Truths to simulate: `Cell`s, or texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05"; None
-        for `standard_cells`.
+        Truths to simulate: texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05", or the same as
+        dicts; None for those of docs/ideas/intervals.md.
     replicates
         A cell.
     model, prior
@@ -107,8 +108,9 @@ def coverage(
     InputError
         An argument is unusable, or `out` holds a study of other settings.
     """
-    chosen = read_cells(cells)
     _check(model, method, replicates, draws, bootstrap, seed, processes)
+    kind = kind_of(model)
+    chosen = read_cells(cells, kind)
     folder = Path(out)
     settings = _settings(
         folder,
@@ -145,9 +147,9 @@ def coverage(
             table["replicate"] >= replicates
         )
         table = table[~more].sort_values(
-            ["pi", "n", "cell", "replicate"], kind="stable", ignore_index=True
+            [*kind.headings, "cell", "replicate"], kind="stable", ignore_index=True
         )
-        return _write(folder, table, settings)
+        return _write(folder, table, settings, kind)
 
 
 def _run_batches(
@@ -290,7 +292,9 @@ def _same_study(folder: Path, settings: Settings) -> None:
                 "is there already and no study wrote it: it stays",
                 "Give another directory.",
             )
-    elif differ := [k for k in here if there.get(k) != here[k]]:
+        return
+    there = {"options": {}} | there  # which earlier studies did not write
+    if differ := [k for k in here if there.get(k) != here[k]]:
         k = differ[0]
         raise InputError(
             folder,
@@ -299,11 +303,13 @@ def _same_study(folder: Path, settings: Settings) -> None:
         )
 
 
-def _write(folder: Path, replicates: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+def _write(
+    folder: Path, replicates: pd.DataFrame, settings: Settings, kind: type[Cell]
+) -> pd.DataFrame:
     """Write the study's results, each aside first."""
     from bayesmixer.laboratory.page import page
 
-    table = coverage_table(replicates)
+    table = coverage_table(replicates, kind)
     with aside.writing(folder / "replicates.parquet") as beside:
         replicates.to_parquet(beside, index=False)
     aside.write(folder / "table.csv", table.to_csv(index=False, float_format="%.5g"))

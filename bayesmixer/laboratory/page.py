@@ -5,7 +5,6 @@ coverage by cell.
 from __future__ import annotations
 
 import base64
-import html
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = {
-    "pi": "pi",
-    "n": "N",
     "parameter": "parameter",
     "replicates": "replicates",
     "mean_chi2": "mean chi2",
@@ -35,6 +32,22 @@ COLUMNS = {
     "flagged": "flagged",
     "cpu_seconds": "CPU s a fit",
 }
+
+TEMPLATE = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title><style>
+body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}
+table{border-collapse:collapse}td,th{padding:.2em .6em;text-align:right}img{max-width:100%}
+</style></head><body>
+<h1>Coverage study</h1>
+<p>Share of simulated GWAS whose intervals hold the true parameter, and their width relative to the
+spread of the estimates over replicates. The band is 86 to 94%.</p>
+{% for parameter, image in figures.items() -%}
+<img alt="coverage of {{ parameter }}" src="data:image/png;base64,{{ image }}">
+{% endfor -%}
+<h2>Table</h2>{{ table }}<h2>Settings</h2><table>
+{% for name, value in facts.items() %}<tr><th>{{ name }}</th><td>{{ value }}</td></tr>
+{% endfor %}</table></body></html>
+"""
 
 
 def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -> Axes:
@@ -73,9 +86,12 @@ def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -
         )
     ax.axhspan(0.86, 0.94, color="0.92", zorder=0)
     ax.axhline(0.9, color="0.5", lw=1)
-    ax.set_xticks(
-        x, [f"pi {p:g}\nN {n:g}" for p, n in zip(rows["pi"], rows["n"], strict=True)], fontsize=7
-    )
+    headings = table.attrs.get("headings", {})  # a table read from a file has none
+    ticks = [
+        "\n".join(f"{word} {row[key]:g}" for key, word in headings.items()) or row["cell"]
+        for row in rows.to_dict("records")
+    ]
+    ax.set_xticks(x, ticks, fontsize=7)
     ax.set_ylabel("share of intervals that hold the truth")
     ax.set_ylim(min(0.5, float(rows[["cover90", "raw_cover90"]].min().min()) - 0.05), 1.02)
     ax.set_title(parameter)
@@ -93,43 +109,32 @@ def page(replicates: pd.DataFrame, table: pd.DataFrame, settings: dict[str, Any]
     settings
         What every replicate shared.
     """
+    from jinja2 import Environment
+    from markupsafe import Markup
+
     from bayesmixer.results import versions
 
-    figures = []
-    for parameter in dict.fromkeys(table["parameter"]):
-        ax = plot_coverage(table, str(parameter))
+    figures = {}
+    for parameter in map(str, dict.fromkeys(table["parameter"])):
         memory = io.BytesIO()
-        figure: Any = ax.figure
+        figure: Any = plot_coverage(table, parameter).figure
         figure.savefig(memory, format="png", dpi=130, bbox_inches="tight")
-        figures.append(
-            f'<img alt="coverage of {html.escape(str(parameter))}" '
-            f'src="data:image/png;base64,{base64.b64encode(memory.getvalue()).decode()}">'
-        )
-    shown = table[[c for c in COLUMNS if c in table]].rename(columns=COLUMNS)
-    body = shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0, escape=True)
+        figures[parameter] = base64.b64encode(memory.getvalue()).decode()
+    columns = table.attrs["headings"] | COLUMNS
+    shown = table[[c for c in columns if c in table]].rename(columns=columns)
     paths = {
         k: Path(str(settings[k])).name
         for k in ("genotypes", "ld_blocks", "reference")
         if k in settings
     }
     fits = replicates.drop_duplicates(["cell", "replicate"])
-    facts: dict[str, Any] = dict(settings) | paths | dict(versions())
-    facts |= {"fits": len(fits), "CPU hours": f"{fits['cpu_seconds'].sum() / 3600:.2f}"}
-    rows = "".join(
-        f"<tr><th>{html.escape(str(k))}</th><td>{html.escape(str(v))}</td></tr>"
-        for k, v in facts.items()
-    )
-    style = (
-        "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 "
-        "1em}table{border-collapse:collapse}"
-    )
-    style += "td,th{padding:.2em .6em;text-align:right}img{max-width:100%}"
+    hours = f"{fits['cpu_seconds'].sum() / 3600:.2f}"
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Coverage study</title>'
-        f"<style>{style}</style></head><body>"
-        "<h1>Coverage study</h1><p>Share of simulated GWAS whose intervals hold the true "
-        "parameter, and their width relative to the spread of the "
-        "estimates over replicates. The band is 86 to 94%.</p>"
-        f"{''.join(figures)}<h2>Table</h2>{body}<h2>Settings</h2><table>{rows}</table>"
-        "</body></html>\n"
+        Environment(autoescape=True)
+        .from_string(TEMPLATE)
+        .render(
+            figures=figures,
+            table=Markup(shown.to_html(index=False, float_format=lambda v: f"{v:.3g}", border=0)),
+            facts=settings | paths | dict(versions()) | {"fits": len(fits), "CPU hours": hours},
+        )
     )

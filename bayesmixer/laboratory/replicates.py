@@ -8,7 +8,8 @@ import json
 import time
 import warnings
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer import aside
-from bayesmixer.laboratory.cells import Cell
+from bayesmixer.card import cards
+from bayesmixer.laboratory.cells import Cell, numbers
 
 LEVELS = (50, 80, 90, 95)
 BATCH = 5  # replicates that are simulated together
+REALISED = "_realised"
+"""What follows a parameter's name where its truth is what the draws came to."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """What every replicate of a study shares; paths are to the panel, its LD blocks and the
-    reference made of them.
+    reference made of them, `options` what the model is made with besides data and prior.
     """
 
     genotypes: str
@@ -39,9 +43,7 @@ class Settings:
     draws: int
     bootstrap: int
     seed: int
-    maf_s: float | str | None = (
-        None  # of the model; where given, the reference holds several exponents
-    )
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Bench:
@@ -91,18 +93,8 @@ class Bench:
         """The first `size` of a batch of replicates of a cell, one row a parameter; the same
         whatever ran before. And their scores by LD block.
         """
-        from bayesmixer.simulation.panel import simulate_z
-
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(cell.name.encode()), number])
-        simulated = simulate_z(
-            self.panel,
-            cell.effects,
-            [cell.n],
-            [cell.sigma2_0],
-            rng=rng,
-            replicates=BATCH,
-            show=False,
-        )
+        simulated = cell.simulate(self.panel, BATCH, rng)
         rows: list[dict[str, Any]] = []
         blocks: dict[str, Any] = {}
         for r in range(size):
@@ -111,13 +103,12 @@ class Bench:
             data = self.data.assign(z=(self.data["z"].dims, z), n=(self.data["n"].dims, n))
             common = {
                 "cell": cell.name,
-                **cell.as_dict(),
+                **numbers(cell),
                 "replicate": number * BATCH + r,
-                "h2_realised": float(one["h2_realised"][0]),
-                "n_causal": int(one["n_causal"].sum()),
+                **cell.realised(one),
                 "mean_chi2": float((z**2).mean()),
             }
-            found, calibration = self._fitted(cell, data, common)
+            found, calibration = self._fitted(data, common)
             rows += found
             if calibration is not None:
                 kept = ("score", "curvature", "prior_precision", "covariance_raw", "covariance")
@@ -128,16 +119,13 @@ class Bench:
         return pd.DataFrame(rows), blocks
 
     def _fitted(
-        self, cell: Cell, data: xr.Dataset, common: dict[str, Any]
+        self, data: xr.Dataset, common: dict[str, Any]
     ) -> tuple[list[dict[str, Any]], xr.Dataset | None]:
         import bayesmixer as bm
-        from bayesmixer.ld.exponents import exponents
 
-        s = self.settings
+        s, card = self.settings, cards()[self.settings.model]
         began, cpu = time.perf_counter(), time.process_time()
-        model = getattr(bm.models, s.model)(
-            data, prior=s.prior, **({} if s.maf_s is None else {"maf_s": s.maf_s})
-        )
+        model = getattr(bm.models, s.model)(data, prior=s.prior, **s.options)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             results = (
@@ -162,17 +150,16 @@ class Bench:
             "calibrated": results.attrs["calibrated"] != "no",
             "concerns": "|".join(json.loads(results.attrs["warnings"])),
             "bic_gain": float(
-                estimate.attrs.get("bic_infinitesimal", np.nan) - estimate.attrs.get("bic", np.nan)
+                estimate.attrs.get(f"bic_{card.null}", np.nan) - estimate.attrs.get("bic", np.nan)
             ),
         }
-        truths = cell.truth(exponents(data))
-        names = [str(name) for name in estimate["parameter"].values]
         rows = []
-        for name in names:
-            for label, truth in (
-                (name, truths.get(name, np.nan)),
-                *([("log_h2_realised", np.log(common["h2_realised"]))] if name == "log_h2" else []),
-            ):
+        for name in map(str, estimate["parameter"].values):
+            one = card.parameter(name)
+            truths = {name: np.nan if one is None or one.truth is None else one.truth(common, data)}
+            if one is not None and one.realised is not None:
+                truths[name + REALISED] = one.realised(common)
+            for label, truth in truths.items():
                 row = common | {
                     "parameter": label,
                     "truth": truth,
@@ -251,7 +238,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
                 for name in ("score", "curvature", "prior_precision", "covariance_raw")
             )
             info = Information(score, curvature, prior, np.arange(len(score)))
-            labels = rows.loc[at, "parameter"].str.replace("_realised", "")
+            labels = rows.loc[at, "parameter"].str.removesuffix(REALISED)
             names = list(dict.fromkeys(labels))
             found = from_information(
                 info,

@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmixer.laboratory.replicates import LEVELS
+from bayesmixer.laboratory.cells import Cell, keys
+from bayesmixer.laboratory.replicates import LEVELS, REALISED
 
 Z90 = 2 * 1.6448536269514722
 
 
-def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
+def coverage_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
     """Table of a study.
 
     Parameters
     ----------
     replicates
         One row a replicate and parameter, as the laboratory's Parquet file holds them.
+    kind
+        Of its cells.
 
     Returns
     -------
@@ -27,16 +30,16 @@ def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
         warning), bias (of the mode), sampling_sd (of the modes), rmse, width_ratio (median 90%
         width over that of a normal with the sampling sd), cover50 .. cover95 of the calibrated
         intervals, cover90_se (Monte Carlo), raw_cover90 and raw_width_ratio, boot_cover90 where the
-        bootstrap ran, cpu_seconds (median a fit).
+        bootstrap ran, cpu_seconds (median a fit). Its attribute `headings` is that of the cells.
     """
     rows = []
     for (cell, parameter), g in replicates.groupby(["cell", "parameter"], sort=False):
         truth, sd = g["truth"].to_numpy(), float(g["estimate"].std(ddof=1))
-        if parameter == "log_h2_realised":
+        if str(parameter).endswith(REALISED):
             sd = float((g["estimate"] - g["truth"]).std(ddof=1))
         row: dict[str, Any] = {
             "cell": cell,
-            **{k: float(g[k].iloc[0]) for k in ("pi", "n", "h2", "sigma2_0", "maf_s")},
+            **{key: float(g[key].iloc[0]) for key in keys(kind)},
             "parameter": parameter,
             "replicates": len(g),
             "mean_chi2": float(g["mean_chi2"].mean()),
@@ -62,14 +65,16 @@ def coverage_table(replicates: pd.DataFrame) -> pd.DataFrame:
         )
         row["cpu_seconds"] = float(g["cpu_seconds"].median())
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["headings"] = dict(kind.headings)
+    return table
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The table's chief columns as Markdown."""
+    headings: dict[str, str] = table.attrs["headings"]
     head = [
-        "pi",
-        "N",
+        *headings.values(),
         "parameter",
         "replicates",
         "bias / sd",
@@ -85,8 +90,7 @@ def markdown(table: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --: |" * len(head)]
     for row in table.to_dict("records"):
         cells = [
-            f"{row['pi']:g}",
-            f"{row['n']:g}",
+            *(f"{row[key]:g}" for key in headings),
             row["parameter"],
             row["replicates"],
             f"{row['bias'] / row['sampling_sd']:+.2f}",

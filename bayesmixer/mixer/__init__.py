@@ -14,5 +14,6 @@ OFFERS = {
     "strained": "strength:strained",
     "bins": "bins:bins",
     "rivals": "rivals:criteria",
+    "cell": "cell:Cell",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/methods/mixer.md."""

@@ -3,22 +3,62 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayesmixer.card import Card, Free, Prior, Profile, Quantity
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def _one(value: Any) -> float:
+    """A trait's value of what a simulation records: a number, or a list of one."""
+    (number,) = value if isinstance(value, Sequence) else (value,)
+    return float(number)
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share)) if 0 < share < 1 else math.nan
+
+
+def _between_exponents(s: float, data: xr.Dataset) -> float:
+    """S on the unconstrained scale that the exponents of the data make."""
+    from bayesmixer.ld.exponents import exponents
+
+    held = exponents(data)
+    below, above = s - min(held), max(held) - s
+    return math.log(below / above) if below > 0 and above > 0 else math.nan
+
+
+def _share(truth: Mapping[str, Any]) -> float:
+    """Share of causal variants: as drawn where that is recorded."""
+    if "variants" in truth:
+        return float(sum(truth["n_causal"].values()) / truth["variants"])
+    return _one(truth["pi"])
+
+
+def _variance(truth: Mapping[str, Any]) -> float:
+    """Variance of the effects where they are of one kind."""
+    (component,) = truth["components"]
+    return _one(component["sigma2_beta"])
+
 
 LOG_H2 = Free(
     "log_h2",
     (math.log(1e-6), math.log(20.0)),
     (math.log(0.01), 0.0),
     Prior("log_half_normal", (0.5,), "h2 below 0.98, and h2 = 0 can be reached"),
+    truth=lambda truth, data: math.log(_one(truth["h2"])),
+    realised=lambda truth: math.log(_one(truth["h2_realised"])),
 )
 LOGIT_PI = Free(
     "logit_pi",
     (-13.8, 9.2),  # pi from 1e-6 to 0.9999
     (-9.0, 0.0),
     Prior("normal", (-5.5, 2.5), "pi between 3e-5 and 0.35"),
+    truth=lambda truth, data: _logit(_one(truth["pi"])),
 )
 LOG_SIGMA2_0 = Free(
     "log_sigma2_0",
@@ -29,12 +69,14 @@ LOG_SIGMA2_0 = Free(
         (0.0, 0.25),
         "sigma2_0 between 0.61 and 1.63: stratification, relatedness, genomic control",
     ),
+    truth=lambda truth, data: math.log(_one(truth["sigma2_0"])),
 )
 LOGIT_MAF_S = Free(
     "logit_maf_s",
     (-5.0, 5.0),  # S within 0.7% of the ends of its range
     (-1.0, 1.0),
     Prior("logistic", (0.0, 1.0), "S anywhere between the exponents of the data, uniformly"),
+    truth=lambda truth, data: _between_exponents(truth["maf_s"], data),
 )
 LOGIT_SHARE_LARGE = Free(
     "logit_share_large",
@@ -54,28 +96,34 @@ H2 = Quantity(
     "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)",
     shown=True,
     nothing=0.0,
-    truth=lambda truth: truth["h2"],
+    truth=lambda truth: _one(truth.get("h2_realised", truth["h2"])),
 )
 PI = Quantity(
     "pi",
     "polygenicity: share of the reference variants that are causal",
     log=True,
     shown=True,
-    truth=lambda truth: truth["pi"],
+    truth=_share,
 )
 SIGMA2_0 = Quantity(
     "sigma2_0",
     "variance of z where nothing is causal; 1 without inflation",
     shown=True,
     nothing=1.0,
-    truth=lambda truth: truth["sigma2_0"],
+    truth=lambda truth: _one(truth["sigma2_0"]),
 )
 SIGMA2_BETA = Quantity(
     "sigma2_beta",
     "discoverability: variance of a causal variant's effect, per allele of a standardised trait",
     log=True,
+    truth=_variance,
 )
-N_CAUSAL = Quantity("n_causal", "number of causal variants of the panel", log=True)
+N_CAUSAL = Quantity(
+    "n_causal",
+    "number of causal variants of the panel",
+    log=True,
+    truth=lambda truth: float(sum(truth["n_causal"].values())),
+)
 N90 = Quantity("n90", "number of variants that explain 90% of h2, strongest first", log=True)
 MAF_S = Quantity(
     "maf_s",
@@ -114,6 +162,8 @@ UNIVARIATE = Card(
     profile=Profile("logit_pi", "pi", _expit),
     keeps=KEEPS,
     staged=True,
+    cell="cell",
+    usual=True,
     options=("censor", "maf_s"),
 )
 INFINITESIMAL = replace(
@@ -129,6 +179,7 @@ INFINITESIMAL = replace(
     richer="univariate_mixer",
     profile=None,
     staged=False,
+    usual=False,
     starts="infinitesimal_starts",
 )
 TWO_COMPONENT = replace(
@@ -143,5 +194,7 @@ TWO_COMPONENT = replace(
     richer="",
     profile=None,
     starts="two_component_starts",
+    cell="",
+    usual=False,
     options=("censor",),
 )

@@ -7,13 +7,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.stats import norm
 
 import bayesmixer as bm
+from bayesmixer.card import studied
 from bayesmixer.errors import InputError
-from bayesmixer.laboratory.cells import Cell, read_cells, standard_cells
+from bayesmixer.laboratory.cells import kind_of, numbers, read_cells
 from bayesmixer.laboratory.replicates import LEVELS
 from bayesmixer.laboratory.table import coverage_table, markdown
+from bayesmixer.mixer.cards import LOG_H2, LOGIT_MAF_S, LOGIT_PI
+from bayesmixer.mixer.cell import Cell
 
 CELL = "pi=0.01,n=100000,h2=0.02"
 
@@ -44,7 +48,7 @@ def made_up(share, size=4000, seed=0):
 
 
 def test_coverage_width_and_bias_of_made_up_normal_estimates_are_the_closed_forms():
-    row = coverage_table(made_up(0.8)).iloc[0]
+    row = coverage_table(made_up(0.8), Cell).iloc[0]
     for level in LEVELS:
         half = norm.ppf(0.5 + level / 200)
         assert row[f"cover{level}"] == pytest.approx(2 * norm.cdf(0.8 * half) - 1, abs=0.025)
@@ -55,17 +59,32 @@ def test_coverage_width_and_bias_of_made_up_normal_estimates_are_the_closed_form
 
 
 def test_markdown_has_a_line_a_row_and_its_columns():
-    lines = markdown(coverage_table(made_up(1.0))).strip().splitlines()
+    lines = markdown(coverage_table(made_up(1.0), Cell)).strip().splitlines()
     assert len(lines) == 3
     assert len({line.count("|") for line in lines}) == 1
 
 
 def test_cells_are_read_from_text_and_have_their_truth():
-    (cell,) = read_cells(["pi=0.003,n=50000,sigma2_0=1.2"])
+    (cell,) = read_cells(["pi=0.003,n=50000,sigma2_0=1.2"], Cell)
     assert cell == Cell(0.003, 50_000, 0.15, 1.2)
-    assert cell.truth()["logit_pi"] == pytest.approx(np.log(0.003 / 0.997))
     assert Cell(1.0, 1e5).effects.polygenicity[0] == 1
-    assert len(standard_cells()) >= 8
+    assert len(read_cells(None, Cell)) >= 8
+
+
+def test_truth_of_a_parameter_comes_from_its_card_and_is_nan_where_there_is_none():
+    data = xr.Dataset(coords={"maf_s": [-1.0, -0.5, 0.0]})
+    truth = numbers(Cell(0.003, 50_000, maf_s=-0.25)) | {"h2_realised": 0.1}
+    assert LOGIT_PI.truth(truth, data) == pytest.approx(np.log(0.003 / 0.997))
+    assert LOGIT_MAF_S.truth(truth, data) == pytest.approx(np.log(3))
+    assert np.isnan(LOGIT_MAF_S.truth(truth | {"maf_s": 0.0}, data))
+    assert np.isnan(LOGIT_PI.truth(truth | {"pi": 1.0}, data))
+    assert LOG_H2.truth(truth, data) == pytest.approx(np.log(0.15))
+    assert LOG_H2.realised(truth) == pytest.approx(np.log(0.1))
+
+
+def test_models_of_which_the_wing_simulates_cells_can_be_studied_the_usual_one_first():
+    assert studied() == ("univariate_mixer", "infinitesimal")
+    assert {kind_of(model) for model in studied()} == {Cell}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +102,7 @@ def test_cells_are_read_from_text_and_have_their_truth():
 )
 def test_bad_cells_are_named_in_one_line(cells, word):
     with pytest.raises(InputError, match=word) as caught:
-        read_cells(cells)
+        read_cells(cells, Cell)
     assert "\n" not in str(caught.value)
 
 
