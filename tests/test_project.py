@@ -341,7 +341,6 @@ def test_pages_made_from_code_hold_every_variable_parameter_quantity_and_verb(ro
     code = """
 import json, sys
 from pathlib import Path
-sys.path.insert(0, "docs")
 from generate import filled, verbs
 from bayesmixer.card import cards
 from bayesmixer.variables import KINDS
@@ -355,8 +354,14 @@ missing = [text for page, texts in wanted.items() for text in texts if text not 
 left = [name for name, text in pages.items() if "generated:" in text]
 print(json.dumps([missing, left, len(sum(wanted.values(), [])) > 80, "pymc" in sys.modules]))
 """
+    places = os.pathsep.join(["docs", os.environ.get("PYTHONPATH", "")])
     out = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert json.loads(out.stdout) == [[], [], True, False]
 
