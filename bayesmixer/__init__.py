@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bayesmixer.inference.calibration import calibrate as calibrate
     from bayesmixer.inference.compare import compare as compare
     from bayesmixer.inference.fit import fit as fit
+    from bayesmixer.inference.loo import loo as loo
     from bayesmixer.io.saved import load as load
     from bayesmixer.io.saved import save as save
     from bayesmixer.io.sumstats import munge as munge
@@ -56,6 +57,7 @@ _HOME = {
     "fit": "inference.fit",
     "gwas_data_from_arrays": "ld.gwas_data",
     "load": "io.saved",
+    "loo": "inference.loo",
     "munge": "io.sumstats",
     "open_reference": "ld.reference",
     "read_sumstats": "io.sumstats",

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bayesmixer.variables import Observations
+
 UNIT = "ld_block"
 """Dimension of the independent units where no card says otherwise."""
 
@@ -150,6 +152,9 @@ class Card:
         Whether it is the model that is meant where none is named.
     options
         What the model's function takes besides the data and the prior.
+    observed_by
+        Those of the options that change what is observed: likelihoods under different values are
+        not comparable.
     """
 
     name: str
@@ -172,6 +177,7 @@ class Card:
     cell: str = ""
     usual: bool = False
     options: tuple[str, ...] = ()
+    observed_by: tuple[str, ...] = ()
 
     def __reduce__(self) -> Any:
         """A card travels between processes by its model's name."""
@@ -294,10 +300,32 @@ class Bound:
 
     @property
     def effective_size(self) -> float:
-        """Sum of the weights, or the number of units where there are none: n of BIC."""
-        if "weight" in self.data:
-            return float(self.data["weight"].sum())
-        return float(self.data.sizes[self.card.unit])
+        """What the data count for, the sum of their weights: n of BIC."""
+        return self._rows.size(self.data)
+
+    @property
+    def _rows(self) -> Observations:
+        from bayesmixer.variables import OBSERVATIONS
+
+        return OBSERVATIONS[self.card.kind]
+
+    def counted(self, label: Any, share: float) -> xr.Dataset:
+        """The data with one unit counted by a share of its weight: 0 leaves it out."""
+        return self._rows.counted(self.data, self.card.unit, label, share)
+
+    def alone(self, label: Any, data: xr.Dataset | None = None) -> xr.Dataset:
+        """The data of one unit, or that part of other `data`."""
+        return self._rows.alone(self.data if data is None else data, self.card.unit, label)
+
+    def reweighted(self, other: xr.Dataset, where: str) -> xr.Dataset:
+        """The data with the weights of `other`, which hold the same observations.
+
+        Raises
+        ------
+        InputError
+            They hold them in another order.
+        """
+        return self._rows.reweighted(self.data, other, where)
 
     def starts(self) -> list[dict[str, Any]]:
         """Starting points that the wing proposes; none where it proposes none."""

@@ -16,6 +16,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 HASHES = ("variant_hash", "data_hash", "weight_hash")
+PLACES = ("n_variants", "chrom", "pos_first", "pos_last")
+VARIABLES = (*HASHES, *PLACES, "n_weighted", "ld_hash")
 NAMED = 3  # LD blocks named one by one in a message
 
 Words = NDArray[np.uint64]
@@ -160,7 +162,20 @@ def same_weights(a: xr.Dataset, b: xr.Dataset) -> bool:
 
 def has_fingerprint(group: xr.Dataset) -> bool:
     """Whether a dataset (the `constant_data` of a fit) holds a fingerprint."""
-    return all(name in group for name in (*HASHES, "n_variants", "chrom", "pos_first", "pos_last"))
+    return all(name in group for name in (*HASHES, *PLACES))
+
+
+def fingerprint_of(results: Any) -> xr.Dataset | None:
+    """The fingerprint that a fit, or what was made of it, holds; None where it holds none."""
+    if "constant_data" not in results.children:
+        return None
+    kept = results["constant_data"].to_dataset()
+    return kept[[name for name in VARIABLES if name in kept]] if has_fingerprint(kept) else None
+
+
+def place(group: xr.Dataset, i: int) -> str:
+    """Where unit `i` of a fingerprint lies: chr22 16.123-18.345 Mb."""
+    return _place({name: group[name].values[i] for name in ("chrom", "pos_first", "pos_last")})
 
 
 def _identifiers(data: xr.Dataset) -> Words:
@@ -200,8 +215,7 @@ def _sums(words: Words, block: NDArray[np.int64], count: int) -> Words:
 
 def _table(group: xr.Dataset) -> pd.DataFrame:
     """The fingerprint, one row a block."""
-    names = (*HASHES, "n_variants", "chrom", "pos_first", "pos_last")
-    return pd.DataFrame({name: np.asarray(group[name].values) for name in names})
+    return pd.DataFrame({name: np.asarray(group[name].values) for name in (*HASHES, *PLACES)})
 
 
 def _matched(a: pd.DataFrame, b: pd.DataFrame) -> list[tuple[int | None, int | None]]:

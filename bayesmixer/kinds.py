@@ -15,6 +15,7 @@ from bayesmixer.errors import InputError
 
 NAMES = {
     "fit": "a saved fit",
+    "loo": "what loo found",
     "gwas_data": "GwasData",
     "sumstats": "a Sumstats dataset",
     "reference": "an LD reference",

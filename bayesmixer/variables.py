@@ -7,7 +7,9 @@ docs/reference/data_structures.md shows it beside the attributes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
@@ -130,6 +132,49 @@ GWAS_DATA: dict[str, Variable] = {
         _V, "f", "weight in the composite likelihood", detail="0 means not evaluated"
     ),
 }
+
+
+@dataclass(frozen=True)
+class Observations:
+    """What of a kind of data a likelihood counts: rows along dim `row`, told apart by `named_by`,
+    each counted by its `weight`.
+    """
+
+    row: str
+    named_by: str
+    weight: str
+
+    def counted(self, data: xr.Dataset, unit: str, label: Any, share: float) -> xr.Dataset:
+        """The data with one unit counted by a share: 0 leaves it out."""
+        weight = data[self.weight]
+        return data.assign(
+            {self.weight: weight.where(data[unit] != label, share * weight if share else 0.0)}
+        )
+
+    def alone(self, data: xr.Dataset, unit: str, label: Any) -> xr.Dataset:
+        """The data of one unit."""
+        return data.isel({self.row: np.flatnonzero(data[unit].values == label)})
+
+    def reweighted(self, data: xr.Dataset, other: xr.Dataset, where: str) -> xr.Dataset:
+        """The data with the weights of `other`, which hold the same rows.
+
+        Raises
+        ------
+        InputError
+            They hold them in another order.
+        """
+        if not np.array_equal(data[self.named_by].values, other[self.named_by].values):
+            found = f"its {self.row}s lie in another order than those whose weights it is to take"
+            raise InputError(where, found, "Align both alike.")
+        return data.assign({self.weight: other[self.weight].variable})
+
+    def size(self, data: xr.Dataset) -> float:
+        """How many rows the data count for: the sum of their weights."""
+        return float(data[self.weight].sum())
+
+
+OBSERVATIONS = {"gwas_data": Observations("variant", "snp", "weight")}
+"""Of the kinds that models take."""
 
 KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}
 

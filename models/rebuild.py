@@ -41,17 +41,23 @@ def rebuild(results: xr.DataTree, data: xr.Dataset) -> pm.Model:
         again: one of other makers, a changed one, or one with priors of one's own.
     """
     check_fit(results)
-    card = card_of(results)
-    name = str(results.attrs.get("model", "unknown"))
-    if card is None or name != card.name:
-        raise InputError("results", f"of the model {name!r}, which cannot be made again", REMEDY)
-    prior = str(results.attrs.get("prior"))
-    if prior not in PRIORS:
-        found = f"of a model with priors of its own ({prior}), which are not stored"
+    if found := obstacle(results):
         raise InputError("results", found, REMEDY)
     options = json.loads(results.attrs.get("options", "{}"))
-    model: pm.Model = getattr(models, name)(data_of_fit(results, data), prior=prior, **options)
+    build = getattr(models, str(results.attrs["model"]))
+    model: pm.Model = build(data_of_fit(results, data), prior=results.attrs["prior"], **options)
     return model
+
+
+def obstacle(results: xr.DataTree) -> str:
+    """Why a fit's model cannot be made again of data; "" where it can."""
+    card, prior = card_of(results), str(results.attrs.get("prior"))
+    name = str(results.attrs.get("model", "unknown"))
+    if card is None or name != card.name:
+        return f"of the model {name!r}, which cannot be made again"
+    if prior not in PRIORS:
+        return f"of a model with priors of its own ({prior}), which are not stored"
+    return ""
 
 
 def model_of(

@@ -45,19 +45,11 @@ def command(
     check_inputs(*results, data)
 
     import bayesmixer as bm
-    from bayesmixer.mixer.prediction import read_json
     from bayesmixer.reporting.load import open_data
 
     fits = {name: bm.load(path) for name, path in zip(names, results, strict=True)}
-    models = {}
-    if data is not None:
-        held = open_data(data)
-        for name, fit in fits.items():
-            model = getattr(bm.models, str(fit.attrs.get("model")), None)
-            if model is not None:
-                options = read_json(fit.attrs.get("options"), {})
-                models[name] = model(held, prior=fit.attrs["prior"], **options)
-    table = bm.compare(fits, models=models, reloo=bool(models), draws=draws, seed=seed)
+    held = None if data is None else open_data(data)
+    table = bm.compare(fits, held, reloo=held is not None, draws=draws, seed=seed)
     inputs = [*results, *([] if data is None else [data])]
     export_table(
         table.reset_index(), "compare", json, tsv, inputs, {"choice": table.attrs["choice"]}

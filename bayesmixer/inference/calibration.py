@@ -121,10 +121,7 @@ def refitted(bound: Bound, info: Information, mode: Array) -> dict[int, Array]:
     weight = np.abs(influence(info)[far] / influence(info).std(0)).max(1)
     moves = {}
     for row in far[np.argsort(-weight)[:REFITS]].tolist():
-        data = bound.data
-        model = bound.build(
-            data.assign(weight=data["weight"].where(data["ld_block"] != info.blocks[row], 0.0))
-        )
+        model = bound.build(bound.counted(info.blocks[row], 0.0))
         rest, left = LogDensity(model), bound_of(model)
         proposed = [] if left is None else left.starts()
         bounds = rest.box
@@ -453,11 +450,7 @@ def _raw_draws(groups: dict[str, Any], density: LogDensity) -> Array | None:
     """Raw draws (chain, draw, P) of a fit, calibrated or not."""
     for name in (f"{RAW}_unconstrained_posterior", "unconstrained_posterior"):
         if name in groups:
-            group = groups[name]
-            columns = [
-                group[v].values.reshape((*group[v].shape[:2], -1)) for v in density.variables
-            ]
-            return np.concatenate(columns, axis=-1)
+            return density.flat_draws(groups[name])
     return None
 
 

@@ -1,11 +1,5 @@
-"""Comparison of fits of the same data: PSIS-LOO over LD blocks, exact refits where it fails,
-stacking weights, beside the papers' AIC and BIC.
-
-elpd_loo = sum_b log p(z_b | z_-b), b an LD block, p its weighted composite likelihood. LD blocks
-are (nearly) independent, so that leaving one out is a fair test of prediction although the variants
-within it are not, and p_loo estimates tr(H^-1 J), which replaces the number of parameters where the
-likelihood is composite (Vehtari, Gelman & Gabry 2017, Statistics and Computing 27:1413; Varin &
-Vidoni 2005, Biometrika 92:519).
+"""Comparison of fits of the same data: their LOO, ranked, with ties told and stacking weights,
+beside the papers' AIC and BIC.
 """
 
 from __future__ import annotations
@@ -13,63 +7,31 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import xarray as xr
-from arviz_stats.base import array_stats
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
-from bayesmixer.card import Bound, unit_of
+from bayesmixer.card import Bound, card_of, unit_in_words, unit_of
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.fingerprint import differences, fingerprint, has_fingerprint, same_weights
+from bayesmixer.fingerprint import differences, fingerprint_of, same_weights
 from bayesmixer.identity import check_fit
-from bayesmixer.inference.density import Array, LogDensity, forget_ops
-from bayesmixer.inference.leave_out import LeftOut, blocks_of
-from bayesmixer.models.common import bound_of
-from bayesmixer.models.rebuild import check_model
-from bayesmixer.progress import bar
+from bayesmixer.inference.density import Array
+from bayesmixer.inference.loo import RELIABLE, Taken, check_draws, error_of_sum, taken
+from bayesmixer.models.rebuild import obstacle, rebuild
 
-RELIABLE = 0.7  # k-hat up to which PSIS is trusted
 # log units below which a difference means little, however small its standard error (Sivula et al.
 # 2020, arXiv:2008.10296)
 TIE = 4.0
-
-
-def loo_by_block(results: xr.DataTree) -> xr.Dataset:
-    """PSIS-LOO of each LD block of a fit.
-
-    Parameters
-    ----------
-    results
-        A fit with a posterior ("laplace", "nuts" or "smc").
-
-    Returns
-    -------
-    xarray.Dataset
-        Dim `ld_block`: `elpd` (log density of the block predicted without it), `lpd` (with it) and
-        `pareto_k`; 0 and -inf for blocks without weighted variants.
-
-    Raises
-    ------
-    InputError
-        Not a fit, or one without a log-likelihood by LD block.
-    """
-    labels, own = _log_likelihood(results, "results")
-    elpd, lpd, k = _psis_loo(own, own, _relative_efficiency(results))
-    unit = unit_of(results)
-    return xr.Dataset(
-        {"elpd": (unit, elpd), "lpd": (unit, lpd), "pareto_k": (unit, k)},
-        coords={unit: labels},
-    )
+FROM_FIT = ("aic", "bic", "n_parameters", "model", "prior", "method")
 
 
 def compare(
     fits: Mapping[str, xr.DataTree],
+    data: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
     *,
     models: Mapping[str, pm.Model] | None = None,
     reloo: bool = True,
@@ -77,15 +39,19 @@ def compare(
     seed: int = 0,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Compare fits of the same data: infinitesimal, one or two Gaussians, other priors, S, weights.
+    """Compare fits of the same data: other models, other priors, options, weights.
 
     Parameters
     ----------
     fits
-        What `fit` returned (method "laplace", "nuts" or "smc"), by name.
+        What `fit` returned (method "laplace", "nuts", "binned" or "smc"), or what `loo` made of it,
+        by name.
+    data
+        The data that were fitted, or {name: data} where fits differ in weights: models are made
+        again of them (`rebuild`), to refit without units whose k-hat exceeds 0.7, and to judge fits
+        of other weights by those of the first.
     models
-        The models that were fitted, by the same names. Needed to refit without a block whose k-hat
-        exceeds 0.7, and where weights differ.
+        Models that cannot be made again (with priors of one's own), by the same names.
     reloo
         Whether to make those refits.
     draws
@@ -99,7 +65,7 @@ def compare(
     -------
     pandas.DataFrame
         One row a fit, best first: `elpd_loo`, `se`, `p_loo`, `elpd_diff` (to the best, <= 0),
-        `dse`, `weight` (stacking), `worst_k`, `k_high` (LD blocks with k-hat > 0.7), `refitted` (of
+        `dse`, `weight` (stacking), `worst_k`, `k_high` (units with k-hat > 0.7), `refitted` (of
         them), `aic`, `bic`, `n_parameters`, `model`, `prior`, `method`, `verdict` (in words). Two
         fits tie where |elpd_diff| < 2 dse or < 4; `attrs["choice"]` names the simplest that ties
         with the best.
@@ -107,13 +73,13 @@ def compare(
     Raises
     ------
     InputError
-        A fit has no posterior, or fits are of different data (which LD blocks differ is said), of
-        censored and uncensored z, or of other weights without `models`.
+        A fit has no posterior, or fits are of different data (which units differ is said), of
+        observations that an option changed, or of other weights and their data are not given.
 
     Warns
     -----
     DataWarning
-        k-hat > 0.7 in LD blocks that were not refitted, sameness of the data cannot be checked, or
+        k-hat > 0.7 in units that were not refitted, sameness of the data cannot be checked, or
         weights were made the same.
 
     References
@@ -125,275 +91,116 @@ def compare(
     models = dict(models or {})
     if not fits:
         raise InputError("fits", "an empty dict, expected {name: fit}")
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 50:
-        raise InputError("draws", f"{draws!r}, expected a whole number of at least 50")
-    if set(models) - set(fits):
-        raise InputError(
-            "models", f"names {sorted(set(models) - set(fits))}, expected some of {sorted(fits)}"
-        )
-    entries = {name: _entry(name, results, models.get(name)) for name, results in fits.items()}
+    check_draws(draws)
+    of_each: dict[str, xr.Dataset] = (
+        dict.fromkeys(fits, data) if isinstance(data, xr.Dataset) else dict(data or {})
+    )
+    for where, given in (("models", models), ("data", of_each)):
+        if unknown := sorted(set(map(str, given)) - set(fits)):
+            raise InputError(where, f"names {unknown}, expected some of {sorted(fits)}")
+    entries = {
+        name: one if _is_loo(one) else _taken(name, one, of_each.get(name), models.get(name))
+        for name, one in fits.items()
+    }
     _check_same(entries)
-    _common_weights(entries, models)
-    todo: list[tuple[_Entry, int]] = []
-    for entry in entries.values():
-        entry.elpd, entry.lpd, entry.k = _psis_loo(entry.own, entry.target, entry.efficiency)
-        high = np.flatnonzero(entry.k > RELIABLE)
-        if reloo and entry.bound is not None:
-            todo += [(entry, int(b)) for b in high]
-        elif high.size:
-            where = "; ".join(_block_name(entry, int(b)) for b in high[:5]) + (
-                f"; and {high.size - 5} more" if high.size > 5 else ""
-            )
-            remedy = (
-                "Pass models={...} to refit without them"
-                if entry.bound is None
-                else "Pass reloo=True to refit without them"
-            )
-            sentence = (
-                f"fits[{entry.name!r}]: k-hat > 0.7, so that leaving out LD block {where} is not "
-                f"reliable. {remedy}."
-            )
-            warnings.warn(sentence, DataWarning, stacklevel=2)
-    with bar("refits without an LD block", len(todo), progress if todo else False) as b:
-        for entry, block in todo:
-            entry.elpd[block] = _refitted(entry, block, int(draws), seed)
-            entry.refitted += 1
-            forget_ops()
-            b.advance()
-    return _ranked(list(entries.values()))
+    other = _of_other_weights(entries)
+    return _ranked(
+        {
+            name: one.score(other.get(name), reloo=reloo, draws=draws, seed=seed, progress=progress)
+            if isinstance(one, Taken)
+            else one
+            for name, one in entries.items()
+        }
+    )
 
 
-@dataclass
-class _Entry:
-    """A fit on its way to a row of the table; (S, L) log-likelihoods by LD block: `own`, and
-    `target` under the weights that all are judged by.
-    """
-
-    name: str
-    results: xr.DataTree
-    bound: Bound | None
-    density: LogDensity | None
-    print: xr.Dataset | None
-    own: Array
-    target: Array
-    efficiency: float
-    target_data: xr.Dataset | None = None
-    reweighted: bool = False
-    elpd: Array = None  # type: ignore[assignment]
-    lpd: Array = None  # type: ignore[assignment]
-    k: Array = None  # type: ignore[assignment]
-    refitted: int = 0
+def _is_loo(one: Any) -> bool:
+    return isinstance(one, xr.DataTree) and one.attrs.get("kind") == "loo"
 
 
-def _entry(name: str, results: Any, model: pm.Model | None) -> _Entry:
+def _taken(name: str, results: Any, data: xr.Dataset | None, model: pm.Model | None) -> Taken:
     where = f"fits[{name!r}]"
-    labels, own = _log_likelihood(results, where)
-    bound = density = None
-    if model is not None:
-        density, bound = LogDensity(model), bound_of(model)
-        if bound is None:
-            raise InputError(
-                f"models[{name!r}]",
-                "not a model of bayesmixer.models, cannot be built again without a block",
-                "Leave it out.",
-            )
-        check_model(results, model, f"models[{name!r}]")
-    kept = (
-        results["constant_data"].to_dataset()
-        if "constant_data" in results.children
-        else xr.Dataset()
-    )
-    of_model = kept if has_fingerprint(kept) else None if bound is None else fingerprint(bound.data)
-    if (
-        of_model is not None
-    ):  # LD blocks without weighted variants may be missing from the log-likelihood
-        full = np.zeros((len(own), of_model.sizes[unit_of(results)]))
-        full[:, labels] = own
-        own = full
-    return _Entry(
-        name,
-        results,
-        bound,
-        density,
-        of_model,
-        own,
-        own,
-        _relative_efficiency(results),
-        None if bound is None else bound.data,
-    )
+    if model is None and data is not None and not obstacle(check_fit(results, where)):
+        model = rebuild(results, data)
+    return taken(results, where, model, f"models[{name!r}]")
 
 
-def _log_likelihood(results: Any, where: str) -> tuple[np.ndarray, Array]:
-    """Labels of LD blocks (L,) and log-likelihood (S, L), summed over potentials."""
-    check_fit(results, where)
-    if "log_likelihood" not in results.children:
-        method = results.attrs.get("method", "unknown")
-        raise InputError(
-            where,
-            f"method '{method}' has no posterior to leave blocks out of",
-            "Fit with method='laplace' or 'nuts'.",
-        )
-    group = results["log_likelihood"].to_dataset()
-    dims = ("chain", "draw", unit_of(results))
-    parts = [v.transpose(*dims) for v in group.data_vars.values() if set(v.dims) == set(dims)]
-    if not parts:
-        raise InputError(
-            where,
-            "no log-likelihood by LD block",
-            "Compare models of bayesmixer.models, or use arviz.compare.",
-        )
-    total = np.sum([np.asarray(v.values, float) for v in parts], axis=0)
-    return np.asarray(parts[0][dims[-1]].values, np.int64), total.reshape(-1, total.shape[-1])
-
-
-def _relative_efficiency(results: xr.DataTree) -> float:
-    """Effective draws a draw, as arviz.loo takes it: 1 for one chain."""
-    if "posterior" not in results.children or results["posterior"].sizes["chain"] == 1:
-        return 1.0
-    import arviz as az
-
-    ess = az.ess(results["posterior"].to_dataset(), method="mean")
-    n = results["posterior"].sizes["chain"] * results["posterior"].sizes["draw"]
-    return float(np.nanmean(np.hstack([np.ravel(v.values) for v in ess.data_vars.values()])) / n)
-
-
-def _psis_loo(own: Array, target: Array, efficiency: float) -> tuple[Array, Array, Array]:
-    """(elpd, lpd, k-hat) by block: draws weighted by 1 / own likelihood of the block (PSIS),
-    predicting it by `target`.
-    """
-    draws, blocks = own.shape
-    elpd, k = np.empty(blocks), np.full(blocks, -np.inf)
-    for b in range(blocks):
-        if np.ptp(own[:, b]) == 0:
-            elpd[b] = logsumexp(target[:, b]) - np.log(draws)
-            continue
-        try:
-            log_weight, k[b] = array_stats.psislw(own[:, b], r_eff=efficiency)
-        except ValueError:  # the largest ratios are repeats of one draw
-            log_weight, k[b] = -own[:, b] - logsumexp(-own[:, b]), np.inf
-        k[b] = np.inf if np.isnan(k[b]) else k[b]
-        elpd[b] = logsumexp(log_weight + target[:, b])
-    return elpd, logsumexp(target, axis=0) - np.log(draws), k
-
-
-def _check_same(entries: dict[str, _Entry]) -> None:
+def _check_same(entries: Mapping[str, Taken | xr.DataTree]) -> None:
     """Refuse fits of different data."""
-    first, *others = entries.values()
-    unknown = [e.name for e in entries.values() if e.print is None]
+    prints = {name: _print(one) for name, one in entries.items()}
+    (first, one), *others = entries.items()
+    unknown = [name for name, found in prints.items() if found is None]
     if unknown and others:
         sentence = (
             f"{', '.join(map(repr, unknown))}: no fingerprint of the data, so that it cannot be "
             "checked whether all fits saw the same."
         )
         warnings.warn(sentence, DataWarning, stacklevel=3)
-    for e in others:
-        where = f"fits {first.name!r} and {e.name!r}"
-        if (
-            first.print is not None
-            and e.print is not None
-            and (found := differences(first.print, e.print, model=False))
-        ):
+    for name, another in others:
+        where, a, b = f"fits {first!r} and {name!r}", prints[first], prints[name]
+        if a is not None and b is not None and (found := differences(a, b, model=False)):
             raise InputError(where, f"of different data: {found}", "Fit both to the same variants.")
-        if first.own.shape[1] != e.own.shape[1]:
+        sizes = [len(x.labels if isinstance(x, Taken) else x["elpd"]) for x in (one, another)]
+        if sizes[0] != sizes[1]:
+            units = f"{unit_in_words(unit_of(_tree(one)))}s"
             raise InputError(
-                where,
-                f"{first.own.shape[1]} and {e.own.shape[1]} LD blocks",
-                "Fit both to the same variants.",
+                where, f"{sizes[0]} and {sizes[1]} {units}", "Fit both to the same variants."
             )
-        cut, other = (
-            json.loads(x.results.attrs.get("options", "{}")).get("censor") for x in (first, e)
-        )
-        if cut != other:
-            raise InputError(
-                where,
-                f"|z| censored at {cut} and at {other}: densities of different observations",
-                "Fit both with the same censor.",
-            )
+        cut, other = _observed(one), _observed(another)
+        for option in sorted({*cut, *other}):
+            if cut.get(option) != other.get(option):
+                raise InputError(
+                    where,
+                    f"{option} {cut.get(option)} and {other.get(option)}: densities of different "
+                    "observations",
+                    f"Fit both with the same {option}.",
+                )
 
 
-def _common_weights(entries: dict[str, _Entry], models: Mapping[str, pm.Model]) -> None:
-    """Where weights differ, judge every fit by the first one's: its likelihood of each block under
-    the first weights, at its own draws.
+def _tree(one: Taken | xr.DataTree) -> xr.DataTree:
+    return one.results if isinstance(one, Taken) else one
+
+
+def _print(one: Taken | xr.DataTree) -> xr.Dataset | None:
+    return one.print if isinstance(one, Taken) else fingerprint_of(one)
+
+
+def _observed(one: Taken | xr.DataTree) -> dict[str, Any]:
+    """The options that change what is observed."""
+    tree, card = _tree(one), card_of(_tree(one))
+    options = json.loads(tree.attrs.get("options", "{}"))
+    return {name: options.get(name) for name in (() if card is None else card.observed_by)}
+
+
+def _of_other_weights(entries: Mapping[str, Taken | xr.DataTree]) -> dict[str, Bound]:
+    """Which fits have other weights than the first, and whose weights they are judged by: its
+    likelihood of each unit under them, at the fit's own draws.
     """
-    first, *others = entries.values()
-    changed = [
-        e
-        for e in others
-        if first.print is not None
-        and e.print is not None
-        and not same_weights(first.print, e.print)
-    ]
+    (first, one), *others = entries.items()
+    mine = _print(one)
+    changed = {
+        name: another
+        for name, another in others
+        if mine is not None
+        and (theirs := _print(another)) is not None
+        and not same_weights(mine, theirs)
+    }
     if not changed:
-        return
-    names = ", ".join(repr(e.name) for e in changed)
-    if first.bound is None or any(e.bound is None for e in changed):
+        return {}
+    names = ", ".join(map(repr, changed))
+    judge = one.bound if isinstance(one, Taken) else None
+    if judge is None or not all(isinstance(x, Taken) and x.bound for x in changed.values()):
         raise InputError(
-            f"fits {first.name!r} and {names}",
+            f"fits {first!r} and {names}",
             "the same variants with other weights, so that their likelihoods are of different size",
-            "Pass models={...}.",
+            "Give the fits themselves, and data={name: the data of each}.",
         )
     sentence = (
-        f"{names}: other weights than {first.name!r}; all are judged by the weights of "
-        f"{first.name!r}, and their AIC and BIC are left out."
+        f"{names}: other weights than {first!r}; all are judged by the weights of "
+        f"{first!r}, and their AIC and BIC are left out."
     )
     warnings.warn(sentence, DataWarning, stacklevel=3)
-    for e in changed:
-        assert e.bound is not None and e.density is not None
-        if not np.array_equal(first.bound.data["snp"].values, e.bound.data["snp"].values):
-            raise InputError(
-                f"models[{e.name!r}]",
-                f"its variants lie in another order than those of {first.name!r}",
-                "Align both alike.",
-            )
-        e.target_data = e.bound.data.assign(weight=first.bound.data["weight"].variable)
-        target = LogDensity(e.bound.build(e.target_data))
-        e.target = np.stack([blocks_of(target, x) for x in _draws_of(e)])
-        e.reweighted = True
-
-
-def _draws_of(entry: _Entry) -> Array:
-    """The draws (S, P) at which the fit's log-likelihood was evaluated: a fit may hold others as
-    well, moved by calibration.
-    """
-    assert entry.density is not None
-    names = entry.density.variables
-    for group in (child.to_dataset() for child in entry.results.children.values()):
-        if not all(
-            name in group.data_vars and group[name].dims[:2] == ("chain", "draw") for name in names
-        ):
-            continue
-        draws = np.concatenate(
-            [group[n].values.reshape(*group[n].shape[:2], -1) for n in names], axis=2
-        )
-        draws = draws.reshape(-1, draws.shape[2])
-        if len(draws) == len(entry.own) and all(
-            np.allclose(blocks_of(entry.density, draws[i]), entry.own[i], rtol=1e-6, atol=1e-8)
-            for i in (0, -1)
-        ):
-            return np.asarray(draws, float)
-    raise InputError(
-        f"fits[{entry.name!r}]", "the draws of its log-likelihood are not in it", "Fit again."
-    )
-
-
-def _refitted(entry: _Entry, block: int, draws: int, seed: int) -> float:
-    """log p(z_b | z_-b) of one LD block, from refits."""
-    assert entry.bound is not None and entry.target_data is not None
-    mode = np.asarray(entry.results["estimate"].to_dataset()["mode"].values, float)
-    left_out = LeftOut(entry.bound, block, mode, draws, seed)
-    return (
-        left_out.elpd_of(entry.target_data)
-        if entry.reweighted
-        else left_out.elpd(entry.own[:, block])
-    )
-
-
-def _block_name(entry: _Entry, b: int) -> str:
-    """An LD block in words: 12 (chr22 16.1-18.3 Mb)."""
-    if entry.print is None:
-        return str(b)
-    row = {name: entry.print[name].values[b] for name in ("chrom", "pos_first", "pos_last")}
-    return f"{b} (chr{row['chrom']} {row['pos_first'] / 1e6:.2f}-{row['pos_last'] / 1e6:.2f} Mb)"
+    return dict.fromkeys(changed, judge)
 
 
 def stacking(elpd: Array) -> Array:
@@ -426,36 +233,33 @@ def stacking(elpd: Array) -> Array:
     return np.asarray(w / w.sum())
 
 
-def _ranked(entries: list[_Entry]) -> pd.DataFrame:
+def _ranked(scored: Mapping[str, xr.DataTree]) -> pd.DataFrame:
     """The table, best first."""
-    entries = sorted(entries, key=lambda e: -e.elpd.sum())
-    best = entries[0]
-    weights = stacking(np.stack([e.elpd for e in entries], axis=1))
+    order = sorted(scored, key=lambda name: -scored[name].attrs["elpd_loo"])
+    found = [scored[name].to_dataset() for name in order]
+    best = found[0]
+    weights = stacking(np.stack([one["elpd"].values for one in found], axis=1))
     rows = []
-    for e, weight in zip(entries, weights, strict=True):
-        used = e.target.any(axis=0) | best.target.any(
-            axis=0
-        )  # blocks without weighted variants are no observations
-        away = (e.elpd - best.elpd)[used]
-        attrs = e.results["estimate"].attrs if "estimate" in e.results.children else {}
-        row = {
-            "elpd_loo": e.elpd.sum(),
-            "se": _error_of_sum(e.elpd[used]),
-            "p_loo": (e.lpd - e.elpd).sum(),
-            "elpd_diff": away.sum(),
-            "dse": _error_of_sum(away),
-            "weight": weight,
-            "worst_k": float(e.k.max()),
-            "k_high": int((e.k > RELIABLE).sum()),
-            "refitted": e.refitted,
-            "aic": np.nan if e.reweighted else attrs.get("aic", np.nan),
-            "bic": np.nan if e.reweighted else attrs.get("bic", np.nan),
-            "n_parameters": int(attrs.get("n_parameters", 0)),
-        }
+    for one, weight in zip(found, weights, strict=True):
+        # units without weighted variants are no observations
+        used = one["counted"].values | best["counted"].values
+        away = (one["elpd"].values - best["elpd"].values)[used]
+        k = one["pareto_k"].values
         rows.append(
-            row | {key: e.results.attrs.get(key, "") for key in ("model", "prior", "method")}
+            {
+                "elpd_loo": one.attrs["elpd_loo"],
+                "se": error_of_sum(one["elpd"].values[used]),
+                "p_loo": one.attrs["p_loo"],
+                "elpd_diff": away.sum(),
+                "dse": error_of_sum(away),
+                "weight": weight,
+                "worst_k": float(k.max()),
+                "k_high": int((k > RELIABLE).sum()),
+                "refitted": int(one["refitted"].sum()),
+                **{key: one.attrs[key] for key in FROM_FIT},
+            }
         )
-    table = pd.DataFrame(rows, index=pd.Index([e.name for e in entries], name="fit"))
+    table = pd.DataFrame(rows, index=pd.Index(order, name="fit"))
     tied = (table["elpd_diff"].abs() < np.maximum(2 * table["dse"], TIE)).to_numpy(copy=True)
     tied[0] = True
     choice = str(
@@ -464,15 +268,10 @@ def _ranked(entries: list[_Entry]) -> pd.DataFrame:
     table["verdict"] = [_verdict(i, table, tied, choice) for i in range(len(table))]
     table.attrs = {
         "choice": choice,
-        "ld_blocks": int(best.target.any(axis=0).sum()),
+        f"{unit_of(scored[order[0]])}s": int(best["counted"].sum()),
         "tie": f"|elpd_diff| < 2 dse or < {TIE:g}",
     }
     return table
-
-
-def _error_of_sum(terms: Array) -> float:
-    """Standard error of the sum of independent terms, from their spread."""
-    return float(np.sqrt(terms.size * terms.var(ddof=1))) if terms.size > 1 else float("nan")
 
 
 def _verdict(i: int, table: pd.DataFrame, tied: np.ndarray, choice: str) -> str:

@@ -118,6 +118,11 @@ class LogDensity:
         return UNIT if origin is None else origin.card.unit
 
     @property
+    def units(self) -> np.ndarray:
+        """Labels of the independent units (L,)."""
+        return np.asarray(self.model.coords[self.unit])
+
+    @property
     def size(self) -> int:
         """Number of parameters P."""
         return self.initial.size
@@ -134,6 +139,16 @@ class LogDensity:
             out[name] = x[at : at + size].reshape(shape)
             at += size
         return out
+
+    def flat_draws(self, group: xr.Dataset) -> Array | None:
+        """Draws (chain, draw, P) from a dataset of the value variables; None where it lacks one."""
+        if not all(
+            name in group.data_vars and group[name].dims[:2] == ("chain", "draw")
+            for name in self.variables
+        ):
+            return None
+        columns = [group[v].values.reshape((*group[v].shape[:2], -1)) for v in self.variables]
+        return np.asarray(np.concatenate(columns, axis=-1), float)
 
     def log_posterior(self) -> Any:
         """Log posterior as a graph of the model's value variables."""

@@ -1,12 +1,14 @@
-"""log p(z_b | z_-b) of one LD block b by refitting without it: the two posteriors are bridged,
-through fits that count the block in part where they are far apart.
+"""log p(z_b | z_-b) of one unit b (an LD block) by refitting without it: the two posteriors are
+bridged, through fits that count the unit in part where they are far apart.
 
-The ratio of the posteriors with and without the block is its likelihood, so log p(z_b | z_-b) is
-the log ratio of their normalising constants (Meng & Wong 1996, Statistica Sinica 6:831). The plain
-mean over the second posterior rests on its few draws that suit the block.
+The ratio of the posteriors with and without the unit is its likelihood, so log p(z_b | z_-b) is the
+log ratio of their normalising constants (Meng & Wong 1996, Statistica Sinica 6:831). The plain mean
+over the second posterior rests on its few draws that suit the unit.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -23,19 +25,19 @@ DEEPEST = 4  # halvings of the way between two posteriors
 
 
 def blocks_of(density: LogDensity, x: Array) -> Array:
-    """Log-likelihood by LD block at a point (L,), summed over potentials."""
+    """Log-likelihood by unit at a point (L,), summed over potentials."""
     return np.asarray(sum(density.value_and_blocks(x)[1].values()))
 
 
 class LeftOut:
-    """Refits of one model with LD block `block` counted in part or not at all.
+    """Refits of one model with unit `block` (an LD block) counted in part or not at all.
 
     Parameters
     ----------
     bound
         Of the model that was fitted.
     block
-        Which LD block to leave out.
+        Label of the unit to leave out.
     mode
         (P,) mode of the fit with it.
     draws
@@ -44,24 +46,18 @@ class LeftOut:
         Of the draws.
     """
 
-    def __init__(self, bound: Bound, block: int, mode: Array, draws: int, seed: int) -> None:
+    def __init__(self, bound: Bound, block: Any, mode: Array, draws: int, seed: int) -> None:
         self.bound, self.block, self.mode, self.draws, self.seed = bound, block, mode, draws, seed
-        self.inside = bound.data["ld_block"].values == block
 
     def posterior(self, share: float) -> Array:
         """Draws (S, P) of the posterior in which the block's likelihood has the power `share`:
         Laplace, or NUTS where k-hat exceeds 0.7.
         """
-        weight = self.bound.data["weight"]
-        density = LogDensity(
-            self.bound.build(
-                self.bound.data.assign(weight=weight.where(~self.inside, share * weight))
-            )
-        )
+        density = LogDensity(self.bound.build(self.bound.counted(self.block, share)))
         bounds = density.box
         best = find_modes(density, [self.mode], bounds).best
         covariance = covariance_of(best.hessian)
-        rng = np.random.default_rng([self.seed, self.block, round(share * 2**DEEPEST)])
+        rng = np.random.default_rng([self.seed, self._place(density), round(share * 2**DEEPEST)])
         found = laplace.sample(density, best.x, covariance, bounds, self.draws, rng, False)
         if found.pareto_k <= 0.7:
             return np.asarray(found.proposals[found.rows])
@@ -80,10 +76,14 @@ class LeftOut:
         )
         return drawn.reshape(-1, density.size)
 
+    def _place(self, density: LogDensity) -> int:
+        return int(np.flatnonzero(density.units == self.block)[0])
+
     def predicted(self, draws: Array, data: xr.Dataset) -> Array:
         """Log-likelihood (S,) of the block, with the weights of `data`, at draws (S, P)."""
-        alone = LogDensity(self.bound.build(data.isel(variant=np.flatnonzero(self.inside))))
-        return np.array([blocks_of(alone, x)[self.block] for x in draws])
+        alone = LogDensity(self.bound.build(self.bound.alone(self.block, data)))
+        at = self._place(alone)
+        return np.array([blocks_of(alone, x)[at] for x in draws])
 
     def elpd(self, with_block: Array) -> float:
         """log p(z_b | z_-b), from the block's log-likelihood (S,) at the fit's own draws."""

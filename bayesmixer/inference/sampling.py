@@ -205,12 +205,9 @@ def run_smc(
         )
     check()
     posterior = trace["posterior"]
-    columns = [
-        posterior[v].values.reshape((*posterior[v].shape[:2], -1)) for v in density.variables
-    ]
-    return np.concatenate(columns, axis=-1), by_stage(
-        trace["sample_stats"].to_dataset(), posterior.sizes["chain"]
-    )
+    taken = density.flat_draws(posterior.to_dataset())
+    assert taken is not None
+    return taken, by_stage(trace["sample_stats"].to_dataset(), posterior.sizes["chain"])
 
 
 def by_stage(stats: xr.Dataset, chains: int) -> xr.Dataset:

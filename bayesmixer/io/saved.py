@@ -19,7 +19,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.kinds import NAMES, stored
 from bayesmixer.variables import validate
 
-SAVED = ("fit", "gwas_data", "sumstats")
+SAVED = ("fit", "loo", "gwas_data", "sumstats")
 
 
 def save(
@@ -34,7 +34,7 @@ def save(
     Parameters
     ----------
     results
-        What `fit`, `align` or `read_sumstats` returned.
+        What `fit`, `loo`, `align` or `read_sumstats` returned.
     path
         File ending in .nc, or folder ending in .zarr.
     replace
@@ -67,14 +67,14 @@ def save(
     if tree is None:
         raise InputError(
             "results",
-            f"a {type(results).__name__}, expected what fit, align or read_sumstats returned",
+            f"a {type(results).__name__}, expected what fit, loo, align or read_sumstats returned",
         )
     kind = tree.attrs.get("kind")
     if kind not in SAVED:
         found = f"kind '{kind}'" if kind else "no attribute 'kind'"
         raise InputError(
             "results",
-            f"{found}, expected what fit, align or read_sumstats returned",
+            f"{found}, expected what fit, loo, align or read_sumstats returned",
             "An LD reference is on disk already.",
         )
     what = stored(kind, path)
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     xarray.DataTree or xarray.Dataset
-        A tree for a fit, a dataset for GwasData and Sumstats.
+        A tree for a fit and what `loo` found, a dataset for GwasData and Sumstats.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             "fit, GwasData or Sumstats",
             remedy,
         )
-    if kind == "fit":
+    if kind in ("fit", "loo"):
         return tree
     data = tree.to_dataset()
     if "h_total" in data.attrs:  # netCDF makes a number of a list of one

@@ -165,6 +165,7 @@ UNIVARIATE = Card(
     cell="cell",
     usual=True,
     options=("censor", "maf_s"),
+    observed_by=("censor",),
 )
 INFINITESIMAL = replace(
     UNIVARIATE,

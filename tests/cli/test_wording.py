@@ -57,7 +57,7 @@ PYTHON_ONLY = {
         ),
         (
             ["compare"],
-            "Pass models={...} to refit without them",
+            "Pass data= to refit without them",
             "Pass --data to refit without them",
         ),
         (["check"], "Fit with method 'laplace' or 'nuts'.", "Fit with --method laplace or nuts."),

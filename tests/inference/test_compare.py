@@ -13,8 +13,9 @@ from scipy.stats import halfnorm, norm
 
 import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference.compare import compare, loo_by_block, stacking
+from bayesmixer.inference.compare import compare, stacking
 from bayesmixer.inference.leave_out import bridge
+from bayesmixer.inference.loo import loo
 from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0
 from tests.models.small_gwas import simulate_gwas
 
@@ -79,7 +80,7 @@ def quadrature(data, posterior_weight=None, points=161):
 
 
 def test_block_loo_equals_quadrature_of_the_posterior_without_each_block(tiny):
-    scores = loo_by_block(
+    scores = loo(
         fitted(bm.models.infinitesimal(tiny), draws=16_000)
     )  # Monte Carlo error below .016
     expected = quadrature(tiny)
@@ -92,18 +93,22 @@ def test_a_block_where_psis_fails_is_refitted_without_it_exactly(outlying):
     model = bm.models.infinitesimal(outlying)
     fit = fitted(model, draws=1000)
     expected = quadrature(outlying)
-    scores = loo_by_block(fit)
+    with pytest.warns(DataWarning, match=r"LD block 4 \(chr1 .* Mb\).*Pass data= to refit"):
+        scores = loo(fit)
     assert (
         int((scores["pareto_k"] > 0.7).sum()) >= 1 and int(scores["pareto_k"].values.argmax()) == 4
     )
-    with pytest.warns(DataWarning, match=r"LD block 4 \(chr1 .* Mb\).*Pass models="):
+    with pytest.warns(DataWarning, match=r"LD block 4 \(chr1 .* Mb\).*Pass data= to refit"):
         without = compare({"a": fit})
-    table = compare({"a": fit}, models={"a": model}, draws=2000)
+    found = loo(fit, outlying, draws=2000)
+    table = compare({"a": found})
     assert table.loc["a", "refitted"] == table.loc["a", "k_high"] >= 1
     assert abs(table.loc["a", "elpd_loo"] - expected.sum()) < 0.4
     assert abs(without.loc["a", "elpd_loo"] - expected.sum()) > 10  # what the refit was for
     with pytest.warns(DataWarning, match="Pass reloo=True"):
-        compare({"a": fit}, models={"a": model}, reloo=False)
+        compare({"a": fit}, outlying, reloo=False)
+    by_model = loo(fit, model=model, draws=2000)
+    xr.testing.assert_identical(by_model, found)
 
 
 def test_table_agrees_with_arviz(three):
@@ -158,6 +163,12 @@ def test_saved_fits_compare_like_those_in_memory(three, tmp_path):
     path = bm.save(fits["infinitesimal"], tmp_path / "fit.nc")
     pair = {"a": fits["infinitesimal"], "b": bm.load(path)}
     table = compare(pair)
+    found = loo(pair["a"])
+    again = bm.load(bm.save(found, tmp_path / "loo.zarr"))
+    xr.testing.assert_identical(again.to_dataset(), found.to_dataset())
+    pd.testing.assert_frame_equal(compare({"a": found, "b": again}), table)
+    with pytest.raises(InputError, match="not a fit: the attribute kind is 'loo'"):
+        loo(found)
     assert table["elpd_loo"].iloc[0] == table["elpd_loo"].iloc[1] and table.attrs["ld_blocks"] == 60
 
 
@@ -185,10 +196,12 @@ def test_other_weights_are_judged_by_the_first_ones_where_models_are_given(tiny)
     second = tiny.assign(weight=("variant", other))
     models = {"a": bm.models.infinitesimal(tiny), "b": bm.models.infinitesimal(second)}
     fits = {name: fitted(model, draws=4000) for name, model in models.items()}
-    with pytest.raises(InputError, match=r"other weights.*Pass models="):
+    with pytest.raises(InputError, match=r"other weights.*data=\{name: the data of each\}"):
         compare(fits)
+    with pytest.raises(InputError, match=r"not what this fit .*was made with: weights differ"):
+        compare(fits, tiny)
     with pytest.warns(DataWarning, match="judged by the weights of 'a'"):
-        table = compare(fits, models=models)
+        table = compare(fits, {"a": tiny, "b": second})
     assert abs(table.loc["a", "elpd_loo"] - quadrature(tiny).sum()) < 0.1
     assert abs(table.loc["b", "elpd_loo"] - quadrature(tiny, posterior_weight=other).sum()) < 0.1
     assert np.isnan(table.loc["b", "bic"]) and np.isfinite(table.loc["a", "bic"])
@@ -227,6 +240,8 @@ def test_unusable_arguments_are_refused_with_a_remedy(tiny, three):
         compare({"a": fit}, models={"a": bm.models.infinitesimal(tiny, prior="flat")})
     with pytest.raises(InputError, match=r"not what this fit.* was made with: .*differ"):
         compare({"a": fit}, models={"a": three[0]["infinitesimal"]})
+    with pytest.raises(InputError, match=r"data: names \['c'\], expected some of \['a'\]"):
+        compare({"a": fit}, {"c": tiny})
     with pytest.raises(InputError, match="draws"):
         compare({"a": fit}, draws=3)
 
@@ -237,7 +252,7 @@ def test_censored_and_uncensored_fits_are_not_comparable(tiny):
     censored.attrs = plain.attrs | {
         "options": '{"censor": 5.0}'
     }  # as univariate_mixer(data, censor=5.0) leaves it
-    with pytest.raises(InputError, match=r"censored at 5\.0 and at None"):
+    with pytest.raises(InputError, match=r"censor 5\.0 and None: densities of different"):
         compare({"a": censored, "b": plain})
 
 

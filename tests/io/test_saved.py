@@ -167,7 +167,7 @@ def test_what_load_would_refuse_is_not_saved(tmp_path: Path) -> None:
             xr.DataTree(xr.Dataset(attrs={"kind": "reference"})),
             "kind 'reference'.*LD reference is on disk already",
         ),
-        ({"h2": 0.1}, "a dict, expected what fit, align or read_sumstats returned"),
+        ({"h2": 0.1}, "a dict, expected what fit, loo, align or read_sumstats returned"),
     ):
         with pytest.raises(bm.InputError, match=message):
             bm.save(thing, tmp_path / "x.nc")  # type: ignore[arg-type]
