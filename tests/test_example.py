@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from bed_reader import open_bed
 
+from bayesmixer.card import usual
 from bayesmixer.errors import InputError
 from bayesmixer.example import example_data
 from bayesmixer.ld.blocks import label_blocks, read_blocks
@@ -69,6 +70,20 @@ def test_sumstats_match_the_panel_and_the_truth(example, bim, dosage, trait):
     assert h.sum() == pytest.approx(truth["h_total"])
     (component,) = truth["components"]
     assert component["sigma2_beta"][0] * component["pi"] * h.sum() == pytest.approx(truth["h2"][0])
+
+
+def test_cards_tell_the_truth_of_the_data_and_the_demo_shows_it(example):
+    truth = example.read_truth("polygenic")
+    told = {one.name: one.truth(truth) for one in usual().reported if one.truth is not None}
+    n_causal = truth["n_causal"]["causal"]
+    assert told == {
+        "h2": truth["h2_realised"][0],
+        "pi": n_causal / truth["variants"],
+        "sigma2_0": truth["sigma2_0"][0],
+        "maf_s": truth["maf_s"],
+        "sigma2_beta": truth["components"][0]["sigma2_beta"][0],
+        "n_causal": n_causal,
+    }
 
 
 def test_mean_chi2_is_what_the_truth_and_the_panels_ld_predict(example, bim, dosage):

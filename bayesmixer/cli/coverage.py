@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bayesmixer.card import studied
 from bayesmixer.cli.options import Force, Json, Quiet, Seed, Threads, Tsv
 from bayesmixer.cli.output import claim, export_table, print_table, say
 
@@ -52,8 +53,8 @@ def command(
         ),
     ] = "map",
     model: Annotated[
-        str, typer.Option(help="Model to fit: univariate_mixer or infinitesimal.")
-    ] = "univariate_mixer",
+        str, typer.Option(help=f"Model to fit: {' or '.join(studied())}.")
+    ] = studied()[0],
     bootstrap: Annotated[
         int, typer.Option(min=0, help="LD-block bootstrap replicates of every fit.")
     ] = 0,

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from bayesmixer.card import usual
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
 from bayesmixer.cli.output import (
     RESULTS,
@@ -52,6 +53,7 @@ def command(
     claim({"--json": (json, ()), "--tsv": (tsv, ())}, force)
     claim({"--out": (posterior, RESULTS)}, force)
     claim({"--out": (page, (".html",))}, force)
+    card = usual()
     start = time.perf_counter()
     with _step("unpacking the embedded data set"):
         import bayesmixer as bm
@@ -72,10 +74,9 @@ def command(
         )
     with _step("aligning"):
         data = bm.align(sumstats, reference, blocks=example.ld_blocks, seed=seed)
-    with _step("fitting univariate MiXeR"):
-        results = bm.fit(
-            bm.models.univariate_mixer(data), method=method, draws=draws, seed=seed, cores=threads
-        )
+    with _step(f"fitting {card.title}"):
+        model = getattr(bm.models, card.name)(data)
+        results = bm.fit(model, method=method, draws=draws, seed=seed, cores=threads)
         save_finished(results, posterior, replace=force)
     with _step("checking the fit against its data"):
         verdict = bm.verdict(results, data)
@@ -87,8 +88,8 @@ def command(
 
     print_table(
         bm.summary(results),
-        f"univariate MiXeR, {sumstats.sizes['variant']:,} variants, truth beside the estimates",
-        _true_values(truth),
+        f"{card.title}, {sumstats.sizes['variant']:,} variants, truth beside the estimates",
+        {one.name: one.truth(truth) for one in card.reported if one.truth is not None},
     )
     say_verdict(verdict)
     say(f"posterior: {posterior}")
@@ -105,17 +106,3 @@ def _step(what: str) -> Iterator[None]:
     yield
     if not is_quiet():
         typer.echo(f"{what}: {time.perf_counter() - start:.1f} s", err=True)
-
-
-def _true_values(truth: dict[str, Any]) -> dict[str, float]:
-    """True values under the names of the posterior: what this simulation realised where it is
-    recorded, else the parameter.
-    """
-    n_causal = sum(truth["n_causal"].values())
-    return {
-        "h2": truth["h2_realised"][0],
-        "pi": n_causal / truth["variants"],
-        "sigma2_0": truth["sigma2_0"][0],
-        "sigma2_beta": truth["components"][0]["sigma2_beta"][0],
-        "n_causal": n_causal,
-    }

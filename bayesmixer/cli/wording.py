@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bayesmixer.card import cards, usual
 from bayesmixer.errors import InputError
 
 # Python arguments whose option has another name
@@ -37,8 +38,8 @@ PHRASES = (
     (r"\(method 'map'\)", "(--method map)"),
     (r"\bmethod '(\w+)'( or) '(\w+)'", r"--method \1\2 \3"),
     (r"\bmethod '(\w+)'(?! )", r"--method \1"),
-    (r"\btry two_component_mixer\b", "try 'bayesmixer fit two-component'"),
-    (r"\bFit univariate_mixer\b", "Run 'bayesmixer fit univariate'"),
+    *((rf"\btry {card.name}\b", f"try 'bayesmixer fit {card.verb}'") for card in cards().values()),
+    *((rf"\bFit {card.name}\b", f"Run 'bayesmixer fit {card.verb}'") for card in cards().values()),
     (r"\bbm\.(check|compare|coverage|munge|report|simulate)\b", r"'bayesmixer \1'"),
 )
 _FLAG = r"--[a-z0-9][a-z0-9-]*(?: [^,()\s]+)?"
@@ -93,7 +94,7 @@ def options_of(words: list[str]) -> dict[str, Option]:
             verbs[f"{name} {sub}".strip()] = verb
     running = next((name for name in verbs if words[: len(name.split())] == name.split()), "")
     found: dict[str, Option] = {}
-    order = [running, "fit univariate", "munge", "ld build", "compare", *verbs]
+    order = [running, f"fit {usual().verb}", "munge", "ld build", "compare", *verbs]
     for name in dict.fromkeys(n for n in order if n):
         for parameter in verbs[name].params:
             flag = next((o for o in parameter.opts if o.startswith("--")), None)

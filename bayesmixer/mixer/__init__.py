@@ -16,4 +16,4 @@ OFFERS = {
     "rivals": "rivals:criteria",
     "cell": "cell:Cell",
 }
-"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/methods/mixer.md."""
+"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

@@ -192,8 +192,8 @@ BAD = {
     ),
     "threads that are none": ([*FIT, "height.txt", *OUT, "--threads", "0"], r"--threads"),
     "an option of another model": (
-        ["fit", "infinitesimal", "height.txt", *OUT, "--censor", "9"],
-        r"No such option.*--censor",
+        ["fit", "two-component", "height.txt", *OUT, "--maf-s", "0"],
+        r"No such option.*--maf-s",
     ),
     "negative seed": ([*FIT, "height.txt", *OUT, "--seed", "-1"], r"--seed"),
     "results of another kind": (

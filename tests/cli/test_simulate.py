@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from bayesmixer.cli.main import main
+from bayesmixer.cli.simulate import Model
+from bayesmixer.simulation.effects import MODELS
 from bayesmixer.simulation.simulate import simulate
 
 SMALL = [
@@ -20,6 +22,11 @@ SMALL = [
     "--block-length",
     "100000",
 ]
+
+
+def test_the_verb_offers_every_architecture():
+    assert {model.name for model in Model} == set(MODELS)
+    assert {model.value.replace("-", "_") for model in Model} == set(MODELS)
 
 
 def run(*words):
