@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -92,3 +93,23 @@ def as_count(x: float) -> str:
 def as_interval(low: float, high: float) -> str:
     """An interval in words: `0.15 to 0.18`."""
     return f"{as_number(low)} to {as_number(high)}"
+
+
+def as_middle(x: np.ndarray) -> str:
+    """Mean and interval of draws in words: `0.16 (0.15 to 0.18)`; one draw as it is."""
+    import numpy as np
+
+    if len(x) == 1:
+        return as_number(float(x[0]))
+    low, high = np.quantile(x, TAILS)
+    return f"{as_number(float(x.mean()))} ({as_interval(low, high)})"
+
+
+def as_percent(x: np.ndarray) -> str:
+    """`as_middle` of shares, in percent."""
+    import numpy as np
+
+    if len(x) == 1:
+        return f"{as_number(100 * float(x[0]))}%"
+    low, high = 100 * np.quantile(x, TAILS)
+    return f"{as_number(100 * float(x.mean()))}% ({as_interval(low, high)}%)"

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 # cli; what lies beside them at the top of the package has its place too
 LAYERS = [
     "errors interrupts progress aside kinds variables data",
-    "style card fingerprint identity results",
+    "style card fingerprint identity facts results",
     "io",
     "ld",
     "ops",

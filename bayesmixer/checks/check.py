@@ -20,9 +20,10 @@ from bayesmixer.checks.moment_tests import levels
 from bayesmixer.checks.moments import BINS, Draw, moments
 from bayesmixer.checks.prior_sensitivity import prior_sensitivity
 from bayesmixer.errors import InputError
+from bayesmixer.facts import read_json
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.mixer.cards import INFLATION
-from bayesmixer.mixer.prediction import Floats, at_fitted_s, parameters, read_json, variants
+from bayesmixer.mixer.prediction import Floats, at_fitted_s, parameters, variants
 from bayesmixer.mixer.strata import strata
 
 if TYPE_CHECKING:

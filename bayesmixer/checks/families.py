@@ -19,8 +19,9 @@ from bayesmixer.checks.moment_tests import (
     stratum_scores,
 )
 from bayesmixer.checks.moments import BINS, TAILS, Moments, spread
+from bayesmixer.facts import read_json
 from bayesmixer.identity import of_trait
-from bayesmixer.mixer.prediction import Floats, read_json
+from bayesmixer.mixer.prediction import Floats
 from bayesmixer.mixer.strata import NAMES, Strata
 from bayesmixer.style import as_number
 

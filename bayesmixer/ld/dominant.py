@@ -57,6 +57,11 @@ class Locus:
         )
 
 
+def explained(loci: list[dict[str, Any]]) -> str:
+    """What loci, as attributes of data record them, explain together, in words."""
+    return f"{sum(float(one['h2']) for one in loci):.2g} to h2"
+
+
 def dominant_blocks(
     z: NDArray[np.float64], weight: NDArray[np.float64], ld_block: NDArray[Any]
 ) -> dict[int, float]:

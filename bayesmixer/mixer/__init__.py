@@ -15,5 +15,13 @@ OFFERS = {
     "bins": "bins:bins",
     "rivals": "rivals:criteria",
     "cell": "cell:Cell",
+    "headline": "words:headline",
+    "settings": "words:settings",
+    "rules": "rules:RULES",
+    "checked": "rules:CHECKED",
+    "grave": "rules:grave",
+    "said": "rules:SAID",
+    "looks_at": "rules:LOOKS_AT",
+    "figures": "figures:figures",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

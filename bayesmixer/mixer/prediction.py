@@ -8,7 +8,6 @@ model), and the variants are clustered so that a figure takes seconds.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import check_results, data_of_fit, position_of
 from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
 from bayesmixer.style import TAILS
@@ -94,22 +94,6 @@ class Variants:
             self.maf[rows],
             self.ld_block[rows],
         )
-
-
-def data_attributes(results: xr.DataTree) -> dict[str, Any]:
-    """Attributes of the GwasData that a fit was made with, as the fit recorded them."""
-    attributes: dict[str, Any] = read_json(results.attrs.get("data"), {})
-    return attributes
-
-
-def read_json(text: Any, default: Any) -> Any:
-    """A JSON attribute decoded; `default` where it is absent or is not JSON."""
-    if not isinstance(text, str):
-        return default if text is None else text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return default
 
 
 def fitted_s(results: xr.DataTree) -> float | None:

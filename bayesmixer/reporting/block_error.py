@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayesmixer.card import unit_of
+
 FEWEST_DRAWS, FEWEST_BLOCKS = 200, 20
 """With fewer, the covariances or their sum over blocks are too noisy to print."""
 
@@ -35,14 +37,14 @@ def block_standard_errors(results: xr.DataTree) -> dict[str, tuple[float, float]
         return {}
     if "log_likelihood" not in results.children or "z" not in results["log_likelihood"].data_vars:
         return {}
-    by_block = results["log_likelihood"]["z"]
+    unit, by_block = unit_of(results), results["log_likelihood"]["z"]
     posterior = results["posterior"].to_dataset()
     if any(by_block.sizes.get(d) != posterior.sizes[d] for d in ("chain", "draw")):
         return {}
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    if draws < FEWEST_DRAWS or by_block.sizes["ld_block"] < FEWEST_BLOCKS:
+    if draws < FEWEST_DRAWS or by_block.sizes[unit] < FEWEST_BLOCKS:
         return {}
-    likelihood = by_block.transpose("chain", "draw", "ld_block").to_numpy().reshape(draws, -1)
+    likelihood = by_block.transpose("chain", "draw", unit).to_numpy().reshape(draws, -1)
     likelihood = likelihood - likelihood.mean(axis=0)
     out = {}
     for name, values in posterior.data_vars.items():

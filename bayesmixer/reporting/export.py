@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmixer import aside
+from bayesmixer import aside, facts
 from bayesmixer.card import offers, withheld
+from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import check_fit
 from bayesmixer.kinds import JSON, TABLE
-from bayesmixer.mixer.prediction import data_attributes, read_json
-from bayesmixer.reporting import facts
 from bayesmixer.reporting.tables import input_table
 
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
@@ -58,8 +57,8 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     dict
         `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`,
         equal-tailed `intervals` by probability, and those of the posterior before calibration),
-        `h2_test` (where it does not reject h2 = 0 the intervals of h2 begin at 0, and what cannot
-        then be told has neither mode nor interval), `verdict`, `warnings`, `criteria`
+        what the model's wing records besides (docs/cli.md; where it withholds an estimate, that has
+        neither mode nor interval, or an interval from where nothing is), `verdict`, `warnings`, `criteria`
         (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and SHA-256), `data` (what was
         read, with every filter's count), `versions`, and model, prior, method, seed, command.
 

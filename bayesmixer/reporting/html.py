@@ -22,11 +22,8 @@ SAID_BY_A_RULE = (
     "optima within",
     "Chains disagree",
     "divergent transitions",
-    "No heritability seen",
 )
-"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`,
-`heritability_near_zero`) say.
-"""
+"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`) say."""
 
 
 def report(
@@ -43,10 +40,10 @@ def report(
     Parameters
     ----------
     results
-        What `bayesmixer.fit` returned: any of the univariate models, any method.
+        What `bayesmixer.fit` returned: any model, any method.
     data
-        The GwasData that the fit was made with, against which `check` holds it; without it there
-        are no QQ plots, power curve and LD plots.
+        The data that the fit was made with, against which `check` holds it; without them there are
+        no figures of data.
     path
         The file to write.
     title
@@ -133,6 +130,8 @@ def page(
     from markupsafe import Markup
 
     from bayesmixer import __version__
+    from bayesmixer.card import offers
+    from bayesmixer.facts import title_of
     from bayesmixer.reporting import tables
     from bayesmixer.reporting.verdict import WORDS
 
@@ -140,9 +139,7 @@ def page(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
     template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
     css = (here / "report.css").read_text(encoding="utf-8")
-    model = tables.MODELS.get(
-        results.attrs.get("model", ""), str(results.attrs.get("model", "model"))
-    )
+    model = title_of(results)
     method = tables.METHODS.get(
         results.attrs.get("method", ""), str(results.attrs.get("method", ""))
     )
@@ -164,6 +161,7 @@ def page(
             if part
         ),
         headline=tables.headline(results),
+        looks_at=offers(results, "looks_at"),
         verdict=verdict,
         severity_word=WORDS,
         warnings=_not_said_above(results),
@@ -177,8 +175,8 @@ def page(
 
 
 def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
+    from bayesmixer.facts import data_attributes, read_json
     from bayesmixer.identity import of_trait, trait_names
-    from bayesmixer.mixer.prediction import data_attributes, read_json
 
     name = results.attrs.get("trait")
     if name or (data is not None and (name := next(iter(trait_names(data)), None))):
@@ -191,8 +189,10 @@ def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
 
 def _not_said_above(results: xr.DataTree) -> list[str]:
     """What the fit warned of, without what a rule of trust says in its own words."""
-    from bayesmixer.mixer.prediction import read_json
+    from bayesmixer.card import offers
+    from bayesmixer.facts import read_json
 
+    said = (*SAID_BY_A_RULE, *(offers(results, "said") or ()))
     concerns = (
         read_json(results["calibration"].attrs.get("concerns"), [])
         if "calibration" in results.children
@@ -201,5 +201,5 @@ def _not_said_above(results: xr.DataTree) -> list[str]:
     return [
         str(w)
         for w in read_json(results.attrs.get("warnings"), [])
-        if w not in concerns and not any(words in str(w) for words in SAID_BY_A_RULE)
+        if w not in concerns and not any(words in str(w) for words in said)
     ]

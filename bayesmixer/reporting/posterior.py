@@ -1,36 +1,37 @@
-"""Posterior pair plot, rank plots and traces, drawn by ArviZ from the quantities that people read:
-h2, log10 pi, sigma2_0, n90.
+"""Posterior pair plot, rank plots and traces, drawn by ArviZ from the quantities that people read
+(those that the model's card shows).
 
 ArviZ lays out its own figures, so these return its array of axes instead of taking one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from bayesmixer import facts
 from bayesmixer.errors import InputError
 from bayesmixer.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PAIR = ("h2", "pi", "sigma2_0", "maf_s")
 CHAINS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
-LOGARITHMIC = ("pi", "sigma2_beta", "n_causal", "n90")
 
 
-def plotted(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> xr.DataTree:
-    """The posterior as scalars fit for a plot: components apart, polygenicity and the like on the
-    log10 scale; sample_stats kept.
+def plotted(results: xr.DataTree, names: Sequence[str] | None = None) -> xr.DataTree:
+    """The posterior as scalars fit for a plot: components apart, what the card has so on the
+    log10 scale; sample_stats kept. `names` of variables, by default those that the card shows.
     """
     posterior = results["posterior"].to_dataset()
     out: dict[str, xr.DataArray] = {}
-    for name in (n for n in names if n in posterior):
+    for name in (n for n in names or facts.shown_names(results) if n in posterior):
         values, label = posterior[name], name
-        if name in LOGARITHMIC:
+        one = facts.quantity_of(results, name)
+        if one is not None and one.log:
             values, label = xr.apply_ufunc(np.log10, values), f"log10 {name}"
         extra = [d for d in values.dims if d not in ("chain", "draw")]
         if not extra:
@@ -69,7 +70,7 @@ def _label(values: xr.DataArray, extra: list[Any], k: int) -> str:
     )
 
 
-def plot_pair(results: xr.DataTree, names: tuple[str, ...] = PAIR, points: int = 1000) -> Any:
+def plot_pair(results: xr.DataTree, names: Sequence[str] | None = None, points: int = 1000) -> Any:
     """Pair plot of the posterior (marginals on the diagonal), at most `points` draws.
 
     Returns
@@ -102,7 +103,7 @@ def plot_pair(results: xr.DataTree, names: tuple[str, ...] = PAIR, points: int =
     return plots.viz["plot"].to_numpy()
 
 
-def plot_rank(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
+def plot_rank(results: xr.DataTree, names: Sequence[str] | None = None) -> Any:
     """Rank plots (Säilynoja, Bürkner and Vehtari 2022): chains that mix stay inside the grey
     envelope of uniform ranks.
 
@@ -127,7 +128,7 @@ def plot_rank(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
     return _axes(plots, k)
 
 
-def plot_trace(results: xr.DataTree, names: tuple[str, ...] = PAIR) -> Any:
+def plot_trace(results: xr.DataTree, names: Sequence[str] | None = None) -> Any:
     """Draws in the order in which each chain made them; they should look like noise around one
     level, the same for all chains.
 

@@ -12,32 +12,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import withheld
+from bayesmixer import facts
+from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of, withheld
+from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import of_trait
-from bayesmixer.mixer.prediction import data_attributes, read_json
-from bayesmixer.reporting import facts
 from bayesmixer.reporting.block_error import block_standard_errors
-from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
+from bayesmixer.style import INTERVAL, as_count, as_interval, as_middle, as_number
 
-MEANING = {
-    "h2": (
-        "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)"
-    ),
-    "pi": "polygenicity: share of the reference variants that are causal",
-    "sigma2_0": "variance of z where nothing is causal; 1 without inflation",
-    "sigma2_beta": (
-        "discoverability: variance of a causal variant's effect, per allele of a standardised trait"
-    ),
-    "n_causal": "number of causal variants of the panel",
-    "n90": "number of variants that explain 90% of h2, strongest first",
-    "maf_s": "exponent S: effect variance is proportional to heterozygosity to the power S",
-    "share_large": "share of h2 due to the large effects",
-}
-MODELS = {
-    "univariate_mixer": "univariate MiXeR",
-    "infinitesimal": "infinitesimal",
-    "two_component_mixer": "two-component MiXeR",
-}
 METHODS = {
     "map": "posterior mode only",
     "laplace": "Laplace approximation, importance-resampled (PSIS)",
@@ -57,80 +38,21 @@ class Table:
     numeric: tuple[int, ...] = ()
 
 
-def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
-    """Draws of every quantity of the posterior as flat arrays, components apart (`pi [small]`)."""
-    out: dict[str, np.ndarray] = {}
-    for name, values in results["posterior"].to_dataset().data_vars.items():
-        if (
-            values.dtype.kind not in "fiu"
-            or not {"chain", "draw"} <= set(values.dims)
-            or values.ndim > 3
-        ):
-            continue
-        for label, draws in facts.by_component(values.transpose("chain", "draw", ...)):
-            out[f"{name}{label}"] = draws.astype(float)
-    return out
-
-
 def headline(results: xr.DataTree) -> list[str]:
-    """Sentences that say what was found: h2, polygenicity, n90, inflation, each with its 90%
-    interval.
+    """Sentences that say what was found, each quantity with its 90% interval: those of the model's
+    wing, else one for each of the few quantities that matter.
     """
-    draws = quantities(results)
-    sentences = []
-    if (test := withheld(results)) is not None:
-        sentences.append(test.sentence)
-        draws = {name: x for name, x in draws.items() if name in test.kept}
-    elif "h2" in draws:
-        sentences.append(
-            f"The variants of the reference explain {_percent(draws['h2'])} of the trait's "
-            "variance (SNP heritability h2)."
-        )
-    pi = {name: x for name, x in draws.items() if name == "pi" or name.startswith("pi [")}
-    for name, x in pi.items():
-        if x.std() == 0 and len(x) > 1:
-            continue
-        which = name.removeprefix("pi").strip(" []")
-        effect = f" with {which} effects" if which else ""
-        count = draws.get("n_causal" + name.removeprefix("pi"))
-        sentence = f"{_percent(x)} of the variants are causal{effect} (polygenicity pi)"
-        sentences.append(
-            sentence + (f": about {_middle(count)} variants." if count is not None else ".")
-        )
-    if test is None and (not pi or all(x.std() == 0 and len(x) > 1 for x in pi.values())):
-        sentences.append(
-            "The model is infinitesimal: every variant has an effect, and polygenicity is not "
-            "estimated."
-        )
-    elif len(pi) > 1 and "n_causal" in draws:
-        sentences.append(f"Together these are about {_middle(draws['n_causal'])} variants.")
-    if "n90" in draws and any(x.std() > 0 or len(x) == 1 for x in pi.values()):
-        sentences.append(f"{_middle(draws['n90'])} variants explain 90% of the heritability (n90).")
-    if "maf_s" in draws:
-        sentences.append(
-            "Effect variance is proportional to heterozygosity to the power S = "
-            f"{_middle(draws['maf_s'])}."
-        )
-    if "sigma2_0" in draws:
-        sentences.append(
-            f"The inflation sigma2_0 is {_middle(draws['sigma2_0'])} (1 without stratification "
-            "or relatedness)."
-        )
-    return sentences
-
-
-def _middle(x: np.ndarray) -> str:
-    if len(x) == 1:
-        return as_number(float(x[0]))
-    low, high = np.quantile(x, TAILS)
-    return f"{as_number(float(x.mean()))} ({as_interval(low, high)})"
-
-
-def _percent(x: np.ndarray) -> str:
-    if len(x) == 1:
-        return f"{as_number(100 * float(x[0]))}%"
-    low, high = 100 * np.quantile(x, TAILS)
-    return f"{as_number(100 * float(x.mean()))}% ({as_interval(low, high)}%)"
+    if (own := offers(results, "headline")) is not None:
+        return list(own(results))
+    told = facts.shown_names(results)
+    out: list[str] = []
+    for label, draws in facts.quantities(results).items():
+        name = label.split(" [")[0]
+        if name in told and len(out) < facts.MOST_SHOWN:
+            one = facts.quantity_of(results, name)
+            meaning = "" if one is None else f": {one.meaning}"
+            out.append(f"{label} is {as_middle(draws)}{meaning}.")
+    return out
 
 
 def parameter_table(results: xr.DataTree) -> Table:
@@ -139,7 +61,7 @@ def parameter_table(results: xr.DataTree) -> Table:
     """
     import arviz as az
 
-    draws = quantities(results)
+    draws = facts.quantities(results)
     flat = xr.Dataset({name: (("chain", "draw"), x.reshape(1, -1)) for name, x in draws.items()})
     # one row even where there is one draw (map): ArviZ then gives no interval worth printing
     summary = az.summary(
@@ -153,7 +75,7 @@ def parameter_table(results: xr.DataTree) -> Table:
     mode = _modes(results)
     calibrated = "uncalibrated_posterior" in results.children
     if calibrated:
-        raw = quantities(
+        raw = facts.quantities(
             xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()})
         )
         errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
@@ -161,6 +83,7 @@ def parameter_table(results: xr.DataTree) -> Table:
     rows, hidden = [], withheld(results)
     for name, x in draws.items():
         s, one = summary.loc[name], len(x) == 1
+        one_of = facts.quantity_of(results, name.split(" [")[0])
         interval = "–" if one else as_interval(s[low], s[high])
         if hidden is not None and name not in hidden.kept:
             limit = hidden.limits.get(name)
@@ -174,7 +97,7 @@ def parameter_table(results: xr.DataTree) -> Table:
                 interval,
                 as_number(mode[name]) if name in mode else "–",
                 as_number(errors[name]) if name in errors else "–",
-                MEANING.get(name.split(" [")[0], ""),
+                "" if one_of is None else one_of.meaning,
             )
         )
     columns = (
@@ -202,45 +125,29 @@ def _modes(results: xr.DataTree) -> dict[str, float]:
 
 
 def comparison_table(results: xr.DataTree) -> Table | None:
-    """Log-likelihood, AIC and BIC at the mode, beside the infinitesimal model where that was
-    fitted; None without an estimate.
+    """Log-likelihood, AIC and BIC at the mode, beside the model's null model where that was fitted;
+    None without an estimate.
     """
     if "estimate" not in results.children or facts.estimate_number(results, "aic") is None:
         return None
-    model = MODELS.get(results.attrs.get("model", ""), str(results.attrs.get("model", "")))
 
-    def cell(name: str) -> str:
-        value = facts.estimate_number(results, name)
-        return "–" if value is None else f"{value:,.2f}"
+    def number(name: str, behind: str) -> float | None:
+        return facts.estimate_number(results, f"{name}{behind}")
 
-    parameters = facts.estimate_number(results, "n_parameters")
-    rows: list[tuple[str, ...]] = [
-        (
-            model,
-            "–" if parameters is None else f"{parameters:.0f}",
-            cell("log_likelihood"),
-            cell("aic"),
-            cell("bic"),
-        )
-    ]
-    aic_infinitesimal = facts.estimate_number(results, "aic_infinitesimal")
-    if aic_infinitesimal is not None:
-        null = facts.estimate_number(results, "n_parameters_infinitesimal") or 2
-        rows.append(
-            (
-                "infinitesimal",
-                f"{null:.0f}",
-                cell("log_likelihood_infinitesimal"),
-                cell("aic_infinitesimal"),
-                cell("bic_infinitesimal"),
-            )
-        )
-        by = [facts.estimate_number(results, f"{k}_infinitesimal") for k in ("aic", "bic")]
-        own = [facts.estimate_number(results, k) for k in ("aic", "bic")]
-        gain = [
-            "–" if a is None or b is None else f"{a - b:,.2f}" for a, b in zip(by, own, strict=True)
-        ]
-        rows.append(("difference (positive favours the mixture)", "", "", *gain))
+    def row(title: str, behind: str = "") -> tuple[str, ...]:
+        cells = [number(name, behind) for name in ("log_likelihood", "aic", "bic")]
+        k = number("n_parameters", behind)
+        shown = ["–" if x is None else f"{x:,.2f}" for x in cells]
+        return title, "–" if k is None else f"{k:.0f}", *shown
+
+    rows = [row(facts.title_of(results))]
+    card = card_of(results)
+    null = None if card is None else cards().get(card.null)
+    if null is not None and number("aic", f"_{null.name}") is not None:
+        rows.append(row(null.title, f"_{null.name}"))
+        pairs = [(number(k, f"_{null.name}"), number(k, "")) for k in ("aic", "bic")]
+        gain = ["–" if a is None or b is None else f"{a - b:,.2f}" for a, b in pairs]
+        rows.append(("difference (positive favours the richer model)", "", "", *gain))
     return Table(
         "Fit at the mode (lower AIC and BIC are better)",
         ("model", "parameters", "log-likelihood", "AIC", "BIC"),
@@ -325,7 +232,8 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
     blocks = facts.number_of_blocks(results, data)
     effective = facts.effective_variants(results, data)
     if blocks is not None:
-        said.append(f"LD blocks, the independent units: {as_count(blocks)}.")
+        unit = unit_in_words(unit_of(results))
+        said.append(f"{unit[0].upper()}{unit[1:]}s, the independent units: {as_count(blocks)}.")
     if effective is not None:
         said.append(f"Effective number of variants (sum of weights): {as_count(effective)}.")
     rule = data_attributes(results).get("weights") or (
@@ -333,7 +241,7 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
     )
     if rule:
         said.append(f"Weights: {_plain(rule)}.")
-    if data is not None:
+    if data is not None and "z" in data:
         said.append(f"Weighted mean of z squared: {facts.mean_chi2(data):.3f}.")
     return said
 
@@ -469,11 +377,8 @@ def _words(name: str) -> str:
 def settings_table(results: xr.DataTree) -> Table:
     """Model, prior, method, seed, command, weights, panel."""
     a, d = results.attrs, data_attributes(results)
-    h_total = np.atleast_1d(np.asarray(d.get("h_total", np.nan), dtype=float))
-    asked, held = read_json(a.get("options"), {}).get("maf_s"), np.atleast_1d(d.get("maf_s", 0.0))
-    s = asked if asked is not None else float(held[0]) if held.size == 1 else None
     pairs = [
-        ("model", MODELS.get(a.get("model", ""), a.get("model"))),
+        ("model", facts.title_of(results)),
         ("prior", a.get("prior")),
         ("method", METHODS.get(a.get("method", ""), a.get("method"))),
         ("seed", a.get("seed")),
@@ -484,16 +389,7 @@ def settings_table(results: xr.DataTree) -> Table:
         ("weights", _plain(d["weights"]) if "weights" in d else None),
         ("seed of the weights", d.get("seed")),
         ("reference variants", as_count(d["n_reference"]) if "n_reference" in d else None),
-        (
-            "sum of their heterozygosities",
-            as_count(h_total[0])
-            if h_total.size == 1 and s in (None, 0.0) and np.isfinite(h_total[0])
-            else None,
-        ),
-        (
-            "S (effect variance by heterozygosity to the power S)",
-            f"{s:g}" if isinstance(s, float) and s else s or None,
-        ),
+        *(own(results) if (own := offers(results, "settings")) is not None else ()),
     ]
     return Table(
         "Settings",

@@ -13,33 +13,25 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesmixer.identity import check_results, data_of_fit
-from bayesmixer.io.plausible import HARDLY, NO_POWER
-from bayesmixer.mixer.cards import INFLATION
-from bayesmixer.mixer.heritability import read
-from bayesmixer.mixer.prediction import read_json
-from bayesmixer.reporting.block_error import block_standard_errors
-from bayesmixer.reporting.facts import (
-    by_component,
+from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of
+from bayesmixer.facts import (
     chromosomes_used,
     effective_variants,
-    estimate_number,
     evaluated,
-    interval_of,
     mean_chi2,
     mixing,
     number_of_blocks,
     number_of_divergences,
     optimum_heights,
     pareto_k,
-    share_of_prior_sd,
+    read_json,
+    shown_names,
 )
-from bayesmixer.reporting.trust_data import (
-    dominant_loci,
-    impossible_heritability,
-    warnings_of_alignment,
-)
-from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
+from bayesmixer.identity import check_results, data_of_fit
+from bayesmixer.io.plausible import HARDLY, NO_POWER
+from bayesmixer.reporting.block_error import block_standard_errors
+from bayesmixer.reporting.trust_data import dominant_loci, warnings_of_alignment
+from bayesmixer.style import as_count, as_number
 
 Severity = Literal["stop", "caution", "note"]
 SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")
@@ -61,12 +53,7 @@ FEW_EFFECTIVE_VARIANTS = 10_000  # sum of weights; a genome of HapMap3 variants 
 TOO_FEW_EFFECTIVE_VARIANTS = 1_000
 HIGH_PARETO_K = 0.7  # Vehtari et al. 2024
 HIGH_R_HAT, LOW_ESS = 1.01, 400  # Vehtari et al. 2021
-VERY_INFLATED = 1.6  # sigma2_0
 LOW_CHI2 = HARDLY
-FEW_SD = 2.0
-WIDE_PI = 100.0  # ratio of the ends of the interval
-NEARLY_INFINITESIMAL = 0.3
-PRIOR_SHARE = 0.7  # posterior sd of logit pi over the prior's
 UNEQUAL_N = 0.1  # share of variants with N below two thirds of the 90th percentile (LDSC's filter)
 NARROW = 1.3  # standard error over LD blocks over posterior sd
 
@@ -100,13 +87,14 @@ def trust(results: xr.DataTree, data: xr.Dataset | None = None) -> list[Finding]
 
 
 def rules(results: xr.DataTree, data: xr.Dataset | None, checked: bool = False) -> list[Finding]:
-    """What each rule says, in their order; `data` of the fitted trait, known to be the fit's;
-    `checked`: without what `check` tests itself.
+    """What each rule says, those of the model's wing between those of the data and of the fit;
+    `data` of the fitted trait, known to be the fit's; `checked`: without what `check` tests itself.
     """
+    silent = (*CHECKED, *(offers(results, "checked") or ())) if checked else ()
     return [
         Finding(*finding)
-        for rule in RULES
-        if not (checked and rule in CHECKED)
+        for rule in (*OF_DATA, *(offers(results, "rules") or ()), *OF_FIT)
+        if rule not in silent
         for finding in rule(results, data)
     ]
 
@@ -140,12 +128,12 @@ def few_chromosomes(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[F
 
 def few_blocks(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """LD blocks are the independent units."""
-    blocks = number_of_blocks(results, data)
+    blocks, unit = number_of_blocks(results, data), unit_in_words(unit_of(results))
     if blocks is not None and blocks < FEW_BLOCKS:
         yield Finding(
             "caution",
-            f"The data span {as_count(blocks)} LD blocks; standard errors and comparisons over "
-            f"blocks need about {FEW_BLOCKS}.",
+            f"The data span {as_count(blocks)} {unit}s; standard errors and comparisons over "
+            f"{unit.split()[-1]}s need about {FEW_BLOCKS}.",
             "Use more of the genome, or read the intervals as too narrow.",
         )
 
@@ -166,7 +154,7 @@ def few_variants(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Find
 
 def low_power(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """With a mean chi2 near 1 there is little signal to split into number and size of effects."""
-    if data is None:
+    if data is None or "z" not in data:
         return
     chi2 = mean_chi2(data)
     if chi2 < LOW_CHI2:
@@ -181,7 +169,7 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     """Variants measured in part of the studies of a meta-analysis have other errors, and often
     other quality.
     """
-    if data is None:
+    if data is None or "n" not in data:
         return
     n = np.asarray(evaluated(data)["n"], dtype=float)
     low = float(np.mean(n < np.quantile(n, 0.9) / 1.5))
@@ -193,133 +181,6 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
             "each counts with its own, which is right if the column N is.",
             "Run check (bm.check), which tells whether z-scores and N agree; keep all variants "
             "where it flags nothing by N.",
-        )
-
-
-def heritability_near_zero(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """Nothing can be said of the effects of a trait that shows no heritability: the test of h2 = 0
-    says so, not the posterior's shape.
-    """
-    if (sentence := no_heritability(results)) is not None:
-        yield Finding(
-            "stop",
-            sentence,
-            "Use a larger study; read neither h2 (but for its limit) nor the polygenicity of "
-            "this fit.",
-        )
-
-
-def no_heritability(results: xr.DataTree) -> str | None:
-    """The sentence where h2 may be zero, by the test, or by the posterior of a fit that holds
-    none.
-    """
-    test = read(results)
-    if test is not None:
-        return None if test.seen else test.sentence
-    if "posterior" not in results.children or "h2" not in results["posterior"]:
-        return None
-    h2 = np.asarray(results["posterior"]["h2"], dtype=float).ravel()
-    low, high = np.quantile(h2, TAILS)
-    if (
-        len(h2) > 1 and h2.mean() < FEW_SD * h2.std()
-    ):  # no absolute bound: the h2 of one chromosome is small and well known
-        return (
-            f"The heritability cannot be told from zero ({INTERVAL:.0%} interval "
-            f"{as_interval(low, high)})."
-        )
-    return None
-
-
-def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """sigma2_0 is 1 in a clean study."""
-    if "sigma2_0" not in results["posterior"]:
-        return
-    value, ends = float(results["posterior"]["sigma2_0"].mean()), interval_of(results, "sigma2_0")
-    least, most = INFLATION
-    if ends is None:
-        return
-    shown = f"sigma2_0 is {value:.3f} (95% interval {as_interval(*ends)})"
-    if ends[0] > most:
-        yield Finding(
-            "caution" if value <= VERY_INFLATED else "stop",
-            f"{shown}, above {most}: variance that no causal variant explains (stratification, "
-            "relatedness, or LD missing from the panel).",
-            "Check the study's covariates and that panel and study have the same ancestry; do "
-            "not drop weak LD when building the reference.",
-        )
-    elif ends[1] < least:
-        yield Finding(
-            "caution",
-            f"{shown}, below {least}: z-scores vary less than chance alone makes them.",
-            "Look for genomic control in the study, standard errors that are too large, or an "
-            "N that is too small.",
-        )
-
-
-def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """The mixture must beat the infinitesimal model before its polygenicity means anything."""
-    posterior = results["posterior"]
-    if (
-        "pi" not in posterior
-        or float(posterior["pi"].std()) == 0
-        or no_heritability(results) is not None
-    ):
-        return
-    remedy = "Report h2 only; polygenicity, n_causal and n90 need a larger study."
-    bic, reference = (estimate_number(results, name) for name in ("bic", "bic_infinitesimal"))
-    if bic is not None and reference is not None and reference <= bic:
-        yield Finding(
-            "stop",
-            f"BIC prefers the infinitesimal model (by {bic - reference:.1f}): the polygenicity "
-            "is not identified.",
-            remedy,
-        )
-    for label, pi in by_component(posterior.to_dataset()["pi"]):
-        low, high = np.quantile(pi, TAILS)
-        if high > WIDE_PI * low:
-            yield Finding(
-                "caution",
-                f"The interval of pi{label} spans a factor of {as_number(high / low)} "
-                f"({as_interval(low, high)}).",
-                remedy,
-            )
-        elif high > NEARLY_INFINITESIMAL:
-            yield Finding(
-                "caution",
-                f"The interval of pi{label} reaches {as_number(high)}, where the mixture can "
-                "hardly be told from the infinitesimal model.",
-                remedy,
-            )
-    share = share_of_prior_sd(results)
-    if share is not None and share > PRIOR_SHARE:
-        yield Finding(
-            "caution",
-            "The posterior of pi is close to its prior (its spread on the logit scale is "
-            f"{share:.0%} of the prior's): the data say little about it.",
-            remedy,
-        )
-
-
-def another_model(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
-    """The one-component model must not explain the data better than what was fitted."""
-    model = results.attrs.get("model")
-    bic, one = (estimate_number(results, name) for name in ("bic", "bic_univariate_mixer"))
-    if bic is None or one is None:
-        return
-    if model == "infinitesimal" and one < bic:
-        yield Finding(
-            "caution",
-            f"BIC prefers a mixture to the infinitesimal model (by {bic - one:,.1f}): part of "
-            "the variants has no effect, and h2 and its error rest "
-            "on a wrong distribution of effects.",
-            "Fit univariate_mixer, and compare h2.",
-        )
-    if model == "two_component_mixer" and one <= bic:
-        yield Finding(
-            "stop",
-            f"BIC prefers one component (by {bic - one:,.1f}): a second scale of effects is "
-            "not identified.",
-            "Fit univariate_mixer, and report it in place of this fit.",
         )
 
 
@@ -340,7 +201,7 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
             "stop",
             "The estimate lies at the edge of what is searched "
             f"({', '.join(map(str, at_bound))}): it is no maximum.",
-            "Look at the profile, and at the fit of the infinitesimal model.",
+            _instead(results),
         )
     heights = optimum_heights(results)
     if len(heights) > 1:
@@ -355,6 +216,15 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
                 "Compare the optima (the report has a table of them); where they are close, "
                 "use method 'nuts'.",
             )
+
+
+def _instead(results: xr.DataTree) -> str:
+    """What to look at where the estimate is no maximum."""
+    card = card_of(results)
+    null = None if card is None else cards().get(card.null)
+    if null is None:
+        return "Look at the optima of the other starts, and at the priors."
+    return f"Look at the profile, and at the fit of the {null.title} model."
 
 
 def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -413,9 +283,8 @@ def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[
             )
         return
     errors = block_standard_errors(results)
-    ratio = {
-        name: error / sd for name, (error, sd) in errors.items() if name in ("h2", "pi", "sigma2_0")
-    }
+    named = shown_names(results)
+    ratio = {name: error / sd for name, (error, sd) in errors.items() if name in named}
     if ratio and max(ratio.values()) > NARROW:
         words = ", ".join(f"{name} {value:.1f}" for name, value in ratio.items())
         yield Finding(
@@ -433,22 +302,14 @@ def narrow_intervals(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[
         )
 
 
-RULES: tuple[Rule, ...] = (
+OF_DATA: tuple[Rule, ...] = (
     few_chromosomes,
     few_blocks,
     few_variants,
     warnings_of_alignment,
     dominant_loci,
-    impossible_heritability,
     low_power,
-    heritability_near_zero,
-    polygenicity_not_identified,
-    another_model,
-    optimiser,
-    sampler,
-    inflation_far_from_one,
-    unequal_n,
-    narrow_intervals,
 )
-CHECKED: tuple[Rule, ...] = (inflation_far_from_one, unequal_n)
+OF_FIT: tuple[Rule, ...] = (optimiser, sampler, unequal_n, narrow_intervals)
+CHECKED: tuple[Rule, ...] = (unequal_n,)
 """Rules whose question `check` answers by a test of its own."""

@@ -1,6 +1,4 @@
-"""What alignment had to say of the data of a fit, and estimates that no data of a real trait give:
-rules of `trust`.
-"""
+"""What alignment had to say of the data of a fit: rules of `trust`."""
 
 from __future__ import annotations
 
@@ -9,23 +7,16 @@ from typing import Literal
 
 import xarray as xr
 
+from bayesmixer.facts import alignment_warnings, data_attributes, read_json
 from bayesmixer.io.plausible import NO_POWER
-from bayesmixer.mixer.prediction import read_json
-from bayesmixer.reporting.facts import alignment_warnings
+from bayesmixer.ld.dominant import explained
 
 Said = tuple[Literal["stop", "caution", "note"], str, str]
 
-HIGHEST_H2 = 1.0
 REMEDY = (
     "Look at the counts of `align` (overlap and filters in the fitted data), mend the cause, and "
     "fit again."
 )
-
-
-def aligned(results: xr.DataTree) -> dict[str, object]:
-    """Attributes of the data that were fitted."""
-    found = read_json(results.attrs.get("data"), {})
-    return found if isinstance(found, dict) else {}
 
 
 def warnings_of_alignment(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
@@ -38,17 +29,16 @@ def warnings_of_alignment(results: xr.DataTree, data: xr.Dataset | None) -> Iter
 
 
 def dominant_loci(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
-    """Loci that were left out must be added to h2; loci that dominate and were kept decide the
+    """Loci that were left out explain something too; loci that dominate and were kept decide the
     estimate.
     """
-    attrs = aligned(results)
+    attrs = data_attributes(results)
     loci = read_json(attrs.get("dominant_loci"), [])
     if not loci:
         return
     names = "; ".join(
         f"{x['chrom']}:{x['pos']} ({x['snp']}, |z| {abs(x['z']):.1f})" for x in loci[:5]
     ) + ("; ..." if len(loci) > 5 else "")
-    total = sum(float(x["h2"]) for x in loci)
     if attrs.get("dominant") == "exclude":
         sentence = (
             f"The estimates are those without {len(loci)} dominant "
@@ -57,7 +47,7 @@ def dominant_loci(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Sai
         yield (
             "note",
             sentence,
-            f"Add about {total:.2g} to h2 for what they explain; dominant='keep' in align "
+            f"Add about {explained(loci)} for what they explain; dominant='keep' in align "
             "(--dominant keep) leaves them in.",
         )
     else:
@@ -70,17 +60,4 @@ def dominant_loci(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Sai
             sentence,
             "Align with dominant='exclude' (--dominant exclude), which gives them weight 0, "
             "and compare.",
-        )
-
-
-def impossible_heritability(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Said]:
-    """A heritability above 1 is none."""
-    if "posterior" not in results.children or "h2" not in results["posterior"]:
-        return
-    h2 = float(results["posterior"]["h2"].median())
-    if h2 > HIGHEST_H2:
-        yield (
-            "stop",
-            f"h2 is {h2:.2f}, above {HIGHEST_H2:g}: no trait has that heritability.",
-            "Check N (too small an N makes h2 too large), and whether the file holds all variants.",
         )

@@ -10,11 +10,12 @@ from typing import Any
 
 import xarray as xr
 
+from bayesmixer.card import offers
 from bayesmixer.checks.check import Check, check
 from bayesmixer.errors import InputError
+from bayesmixer.facts import read_json
 from bayesmixer.identity import JUDGES, check_results, data_of_fit
-from bayesmixer.mixer.prediction import read_json
-from bayesmixer.reporting.trust import SEVERITIES, VERY_INFLATED, Finding, Severity, in_two, rules
+from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
 
 WORDS = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
 
@@ -168,11 +169,11 @@ def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:
 
 
 def _severity(row: str, results: xr.DataTree) -> Severity:
-    """Of a flagged row of `check`: how much the prior counts is no misfit; inflation is grave where
-    the rule, silent beside `check`, would have it so.
+    """Of a flagged row of `check`: how much the prior counts is no misfit; what the model's wing
+    calls grave is grave, as its rule, silent beside `check`, would have it.
     """
-    grave = row == "inflation" and float(results["posterior"]["sigma2_0"].mean()) > VERY_INFLATED
-    return "note" if row == "prior" else "stop" if grave else "caution"
+    grave = offers(results, "grave")
+    return "note" if row == "prior" else "stop" if grave and grave(row, results) else "caution"
 
 
 def _sorted(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -9,11 +9,12 @@ import pytest
 import xarray as xr
 
 import bayesmixer as bm
+from bayesmixer.card import cards
 from bayesmixer.checks.check import Check
+from bayesmixer.facts import alignment_warnings, mean_chi2
 from bayesmixer.identity import judge
 from bayesmixer.io.plausible import NO_POWER
-from bayesmixer.reporting.facts import alignment_warnings, mean_chi2
-from bayesmixer.reporting.trust import CHECKED, RULES, Finding
+from bayesmixer.reporting.trust import CHECKED, OF_DATA, OF_FIT, Finding
 from bayesmixer.reporting.verdict import Verdict, by_rules, stored, with_check
 from tests.models.small_gwas import simulate_gwas
 from tests.reporting.fabricate import make_data, make_fit
@@ -119,7 +120,7 @@ def test_a_rule_that_fails_does_not_cost_the_fit(clean, monkeypatch):
     def fails(*_):
         raise RuntimeError("of its own")
 
-    monkeypatch.setattr(trust, "RULES", (fails,))
+    monkeypatch.setattr(trust, "OF_FIT", (fails,))
     fit = clean[0].copy()
     with pytest.warns(bm.DataWarning, match="No verdict on this fit"):
         judge(fit, None)
@@ -234,8 +235,12 @@ def test_every_rule_stands_in_the_table_of_the_docs_and_no_other(root):
     page = (root / "docs/how-to/report.md").read_text()
     text = page.split("## The rules of trust")[1].split("\n## ")[0]
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `")}
-    assert named == {rule.__name__ for rule in RULES}
-    assert set(CHECKED) <= set(RULES)
+    general = {*OF_DATA, *OF_FIT}
+    own = {rule for card in cards().values() for rule in card.ask("rules") or ()}
+    assert named == {rule.__name__ for rule in general | own}
+    assert set(CHECKED) <= general
+    for card in cards().values():
+        assert set(card.ask("checked") or ()) <= own
 
 
 def test_next_to_no_power_is_said_once_by_its_rule_or_without_data_by_alignment(clean):

@@ -1,18 +1,80 @@
-"""Facts about a fit that the trust rules and the table of diagnostics share: counts, weights,
-convergence, mixing.
+"""Facts about a fit that tables, rules of trust, checks and wings share: what it recorded, counts,
+weights, convergence, mixing.
 """
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of
+from bayesmixer.card import Quantity, card_of, each_quantity, unit_of
 from bayesmixer.identity import of_trait
-from bayesmixer.mixer.prediction import data_attributes, read_json
 
-# `data` of every function here is the fitted trait's alone: what `inference.identity.data_of_fit`
-# returned
+MOST_SHOWN = 6
+"""Variables of a model without card that figures show at most."""
+
+# `data` of every function here is the fitted trait's alone: what `identity.data_of_fit` returned
+
+
+def read_json(text: Any, default: Any) -> Any:
+    """A JSON attribute decoded; `default` where it is absent or is not JSON."""
+    if not isinstance(text, str):
+        return default if text is None else text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return default
+
+
+def data_attributes(results: xr.DataTree) -> dict[str, Any]:
+    """Attributes of the data that a fit was made with, as the fit recorded them."""
+    attributes = read_json(results.attrs.get("data"), {})
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def title_of(results: xr.DataTree) -> str:
+    """The model's name in sentences; as the fit has it where no card knows it."""
+    card, name = card_of(results), str(results.attrs.get("model", "model"))
+    return card.title if card is not None and card.name == name else name
+
+
+def quantity_of(results: xr.DataTree, name: str) -> Quantity | None:
+    """What is known of a reported variable, by the model's card; of a model without card by those
+    of others.
+    """
+    card = card_of(results)
+    if card is not None:
+        return card.quantity(name)
+    return next((one for one in each_quantity() if one.name == name), None)
+
+
+def shown_names(results: xr.DataTree) -> tuple[str, ...]:
+    """Names of the few variables that figures of the posterior show: those of the card; of a model
+    without card those that some card knows, or the first ones.
+    """
+    card = card_of(results)
+    there = [str(name) for name in results["posterior"].data_vars]
+    known = each_quantity() if card is None else card.reported
+    found = tuple(one.name for one in known if one.shown and one.name in there)
+    return found or tuple(there[:MOST_SHOWN])
+
+
+def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
+    """Draws of every quantity of the posterior as flat arrays, components apart (`pi [small]`)."""
+    out: dict[str, np.ndarray] = {}
+    for name, values in results["posterior"].to_dataset().data_vars.items():
+        if (
+            values.dtype.kind not in "fiu"
+            or not {"chain", "draw"} <= set(values.dims)
+            or values.ndim > 3
+        ):
+            continue
+        for label, draws in by_component(values.transpose("chain", "draw", ...)):
+            out[f"{name}{label}"] = draws.astype(float)
+    return out
 
 
 def evaluated(data: xr.Dataset) -> xr.Dataset:
@@ -40,11 +102,12 @@ def chromosomes_used(results: xr.DataTree, data: xr.Dataset | None) -> list[str]
 
 
 def number_of_blocks(results: xr.DataTree, data: xr.Dataset | None) -> int | None:
-    """LD blocks that hold an evaluated variant."""
-    if data is not None:
-        return len(np.unique(np.asarray(data["ld_block"])[np.asarray(data["weight"]) > 0]))
-    if "log_likelihood" in results.children and "ld_block" in results["log_likelihood"].sizes:
-        return int(results["log_likelihood"].sizes["ld_block"])
+    """Independent units (LD blocks) that hold an evaluated variant."""
+    unit = unit_of(results)
+    if data is not None and unit in data:
+        return len(np.unique(np.asarray(data[unit])[np.asarray(data["weight"]) > 0]))
+    if "log_likelihood" in results.children and unit in results["log_likelihood"].sizes:
+        return int(results["log_likelihood"].sizes[unit])
     return None
 
 
@@ -91,28 +154,18 @@ def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
     return float(draws[0]) - away, float(draws[0]) + away
 
 
-def by_component(pi: xr.DataArray) -> list[tuple[str, np.ndarray]]:
+def by_component(values: xr.DataArray) -> list[tuple[str, np.ndarray]]:
     """Draws of each component with its label: `""` where there is one, `" [small]"` and the like
     where there are several.
     """
-    extra = [d for d in pi.dims if d not in ("chain", "draw")]
+    extra = [d for d in values.dims if d not in ("chain", "draw")]
     if not extra:
-        return [("", pi.to_numpy().ravel())]
+        return [("", values.to_numpy().ravel())]
     dim = extra[0]
-    names = [str(v) for v in pi[dim].to_numpy()]
-    return [(f" [{name}]", pi.isel({dim: k}).to_numpy().ravel()) for k, name in enumerate(names)]
-
-
-def share_of_prior_sd(results: xr.DataTree) -> float | None:
-    """Posterior over prior spread of the logit of pi, where the prior is the models' weak one."""
-    if results.attrs.get("prior") != "weak" or "unconstrained_posterior" not in results.children:
-        return None
-    free = results["unconstrained_posterior"].to_dataset()
-    if "logit_pi" not in free:
-        return None
-    card = card_of(results)
-    one = None if card is None else card.parameter("logit_pi")
-    return None if one is None else float(free["logit_pi"].std()) / one.weak.numbers[1]
+    names = [str(v) for v in values[dim].to_numpy()]
+    return [
+        (f" [{name}]", values.isel({dim: k}).to_numpy().ravel()) for k, name in enumerate(names)
+    ]
 
 
 def optimum_heights(results: xr.DataTree) -> np.ndarray:
