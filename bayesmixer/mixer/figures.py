@@ -1,4 +1,4 @@
-"""The MiXeR models' own figures in a report: which are drawn for which fit, and how to read them."""
+"""The MiXeR models' own figures in a report: which are drawn for which fit, and their captions."""
 
 from __future__ import annotations
 

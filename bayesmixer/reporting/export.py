@@ -57,10 +57,11 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     dict
         `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`,
         equal-tailed `intervals` by probability, and those of the posterior before calibration),
-        what the model's wing records besides (docs/cli.md; where it withholds an estimate, that has
-        neither mode nor interval, or an interval from where nothing is), `verdict`, `warnings`, `criteria`
-        (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and SHA-256), `data` (what was
-        read, with every filter's count), `versions`, and model, prior, method, seed, command.
+        what the model's wing records besides (docs/reference/cli.md; an estimate that it withholds
+        has neither mode nor interval, or an interval from where nothing is), `verdict`,
+        `warnings`, `criteria` (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and
+        SHA-256), `data` (what was read, with every filter's count), `versions`, and model, prior,
+        method, seed, command.
 
     Raises
     ------

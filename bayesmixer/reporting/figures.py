@@ -57,9 +57,7 @@ class Plan(NamedTuple):
 
 
 def plan(results: xr.DataTree, data: xr.Dataset | None) -> tuple[list[Plan], list[str]]:
-    """Which figures a fit can have, those of the model's wing first, and a sentence for each that it
-    cannot.
-    """
+    """Which figures a fit can have, the wing's first, and a sentence for each that it cannot."""
     plans, skipped = [], []
     draw = offers(results, "figures")
     for one in () if draw is None else draw(results, data):

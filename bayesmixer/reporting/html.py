@@ -23,7 +23,7 @@ SAID_BY_A_RULE = (
     "Chains disagree",
     "divergent transitions",
 )
-"""Parts of a fit's warnings that rules of trust (`optimiser`, `sampler`, `narrow_intervals`) say."""
+"""Parts of a fit's warnings that rules of trust say."""
 
 
 def report(

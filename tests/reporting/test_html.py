@@ -9,12 +9,15 @@ import pytest
 import xarray as xr
 
 import bayesmixer as bm
+from bayesmixer import facts
 from bayesmixer.errors import InputError
 from bayesmixer.identity import data_of_fit
 from bayesmixer.mixer.heritability import HeritabilityTest
 from bayesmixer.reporting import html, tables
 from bayesmixer.reporting.export import to_json, to_tsv
 from bayesmixer.reporting.load import open_data, open_results
+from bayesmixer.reporting.posterior import plotted
+from bayesmixer.style import as_number
 from tests.reporting.fabricate import make_data, make_fit
 
 
@@ -189,6 +192,25 @@ def test_every_model_and_method_has_a_report_without_data(data, model, method, t
     assert "need the data" in page.text
     assert len(page.images) == {"laplace": 1, "nuts": 3, "map": 0}[method]
     assert "nan" not in page.text
+
+
+def test_a_model_without_a_wing_has_a_report_by_the_rules_that_hold_for_any(data, tmp_path):
+    fit = make_fit(data, draws=100)
+    one = fit["posterior"].to_dataset()[["h2", "pi"]].rename(h2="slope", pi="share")
+    fit["posterior"] = xr.DataTree(one.isel(chain=0).expand_dims(chain=[0]))
+    fit.attrs["model"] = "mine"
+    page = Page(bm.report(fit, path=tmp_path / "r.html").read_text())
+    assert "height: mine fit" in page.text and len(page.images) == 1
+    for name in ("slope", "share"):
+        mean = as_number(float(fit["posterior"][name].mean()))
+        assert f"{name} is {mean} (" in page.text
+    assert "Only 6 chromosomes" not in page.text and "sum to" in page.text
+    assert "infinitesimal" not in page.text and "heritability" not in page.text.lower()
+    assert list(plotted(fit)["posterior"].data_vars) == ["slope", "share"]
+    named = fit.copy()
+    named["posterior"] = xr.DataTree(one.rename(slope="h2", share="pi"))
+    assert list(plotted(named)["posterior"].data_vars) == ["h2", "log10 pi"]
+    assert tables.headline(named)[0].endswith(f": {facts.quantity_of(named, 'h2').meaning}.")
 
 
 def test_the_same_fit_gives_the_same_bytes(data, fit, tmp_path):
