@@ -140,13 +140,6 @@ NOT_YET_CLEAN = {
     "checks/check.py",
     "checks/families.py",
     "checks/moments.py",
-    "reporting/facts.py",
-    "reporting/figures.py",
-    "reporting/posterior.py",
-    "reporting/tables.py",
-    "reporting/trust.py",
-    "reporting/trust_data.py",
-    "reporting/verdict.py",
 }
 CIRCLE = ("np.pi", "math.pi")
 HALLS = ("inference", "checks", "reporting", "laboratory")

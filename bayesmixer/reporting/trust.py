@@ -110,7 +110,7 @@ def few_chromosomes(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[F
     chromosomes = chromosomes_used(results, data)
     if chromosomes is None or len(chromosomes) >= FEW_CHROMOSOMES:
         return
-    remedy = "Fit all autosomes; the h2 of a part is that part's only, and pi may differ elsewhere."
+    remedy = "Fit all autosomes; what a part shows is that part's only, and may differ elsewhere."
     if len(chromosomes) == 1:
         yield Finding(
             "stop",
