@@ -49,8 +49,8 @@ def infinitesimal(
         from `align`.
     prior
         "weak" (default; half-normal on h2, normal on log sigma2_0, uniform on a free S:
-        docs/methods/mixer.md), "flat" (the MAP is then the maximum-likelihood estimate), or one's
-        own, as in `univariate_mixer`.
+        docs/reference/models.md), "flat" (the MAP is then the maximum-likelihood estimate), or
+        one's own, as in `univariate_mixer`.
     maf_s
         S, where effect variance is proportional to H^S: a number, "free", or None (default), as in
         `univariate_mixer`.

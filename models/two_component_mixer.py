@@ -50,7 +50,7 @@ def two_component_mixer(
     data
         GwasData of one trait (dims variant, trait=1, node), from `align`.
     prior
-        "weak" (default; docs/methods/mixer.md says what it means), "flat", or one's own, as in
+        "weak" (default; docs/reference/models.md says what it means), "flat", or one's own, as in
         `univariate_mixer`.
     censor
         See `univariate_mixer`.

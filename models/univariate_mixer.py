@@ -57,7 +57,7 @@ def univariate_mixer(
         from `align`.
     prior
         "weak" (default; half-normal on h2, normal on logit pi and log sigma2_0, uniform on a free
-        S: docs/methods/mixer.md), "flat" (the MAP is then the paper's estimate), or one's own,
+        S: docs/reference/models.md), "flat" (the MAP is then the paper's estimate), or one's own,
         {"log_h2": pm.Normal.dist(-2, 1), ...}, weak for what it does not name.
     censor
         |z| beyond which a variant only counts as exceeding it (Frei et al. 2019, eq. 7): single

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from bayesmixer.card import cards
 
 # ground -> io -> ld -> ops -> simulation -> wings -> models -> inference -> checks -> reporting ->
 # cli; what lies beside them at the top of the package has its place too
@@ -357,6 +360,14 @@ print(json.dumps([missing, left, len(sum(wanted.values(), [])) > 80, "pymc" in s
         check=True,
     )
     assert json.loads(out.stdout) == [[], [], True, False]
+
+
+def test_every_offer_of_a_wing_is_documented(root: Path) -> None:
+    page = (root / "docs/reference/models.md").read_text().split("## What a wing may offer")[1]
+    all_cards = cards().values()
+    by_card = {card.starts for card in all_cards} | {card.cell for card in all_cards}
+    offered = {name for card in all_cards if card.wing for name in import_module(card.wing).OFFERS}
+    assert [name for name in sorted(offered - by_card) if f"`{name}`" not in page] == []
 
 
 def test_warnings_that_the_page_of_errors_names_are_in_the_code(root: Path) -> None:

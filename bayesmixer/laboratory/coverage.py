@@ -76,7 +76,7 @@ def coverage(
         Which of the panel's chromosomes; None for all.
     cells
         Truths to simulate: texts like "pi=0.003,n=100000,h2=0.15,sigma2_0=1.05", or the same as
-        dicts; None for those of docs/ideas/intervals.md.
+        dicts; None for those of docs/evidence/coverage.md.
     replicates
         A cell.
     model, prior

@@ -11,7 +11,8 @@ dominant when both hold:
 - it outweighs them: the square of its LD block's summed weight (z^2 - 1) exceeds half of what all
   LD blocks without such loci have together.
 
-Highly powered polygenic traits and sparse ones lose nothing (docs/how-to/align.md has the counts).
+Highly powered polygenic traits and sparse ones lose nothing (docs/evidence/strong_loci.md has the
+counts).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ x_ij = H_i^(1+S) r_ij^2 is the strength of partner i (H = 2 f (1 - f) its hetero
 are the cardinal functions of barycentric interpolation in u = log(x + x0) on K Chebyshev-Lobatto
 nodes. A sum over all partners of x g(x), for any smooth g, is then sum_k S_jk g(x_k): the log
 characteristic function of a z-score under MiXeR's model needs nothing else (Frei et al. 2019, eq.
-1-7; docs/ideas/likelihood.md has the error table).
+1-7; docs/evidence/likelihood.md has the error table).
 
 Evaluating K cardinal functions for every pair is slow. They are smooth in q = sqrt(x), so
 `PairTable` cuts the range of q into a few dozen cells with one polynomial of degree 7 each; a pair

@@ -94,7 +94,7 @@ class Cell:
 
     @classmethod
     def standard(cls) -> list[Cell]:
-        """The cells of docs/ideas/intervals.md: polygenicity 0.001, 0.003, 0.01, well and barely
+        """The cells of docs/evidence/coverage.md: polygenicity 0.001, 0.003, 0.01, well and barely
         powered, and two very sparse traits.
         """
         wide = [cls(pi, n) for pi in (1e-3, 3e-3, 1e-2) for n in (100_000, 25_000)]

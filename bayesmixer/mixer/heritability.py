@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 UPPER = 0.95  # probability of the upper limit
 # standard errors of h2, below which intervals of log h2 hold it too rarely
-# (docs/ideas/null_traits.md)
+# (docs/evidence/null_traits.md)
 WEAK = 6.0
 LARGE_SHARE = 0.3  # of the mean of z^2: up to there the weights of h2 = 0 serve
 FEWEST_BLOCKS = 8  # below, a variance over LD blocks is not worth its name

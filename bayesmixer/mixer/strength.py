@@ -71,7 +71,7 @@ class Strength:
 
 def strained(bound: Bound, estimate: xr.Dataset) -> list[str]:
     """What to say where effects at the mode are stronger than the nodes of the LD spectrum serve
-    (docs/ideas/likelihood.md).
+    (docs/evidence/likelihood.md).
     """
     if bound.card.quantity("pi") is None or "sigma2_beta" not in estimate:
         return []  # every variant has an effect: none is strong

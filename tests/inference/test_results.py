@@ -27,6 +27,7 @@ def test_groups_variables_and_dims_are_those_of_the_documentation(laplace_small,
         "unconstrained_posterior",
         "calibration",
         "h2_test",
+        "log_prior",
     }
     groups |= {"uncalibrated_posterior", "uncalibrated_unconstrained_posterior"}
     assert groups <= set(re.findall(r"`(\w+)`", text))
