@@ -89,6 +89,12 @@ def models() -> str:
     return "\n\n".join(model(cards()[name]) for name in sorted(cards()))
 
 
+def functions() -> str:
+    """The functions that make models."""
+    lines = [f".. autofunction:: bayesmixer.models.{name}" for name in sorted(cards())]
+    return "\n".join(["```{eval-rst}", *lines, "```"])
+
+
 def verbs() -> Iterator[tuple[list[str], Any]]:
     """Every verb of the command line, as its words and its command."""
     from typer.main import get_command
@@ -120,5 +126,6 @@ def commands() -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     **{kind: partial(variables, kind) for kind in KINDS},
     "models": models,
+    "functions": functions,
     "commands": commands,
 }

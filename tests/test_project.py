@@ -362,6 +362,14 @@ print(json.dumps([missing, left, len(sum(wanted.values(), [])) > 80, "pymc" in s
     assert json.loads(out.stdout) == [[], [], True, False]
 
 
+def test_the_page_of_public_functions_lists_every_public_name(root: Path) -> None:
+    import bayesmixer as bm
+
+    page = (root / "docs/reference/api.md").read_text()
+    listed = re.findall(r"^\.\. auto\w+:: (?:bayesmixer\.)?(\w+)$", page, re.M)
+    assert set(bm.__all__) - {"models"} <= set(listed)
+
+
 def test_every_offer_of_a_wing_is_documented(root: Path) -> None:
     page = (root / "docs/reference/models.md").read_text().split("## What a wing may offer")[1]
     all_cards = cards().values()
