@@ -317,6 +317,11 @@ class Bound:
         """The data of one unit, or that part of other `data`."""
         return self._rows.alone(self.data if data is None else data, self.card.unit, label)
 
+    def place(self, label: Any) -> str:
+        """A unit in words, with where it lies and what is strongest in it."""
+        here = self._rows.weighted(self.alone(label))
+        return f"{unit_in_words(self.card.unit)} {label} ({self._rows.describe(here)})"
+
     def reweighted(self, other: xr.Dataset, where: str) -> xr.Dataset:
         """The data with the weights of `other`, which hold the same observations.
 

@@ -15,31 +15,36 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer.card import UNIT, unit_in_words
+
 HASHES = ("variant_hash", "data_hash", "weight_hash")
 PLACES = ("n_variants", "chrom", "pos_first", "pos_last")
 VARIABLES = (*HASHES, *PLACES, "n_weighted", "ld_hash")
-NAMED = 3  # LD blocks named one by one in a message
+NAMED = 3  # units named one by one in a message
 
 Words = NDArray[np.uint64]
 
 
-def fingerprint(data: xr.Dataset) -> xr.Dataset:
+def fingerprint(data: xr.Dataset, unit: str = UNIT) -> xr.Dataset:
     """Fingerprint of the data of a fit.
 
     Parameters
     ----------
     data
         GwasData (docs/reference/data_structures.md).
+    unit
+        Dimension of the independent units, whose label each variant has in the variable of that
+        name.
 
     Returns
     -------
     xarray.Dataset
-        Dim `ld_block`: `n_variants` (of the block), `n_weighted` (of weight above 0), `chrom`,
+        Dim `unit`: `n_variants` (of the block), `n_weighted` (of weight above 0), `chrom`,
         `pos_first`, `pos_last`, and uint64 sums over the block's variants of hashes of the
         identifier (`variant_hash`), of identifier, z and N (`data_hash`), of identifier and weight
         (`weight_hash`) and of identifier and LD score (`ld_hash`).
     """
-    block = data["ld_block"].values.astype(np.int64)
+    block = data[unit].values.astype(np.int64)
     count = int(block.max()) + 1 if block.size else 0
     name = _identifiers(data)
     both = name
@@ -54,20 +59,20 @@ def fingerprint(data: xr.Dataset) -> xr.Dataset:
     last = order[np.searchsorted(block[order], np.arange(count), side="right") - 1]
     return xr.Dataset(
         {
-            "n_variants": ("ld_block", np.bincount(block, minlength=count).astype(np.int64)),
+            "n_variants": (unit, np.bincount(block, minlength=count).astype(np.int64)),
             "n_weighted": (
-                "ld_block",
+                unit,
                 np.bincount(block[weight > 0], minlength=count).astype(np.int64),
             ),
-            "chrom": ("ld_block", chrom[first]),
-            "pos_first": ("ld_block", pos[first]),
-            "pos_last": ("ld_block", pos[last]),
-            "variant_hash": ("ld_block", _sums(name, block, count)),
-            "data_hash": ("ld_block", _sums(both, block, count)),
-            "weight_hash": ("ld_block", _sums(_mix(name, _bits(weight)), block, count)),
-            "ld_hash": ("ld_block", _sums(_mix(name, _bits(ld)), block, count)),
+            "chrom": (unit, chrom[first]),
+            "pos_first": (unit, pos[first]),
+            "pos_last": (unit, pos[last]),
+            "variant_hash": (unit, _sums(name, block, count)),
+            "data_hash": (unit, _sums(both, block, count)),
+            "weight_hash": (unit, _sums(_mix(name, _bits(weight)), block, count)),
+            "ld_hash": (unit, _sums(_mix(name, _bits(ld)), block, count)),
         },
-        coords={"ld_block": np.arange(count)},
+        coords={unit: np.arange(count)},
     )
 
 
@@ -89,18 +94,19 @@ def differences(a: xr.Dataset, b: xr.Dataset, model: bool = True) -> str:
         does.
     """
     left, right = _table(a), _table(b)
+    units = f"{unit_in_words(str(a['data_hash'].dims[0]))}s"
     if (
         len(left) == len(right)
         and (left["data_hash"].to_numpy() == right["data_hash"].to_numpy()).all()
     ):
-        return _other_model(a, b) if model else ""
+        return _other_model(a, b, units) if model else ""
     total = [
         tuple(int(t[h].to_numpy().sum(dtype=np.uint64)) for h in HASHES[:2]) for t in (left, right)
     ]
     if total[0] == total[1]:
         return (
-            f"the same {int(left['n_variants'].sum()):,} variants are cut into {len(left)} LD "
-            f"blocks and into {len(right)}"
+            f"the same {int(left['n_variants'].sum()):,} variants are cut into {len(left)} "
+            f"{units} and into {len(right)}"
         )
     pairs = _matched(left, right)
     rows, other = [], 0
@@ -121,10 +127,10 @@ def differences(a: xr.Dataset, b: xr.Dataset, model: bool = True) -> str:
         else:
             rows.append(f"{_place(one)} (other ones among its {_n(one)} variants)")
     what = "z or N" if other == len(rows) else "variants" if not other else "variants, z or N"
-    return f"{what} differ in {len(rows)} of {len(pairs)} LD blocks: {_some(rows)}"
+    return f"{what} differ in {len(rows)} of {len(pairs)} {units}: {_some(rows)}"
 
 
-def _other_model(a: xr.Dataset, b: xr.Dataset) -> str:
+def _other_model(a: xr.Dataset, b: xr.Dataset, units: str) -> str:
     """What differs between weights and LD scores of the same variants, z and N; earlier fits hold
     no hash of LD scores.
     """
@@ -139,8 +145,7 @@ def _other_model(a: xr.Dataset, b: xr.Dataset) -> str:
             if other.size:
                 places = [_place(_table(a).iloc[int(i)]) for i in other[: NAMED + 1]]
                 return (
-                    f"{what} in {other.size} of {a[key].size} LD blocks: "
-                    f"{_some(places, other.size)}"
+                    f"{what} in {other.size} of {a[key].size} {units}: {_some(places, other.size)}"
                 )
     return ""
 

@@ -6,6 +6,7 @@ docs/reference/data_structures.md shows it beside the attributes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,12 +138,14 @@ GWAS_DATA: dict[str, Variable] = {
 @dataclass(frozen=True)
 class Observations:
     """What of a kind of data a likelihood counts: rows along dim `row`, told apart by `named_by`,
-    each counted by its `weight`.
+    each counted by its `weight`; `describe` says in words where some of them lie and what is
+    strongest among them.
     """
 
     row: str
     named_by: str
     weight: str
+    describe: Callable[[xr.Dataset], str]
 
     def counted(self, data: xr.Dataset, unit: str, label: Any, share: float) -> xr.Dataset:
         """The data with one unit counted by a share: 0 leaves it out."""
@@ -154,6 +157,10 @@ class Observations:
     def alone(self, data: xr.Dataset, unit: str, label: Any) -> xr.Dataset:
         """The data of one unit."""
         return data.isel({self.row: np.flatnonzero(data[unit].values == label)})
+
+    def weighted(self, data: xr.Dataset) -> xr.Dataset:
+        """The rows that count."""
+        return data.isel({self.row: np.flatnonzero(data[self.weight].values > 0)})
 
     def reweighted(self, data: xr.Dataset, other: xr.Dataset, where: str) -> xr.Dataset:
         """The data with the weights of `other`, which hold the same rows.
@@ -173,7 +180,17 @@ class Observations:
         return float(data[self.weight].sum())
 
 
-OBSERVATIONS = {"gwas_data": Observations("variant", "snp", "weight")}
+def _locus(here: xr.Dataset) -> str:
+    """1:601-630, strongest rs3 with |z| 61.4."""
+    pos, z = here["pos"].values, here["z"].values[:, 0]
+    at = int(np.argmax(np.abs(z)))
+    return (
+        f"{here['chrom'].values[at]}:{pos[0]}-{pos[-1]}, strongest "
+        f"{here['snp'].values[at]} with |z| {abs(z[at]):.1f}"
+    )
+
+
+OBSERVATIONS = {"gwas_data": Observations("variant", "snp", "weight", _locus)}
 """Of the kinds that models take."""
 
 KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}

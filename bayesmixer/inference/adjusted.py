@@ -14,7 +14,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.replace import graph_replace
 
-from bayesmixer.errors import InputError
 from bayesmixer.inference.density import Array, LogDensity
 
 
@@ -37,12 +36,7 @@ class AdjustedDensity(LogDensity):
 
     def __init__(self, density: LogDensity, mode: Array, matrix: Array, power: float = 1.0) -> None:
         super().__init__(density.model)
-        if not self.block_names:
-            raise InputError(
-                "model",
-                "no log-likelihood by LD block (a potential with dim ld_block)",
-                "Give a model of bayesmixer.models.",
-            )
+        self.need_units()
         self.mode, self.matrix, self.power = mode, matrix, power
 
     def log_likelihoods(self) -> list[Any]:

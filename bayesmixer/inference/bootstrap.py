@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bayesmixer.card import unit_in_words
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.information import Information
 from bayesmixer.progress import bar
@@ -69,11 +70,15 @@ def bootstrap(
         np.maximum(precision, 0.0)
     )  # root root' = Q; a flat or convex direction of the prior has no centre
     modes, converged = np.empty((replicates, mode.size)), np.zeros(replicates, bool)
-    with bar("LD-block bootstrap", replicates, show) as progress:
+    with bar(f"bootstrap of {unit_in_words(density.unit)}s", replicates, show) as progress:
         for r in range(replicates):
             count = rng.multinomial(n, np.full(n, 1 / n)).astype(float)
             error = root @ rng.standard_normal(mode.size)
-            curvature = np.tensordot(count, info.curvature, 1) + info.prior
+            curvature = (
+                np.tensordot(count, info.curvature, 1) + info.prior
+                if info.by_unit
+                else info.hessian
+            )
             value, vector = np.linalg.eigh(curvature)
             inverse = (vector / np.maximum(value, 0.05)) @ vector.T
             x, before = mode, np.inf

@@ -18,7 +18,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmixer.card import Bound, Evidence, unit_in_words
+from bayesmixer.card import UNIT, Bound, Evidence, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.identity import check_fit, judge
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
@@ -30,8 +30,6 @@ from bayesmixer.inference.find_map import find_modes
 from bayesmixer.inference.information import (
     LINEAR,
     Information,
-    blocks_effective,
-    influence,
     information,
     jackknife_covariance,
     sandwich_covariance,
@@ -88,37 +86,29 @@ def covariance_of_mode(
         Neighbouring LD blocks joined.
     """
     if not density.block_names:
-        unit = unit_in_words(density.unit)
-        return f"the model has no log-likelihood by {unit} (a potential with dim {density.unit})"
+        return f"the model has {density.no_units}"
     info = information(density, mode, np.sqrt(np.diag(raw)))
     info = info.grouped(group) if group > 1 else info
     bound = bound_of(density.model)
-    data = None if bound is None else bound.data
-    found = from_information(info, raw, density.names, at_bound, covariance, data)
-    if (
-        isinstance(found, str)
-        or bound is None
-        or group > 1
-        or covariance != "jackknife"
-        or at_bound
-    ):
+    found = from_information(info, raw, density.names, at_bound, covariance, bound)
+    whole = group == 1 and covariance == "jackknife" and not at_bound
+    if isinstance(found, str) or bound is None or not whole:
         return found
     refits = refitted(bound, found.information, mode)
-    return (
-        from_information(
-            replace(info, refits=refits), raw, density.names, at_bound, covariance, data
-        )
-        if refits
-        else found
-    )
+    if not refits:
+        return found
+    info = replace(info, refits=refits)
+    return from_information(info, raw, density.names, at_bound, covariance, bound)
 
 
 def refitted(bound: Bound, info: Information, mode: Array) -> dict[int, Array]:
     """Moves of the mode (`Information.refits`) when the blocks are left out that hold so much of H
     that a Newton step does not tell; the five heaviest.
     """
-    far = np.flatnonzero(share_left(info) <= LINEAR)
-    weight = np.abs(influence(info)[far] / influence(info).std(0)).max(1)
+    if not info.by_unit:
+        return {}
+    far, move = np.flatnonzero(share_left(info) <= LINEAR), info.influence.move
+    weight = np.abs(move[far] / move.std(0)).max(1)
     moves = {}
     for row in far[np.argsort(-weight)[:REFITS]].tolist():
         model = bound.build(bound.counted(info.blocks[row], 0.0))
@@ -135,26 +125,18 @@ def from_information(
     names: list[str],
     at_bound: list[str],
     covariance: str = "jackknife",
-    data: xr.Dataset | None = None,
+    bound: Bound | None = None,
 ) -> Calibration | str:
-    """As `covariance_of_mode`, from scores and curvature by LD block that are at hand; `names` (P,)
-    of the parameters, `data` to name places.
+    """As `covariance_of_mode`, from scores and curvature by unit that are at hand; `names` (P,) of
+    the parameters, `bound` to name units.
     """
     free = np.array([name not in at_bound for name in names])
     if len(info.blocks) < 2 * len(names) + 2:
-        return f"{len(info.blocks)} LD blocks hold data, fewer than {2 * len(names) + 2}"
+        unit = unit_in_words(UNIT if bound is None else bound.card.unit)
+        return f"{len(info.blocks)} {unit}s hold data, fewer than {2 * len(names) + 2}"
     if not free.any():
         return "every parameter lies at the edge of the search box"
-    part = (
-        info
-        if free.all()
-        else Information(
-            info.scores[:, free],
-            info.curvature[:, free][:, :, free],
-            info.prior[np.ix_(free, free)],
-            info.blocks,
-        )
-    )
+    part = info if free.all() else info.of(free)
     eigenvalues = np.linalg.eigvalsh(part.hessian)
     if not (np.isfinite(eigenvalues).all() and eigenvalues[0] > 0):
         return "the log posterior has no curvature at the mode"
@@ -172,21 +154,23 @@ def from_information(
         info,
         straight,
         out,
-        concerns_of(part, [name for name, f in zip(names, free, strict=True) if f], at_bound, data),
+        concerns_of(
+            part, [name for name, f in zip(names, free, strict=True) if f], at_bound, bound
+        ),
     )
 
 
 def small_sample_factor(info: Information) -> Array:
-    """(P,) t quantile over normal quantile at 95%, with the effective number of LD blocks as
+    """(P,) t quantile over normal quantile at 95%, with the effective number of units as
     degrees of freedom.
 
-    A variance summed over few blocks that matter is itself uncertain. Satterthwaite's rule for sums
+    A variance summed over few units that matter is itself uncertain. Satterthwaite's rule for sums
     of unequal squares would give twice the effective number; half of it is taken since an estimate
-    of h2 that misses the rare large effects misses their part of the variance too.
+    that misses rare large effects misses their part of the variance too.
     """
     from scipy.stats import norm, t
 
-    return np.asarray(t.ppf(0.95, np.maximum(blocks_effective(info), 2.0)) / norm.ppf(0.95))
+    return np.asarray(t.ppf(0.95, np.maximum(info.influence.effective, 2.0)) / norm.ppf(0.95))
 
 
 def affine(draws: Array, mode: Array, raw: Array, covariance: Array) -> Array:
@@ -220,10 +204,10 @@ def standard_errors(density: LogDensity, mode: Array, covariance: Array) -> xr.D
 
 
 def group_of(
-    calibration: Calibration, names: list[str], adjust: str, covariance: str
+    calibration: Calibration, density: LogDensity, adjust: str, covariance: str
 ) -> xr.Dataset:
     """The `calibration` group of the results."""
-    info = calibration.information
+    info, unit, names = calibration.information, density.unit, density.names
     pair = ("parameter", "parameter_bis")
     return xr.Dataset(
         {
@@ -233,15 +217,15 @@ def group_of(
             "covariance_raw": (pair, calibration.raw),
             "covariance": (pair, calibration.covariance),
             "sd_ratio": ("parameter", calibration.ratio),
-            "blocks_effective": ("parameter", blocks_effective(info)),
-            "score": (("ld_block", "parameter"), info.scores),
-            "curvature": (("ld_block", *pair), info.curvature),
+            "blocks_effective": ("parameter", info.influence.effective),
+            "score": ((unit, "parameter"), info.scores),
+            **({"curvature": ((unit, *pair), info.curvature)} if info.by_unit else {}),
         },
-        coords={"parameter": names, "parameter_bis": names, "ld_block": info.blocks},
+        coords={"parameter": names, "parameter_bis": names, unit: info.blocks},
         attrs={
             "adjust": adjust,
             "estimator": covariance,
-            "ld_blocks": len(info.blocks),
+            f"{unit}s": len(info.blocks),
             "condition_hessian": float(np.linalg.cond(info.hessian)),
             "condition_variability": float(np.linalg.cond(info.variability + info.prior)),
             "concerns": json.dumps(calibration.concerns),
@@ -259,7 +243,7 @@ def moved_groups(
     """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws`
     (chain, draw, P) are raw.
 
-    Where `evidence` knows a parameter better, as h2 near zero, it moves the draws further.
+    Where `evidence` knows a parameter better, it moves the draws further.
     """
     moved = affine(draws, mode, calibration.raw, calibration.covariance)
     moved = moved if evidence is None else evidence.moved(moved, density.names)
@@ -373,7 +357,7 @@ def calibrate(
     raw = _raw_draws(groups, density)
     evidence = evidence_of(bound_of(model))
     groups["estimate"] = with_errors(estimate, density, mode, found, evidence)
-    groups["calibration"] = group_of(found, density.names, adjust, covariance)
+    groups["calibration"] = group_of(found, density, adjust, covariance)
     bounds = density.box
     concerns = list(found.concerns)
     if adjust == "affine":

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
+from bayesmixer.card import UNIT, Bound, unit_in_words
 from bayesmixer.inference.density import Array
-from bayesmixer.inference.information import Information, influence
+from bayesmixer.inference.information import Information
 
 FEWEST_BLOCKS = 200
-DOMINANT = 0.5  # share of one LD block in a parameter's variance that is worth a word
+DOMINANT = 0.5  # share of one unit in a parameter's variance that is worth a word
 
 
 def concerns(
-    info: Information, names: list[str], at_bound: list[str], data: xr.Dataset | None = None
+    info: Information, names: list[str], at_bound: list[str], bound: Bound | None = None
 ) -> list[str]:
     """What makes the calibrated covariance itself uncertain, with a remedy."""
     said = []
-    n = len(info.blocks)
+    n, unit = len(info.blocks), unit_in_words(UNIT if bound is None else bound.card.unit)
     if n < FEWEST_BLOCKS:
         said.append(
-            f"{n} LD blocks (at least {FEWEST_BLOCKS} wanted): the calibrated widths are "
+            f"{n} {unit}s (at least {FEWEST_BLOCKS} wanted): the calibrated widths are "
             "themselves uncertain; use more chromosomes."
         )
     j = np.linalg.cond(_scaled(info.variability + info.prior, info.hessian))
@@ -29,14 +29,15 @@ def concerns(
             f"The variability of the score is nearly singular (condition {j:.0e}): a parameter "
             "is not determined; fix it, or use a simpler model."
         )
-    share = influence_share(info)
+    share = info.influence.share
     heavy = [
         f"{name} ({s:.0%})" for name, s in zip(names, share.max(0), strict=True) if s > DOMINANT
     ]
     if heavy:
-        row = int(np.argmax(share.max(1)))
+        label = info.blocks[int(np.argmax(share.max(1)))]
+        place = f"{unit} {label}" if bound is None else bound.place(label)
         said.append(
-            f"{place_of(info.blocks[row], data)} makes up much of the variance of "
+            f"{place} makes up much of the variance of "
             f"{', '.join(heavy)}: the estimate hangs on one locus; "
             "compare a fit without it (its weight 0), or calibrate(..., adjust='bootstrap')."
         )
@@ -46,30 +47,6 @@ def concerns(
             "box; read the other parameters only."
         )
     return said
-
-
-def place_of(block: int, data: xr.Dataset | None) -> str:
-    """An LD block by its number, place and strongest variant."""
-    if data is None:
-        return f"LD block {block}"
-    here = data.isel(
-        variant=np.flatnonzero((data["ld_block"].values == block) & (data["weight"].values > 0))
-    )
-    pos, z = here["pos"].values, here["z"].values[:, 0]
-    at = int(np.argmax(np.abs(z)))
-    return (
-        f"LD block {block} ({here['chrom'].values[at]}:{pos[0]}-{pos[-1]}, strongest "
-        f"{here['snp'].values[at]} with |z| {abs(z[at]):.1f})"
-    )
-
-
-def influence_share(info: Information) -> Array:
-    """(L, P) share of each LD block in the variance of each parameter; 0 for one that no block
-    tells of.
-    """
-    move = influence(info) ** 2
-    total = move.sum(0)
-    return np.asarray(move / np.where(total > 0, total, 1.0))
 
 
 def _scaled(j: Array, h: Array) -> Array:

@@ -22,7 +22,7 @@ from pytensor.compile.mode import Mode
 from pytensor.gradient import pushforward
 from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
-from bayesmixer.card import UNIT, Free
+from bayesmixer.card import UNIT, Free, unit_in_words
 from bayesmixer.errors import InputError
 from bayesmixer.interrupts import check
 from bayesmixer.models.common import origin_of
@@ -58,7 +58,7 @@ class LogDensity:
     Attributes
     ----------
     names
-        One label per entry of the flat vector: `log_h2`, or `tau[3]` for vectors.
+        One label per entry of the flat vector: `tau`, or `tau[3]` for vectors.
     initial
         (P,) the model's initial point.
     owners
@@ -190,6 +190,20 @@ class LogDensity:
         return [
             p.name for p in self.model.potentials if tuple(dims.get(p.name) or ()) == (self.unit,)
         ]
+
+    def need_units(self) -> None:
+        """Raises
+        ------
+        InputError
+            The model has no log-likelihood by unit.
+        """
+        if not self.block_names:
+            raise InputError("model", self.no_units, "Give a model of bayesmixer.models.")
+
+    @property
+    def no_units(self) -> str:
+        """What a model without `block_names` lacks."""
+        return f"no log-likelihood by {unit_in_words(self.unit)} (a potential with dim {self.unit})"
 
     @cached_property
     def _blocks(self) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import xarray as xr
 
+from bayesmixer.card import unit_in_words
 from bayesmixer.errors import DataWarning
 from bayesmixer.inference import binned, laplace, proper, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
@@ -307,7 +308,7 @@ def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) ->
     """Log-likelihood per LD block of every draw."""
     chains, n = draws.shape[:2]
     blocks: dict[str, list[Array]] = {name: [] for name in density.block_names}
-    with bar("log-likelihood by LD block", chains * n, progress) as b:
+    with bar(f"log-likelihood by {unit_in_words(density.unit)}", chains * n, progress) as b:
         for x in draws.reshape(chains * n, -1):
             for name, v in density.value_and_blocks(x)[1].items():
                 blocks[name].append(v)

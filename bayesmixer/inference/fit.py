@@ -83,8 +83,8 @@ def fit(
         For "nuts" and "binned": acceptance rate that NUTS tunes its step size to, between 0 and 1;
         higher means smaller steps and fewer divergences. None takes the sampler's own, 0.8.
     profile
-        Whether to profile the likelihood along logit pi, for models that have it; None does for
-        every method but "map".
+        Whether to profile the likelihood along the parameter that the model names, if it names
+        one; None does for every method but "map".
     calibrate
         Whether posterior and standard errors get the width that the spread of scores over LD blocks
         warrants (`bayesmixer.calibrate`, which has other adjustments); False leaves them as the
@@ -184,7 +184,7 @@ def fit(
         if draws_taken is not None:
             groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, evidence)
             found.concerns.extend(far_from_gaussian(draws_taken, density.names))
-        groups["calibration"] = calibration.group_of(found, density.names, "affine", "jackknife")
+        groups["calibration"] = calibration.group_of(found, density, "affine", "jackknife")
         said += found.concerns
     elif found is not None:
         said.append(
@@ -218,7 +218,7 @@ def fit(
         panel = origin.data[list(names)].drop_vars(
             [c for c in origin.data.coords if c not in names], errors="ignore"
         )
-        groups["constant_data"] = panel.assign(fingerprint(origin.data).variables)
+        groups["constant_data"] = panel.assign(fingerprint(origin.data, origin.card.unit).variables)
         attrs["trait"] = next(iter(trait_names(origin.data)), "")
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}

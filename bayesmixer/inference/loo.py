@@ -144,7 +144,7 @@ class Taken:
             data = self.bound.reweighted(judge.data, self.where)
             other = LogDensity(self.bound.build(data))
             target = np.stack([blocks_of(other, x) for x in self._draws()])
-            seen = fingerprint(data)
+            seen = fingerprint(data, self.bound.card.unit)
         elpd, lpd, k = _psis_loo(self.own, target, _relative_efficiency(self.results))
         high, refitted = np.flatnonzero(k > RELIABLE), np.zeros(k.size, bool)
         if reloo and self.bound is not None:
@@ -263,7 +263,7 @@ def taken(results: Any, where: str, model: pm.Model | None, model_where: str) ->
         check_model(results, model, model_where)
     seen = fingerprint_of(results)
     if seen is None and bound is not None:
-        seen = fingerprint(bound.data)
+        seen = fingerprint(bound.data, unit_of(results))
     if seen is not None:  # units without weighted variants may lack in the log-likelihood
         every = seen[unit_of(results)].values
         full = np.zeros((len(own), every.size))

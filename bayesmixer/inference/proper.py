@@ -1,5 +1,5 @@
 """Whether a posterior under flat priors has a finite mass: on the log and logit scales the
-likelihood of no effect, or of pi = 1, never falls to 0.
+likelihood of no effect never falls to 0.
 
 Where it falls far enough on the way to the edge of the search box, no sampler gets there and the
 rest does not matter.

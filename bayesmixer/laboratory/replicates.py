@@ -226,7 +226,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     from scipy.stats import norm
 
     from bayesmixer.inference.calibration import from_information
-    from bayesmixer.inference.information import Information, blocks_effective
+    from bayesmixer.inference.information import Information
 
     rows = rows.copy()
     with np.load(path) as kept:
@@ -253,7 +253,7 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
             centre = rows.loc[at, "estimate"].to_numpy()
             rows.loc[at, "sd"], rows.loc[at, "blocks_effective"] = (
                 sd,
-                blocks_effective(info)[position],
+                info.influence.effective[position],
             )
             rows.loc[at, "concerns"] = "|".join(found.concerns)
             for level in LEVELS:

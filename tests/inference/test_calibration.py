@@ -23,8 +23,6 @@ from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of
 from bayesmixer.inference.information import (
     Information,
-    blocks_effective,
-    influence,
     information,
     jackknife_covariance,
     sandwich_covariance,
@@ -83,6 +81,27 @@ def test_jackknife_of_a_mean_of_forty_is_the_exact_delete_one_variance():
     )
 
 
+def test_curvature_of_many_parameters_is_kept_as_its_sum_alone(monkeypatch):
+    model, y = counted(1)
+    density, mode, dense = at_mode(model, y)
+    monkeypatch.setattr("bayesmixer.inference.information.DENSE", 1)
+    info = information(density, mode, np.array([0.1, 0.05]))
+    assert (info.curvature.shape, dense.curvature.shape) == ((2, 2), (400, 2, 2))
+    np.testing.assert_allclose(info.hessian, dense.hessian, rtol=1e-12, atol=1e-9)
+    widths = [np.diag(jackknife_covariance(i.grouped(2))) for i in (info, dense)]
+    np.testing.assert_allclose(widths[0], widths[1], rtol=0.1)  # one step, without H_b
+    box = np.tile([-9.0, 9.0], (2, 1))
+    assert bootstrap(density, mode, info, box, replicates=10, show=False).converged.all()
+    group = calibration.group_of(
+        calibration.from_information(info, np.linalg.inv(info.hessian), density.names, []),
+        density,
+        "affine",
+        "jackknife",
+    )
+    assert "curvature" not in group
+    assert group.attrs["ld_blocks"] == 400
+
+
 def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do_not():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(400, 2))
@@ -91,7 +110,7 @@ def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do
     info = Information(
         scores, np.repeat(np.eye(2)[None], 400, axis=0), np.zeros((2, 2)), np.arange(400)
     )
-    effective = blocks_effective(info)
+    effective = info.influence.effective
     assert effective[0] < 4
     assert effective[1] == pytest.approx(400 / 3, rel=0.2)  # the kurtosis of a normal
     few, many = calibration.small_sample_factor(info)
@@ -139,7 +158,7 @@ def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_
     refits = calibration.refitted(bound_of(model), info, mode)
     np.testing.assert_allclose(refits[20], moved, atol=5e-3)
     np.testing.assert_allclose(
-        influence(dataclasses.replace(info, refits=refits))[20], moved, atol=5e-3
+        dataclasses.replace(info, refits=refits).influence.move[20], moved, atol=5e-3
     )
     sd = np.sqrt(np.diag(fit["calibration"]["covariance"].values))
     assert (sd <= [2.0, 2.5, 0.25]).all()  # the prior's
