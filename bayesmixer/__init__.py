@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
+    from bayesmixer.models.ld_mixture import ld_mixture as ld_mixture
     from bayesmixer.models.rebuild import rebuild as rebuild
     from bayesmixer.reporting.export import to_json as to_json
     from bayesmixer.reporting.export import to_tsv as to_tsv
@@ -56,6 +57,7 @@ _HOME = {
     "example_data": "example",
     "fit": "inference.fit",
     "gwas_data_from_arrays": "ld.gwas_data",
+    "ld_mixture": "models.ld_mixture",
     "load": "io.saved",
     "loo": "inference.loo",
     "munge": "io.sumstats",

@@ -122,7 +122,7 @@ class Card:
     ----------
     name, title, verb
         The model's three spellings: of the function in `bayesmixer.models`, in sentences, and on
-        the command line.
+        the command line ("" where it has no place there).
     summary
         The model in one sentence.
     free
@@ -277,6 +277,8 @@ class Bound:
         Options that the model was made with.
     signature
         That of the model as it was built; a changed model has another.
+    record
+        What a fit's attributes say of the model besides.
     """
 
     card: Card
@@ -286,6 +288,7 @@ class Bound:
     free: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
     signature: str = ""
+    record: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -296,7 +299,7 @@ class Bound:
     def parameters(self) -> tuple[Free, ...]:
         """The free parameters."""
         known = {one.name: one for one in self.card.free}
-        return tuple(known[name] for name in self.free)
+        return tuple(known[name] for name in self.free if name in known)
 
     @property
     def effective_size(self) -> float:

@@ -4,6 +4,7 @@ for.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -146,6 +147,8 @@ def data_of_fit(
         )
         raise InputError(name, found, remedy)
     validate(data, "gwas_data", name)
+    if together := json.loads(results.attrs.get("traits", "[]")):
+        return _one_of(results, data, together, name, trait, remedy)
     order = _candidates(results, data, trait)
     group = results["constant_data"].to_dataset() if "constant_data" in results.children else None
     if group is None or not has_fingerprint(group):
@@ -160,6 +163,33 @@ def data_of_fit(
     fitted = results.attrs.get("trait")
     of = f" (trait {fitted!r})" if fitted else ""
     raise InputError(name, f"not what this fit{of} was made with: {found}", remedy)
+
+
+def _one_of(
+    results: xr.DataTree,
+    data: xr.Dataset,
+    together: list[str],
+    name: str,
+    trait: str | int | None,
+    remedy: str,
+) -> xr.Dataset:
+    """One trait of those that were fitted in one model, after the data of all were compared."""
+    known = trait_names(data)
+    lacking = [one for one in together if one not in known]
+    said = (
+        f"no trait {', '.join(lacking)}, of {len(together)} that were fitted together"
+        if lacking
+        else differences(
+            results["constant_data"].to_dataset(),
+            fingerprint(data.isel(trait=[known.index(one) for one in together])),
+        )
+    )
+    if said:
+        raise InputError(name, f"not what this fit was made with: {said}", remedy)
+    if trait is None:
+        found = f"not given, and the fit is of {', '.join(together)} together"
+        raise InputError("trait", found, "Give trait=, or leave the data out.")
+    return data.isel(trait=[position_of(data, trait)])
 
 
 def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:

@@ -84,14 +84,19 @@ def model(card: Card) -> str:
     )
 
 
+def own_functions() -> list[str]:
+    """Models that a function of their own makes, unlike those that users build."""
+    return [name for name in sorted(cards()) if cards()[name].free]
+
+
 def models() -> str:
     """Every model."""
-    return "\n\n".join(model(cards()[name]) for name in sorted(cards()))
+    return "\n\n".join(model(cards()[name]) for name in own_functions())
 
 
 def functions() -> str:
     """The functions that make models."""
-    lines = [f".. autofunction:: bayesmixer.models.{name}" for name in sorted(cards())]
+    lines = [f".. autofunction:: bayesmixer.models.{name}" for name in own_functions()]
     return "\n".join(["```{eval-rst}", *lines, "```"])
 
 

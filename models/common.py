@@ -21,6 +21,7 @@ from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, 
 from bayesmixer.mixer.cards import LOGIT_MAF_S
 from bayesmixer.models.half_normal import LogHalfNormal
 from bayesmixer.models.identity import signature
+from bayesmixer.models.own import own_bound
 from bayesmixer.variables import validate
 
 PRIORS = ("weak", "flat")
@@ -46,15 +47,15 @@ def remember(model: pm.Model, bound: Bound) -> pm.Model:
 
 def origin_of(model: pm.Model) -> Bound | None:
     """The card of the model of this package that `model` is, or was made from by PyMC (`do`,
-    `observe`, more variables), with its data.
+    `observe`, more variables), or that of models built on `ld_mixture`, with its data.
     """
     found = (getattr(p.tag, "bayesmixer", None) for p in model.potentials)
-    return next((bound for bound in found if bound is not None), None)
+    return next((bound for bound in found if bound is not None), None) or own_bound(model)
 
 
 def bound_of(model: pm.Model) -> Bound | None:
-    """The card, with its data, of a model of this package as it was built, or of a copy; None for
-    any other, or a changed one.
+    """The card, with its data, of a model of this package as it was built, or of a copy, and of one
+    built on `ld_mixture`; None for any other, or a changed one of ours.
     """
     bound = origin_of(model)
     return bound if bound is not None and bound.signature == signature(model) else None
@@ -281,8 +282,12 @@ def prior_in_words(prior: Any) -> str:
     """`prior` as a fit stores it: weak, flat, or what the user's priors are."""
     if not isinstance(prior, Mapping):
         return str(prior)
-    own = ", ".join(
-        f"{name} ~ {one.owner.op._print_name[0] if isinstance(one, pt.TensorVariable) else one!r}"
-        for name, one in prior.items()
-    )
-    return f"own: {own}"
+    return f"own: {', '.join(f'{name} ~ {_law(one)}' for name, one in prior.items())}"
+
+
+def _law(one: Any) -> str:
+    """Name of a distribution; of a function its own."""
+    if isinstance(one, pt.TensorVariable) and one.owner is not None:
+        op = one.owner.op
+        return str((getattr(op, "_print_name", None) or [type(op).__name__])[0])
+    return str(getattr(one, "__name__", repr(one)))

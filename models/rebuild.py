@@ -97,4 +97,4 @@ def check_model(results: xr.DataTree, model: Any, name: str = "model") -> None:
     given = (bound.name, prior_in_words(bound.prior), json.dumps(bound.options))
     if fitted != given:
         raise InputError(name, f"{', '.join(given)}, but the fit is of {', '.join(fitted)}", remedy)
-    data_of_fit(results, bound.data, name, remedy=remedy)
+    data_of_fit(results, bound.data, name, trait=0, remedy=remedy)

@@ -26,17 +26,16 @@ from bayesmixer.mixer.cards import (
     TWO_COMPONENT,
 )
 from bayesmixer.mixer.derived import n90
-from bayesmixer.mixer.laid_out import h_total, likelihood_data
+from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (
     censoring_point,
     coords,
-    evaluable,
     free,
     in_one_line,
     one_trait,
     remember,
 )
-from bayesmixer.ops.likelihood import MixtureLogLik
+from bayesmixer.models.ld_mixture import ld_mixture
 
 
 @in_one_line
@@ -76,7 +75,6 @@ def two_component_mixer(
     """
     one_trait(data, "two_component_mixer")
     censor = censoring_point(censor)
-    loglik = MixtureLogLik(likelihood_data(data, censor))
     n_reference = float(data.attrs["n_reference"])
     with pm.Model(coords=coords(data, component=["small", "large"])) as model:
         log_h2 = free(LOG_H2, prior)
@@ -97,7 +95,7 @@ def two_component_mixer(
         pm.Deterministic("n_causal", both * n_reference)
         pm.Deterministic("n90", n90(data, pi, sigma2_beta))
 
-        pm.Potential("z", evaluable(loglik(pi, sigma2_beta, sigma2_0)[0]), dims="ld_block")
+        ld_mixture("z", data, pi=pi, sigma2_beta=sigma2_beta, sigma2_0=sigma2_0, censor=censor)
     bound = Bound(
         TWO_COMPONENT,
         prior,

@@ -21,7 +21,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import h_total_at
 from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0, LOGIT_PI, UNIVARIATE
 from bayesmixer.mixer.derived import n90_fraction, n90_fraction_at
-from bayesmixer.mixer.laid_out import h_total, likelihood_data, maf_likelihood_data
+from bayesmixer.mixer.laid_out import h_total, likelihood_data
 from bayesmixer.models.common import (
     by_block,
     censoring_point,
@@ -35,8 +35,7 @@ from bayesmixer.models.common import (
     symbolic_exponent,
     take_exponent,
 )
-from bayesmixer.ops.likelihood import MixtureLogLik
-from bayesmixer.ops.maf import MafMixtureLogLik
+from bayesmixer.models.ld_mixture import ld_mixture
 from bayesmixer.ops.moments import fast_log_likelihood, spectrum_moments
 
 
@@ -124,14 +123,16 @@ def univariate_mixer(
         n_causal = pm.Deterministic("n_causal", pi * n_reference)
         pm.Deterministic("n90", n_causal * fraction)
 
-        if not plain:
-            by_ld_block = MafMixtureLogLik(maf_likelihood_data(data, censor))(
-                pi[None], sigma2_beta[None], sigma2_0, exponent_s
-            )[0]
-        elif likelihood == "exact":
-            by_ld_block = MixtureLogLik(likelihood_data(data, censor))(
-                pi[None], sigma2_beta[None], sigma2_0
-            )[0]
+        if likelihood == "exact":
+            ld_mixture(
+                "z",
+                data,
+                pi=pi,
+                sigma2_beta=sigma2_beta,
+                sigma2_0=sigma2_0,
+                maf_s=None if plain else exponent_s,
+                censor=censor,
+            )
         else:
             variants = likelihood_data(data)
             m1, m2 = spectrum_moments(variants.spectrum, variants.node_x)
@@ -139,7 +140,7 @@ def univariate_mixer(
                 variants.z, variants.n, m1, m2, pi, sigma2_beta, sigma2_0
             )
             by_ld_block = by_block(terms, variants.block, variants.n_blocks)
-        pm.Potential("z", evaluable(by_ld_block), dims="ld_block")
+            pm.Potential("z", evaluable(by_ld_block), dims="ld_block")
     bound = Bound(
         UNIVARIATE,
         prior,

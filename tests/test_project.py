@@ -158,7 +158,7 @@ def names_of_methods() -> re.Pattern[str]:
     for card in cards().values():
         names |= {card.name, card.verb, card.title}
         names |= {one.name for one in (*card.free, *card.reported)}
-    words = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+    words = "|".join(map(re.escape, sorted(names - {""}, key=len, reverse=True)))
     return re.compile(rf"(?<![A-Za-z0-9])(?<!<)(?<!</)({words})(?![A-Za-z0-9])")  # <h2> is a tag
 
 

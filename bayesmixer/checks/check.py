@@ -23,7 +23,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.mixer.cards import INFLATION
-from bayesmixer.mixer.prediction import Floats, at_fitted_s, parameters, variants
+from bayesmixer.mixer.prediction import Floats, at_fitted_s, of_mixture, parameters, variants
 from bayesmixer.mixer.strata import strata
 
 if TYPE_CHECKING:
@@ -175,11 +175,12 @@ def check(
 
 def _mode(results: xr.DataTree, data: xr.Dataset) -> Draw | None:
     """The estimate's parameters at the S of the data; None where the fit kept none."""
-    if "estimate" not in results.children or "sigma2_0" not in results["estimate"].data_vars:
+    if "estimate" not in results.children:
         return None
-    one = results["estimate"].to_dataset().expand_dims(chain=1, draw=1)
-    kept = [name for name in ("pi", "sigma2_beta", "h2", "sigma2_0", "maf_s") if name in one]
-    tree = xr.DataTree.from_dict({"posterior": one[kept]})
+    one = results["estimate"].to_dataset()
+    if "sigma2_0" not in of_mixture(one, results, data):
+        return None
+    tree = xr.DataTree.from_dict({"posterior": one.expand_dims(chain=1, draw=1)})
     tree.attrs = results.attrs
     return parameters(tree, data=data).draw(0)
 

@@ -262,4 +262,5 @@ def _exponent(text: str | None) -> float | str | None:
 
 
 for _card in cards().values():
-    app.command(_card.verb)(_command(_card))
+    if _card.verb:
+        app.command(_card.verb)(_command(_card))

@@ -37,6 +37,7 @@ from bayesmixer.inference.information import (
     within_prior,
 )
 from bayesmixer.models.common import bound_of
+from bayesmixer.models.own import apart
 from bayesmixer.models.rebuild import model_of
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
@@ -87,6 +88,8 @@ def covariance_of_mode(
     """
     if not density.block_names:
         return f"the model has {density.no_units}"
+    if why := apart(density.model):
+        return why
     info = information(density, mode, np.sqrt(np.diag(raw)))
     info = info.grouped(group) if group > 1 else info
     bound = bound_of(density.model)

@@ -205,9 +205,10 @@ def fit(
     if origin is not None:
         name, prior = (
             (origin.name, prior_in_words(origin.prior))
-            if bound is not None
+            if bound is not None or not origin.free
             else (f"{origin.name} (changed)", "custom")
         )
+        attrs |= origin.record
         attrs |= {
             "model": name,
             "prior": prior,
@@ -219,7 +220,7 @@ def fit(
             [c for c in origin.data.coords if c not in names], errors="ignore"
         )
         groups["constant_data"] = panel.assign(fingerprint(origin.data, origin.card.unit).variables)
-        attrs["trait"] = next(iter(trait_names(origin.data)), "")
+        attrs["trait"] = ", ".join(trait_names(origin.data))
     else:
         attrs |= {"model": model.name or "custom", "prior": "custom", "options": "{}", "data": "{}"}
     attrs["seconds"] = round(time.perf_counter() - began, 2)

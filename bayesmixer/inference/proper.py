@@ -44,7 +44,7 @@ def refuse(density: LogDensity, mode: Array, covariance: Array, bounds: Array) -
     for i in places:
         if min(mode[i] - bounds[i, 0], bounds[i, 1] - mode[i]) < _NEAR:
             raise _improper(density, i, "its mode lies at the edge of the search box")
-    if origin_of(density.model) is None:  # nobody knows how far its parameters go
+    if not _ours(density):  # nobody knows how far its parameters go
         return
     height = density.value_and_gradient(mode)[0]
     for i in places:
@@ -84,8 +84,14 @@ def _height_at(
     return best
 
 
+def _ours(density: LogDensity) -> bool:
+    """Whether the parameters are those of a card."""
+    origin = origin_of(density.model)
+    return origin is not None and bool(origin.free)
+
+
 def _improper(density: LogDensity, i: int, why: str) -> InputError:
-    where = "prior" if origin_of(density.model) is not None else "model"
+    where = "prior" if _ours(density) else "model"
     remedy = (
         "Use prior='weak', or method='map' for the estimate alone."
         if where == "prior"

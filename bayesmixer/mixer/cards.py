@@ -199,3 +199,18 @@ TWO_COMPONENT = replace(
     usual=False,
     options=("censor",),
 )
+LD_MIXTURE = replace(
+    UNIVARIATE,
+    name="ld_mixture",
+    title="own LD mixture",
+    verb="",
+    summary="A model of one's own, built on the LD-convolved likelihood.",
+    free=(),
+    null="",
+    richer="",
+    profile=None,
+    staged=False,
+    starts="",
+    options=(),
+)
+"""Of models that users build on `bayesmixer.ld_mixture`."""

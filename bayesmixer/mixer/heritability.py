@@ -11,6 +11,7 @@ second statistic, and the two share the size of the test.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -204,13 +205,43 @@ def heritability_test(
 
 
 def of_bound(bound: Bound | None) -> HeritabilityTest | None:
-    """The test for the data and options of a model of this package, None for another model."""
-    if bound is None:
+    """The test for the data and options of a model of this package; None for another model, one of
+    several traits, or one whose prior of h2 is not the weak one that the test's limit rests on.
+    """
+    if bound is None or bound.data.sizes["trait"] != 1 or _own_prior(bound):
         return None
     s = bound.options.get("maf_s")
     return heritability_test(
         bound.data, s if isinstance(s, float) else None, bound.options.get("censor")
     )
+
+
+def _own_prior(bound: Bound) -> bool:
+    """Whether h2 has a prior of the user's."""
+    if not isinstance(bound.prior, Mapping):
+        return False
+    one = bound.prior.get(LOG_H2.name)
+    if one is None:
+        return not bound.free  # a model of other parameters
+    return str(getattr(getattr(getattr(one, "owner", None), "op", None), "name", "")) != (
+        LOG_H2.weak.family
+    )
+
+
+def unseen_under(bound: Bound) -> list[str]:
+    """What to say of a trait that shows no heritability where h2 has a prior of the user's."""
+    if bound.data.sizes["trait"] != 1 or not _own_prior(bound):
+        return []
+    s = bound.options.get("maf_s")
+    test = heritability_test(
+        bound.data, s if isinstance(s, float) else None, bound.options.get("censor")
+    )
+    if test is None or test.seen:
+        return []
+    return [
+        f"No heritability seen (p = {test.p:.2g} for h2 = 0): under a prior of your own the "
+        "intervals of h2 and pi say as much of the prior as of the data."
+    ]
 
 
 def read(results: xr.DataTree) -> HeritabilityTest | None:

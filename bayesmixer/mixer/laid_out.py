@@ -13,14 +13,21 @@ from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.maf_layout import MafLikelihoodData
 
 
-def likelihood_data(data: xr.Dataset, censor: float | None = None) -> LikelihoodData:
-    """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them."""
-    return _laid_out(LikelihoodData, data, censor=censor)
+def likelihood_data(
+    data: xr.Dataset, censor: float | None = None, n_blocks: int | None = None
+) -> LikelihoodData:
+    """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them;
+    `n_blocks` LD blocks where the last ones may hold none.
+    """
+    return _laid_out(LikelihoodData, data, censor=censor, n_blocks=n_blocks)
 
 
-def maf_likelihood_data(data: xr.Dataset, censor: float | None = None) -> MafLikelihoodData:
-    """The weighted variants with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
-    return _laid_out(MafLikelihoodData, data, censor=censor, held=exponents(data))
+def maf_likelihood_data(
+    data: xr.Dataset, censor: float | None = None, n_blocks: int | None = None
+) -> MafLikelihoodData:
+    """The same with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
+    held = exponents(data)
+    return _laid_out(MafLikelihoodData, data, censor=censor, n_blocks=n_blocks, held=held)
 
 
 def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: Any) -> Layout:

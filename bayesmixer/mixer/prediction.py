@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.facts import data_attributes, read_json
-from bayesmixer.identity import check_results, data_of_fit, position_of
+from bayesmixer.identity import check_results, data_of_fit, position_of, trait_names
 from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
 from bayesmixer.style import TAILS
 
@@ -103,6 +103,11 @@ def fitted_s(results: xr.DataTree) -> float | None:
     for group in ("estimate", "posterior"):
         if group in results.children and "maf_s" in results[group].data_vars:
             return float(results[group]["maf_s"].mean())
+    own = [
+        m["maf_s"] for m in read_json(results.attrs.get("mixtures"), {}).values() if "maf_s" in m
+    ]
+    if own:
+        return float(results["estimate"][own[0]] if isinstance(own[0], str) else own[0])
     asked = read_json(results.attrs.get("options"), {}).get("maf_s")
     held = np.atleast_1d(data_attributes(results).get("maf_s", []))
     return float(asked) if asked is not None else float(held[0]) if held.size == 1 else None
@@ -171,7 +176,7 @@ def parameters(
     InputError
         The posterior holds no `sigma2_0`, or nothing to make the effects' variance of.
     """
-    posterior = stacked(results)
+    posterior = of_mixture(stacked(results), results, data)
     rows = np.arange(posterior.sizes["sample"])
     if draws is not None and draws < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, draws).round().astype(int)]
@@ -184,7 +189,14 @@ def parameters(
         )
     zero = np.asarray(posterior["sigma2_0"], dtype=float)
     pi = _by_component(posterior["pi"]) if "pi" in posterior else np.ones((len(rows), 1))
-    if data is not None and ("maf_s" in posterior or "strength_scale" in data.attrs):
+    if "mixtures" in results.attrs:
+        beta = _by_component(posterior["sigma2_beta"])
+        pi, beta = np.broadcast_arrays(pi, beta)
+        if data is not None and "maf_s" in posterior:  # the same h2 of each component
+            h, count = (np.asarray(data[f"h_bin_{of}"], float) for of in ("value", "count"))
+            power = 1 + np.asarray(posterior["maf_s"], float)[:, None]
+            beta = beta * ((count * h**power).sum(1) / float(totals(data)[0]))[:, None]
+    elif data is not None and ("maf_s" in posterior or "strength_scale" in data.attrs):
         beta = _same_h2(posterior, pi, float(totals(data)[0]))
     elif "sigma2_beta" in posterior:
         beta = _by_component(posterior["sigma2_beta"])
@@ -205,6 +217,40 @@ def parameters(
             "expected as many of each",
         )
     return Parameters(pi, beta, zero)
+
+
+def of_mixture(
+    draws: xr.Dataset, results: xr.DataTree, data: xr.Dataset | None = None
+) -> xr.Dataset:
+    """Draws or an estimate in which the parameters of a trait's mixture have their own names, also
+    where a model of the user's names them otherwise (`bayesmixer.ld_mixture`).
+
+    Raises
+    ------
+    InputError
+        The fit is of several traits, and `data` are of none of them.
+    """
+    known = read_json(results.attrs.get("mixtures"), {})
+    if not known:
+        return draws
+    trait = next(iter(trait_names(data)), None) if data is not None else None
+    chosen = [m for m in known.values() if len(known) == 1 or m["trait"] == trait]
+    if len(chosen) != 1:
+        traits = ", ".join(m["trait"] for m in known.values())
+        raise InputError("trait", f"{trait!r}, expected one of those fitted: {traits}")
+    values = {key: v for key, v in chosen[0].items() if key != "trait"}
+    names = (*(v for v in values.values() if isinstance(v, str)), *map(str, draws.data_vars))
+    first = draws[names[0]]
+    whole = xr.zeros_like(first.isel({d: 0 for d in first.dims if d != "sample"}, drop=True))
+    renamed = {
+        key: draws[v] if isinstance(v, str) else whole + _vector(v) for key, v in values.items()
+    }
+    return draws.drop_vars([n for n in ("pi", "maf_s") if n in draws]).assign(renamed)
+
+
+def _vector(value: Any) -> Any:
+    """Numbers of the components as an array that draws are added to."""
+    return value if np.ndim(value) == 0 else xr.DataArray(np.asarray(value, float), dims="number")
 
 
 def _same_h2(posterior: xr.Dataset, pi: Floats, h_total: float) -> Floats:

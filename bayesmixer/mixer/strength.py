@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import exponents
+from bayesmixer.mixer.heritability import unseen_under
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.ops.layout import Array
 
@@ -73,17 +74,19 @@ def strained(bound: Bound, estimate: xr.Dataset) -> list[str]:
     """What to say where effects at the mode are stronger than the nodes of the LD spectrum serve
     (docs/evidence/likelihood.md).
     """
+    said = unseen_under(bound)
     if bound.card.quantity("pi") is None or "sigma2_beta" not in estimate:
-        return []  # every variant has an effect: none is strong
+        return said  # every variant has an effect: none is strong
     nodes = bound.data.sizes["node"]
     n = float(bound.data["n"].values[bound.data["weight"].values > 0].max())
     s = float(estimate["maf_s"]) if "maf_s" in estimate else float(exponents(bound.data)[0])
     strength, limit = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), served(nodes)
     if not strength > limit:
-        return []
+        return said
     return [
+        *said,
         f"Effects are strong at the mode: N sigma2_beta H is {strength:,.0f}, and the {nodes} "
         f"nodes of the LD spectrum serve up to {limit:,.0f}; "
         "the likelihood of single variants may be off by more than 0.01. Build the reference "
-        f"with k={2 * nodes} (ld build --k {2 * nodes})."
+        f"with k={2 * nodes} (ld build --k {2 * nodes}).",
     ]

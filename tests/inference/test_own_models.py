@@ -10,10 +10,12 @@ import pymc as pm
 import pytest
 
 import bayesmixer as bm
-from bayesmixer.errors import DataWarning
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.models.own import own_bound
 from tests.inference import toys
 from tests.inference.test_calibration import counted
 from tests.models.small_gwas import simulate_gwas
+from tests.models.test_ld_mixture import like_ours
 
 
 def heard(call):
@@ -100,3 +102,134 @@ def test_parameter_that_only_the_prior_tells_of_keeps_the_priors_width_and_spoil
         float(held["estimate"]["h2_se"]), rel=0.02
     )
     assert np.isfinite(bm.summary(fit).loc["h2"]).all()
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Our univariate fit, and that of the same model written anew on `ld_mixture`."""
+    data = simulate_gwas(h2=0.3, seed=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        model = like_ours(data)
+        ours = bm.fit(bm.models.univariate_mixer(data), draws=200, seed=1, progress=False)
+        return data, ours, bm.fit(model, draws=200, seed=1, progress=False), model
+
+
+def test_own_model_equal_to_ours_is_calibrated_equally(pair):
+    _, ours, own, _ = pair
+    assert own.attrs["calibrated"] == ours.attrs["calibrated"] == "affine"
+    for name in ("covariance", "covariance_calibrated", "mode"):
+        np.testing.assert_allclose(
+            own["estimate"][name].values, ours["estimate"][name].values, rtol=2e-3, atol=2e-4
+        )
+    assert float(own["estimate"]["z_sigma2_beta_se"]) == pytest.approx(
+        float(ours["estimate"]["sigma2_beta_se"]), rel=2e-3
+    )
+    assert own["h2_test"].to_dataset().equals(ours["h2_test"].to_dataset())
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_own_model_equal_to_ours_is_checked_compared_and_reported_equally(pair, tmp_path):
+    data, ours, own, model = pair
+    one, other = (
+        bm.check(fit, data, draws=2, progress=False).table.drop(index="prior")
+        for fit in (ours, own)
+    )
+    np.testing.assert_allclose(one["p"], other["p"], rtol=0.02)
+    table = bm.compare({"ours": ours, "own": own}, models={"own": model}, reloo=False)
+    assert abs(table["elpd_diff"]).max() < 0.2
+    assert set(table["model"]) == {"univariate_mixer", "ld_mixture"}
+    page = bm.report(own, data, tmp_path / "own.html", progress=False).read_text()
+    assert "own LD mixture" in page and "No figure" not in page
+
+
+def test_fit_of_an_own_model_says_whose_it_is_and_is_not_made_again_without_it(pair):
+    data, _, own, model = pair
+    assert own.attrs["model"] == "ld_mixture"
+    assert own.attrs["prior"] == (
+        "own: log_h2 ~ LogHalfNormal, logit_pi ~ Normal, log_sigma2_0 ~ Normal"
+    )
+    assert own["constant_data"].sizes["ld_block"] == 60
+    with pytest.raises(InputError, match="Give the model itself: model="):
+        bm.rebuild(own, data)
+    with pytest.raises(InputError, match="not what this fit"):
+        bm.check(own, simulate_gwas(h2=0.3, seed=5), progress=False)
+    assert bm.calibrate(own, model=model).attrs["calibrated"] == "affine"
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_own_model_after_do_is_calibrated_as_ours_after_do():
+    data = simulate_gwas(h2=0.3, seed=4)
+    ours, own = (
+        bm.fit(pm.do(model, {"log_sigma2_0": 0.05}), draws=100, seed=1, progress=False)
+        for model in (bm.models.univariate_mixer(data), like_ours(data))
+    )
+    assert (ours.attrs["model"], own.attrs["model"]) == ("univariate_mixer (changed)", "ld_mixture")
+    for fit in (ours, own):
+        assert fit.attrs["calibrated"] == "affine"
+    left = ["log_h2", "logit_pi"]  # copies hold them in another order
+    one, other = (
+        fit["estimate"]["covariance_calibrated"].sel(parameter=left, parameter_bis=left)
+        for fit in (ours, own)
+    )
+    np.testing.assert_allclose(one, other, rtol=0.02)
+
+
+def traits(*data):
+    """A pi for each trait, the rest known."""
+    with pm.Model() as model:
+        pi = pm.Beta("pi", 1, 20, shape=len(data))
+        for k, one in enumerate(data):
+            variance = 0.3 / (pi[k] * one.attrs["h_total"][0])
+            bm.ld_mixture(f"z{k}", one, pi=pi[k], sigma2_beta=variance, sigma2_0=1.05)
+    return model
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_trait_that_is_given_twice_counts_once_in_the_calibrated_width():
+    """Scores of an LD block are summed over the traits: a copy has the errors of the first."""
+    data = simulate_gwas(h2=0.3, pi=0.05, seed=4)
+    with pm.Model() as model:
+        pi = pm.Beta("pi", 1, 20)
+        variance = 0.3 / (pi * data.attrs["h_total"][0])
+        for name in ("z", "again"):
+            bm.ld_mixture(name, data, pi=pi, sigma2_beta=variance, sigma2_0=1.05)
+    twice = bm.fit(model, "map", progress=False)["estimate"]
+    once = bm.fit(traits(data), "map", progress=False)["estimate"]
+    assert float(twice["pi_se"]) == pytest.approx(float(once["pi_se"][0]), rel=0.15)
+    raw = float(twice["covariance"].squeeze()) / float(once["covariance"].squeeze())
+    assert raw == pytest.approx(0.5, rel=0.15)
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_fit_of_several_traits_is_checked_trait_by_trait_against_the_data_of_all():
+    one = simulate_gwas(h2=0.3, pi=0.05, seed=4, trait="one")
+    two = simulate_gwas(h2=0.3, pi=0.02, seed=5, trait="two")
+    model = traits(one, two)
+    fit = bm.fit(model, "map", progress=False)
+    assert (fit.attrs["calibrated"], fit.attrs["trait"]) == ("affine", "one, two")
+    both = own_bound(model).data
+    assert np.isfinite(
+        bm.check(fit, both, trait="two", draws=1, progress=False).table["p"][:8]
+    ).all()
+    with pytest.raises(InputError, match="trait: not given, and the fit is of one, two together"):
+        bm.check(fit, both, progress=False)
+    with pytest.raises(InputError, match="data: not what this fit was made with: no trait two"):
+        bm.check(fit, one, progress=False)
+
+
+def test_traits_of_other_variants_are_told_why_they_are_not_calibrated():
+    model = traits(simulate_gwas(seed=4), simulate_gwas(blocks=40, seed=5))
+    fit, words = heard(lambda: bm.fit(model, "map", progress=False))
+    assert fit.attrs["calibrated"] == "no"
+    assert "Not calibrated: the LD blocks of z1 are others than those" in words
+
+
+def test_trait_without_heritability_under_a_prior_of_ones_own_is_told_so():
+    data = simulate_gwas(h2=1e-6, n=2_000, seed=8)
+    with pm.Model() as model:
+        h2, total = pm.Beta("h2", 2, 8), data.attrs["h_total"][0]
+        bm.ld_mixture("z", data, pi=0.1, sigma2_beta=h2 / (0.1 * total), sigma2_0=1.05)
+    fit, words = heard(lambda: bm.fit(model, "map", progress=False))
+    assert "No heritability seen (p = " in words
+    assert "h2_test" not in fit.children
