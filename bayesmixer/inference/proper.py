@@ -23,11 +23,8 @@ _NEAR = 2e-2
 def flat(density: LogDensity) -> list[int]:
     """Places of parameters without a prior."""
     kinds = (pm.distributions.continuous.FlatRV, pm.distributions.continuous.HalfFlatRV)
-    model = density.model
-    names = {
-        model.rvs_to_values[rv].name for rv in model.free_RVs if isinstance(rv.owner.op, kinds)
-    }
-    return [i for i, name in enumerate(density.names) if name.split("[")[0] in names]
+    names = {rv.name for rv in density.model.free_RVs if isinstance(rv.owner.op, kinds)}
+    return [i for i, name in enumerate(density.owners) if name in names]
 
 
 def refuse(density: LogDensity, mode: Array, covariance: Array, bounds: Array) -> None:

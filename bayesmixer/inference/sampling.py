@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 from pytensor.graph.replace import graph_replace
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.checkpoint import Checkpoint
-from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.density import Array, LogDensity, python_mode
 from bayesmixer.inference.limits import NUTS_SAMPLERS
 from bayesmixer.interrupts import check
 
@@ -205,9 +206,27 @@ def run_smc(
         )
     check()
     posterior = trace["posterior"]
-    taken = density.flat_draws(posterior.to_dataset())
-    assert taken is not None
-    return taken, by_stage(trace["sample_stats"].to_dataset(), posterior.sizes["chain"])
+    return unconstrained(density, posterior.to_dataset()), by_stage(
+        trace["sample_stats"].to_dataset(), posterior.sizes["chain"]
+    )
+
+
+def unconstrained(density: LogDensity, draws: xr.Dataset) -> Array:
+    """Draws of the free variables on their own scale as flat draws (chain, draw, P)."""
+    model = density.model
+    free = [model.values_to_rvs[value] for value in density.value_vars]
+    taken = {rv: rv.type() for rv in free}
+    values = []
+    for rv in free:
+        transform = model.rvs_to_transforms[rv]
+        own = taken[rv] if transform is None else transform.forward(taken[rv], *rv.owner.inputs)
+        values.append(own.flatten())
+    (flat,) = graph_replace([pt.concatenate(values)], taken, strict=False)
+    evaluate = pytensor.function([*taken.values()], flat, mode=python_mode())
+    columns = [draws[rv.name].transpose("chain", "draw", ...).values for rv in free]
+    shape = columns[0].shape[:2]
+    rows = zip(*(c.reshape((-1, *c.shape[2:])) for c in columns), strict=True)
+    return np.array([evaluate(*row) for row in rows], float).reshape((*shape, -1))
 
 
 def by_stage(stats: xr.Dataset, chains: int) -> xr.Dataset:
