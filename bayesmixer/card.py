@@ -130,7 +130,8 @@ class Card:
     reported
         What it reports.
     kind, needs
-        Kind of the data it takes, and the variables that it needs of them.
+        Kind of the data it takes, and the variables that it needs of them besides what every model
+        of that kind does.
     unit
         Dimension of the independent units: their log-likelihoods add up.
     wing
@@ -192,6 +193,19 @@ class Card:
     def quantity(self, name: str) -> Quantity | None:
         """A reported quantity by name."""
         return next((one for one in self.reported if one.name == name), None)
+
+    def require(self, data: xr.Dataset, name: str = "data") -> None:
+        """Check that data of its kind hold what it needs, well-formed.
+
+        Raises
+        ------
+        InputError
+            They do not; `name` is what to call them.
+        """
+        from bayesmixer.variables import OBSERVATIONS, require
+
+        needs = (*OBSERVATIONS[self.kind].variables, self.unit, *self.needs)
+        require(data, needs, f"{self.name} needs", self.kind, name)
 
     def ask(self, offer: str) -> Any:
         """What the wing offers under a name (a function, a list); None where it offers nothing.

@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayesmixer.card import Quantity, card_of, each_quantity, unit_of
 from bayesmixer.identity import of_trait
+from bayesmixer.variables import evaluated as evaluated_rows
 
 MOST_SHOWN = 6
 """Variables of a model without card that figures show at most."""
@@ -79,7 +80,7 @@ def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
 
 def evaluated(data: xr.Dataset) -> xr.Dataset:
     """The trait's variants of positive weight."""
-    return data.isel(trait=0, variant=np.asarray(data["weight"]) > 0)
+    return data.isel(trait=0, variant=evaluated_rows(data))
 
 
 def alignment_warnings(results: xr.DataTree) -> list[str]:
@@ -105,7 +106,7 @@ def number_of_blocks(results: xr.DataTree, data: xr.Dataset | None) -> int | Non
     """Independent units (LD blocks) that hold an evaluated variant."""
     unit = unit_of(results)
     if data is not None and unit in data:
-        return len(np.unique(np.asarray(data[unit])[np.asarray(data["weight"]) > 0]))
+        return len(np.unique(np.asarray(data[unit])[evaluated_rows(data)]))
     if "log_likelihood" in results.children and unit in results["log_likelihood"].sizes:
         return int(results["log_likelihood"].sizes[unit])
     return None

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.card import UNIT, unit_in_words
+from bayesmixer.variables import OBSERVATIONS
 
 HASHES = ("variant_hash", "data_hash", "weight_hash")
 PLACES = ("n_variants", "chrom", "pos_first", "pos_last")
@@ -42,27 +43,28 @@ def fingerprint(data: xr.Dataset, unit: str = UNIT) -> xr.Dataset:
         Dim `unit`: `n_variants` (of the block), `n_weighted` (of weight above 0), `chrom`,
         `pos_first`, `pos_last`, and uint64 sums over the block's variants of hashes of the
         identifier (`variant_hash`), of identifier, z and N (`data_hash`), of identifier and weight
-        (`weight_hash`) and of identifier and LD score (`ld_hash`).
+        (`weight_hash`) and, where the data hold LD scores, of identifier and LD score (`ld_hash`).
     """
+    rows = OBSERVATIONS["gwas_data"]
     block = data[unit].values.astype(np.int64)
     count = int(block.max()) + 1 if block.size else 0
     name = _identifiers(data)
     both = name
-    for key in ("z", "n"):
+    for key in rows.seen:
         values = np.asarray(data[key].values, float)
         for column in values.reshape(len(values), -1).T:
             both = _mix(both, _bits(column))
-    weight, ld = (np.asarray(data[key].values, float) for key in ("weight", "ld_score"))
+    weight = np.asarray(data[rows.weight].values, float)
     chrom, pos = data["chrom"].values.astype(str), np.asarray(data["pos"].values, np.int64)
     order = np.lexsort((pos, block))  # variants may come in any order
     first = order[np.searchsorted(block[order], np.arange(count))]
     last = order[np.searchsorted(block[order], np.arange(count), side="right") - 1]
-    return xr.Dataset(
+    out = xr.Dataset(
         {
             "n_variants": (unit, np.bincount(block, minlength=count).astype(np.int64)),
             "n_weighted": (
                 unit,
-                np.bincount(block[weight > 0], minlength=count).astype(np.int64),
+                np.bincount(block[rows.evaluated(data)], minlength=count).astype(np.int64),
             ),
             "chrom": (unit, chrom[first]),
             "pos_first": (unit, pos[first]),
@@ -70,10 +72,13 @@ def fingerprint(data: xr.Dataset, unit: str = UNIT) -> xr.Dataset:
             "variant_hash": (unit, _sums(name, block, count)),
             "data_hash": (unit, _sums(both, block, count)),
             "weight_hash": (unit, _sums(_mix(name, _bits(weight)), block, count)),
-            "ld_hash": (unit, _sums(_mix(name, _bits(ld)), block, count)),
         },
         coords={unit: np.arange(count)},
     )
+    if "ld_score" in data:
+        ld = np.asarray(data["ld_score"].values, float)
+        out["ld_hash"] = (unit, _sums(_mix(name, _bits(ld)), block, count))
+    return out
 
 
 def differences(a: xr.Dataset, b: xr.Dataset, model: bool = True) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmixer.card import card_of
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint, has_fingerprint
-from bayesmixer.variables import validate
+from bayesmixer.variables import evaluated, validate
 
 REMEDY = "Give the data that were fitted."
 _TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already
@@ -146,7 +147,11 @@ def data_of_fit(
             f"a {type(data).__name__}, expected the GwasData dataset that bayesmixer.align returns"
         )
         raise InputError(name, found, remedy)
-    validate(data, "gwas_data", name)
+    card = card_of(results)
+    if card is None:
+        validate(data, "gwas_data", name)
+    else:
+        card.require(data, name)
     if together := json.loads(results.attrs.get("traits", "[]")):
         return _one_of(results, data, together, name, trait, remedy)
     order = _candidates(results, data, trait)
@@ -254,7 +259,7 @@ def _without_fingerprint(
     one = data.isel(trait=[order[0]])
     if "log_likelihood" in results.children and "ld_block" in results["log_likelihood"].sizes:
         fitted, label = results["log_likelihood"].sizes["ld_block"], np.asarray(one["ld_block"])
-        weighted = len(np.unique(label[np.asarray(one["weight"]) > 0]))
+        weighted = len(np.unique(label[evaluated(one)]))
         if fitted not in {len(np.unique(label)), weighted, int(label.max()) + 1}:
             found = (
                 f"variants of {len(np.unique(label))} LD blocks, but the fit was made with {fitted}"

@@ -6,12 +6,13 @@ docs/reference/data_structures.md shows it beside the attributes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 
@@ -138,14 +139,25 @@ GWAS_DATA: dict[str, Variable] = {
 @dataclass(frozen=True)
 class Observations:
     """What of a kind of data a likelihood counts: rows along dim `row`, told apart by `named_by`,
-    each counted by its `weight`; `describe` says in words where some of them lie and what is
-    strongest among them.
+    in the genome at `placed_by`, of which `seen` was observed, each counted by its `weight`;
+    `describe` says in words where some of them lie and what is strongest among them.
     """
 
     row: str
     named_by: str
+    placed_by: tuple[str, ...]
+    seen: tuple[str, ...]
     weight: str
     describe: Callable[[xr.Dataset], str]
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of what every model of such data needs."""
+        return (self.named_by, *self.placed_by, *self.seen, self.weight)
+
+    def evaluated(self, data: xr.Dataset) -> NDArray[np.intp]:
+        """Positions of the rows that count: those of positive weight."""
+        return np.flatnonzero(data[self.weight].values > 0)
 
     def counted(self, data: xr.Dataset, unit: str, label: Any, share: float) -> xr.Dataset:
         """The data with one unit counted by a share: 0 leaves it out."""
@@ -160,7 +172,7 @@ class Observations:
 
     def weighted(self, data: xr.Dataset) -> xr.Dataset:
         """The rows that count."""
-        return data.isel({self.row: np.flatnonzero(data[self.weight].values > 0)})
+        return data.isel({self.row: self.evaluated(data)})
 
     def reweighted(self, data: xr.Dataset, other: xr.Dataset, where: str) -> xr.Dataset:
         """The data with the weights of `other`, which hold the same rows.
@@ -190,8 +202,16 @@ def _locus(here: xr.Dataset) -> str:
     )
 
 
-OBSERVATIONS = {"gwas_data": Observations("variant", "snp", "weight", _locus)}
+OBSERVATIONS = {
+    "gwas_data": Observations("variant", "snp", ("chrom", "pos"), ("z", "n"), "weight", _locus)
+}
 """Of the kinds that models take."""
+
+
+def evaluated(data: xr.Dataset) -> NDArray[np.intp]:
+    """Positions of the variants of a GwasData that the likelihood evaluates: of positive weight."""
+    return OBSERVATIONS["gwas_data"].evaluated(data)
+
 
 KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}
 
@@ -218,12 +238,48 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
     InputError
         A variable is missing, or has other dims or another type than the registry says.
     """
+    needs = [variable for variable, spec in KINDS[kind].items() if spec.required]
+    return require(ds, needs, f"a {kind} dataset has", kind, name)
+
+
+def require(
+    ds: xr.Dataset,
+    needs: Iterable[str],
+    what: str,
+    kind: str = "gwas_data",
+    name: str = "data",
+) -> xr.Dataset:
+    """Check that a dataset holds some variables of its kind, and that all of those of its kind that
+    it holds have their dims and types.
+
+    Parameters
+    ----------
+    ds
+        The dataset.
+    needs
+        Names of what must be there.
+    what
+        Who needs them, for the error: "univariate_mixer needs".
+    kind, name
+        As of `validate`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `ds`, unchanged.
+
+    Raises
+    ------
+    InputError
+        As `validate`.
+    """
+    needs = set(needs)
     for variable, spec in KINDS[kind].items():
         if variable not in ds.variables:
-            if spec.required:
+            if variable in needs:
                 raise InputError(
                     name,
-                    f"no variable '{variable}' ({spec.meaning}), which a {kind} dataset has",
+                    f"no variable '{variable}' ({spec.meaning}), which {what}",
                     "Make it with bayesmixer's own functions.",
                 )
             continue

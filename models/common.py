@@ -15,14 +15,14 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound, Free
+from bayesmixer.card import Bound, Free, cards
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick
 from bayesmixer.mixer.cards import LOGIT_MAF_S
 from bayesmixer.models.half_normal import LogHalfNormal
 from bayesmixer.models.identity import signature
 from bayesmixer.models.own import own_bound
-from bayesmixer.variables import validate
+from bayesmixer.variables import evaluated, validate
 
 PRIORS = ("weak", "flat")
 
@@ -106,26 +106,30 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
     Raises
     ------
     InputError
-        It is not GwasData, has several traits, no variant has a positive weight, or a weighted one
-        lacks z, n or an LD score.
+        It is not GwasData, lacks what the model needs, has several traits, no variant has a
+        positive weight, or a weighted one lacks z, n or an LD score.
     """
     if not isinstance(data, xr.Dataset):
         raise InputError("data", f"{type(data).__name__}, expected the Dataset that align returns")
-    validate(data, "gwas_data", "data")
+    card = cards().get(model)
+    if card is None:
+        validate(data, "gwas_data", "data")
+    else:
+        card.require(data)
     if data.sizes["trait"] != 1:
         raise InputError(
             "data",
             f"{data.sizes['trait']} traits, but {model} is a model of one",
             "Choose one: data.isel(trait=[0]).",
         )
-    if data["spectrum"].ndim != 2 and not several_s:
+    if "maf_s" in data.dims and not several_s:
         raise InputError(
             "data",
             f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one",
             "Choose one: align(..., maf_s=0).",
         )
-    used = data["weight"].values > 0
-    if not used.any():
+    used = evaluated(data)
+    if not used.size:
         raise InputError(
             "data", "no variant has a positive weight", "Check the weights given to align."
         )

@@ -31,6 +31,7 @@ from bayesmixer.models.common import (
     symbolic_exponent,
     take_exponent,
 )
+from bayesmixer.variables import evaluated
 
 
 @in_one_line
@@ -80,7 +81,7 @@ def infinitesimal(
     censor = censoring_point(censor)
     build = partial(infinitesimal, prior=prior, maf_s=maf_s, censor=censor)
     data, s, held = take_exponent(data, maf_s)
-    used = np.flatnonzero(data["weight"].values > 0)
+    used = evaluated(data)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
     scores = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float)
     block = data["ld_block"].values[used]

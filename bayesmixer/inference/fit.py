@@ -215,8 +215,8 @@ def fit(
             "options": json.dumps(origin.options),
             "data": json.dumps(_plain(origin.data.attrs)),
         }
-        names = origin.card.keeps
-        panel = origin.data[list(names)].drop_vars(
+        names = [name for name in origin.card.keeps if name in origin.data]
+        panel = origin.data[names].drop_vars(
             [c for c in origin.data.coords if c not in names], errors="ignore"
         )
         groups["constant_data"] = panel.assign(fingerprint(origin.data, origin.card.unit).variables)

@@ -111,7 +111,7 @@ def pick(data: xr.Dataset, s: float) -> xr.Dataset:
     returned it.
     """
     held = exponents(data)
-    if data["spectrum"].ndim == 2:
+    if "maf_s" not in data.dims:
         return (
             data
             if np.size(data.attrs["h_total"]) == 1

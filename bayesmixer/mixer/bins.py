@@ -7,8 +7,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.card import Bound
+from bayesmixer.mixer.cards import UNIVARIATE
 from bayesmixer.mixer.starts import moments_h2
 from bayesmixer.ops.binned import features, partition, weighted_means
+from bayesmixer.variables import evaluated
 
 Array = NDArray[np.float64]
 
@@ -63,7 +65,8 @@ def bin_data(
         `n` means, `spectrum` and `ld_score_h` means weighted by n; all in one LD block. Attributes
         and `h_bin_*` as in `data`.
     """
-    used = np.flatnonzero(data["weight"].values > 0)
+    UNIVARIATE.require(data)
+    used = evaluated(data)
     weight = data["weight"].values[used].astype(float)
     z = np.abs(data["z"].values[used, 0]).astype(float)
     n, node_x = data["n"].values[used, 0].astype(float), data["node_x"].values.astype(float)

@@ -138,8 +138,8 @@ INFLATION = (0.95, 1.1)
 excludes them.
 """
 
-NEEDS = ("z", "n", "weight", "spectrum", "node_x", "ld_score_h", "ld_block")
 KEEPS = ("node_x", "h_bin_value", "h_bin_count")
+MOMENTS = ("z", "n", "weight", "ld_score_h", "ld_block")
 
 
 def _expit(x: Any) -> Any:
@@ -155,7 +155,7 @@ UNIVARIATE = Card(
     "Univariate MiXeR (Frei et al. 2019): polygenicity, discoverability, heritability.",
     free=(LOG_H2, LOGIT_PI, LOG_SIGMA2_0, LOGIT_MAF_S),
     reported=(H2, PI, SIGMA2_0, MAF_S, SIGMA2_BETA, N_CAUSAL, N90),
-    needs=NEEDS,
+    needs=(*MOMENTS, "spectrum", *KEEPS),
     wing="bayesmixer.mixer",
     null="infinitesimal",
     richer="two_component_mixer",
@@ -175,6 +175,7 @@ INFINITESIMAL = replace(
     summary="The infinitesimal model, in which every variant is causal: heritability.",
     free=(LOG_H2, LOG_SIGMA2_0, LOGIT_MAF_S),
     reported=(H2, SIGMA2_0, MAF_S, SIGMA2_BETA),
+    needs=MOMENTS,
     null="",
     rivals=("univariate_mixer",),
     richer="univariate_mixer",

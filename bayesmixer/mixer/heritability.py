@@ -23,6 +23,7 @@ from scipy.stats import norm, rankdata, t
 from bayesmixer.card import Bound, Withheld
 from bayesmixer.ld.exponents import exponents, pick, totals
 from bayesmixer.mixer.cards import H2, LOG_H2, SIGMA2_0
+from bayesmixer.variables import evaluated
 
 LEVEL = 0.05
 SHARE_SCORE, SHARE_HITS = (
@@ -160,7 +161,7 @@ def heritability_test(
     Genetics 47:291 (the regression).
     """
     data = pick(data, float(np.median(exponents(data))) if maf_s is None else maf_s)
-    used = np.flatnonzero(data["weight"].values > 0)
+    used = evaluated(data)
     w, z2 = data["weight"].values[used].astype(float), data["z"].values[used, 0].astype(float) ** 2
     x = (
         data["n"].values[used, 0]

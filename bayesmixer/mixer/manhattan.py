@@ -12,6 +12,7 @@ import xarray as xr
 from bayesmixer.identity import position_of
 from bayesmixer.mixer.qq import log10_p
 from bayesmixer.style import BLUE, SKY, VERMILION, axes_or_new
+from bayesmixer.variables import evaluated
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,8 @@ def plot_manhattan(
     z = np.asarray(one["z"], dtype=float)
     chrom = np.asarray(one["chrom"]).astype(str)
     pos = np.asarray(one["pos"], dtype=float)
-    kept = np.isfinite(z) & (np.asarray(one["weight"]) > 0)
+    kept = evaluated(one)
+    kept = kept[np.isfinite(z[kept])]
     z, chrom, pos = z[kept], chrom[kept], pos[kept]
     _, first = np.unique(chrom, return_index=True)
     names = chrom[np.sort(first)]

@@ -19,7 +19,9 @@ from bayesmixer.errors import InputError
 from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import check_results, data_of_fit, position_of, trait_names
 from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
+from bayesmixer.mixer.cards import UNIVARIATE
 from bayesmixer.style import TAILS
+from bayesmixer.variables import evaluated, require
 
 Floats = NDArray[np.float64]
 
@@ -148,7 +150,7 @@ def at_fitted_s(data: xr.Dataset, results: xr.DataTree | None) -> xr.Dataset:
     InputError
         The data hold several exponents, but not the fit's.
     """
-    if data["spectrum"].ndim == 2:
+    if "maf_s" not in data.dims:
         return data
     s = None if results is None else fitted_s(results)
     if s is None:
@@ -281,10 +283,12 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     trait
         Name or position of the trait.
     """
+    require(data, (*UNIVARIATE.needs, "freq"), "predictions need")
     data = at_fitted_s(data, None)
     one = data.isel(trait=position_of(data, trait))
     z, n, weight = (np.asarray(one[v], dtype=float) for v in ("z", "n", "weight"))
-    kept = np.flatnonzero((weight > 0) & np.isfinite(z) & np.isfinite(n))
+    kept = evaluated(one)
+    kept = kept[np.isfinite(z[kept]) & np.isfinite(n[kept])]
     if not len(kept):
         raise InputError(
             "data",

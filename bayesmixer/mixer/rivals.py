@@ -36,10 +36,12 @@ def criteria(bound: Bound, estimate: xr.Dataset) -> dict[str, tuple[float, int]]
     estimate
         Its mode; where S was free, its `maf_s` is taken, and counted as a parameter.
     """
+    if not set(UNIVARIATE.needs) <= set(bound.data.variables):
+        return {}
     free_s = "maf_s" in estimate
     s = float(estimate["maf_s"]) if free_s else bound.options.get("maf_s")
     data = bound.data
-    if data["spectrum"].ndim != 2:
+    if "maf_s" in data.dims:
         data = at_exponent(data, 0.0 if s is None else float(s))
     return {UNIVARIATE.name: (climb(replace(bound, data=data)), len(FREE) + free_s)}
 

@@ -18,6 +18,7 @@ import xarray as xr
 from bayesmixer.ld.exponents import exponents, pick, totals
 from bayesmixer.mixer.laid_out import h_total, likelihood_data
 from bayesmixer.ops.likelihood import MixtureLogLik
+from bayesmixer.variables import evaluated
 
 if TYPE_CHECKING:
     from bayesmixer.card import Bound
@@ -34,8 +35,7 @@ def moments_h2(data: xr.Dataset) -> tuple[float, float]:
     / variance of z^2 times the composite weights.
     """
     data = pick(data, float(np.median(exponents(data))))
-    w = data["weight"].values
-    used = w > 0
+    w, used = data["weight"].values, evaluated(data)
     z2 = data["z"].values[used, 0] ** 2
     exposure = (
         data["n"].values[used, 0]
@@ -66,7 +66,7 @@ def thin(data: xr.Dataset, most: int = 15_000) -> xr.Dataset:
     """Every k-th weighted variant, with weights scaled up to the same sum: a cheap stand-in while
     searching.
     """
-    rows = np.flatnonzero(data["weight"].values > 0)
+    rows = evaluated(data)
     step = max(1, rows.size // most)
     if step == 1:
         return data

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes
+from bayesmixer.mixer.cards import INFINITESIMAL
+from bayesmixer.mixer.prediction import variants
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import bound_of
+from bayesmixer.variables import OBSERVATIONS
 from tests.models.small_gwas import K, panel, simulate_gwas
 
 MODELS = [infinitesimal, univariate_mixer, two_component_mixer]
@@ -37,7 +41,7 @@ BAD = {
     "an array": (lambda: np.ones(5), "ndarray, expected the Dataset"),
     "a path": (lambda: "sumstats.txt", "str, expected the Dataset"),
     "an empty dataset": (xr.Dataset, "no variable"),
-    "no spectrum": (lambda: simulate_gwas(blocks=5).drop_vars("spectrum"), "'spectrum'"),
+    "no LD scores": (lambda: simulate_gwas(blocks=5).drop_vars("ld_score_h"), "'ld_score_h'"),
     "two traits": (two_traits, "2 traits"),
     "no weights": (lambda: altered(weight=0.0), "no variant has a positive weight"),
     "missing z": (lambda: altered(z=np.nan), "z: not finite"),
@@ -54,6 +58,23 @@ def test_unusable_data_is_refused_in_one_line(build, case):
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("data: ")
+
+
+def test_data_lack_what_the_model_does_not_need():
+    whole = simulate_gwas(blocks=20)
+    kept = [*INFINITESIMAL.needs, *OBSERVATIONS["gwas_data"].variables]
+    part = whole[kept].drop_vars("node_x", errors="ignore")
+    assert "spectrum" not in part
+    a, b = (bm.fit(infinitesimal(data), "map") for data in (whole, part))
+    for name in ("mode", "covariance_calibrated"):
+        np.testing.assert_array_equal(a["estimate"][name], b["estimate"][name])
+    assert bound_of(bm.rebuild(b, part)).name == "infinitesimal"
+    assert "ld_hash" not in b["constant_data"]
+    for build in (univariate_mixer, two_component_mixer):
+        with pytest.raises(InputError, match=f"^data: no variable 'spectrum'.* {build.__name__}"):
+            build(part)
+    with pytest.raises(InputError, match=r"^data: no variable '\w+' .* predictions need"):
+        variants(part)
 
 
 def test_data_of_several_exponents_are_those_of_s_zero_or_refused():
