@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bayesmixer import aside
-from bayesmixer.errors import InputError
+from bayesmixer.arguments import choice
 
 ARCHIVE = "example.zip"
 TRAITS = ("polygenic", "infinitesimal")
@@ -55,8 +55,7 @@ class ExampleData:
         truth: dict[str, Any] = json.loads(self.truth.read_text())
         if trait is None:
             return truth
-        if trait not in truth:
-            raise InputError("trait", f"found {trait!r}, expected one of {', '.join(truth)}")
+        choice("trait", trait, truth)
         return dict(truth[trait])
 
 

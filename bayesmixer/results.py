@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer.arguments import fraction
 from bayesmixer.card import card_of, withheld
-from bayesmixer.errors import InputError
 from bayesmixer.identity import check_fit
 
 PACKAGES = (
@@ -99,8 +99,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         `results` is not a fit, or `prob` is not between 0 and 1.
     """
     check_fit(results, needs=("estimate",))
-    if not 0 < prob < 1:
-        raise InputError("prob", f"{prob}, expected a probability between 0 and 1")
+    fraction("prob", prob, "a probability")
     estimate = results["estimate"].to_dataset()
     rows: dict[str, float] = {}
     errors: dict[str, float] = {}

@@ -157,9 +157,7 @@ def test_a_place_that_is_no_directory_is_told(tmp_path):
 
 
 def test_an_unknown_trait_is_told(example):
-    with pytest.raises(
-        InputError, match="found 'height', expected one of polygenic, infinitesimal"
-    ):
+    with pytest.raises(InputError, match="'height', expected one of polygenic, infinitesimal"):
         example.read_truth("height")
 
 

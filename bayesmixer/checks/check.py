@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer.arguments import fraction
 from bayesmixer.checks.families import FAMILIES, FEWEST_BLOCKS, Context, Row
 from bayesmixer.checks.moment_tests import levels
 from bayesmixer.checks.moments import BINS, Draw, moments
@@ -130,8 +131,7 @@ def check(
     """
     if draws < 1:
         raise InputError("draws", f"{draws}, expected at least 1")
-    if not 0 < level < 1:
-        raise InputError("level", f"{level}, expected a probability between 0 and 1")
+    fraction("level", level, "a probability")
     if not 0 < inflation[0] <= inflation[1]:
         raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
     results = check_results(results)

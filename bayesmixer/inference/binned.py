@@ -23,10 +23,12 @@ import pytensor.tensor as pt
 import xarray as xr
 from scipy.special import logsumexp
 
+from bayesmixer.arguments import whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.inference import sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of
 from bayesmixer.progress import bar
 
@@ -216,8 +218,7 @@ def binned_density(
             "not a model of bayesmixer, and only those can be made anew of bins",
             "Sample without bins.",
         )
-    if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 10:
-        raise InputError("bins", f"{bins!r}, expected a whole number of at least 10")
+    whole_number("bins", bins, LEAST["bins"])
     mode, covariance = np.asarray(mode, float), np.asarray(covariance, float)
     if not np.isfinite(density.value_and_gradient(mode)[0]):
         raise InputError(
@@ -301,8 +302,7 @@ def reweight(
     InputError
         `exact` is below 50, or no draw has a finite density.
     """
-    if isinstance(exact, bool) or not isinstance(exact, (int, np.integer)) or exact < 50:
-        raise InputError("exact", f"{exact!r}, expected a whole number of at least 50 draws")
+    whole_number("exact", exact, LEAST["draws"])
     flat = draws.reshape(-1, draws.shape[-1])
     proposals = flat[
         np.unique(np.linspace(0, len(flat) - 1, min(int(exact), len(flat))).round().astype(int))

@@ -18,6 +18,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayesmixer.arguments import choice, whole_number
 from bayesmixer.card import UNIT, Bound, Evidence, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.identity import check_fit, judge
@@ -505,14 +506,11 @@ def _check(
     results: xr.DataTree, adjust: str, covariance: str, group: int, replicates: int, draws: int
 ) -> None:
     check_fit(results, needs=("estimate",))
-    if adjust not in ADJUST:
-        raise InputError("adjust", f"{adjust!r}, expected one of {', '.join(ADJUST)}")
-    if covariance not in COVARIANCES:
-        raise InputError("covariance", f"{covariance!r}, expected one of {', '.join(COVARIANCES)}")
+    choice("adjust", adjust, ADJUST)
+    choice("covariance", covariance, COVARIANCES)
     for name, value, least in (
         ("group", group, 1),
         ("replicates", replicates, 10),
         ("draws", draws, 50),
     ):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
+        whole_number(name, value, least)

@@ -15,12 +15,14 @@ import pymc as pm
 import xarray as xr
 from scipy.optimize import minimize
 
+from bayesmixer.arguments import whole_number
 from bayesmixer.card import Bound, card_of, unit_in_words, unit_of
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint_of, same_weights
 from bayesmixer.identity import check_fit
 from bayesmixer.inference.density import Array
-from bayesmixer.inference.loo import RELIABLE, Taken, check_draws, error_of_sum, taken
+from bayesmixer.inference.limits import LEAST
+from bayesmixer.inference.loo import RELIABLE, Taken, error_of_sum, taken
 from bayesmixer.models.rebuild import obstacle, rebuild
 
 # log units below which a difference means little, however small its standard error (Sivula et al.
@@ -91,7 +93,7 @@ def compare(
     models = dict(models or {})
     if not fits:
         raise InputError("fits", "an empty dict, expected {name: fit}")
-    check_draws(draws)
+    whole_number("draws", draws, LEAST["draws"])
     of_each: dict[str, xr.Dataset] = (
         dict.fromkeys(fits, data) if isinstance(data, xr.Dataset) else dict(data or {})
     )

@@ -15,6 +15,7 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer import models
+from bayesmixer.arguments import choice, fraction, whole_number
 from bayesmixer.card import Bound, Profile, cards
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
@@ -245,8 +246,7 @@ def _check(
     bins: int,
     starts: Any,
 ) -> None:
-    if method not in METHODS:
-        raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
+    choice("method", method, METHODS)
     asked = {
         "draws": draws,
         "tune": tune,
@@ -256,11 +256,8 @@ def _check(
         "bins": bins,
     }
     for name, value in asked.items():
-        least = LEAST[name]
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least
-        ):
-            raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
+        if value is not None:
+            whole_number(name, value, LEAST[name])
     if (starts is not None and not isinstance(starts, (int, np.integer, list))) or (
         not isinstance(starts, list) and (starts or 0) < 0
     ):
@@ -274,12 +271,7 @@ def _check(
 def _check_acceptance(target_accept: float | None, sampler: str) -> None:
     if target_accept is None:
         return
-    if (
-        isinstance(target_accept, bool)
-        or not isinstance(target_accept, (int, float, np.number))
-        or not 0 < target_accept < 1
-    ):
-        raise InputError("target_accept", f"{target_accept!r}, expected a number between 0 and 1")
+    fraction("target_accept", target_accept)
     if sampler not in NUTS_SAMPLERS:
         raise InputError(
             "target_accept",

@@ -19,12 +19,14 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
+from bayesmixer.arguments import whole_number
 from bayesmixer.card import Bound, unit_in_words, unit_of
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint, fingerprint_of, place
 from bayesmixer.identity import check_fit
 from bayesmixer.inference.density import Array, LogDensity, forget_ops
 from bayesmixer.inference.leave_out import LeftOut, blocks_of
+from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of
 from bayesmixer.models.rebuild import check_model, model_of
 from bayesmixer.progress import bar
@@ -88,21 +90,11 @@ def loo(
     ----------
     Vehtari, Gelman & Gabry 2017, Statistics and Computing 27:1413.
     """
-    check_draws(draws)
+    whole_number("draws", draws, LEAST["draws"])
     check_fit(results)
     made = None if data is None and model is None else model_of(results, data, model)
     fit = taken(results, "results", made, "model")
     return fit.score(None, reloo=reloo, draws=draws, seed=seed, progress=progress)
-
-
-def check_draws(draws: Any) -> None:
-    """Raises
-    ------
-    InputError
-        `draws` of a refit are no whole number of at least 50.
-    """
-    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 50:
-        raise InputError("draws", f"{draws!r}, expected a whole number of at least 50")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bayesmixer import aside
+from bayesmixer.arguments import choice, whole_number
 from bayesmixer.card import studied
 from bayesmixer.errors import InputError
 from bayesmixer.kinds import json_object
@@ -327,10 +328,8 @@ def _check(
     seed: int,
     processes: int | None,
 ) -> None:
-    if model not in MODELS:
-        raise InputError("model", f"{model!r}, expected one of {', '.join(MODELS)}")
-    if method not in METHODS:
-        raise InputError("method", f"{method!r}, expected one of {', '.join(METHODS)}")
+    choice("model", model, MODELS)
+    choice("method", method, METHODS)
     limits = (
         ("replicates", replicates, 2),
         ("draws", draws, 50),
@@ -338,5 +337,4 @@ def _check(
         ("processes", 1 if processes is None else processes, 1),
     )
     for name, value, least in (*limits, ("bootstrap", bootstrap if bootstrap else 10, 10)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
+        whole_number(name, value, least)

@@ -17,10 +17,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer import progress as progress_bars
+from bayesmixer.arguments import choice
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.regions import Regions
 from bayesmixer.ld.align_inputs import (
-    check_choice,
     chromosomes_of,
     exponents_of,
     regions_of,
@@ -128,10 +128,10 @@ def align(
     ----------
     Frei et al. 2019, Nature Communications 10:2417 (random pruning).
     """
-    check_choice("by", by, ("auto", "id", "position"))
-    check_choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
-    check_choice("weights", weights, RULES)
-    check_choice("dominant", dominant, DOMINANT)
+    choice("by", by, ("auto", "id", "position"))
+    choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
+    choice("weights", weights, RULES)
+    choice("dominant", dominant, DOMINANT)
     traits = traits_of(sumstats)
     regions = regions_of(exclude_regions)
     for trait, ds in traits.items():

@@ -16,12 +16,6 @@ from bayesmixer.io.regions import Regions
 from bayesmixer.variables import validate
 
 
-def check_choice(argument: str, value: object, choices: Sequence[str]) -> None:
-    """Refuse a value that is not one of the choices."""
-    if value not in choices:
-        raise InputError(argument, f"'{value}', expected one of: {', '.join(choices)}")
-
-
 def traits_of(sumstats: object) -> dict[str, xr.Dataset]:
     """Trait name -> Sumstats."""
     if isinstance(sumstats, xr.Dataset):

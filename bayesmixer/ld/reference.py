@@ -22,6 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer import aside
+from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import stores
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
@@ -244,18 +245,16 @@ def _check_numbers(
     min_maf: float | None,
     workers: int | None,
 ) -> None:
-    if int(k) != k or not 4 <= k <= 128:
-        raise InputError("k", f"{k} nodes, expected a whole number from 4 to 128")
+    whole_number("k", k, 4, 128)
     if not len(maf_s) or not all(-1 <= s <= 3 for s in maf_s) or len(set(maf_s)) < len(maf_s):
         raise InputError("maf_s", f"{list(maf_s)}, expected different exponents from -1 to 3")
-    if r2_rule not in ("plain", "unbiased"):
-        raise InputError("r2_rule", f"'{r2_rule}', expected 'plain' or 'unbiased'")
+    choice("r2_rule", r2_rule, ("plain", "unbiased"))
     if r2_cutoff is not None and not 0 <= r2_cutoff < 1:
         raise InputError("r2_cutoff", f"{r2_cutoff}, expected 0 <= r^2 < 1")
     if min_maf is not None and not 0 <= min_maf < 0.5:
         raise InputError("min_maf", f"{min_maf}, expected 0 <= MAF < 0.5")
-    if workers is not None and workers < 1:
-        raise InputError("workers", f"{workers}, expected at least 1")
+    if workers is not None:
+        whole_number("workers", workers, 1)
 
 
 def _cutoff(r2_rule: str, r2_cutoff: float | None, n: int) -> float:

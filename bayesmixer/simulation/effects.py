@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
 
 MODELS = ("infinitesimal", "univariate", "two_component", "bivariate")
@@ -215,8 +216,7 @@ def architecture(
     InputError
         An argument is missing, out of range, or not a parameter of the model.
     """
-    if model not in MODELS:
-        raise InputError("model", f"found {model!r}, expected one of {', '.join(MODELS)}")
+    choice("model", model, MODELS)
     given = {"pi": pi, "share_large": share_large, "rho_12": rho_12, "rg": rg}
     takes = {
         "infinitesimal": ("rg",),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmixer import aside
+from bayesmixer.arguments import whole_number
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.simulation.effects import Architecture, architecture
 
@@ -331,13 +332,9 @@ def _number(name: str, value: Any, good: Callable[[float], bool], expected: str)
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:
-    number = _number(
-        name,
-        value,
-        lambda v: v == int(v) and low <= v <= high,
-        f"a whole number from {low:,} to {high:,}",
-    )
-    return int(value) if isinstance(value, (int, np.integer)) else int(number)
+    """A whole number; 3e6 is one."""
+    whole = isinstance(value, float) and value.is_integer()
+    return whole_number(name, int(value) if whole else value, low, high)
 
 
 def _per_trait(

@@ -411,7 +411,7 @@ def _ids(kind):
 BAD = {
     "unknown by": (
         lambda: (PLAIN, REFERENCE, {"by": "rsid"}),
-        "by: 'rsid', expected one of: auto, id, position",
+        "by: 'rsid', expected one of auto, id, position",
     ),
     "unknown ambiguous": (lambda: (PLAIN, REFERENCE, {"ambiguous": "guess"}), "ambiguous: 'guess'"),
     "unknown weights": (lambda: (PLAIN, REFERENCE, {"weights": "ldsc"}), "weights: 'ldsc'"),
