@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.spectrum import X0, cardinal, nodes
+from bayesmixer.ld.spectrum import X0, check_nodes, moving, nodes
 
 Array = NDArray[np.float64]
 
@@ -92,18 +92,13 @@ def rescaling(held: Array, node_x: Array) -> tuple[Array, Array]:
         The nodes are not those of `ld.spectrum.nodes`.
     """
     x = np.asarray(node_x, np.float64)
-    if np.abs(x - nodes(x.size, x[0])).max() > 1e-6 * x[0]:
-        raise InputError(
-            "node_x",
-            "is not the nodes of an LD spectrum, so spectra cannot be interpolated in S",
-            "Make them with ld.spectrum.nodes.",
-        )
+    check_nodes(x, "spectra cannot be interpolated in S", "Make them with ld.spectrum.nodes.")
     scale = H_REF ** (held.min() - held)
     top = float(x[0] * scale.max())
     k = int(
         np.ceil(x.size * np.log1p(top / X0) / np.log1p(x[0] / X0))
     )  # as dense as the nodes held
-    return nodes(k, top), np.stack([c * cardinal(c * x, k, top) for c in scale])
+    return nodes(k, top), moving(scale, x, k, top)
 
 
 def pick(data: xr.Dataset, s: float) -> xr.Dataset:

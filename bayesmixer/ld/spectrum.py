@@ -22,6 +22,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayesmixer.errors import InputError
+
 Float = NDArray[np.float64]
 
 K_DEFAULT = 24
@@ -88,6 +90,40 @@ def cardinal(x: ArrayLike, k: int = K_DEFAULT, x_max: float = X_MAX) -> Float:
     d[np.abs(d) < 1e-14] = 1e-14
     q = w / d
     return np.asarray(q / q.sum(1, keepdims=True))
+
+
+def moving(factor: ArrayLike, node_x: ArrayLike, k: int, x_max: float) -> Float:
+    """Matrices that bring spectra at some nodes to strengths multiplied by a factor, at others.
+
+    Parameters
+    ----------
+    factor
+        (n,) by which all strengths are multiplied.
+    node_x
+        (K,) the nodes that the spectra are at.
+    k, x_max
+        Those that they are brought to, as in `nodes`; no strength may come to lie above `x_max`.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, K, k): `spectrum @ matrix`.
+    """
+    c, x = np.atleast_1d(np.asarray(factor, float)), np.asarray(node_x, float)
+    place = cardinal((c[:, None] * x).ravel(), k, x_max)
+    return np.asarray(c[:, None, None] * place.reshape(c.size, x.size, k))
+
+
+def check_nodes(node_x: Float, so: str, remedy: str) -> None:
+    """Refuse strengths that are not those of `nodes`.
+
+    Raises
+    ------
+    InputError
+        They are not; it says what hence cannot be done, and the remedy.
+    """
+    if np.abs(node_x - nodes(node_x.size, node_x[0])).max() > 1e-6 * node_x[0]:
+        raise InputError("node_x", f"is not the nodes of an LD spectrum, so {so}", remedy)
 
 
 @dataclass(frozen=True)

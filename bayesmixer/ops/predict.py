@@ -15,12 +15,11 @@ from __future__ import annotations
 import heapq
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.spectrum import X0
+from bayesmixer.ld.spectrum import check_nodes, moving
 from bayesmixer.ops.oracle import (
     DECAY,
     HEIGHT_SHARE,
@@ -55,34 +54,6 @@ class Clusters(NamedTuple):
     n: float
 
 
-@nb.njit(cache=True, parallel=False)  # type: ignore[untyped-decorator]
-def _rescale(spectrum: Array, nu: Array, x: Array, x0: float) -> Array:
-    """nu sum_k S_jk l_k'(nu x_k): spectrum of partners whose strengths are multiplied by nu <=
-    1.
-    """
-    rows, k = spectrum.shape
-    low, high = np.log(x0), np.log(x[0] + x0)
-    nodes, sign = np.empty(k), np.empty(k)
-    for i in range(k):
-        nodes[i] = np.cos(np.pi * i / (k - 1))
-        sign[i] = (1.0 if i % 2 == 0 else -1.0) * (0.5 if i in (0, k - 1) else 1.0)
-    out, row = np.zeros((rows, k)), np.empty(k)
-    for j in range(rows):
-        for a in range(k):
-            v = 2 * (np.log(nu[j] * x[a] + x0) - low) / (high - low) - 1
-            total = 0.0
-            for i in range(k):
-                d = v - nodes[i]
-                if abs(d) < 1e-14:
-                    d = 1e-14
-                row[i] = sign[i] / d
-                total += row[i]
-            part = nu[j] * spectrum[j, a] / total
-            for i in range(k):
-                out[j, i] += part * row[i]
-    return out
-
-
 def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[Array, float]:
     """Spectra (J, K) as if every variant had the largest sample size, and that size."""
     s, x = np.atleast_2d(np.asarray(spectrum)), np.asarray(node_x, np.float64)
@@ -91,21 +62,13 @@ def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[
     nu = size / top
     if nu.min() > 1 - 1e-12:
         return s.astype(np.float64), top
-    expected = (
-        np.exp(
-            np.log(X0)
-            + np.log1p(x[0] / X0) * (np.cos(np.pi * np.arange(len(x)) / (len(x) - 1)) + 1) / 2
-        )
-        - X0
-    )
-    if np.abs(x - expected).max() > 1e-6 * x[0]:
-        raise InputError(
-            "node_x",
-            "is not the nodes of an LD spectrum, so variants of several sample sizes cannot be "
-            "joined",
-            "Pass one n, or ld.spectrum.nodes",
-        )
-    return _rescale(s.astype(np.float64), nu, x, X0), top
+    so = "variants of several sample sizes cannot be joined"
+    check_nodes(x, so, "Pass one n, or ld.spectrum.nodes")
+    out = np.empty(s.shape)
+    for lo in range(0, len(s), 500):  # of matrices (500, K, K)
+        rows = slice(lo, lo + 500)
+        out[rows] = (s[rows, None, :] @ moving(nu[rows], x, x.size, x[0]))[:, 0]
+    return out, top
 
 
 def _weights(weight: ArrayLike | None, rows: int) -> Array:

@@ -7,7 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bayesmixer.ld.spectrum import cardinal, nodes, spectrum_from_pairs, spectrum_of_block, x_max_of
+from bayesmixer.errors import InputError
+from bayesmixer.ld.spectrum import (
+    cardinal,
+    check_nodes,
+    moving,
+    nodes,
+    spectrum_from_pairs,
+    spectrum_of_block,
+    x_max_of,
+)
 
 
 def by_definition(x, k, x_max):
@@ -49,6 +58,26 @@ def test_the_fast_deposit_is_within_1e9_of_x_times_the_cardinal_functions(k, x_m
     )
     fast = spectrum_from_pairs(np.arange(len(x) + 1), x, k, x_max)
     assert (np.abs(fast - x[:, None] * cardinal(x, k, x_max)) <= 1e-9 * x[:, None] + 1e-300).all()
+
+
+def test_a_spectrum_that_is_moved_is_that_of_the_multiplied_strengths():
+    x = np.array([0.4, 0.11, 0.03, 0.002, 0.0001])
+    factor = np.array([1.0, 0.9, 0.3, 0.01])
+    spectrum = x @ cardinal(x, 24)
+    for c, matrix in zip(factor, moving(factor, nodes(24), 48, 0.8), strict=True):
+        moved = spectrum @ matrix
+        assert moved.sum() == pytest.approx(c * x.sum(), rel=1e-12)
+        for t in (1.0, 30.0, 300.0):  # sums of smooth functions of the strengths
+            expected = (c * x / (1 + t * c * x)).sum()
+            assert moved @ (1 / (1 + t * nodes(48, 0.8))) == pytest.approx(expected, rel=1e-5)
+    same = moving(1.0, nodes(24), 24, 0.5)[0]
+    assert np.abs(same - np.eye(24)).max() < 1e-9
+
+
+def test_other_nodes_than_those_of_a_spectrum_are_refused():
+    check_nodes(nodes(24, 0.8), "", "")
+    with pytest.raises(InputError, match=r"^node_x: is not the nodes .*, so it ends\. Go\.$"):
+        check_nodes(np.linspace(0.5, 0, 24), "it ends", "Go.")
 
 
 def test_rows_add_up_and_a_variant_without_partners_has_an_empty_spectrum():
