@@ -89,7 +89,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     pandas.DataFrame
         One row a variable; columns `map` and `se` (its calibrated standard error, where there is
         one) or, where there is a posterior, `map`, `mean`, `sd`, the interval's ends and ArviZ's
-        diagnostics. Where the test of h2 = 0 does not reject, the interval of h2 reaches from 0 to
+        diagnostics. `attrs["prior"]` is the prior, "weak", "flat" or "own: ..." with the laws'
+        names. Where the test of h2 = 0 does not reject, the interval of h2 reaches from 0 to
         its quantile at `prob`, what cannot then be told (pi, and what follows from it or from h2)
         has none, and `attrs["note"]` says "h2 < x (95%)".
 
@@ -118,11 +119,12 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     ).loc[list(rows)]
     hidden = withheld(results)
     table.attrs["note"] = "" if hidden is None else hidden.sentence
+    table.attrs["prior"] = str(results.attrs.get("prior", ""))
     if hidden is not None:  # modes by the prior alone
         table.loc[[name for name in table.index if name not in hidden.kept], "map"] = np.nan
     if "posterior" not in results.children:
         return table
-    note, table = table.attrs["note"], table[["map"]]  # the draws' own sd is calibrated
+    said, table = table.attrs, table[["map"]]  # the draws' own sd is calibrated
     import arviz as az
 
     stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
@@ -143,5 +145,5 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
             one = card.quantity(name) if (card := card_of(results)) is not None else None
             least = 0.0 if one is None or one.nothing is None else one.nothing
             table.loc[name, ends] = [least, float(results["posterior"][name].quantile(prob))]
-    table.attrs["note"] = note
+    table.attrs = said
     return table

@@ -63,7 +63,7 @@ def bound_of(model: pm.Model) -> Bound | None:
 
 def in_one_line[**P, Made](build: Callable[P, Made]) -> Callable[P, Made]:
     """`build`, with arguments that it does not take refused in one line that names those it
-    takes.
+    takes, and a call inside the context of another model too: PyMC would make one model of both.
     """
     parameters = inspect.signature(build)
 
@@ -81,6 +81,13 @@ def in_one_line[**P, Made](build: Callable[P, Made]) -> Callable[P, Made]:
                 f"{problem}, which takes {', '.join(parameters.parameters)}",
                 "docs/methods/mixer.md has what each means.",
             ) from None
+        outer = pm.Model.get_context(error_if_none=False)
+        if outer is not None and origin_of(outer) is None:
+            raise InputError(
+                build.__name__,
+                "called inside the context of another model, and it is a model of its own",
+                "Call it outside; ld_mixture adds the likelihood to a model of yours.",
+            )
         return build(*args, **options)
 
     return checked
@@ -213,13 +220,6 @@ def symbolic_exponent(data: xr.Dataset, s: float | None, prior: Any) -> Any:
     )
 
 
-def evaluable(loglik: Any) -> Any:
-    """Log-likelihood (ld_block), -inf where it is nan or +inf: parameters far beyond the search
-    box, where a sampler must not stay.
-    """
-    return pt.switch(pt.lt(loglik, np.inf), loglik, -np.inf)
-
-
 def coords(data: xr.Dataset, **more: Any) -> dict[str, Any]:
     """Coordinates of a model: its LD blocks, and what it adds."""
     return {"ld_block": np.arange(int(data["ld_block"].max()) + 1), **more}
@@ -242,7 +242,8 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
     prior
         "weak" (what the card says), "flat", or the user's: a mapping from names to distributions
         (`pm.Normal.dist(...)`) or to functions of the name that make the variable, with the weak
-        prior for names that it lacks.
+        prior for names that it lacks; or one function of the name that returns either, or None for
+        the weak prior.
     shape
         `dims` or `shape` of a vector or matrix.
 
@@ -251,16 +252,18 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
     InputError
         `prior` is none of these.
     """
-    if isinstance(prior, Mapping):
-        if one.name not in prior:
+    if isinstance(prior, Mapping) or callable(prior):
+        own = prior.get(one.name) if isinstance(prior, Mapping) else prior(one.name)
+        if own is None:
             return free(one, "weak", **shape)
-        own = prior[one.name]
-        if isinstance(own, pt.TensorVariable) and own.owner is not None:
+        made = own(one.name, **shape) if callable(own) else own
+        model = pm.modelcontext(None)
+        if made is model.named_vars.get(one.name):
+            return made
+        if isinstance(made, pt.TensorVariable) and made.owner is not None:
             # a copy: a variable belongs to one model, and a fit builds its model more than once
-            fresh = own.owner.clone().outputs[own.owner.outputs.index(own)]
-            return pm.modelcontext(None).register_rv(fresh, one.name, dims=shape.get("dims"))
-        if callable(own):
-            return own(one.name, **shape)
+            fresh = made.owner.clone().outputs[made.owner.outputs.index(made)]
+            return model.register_rv(fresh, one.name, dims=shape.get("dims"))
         raise InputError(
             "prior",
             f"{own!r} for {one.name}, expected a distribution such as pm.Normal.dist(0, 1)",
@@ -268,7 +271,8 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
     if prior not in PRIORS:
         raise InputError(
             "prior",
-            f"{prior!r}, expected one of {', '.join(PRIORS)}, or {{name: distribution}}",
+            f"{prior!r}, expected one of {', '.join(PRIORS)}, {{name: distribution}}, or a "
+            "function of the name",
         )
     # no initval: SMC would start all of its particles there, and PyMC copies no model that has one
     if prior == "flat":
@@ -284,6 +288,8 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
 
 def prior_in_words(prior: Any) -> str:
     """`prior` as a fit stores it: weak, flat, or what the user's priors are."""
+    if callable(prior):
+        return f"own: {_law(prior)}"
     if not isinstance(prior, Mapping):
         return str(prior)
     return f"own: {', '.join(f'{name} ~ {_law(one)}' for name, one in prior.items())}"

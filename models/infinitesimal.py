@@ -87,7 +87,7 @@ def infinitesimal(
     block = data["ld_block"].values[used]
     order = np.argsort(block, kind="stable")
     z2, exposures, weight = z[order] ** 2, (n * scores)[:, order], weight[order]
-    with pm.Model(coords=coords(data)) as model:
+    with pm.Model(coords=coords(data), model=None) as model:
         log_h2, log_sigma2_0 = free(LOG_H2, prior), free(LOG_SIGMA2_0, prior)
         h2 = pm.Deterministic("h2", pt.exp(log_h2))
         sigma2_0 = pm.Deterministic("sigma2_0", pt.exp(log_sigma2_0))

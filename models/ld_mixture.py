@@ -18,8 +18,8 @@ import xarray as xr
 from bayesmixer.card import UNIT
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, exponents
-from bayesmixer.models.common import censoring_point, evaluable, one_trait, take_exponent
-from bayesmixer.models.own import Mixture, likelihood, mixtures_of, same_variants
+from bayesmixer.models.common import censoring_point, one_trait, take_exponent
+from bayesmixer.models.own import Mixture, evaluable, likelihood, mixtures_of, same_variants
 
 
 def ld_mixture(

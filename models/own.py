@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import xarray as xr
-from pymc.model.fgraph import fgraph_from_model, model_from_fgraph
+from pymc.model.fgraph import clone_model
+from pytensor.graph.traversal import toposort
 
 from bayesmixer.card import UNIT, Bound
 from bayesmixer.mixer.cards import LD_MIXTURE
@@ -58,6 +60,13 @@ def likelihood(
     if several_s:
         return MafMixtureLogLik(maf_likelihood_data(data, censor, n_blocks))
     return MixtureLogLik(likelihood_data(data, censor, n_blocks))
+
+
+def evaluable(loglik: Any) -> Any:
+    """Log-likelihood by unit, -inf where it is nan or +inf: parameters far beyond the search box,
+    where a sampler must not stay.
+    """
+    return pt.switch(pt.lt(loglik, np.inf), loglik, -np.inf)
 
 
 def mixtures_of(model: pm.Model) -> dict[str, Mixture]:
@@ -135,36 +144,28 @@ def with_data(model: pm.Model, data: xr.Dataset) -> pm.Model:
     mixtures, starts = mixtures_of(model), dict(model.rvs_to_initial_values)
     try:  # PyMC copies no model that has initial values
         model.rvs_to_initial_values.update(dict.fromkeys(starts))
-        graph, _ = fgraph_from_model(model)
+        again = clone_model(model)
     finally:
         model.rvs_to_initial_values.update(starts)
-    of_trait = {
-        name: data if data.sizes["trait"] == 1 else data.isel(trait=[k])
-        for k, name in enumerate(mixtures)
-    }
-    names = {one.digest: name for name, one in mixtures.items()}
-    made = {}
-    for node in graph.toposort():
-        name = names.get(getattr(node.op, "digest", ""))
-        if name is None:
-            continue
-        op = likelihood(
-            of_trait[name],
-            isinstance(node.op, MafMixtureLogLik),
-            mixtures[name].censor,
-            node.op.data.n_blocks,
-        )
-        outputs = op(*node.inputs, return_list=True)
-        graph.replace_all(zip(node.outputs, outputs, strict=True), import_missing=True)
-        made[name] = replace(mixtures[name], data=of_trait[name], digest=op.digest)
-    again = model_from_fgraph(graph, mutate_fgraph=True)
     order = [rv.name for rv in model.free_RVs]  # what a flat vector of parameters goes by
     again.free_RVs.sort(key=lambda rv: order.index(rv.name))
-    for potential in again.potentials:
-        if potential.name in made:
-            potential.tag.bayesmixer_mixture = made[potential.name]
-            if hasattr(potential.tag, "bayesmixer"):
-                del potential.tag.bayesmixer
+    for k, (name, one) in enumerate(mixtures.items()):
+        part = data if data.sizes["trait"] == 1 else data.isel(trait=[k])
+        (node,) = (
+            node
+            for node in toposort([again[name]])
+            if getattr(node.op, "digest", None) == one.digest
+        )
+        dim, before = again.named_vars_to_dims[name][0], len(again.coords[UNIT])
+        n_blocks = max(before, int(part["ld_block"].max()) + 1)
+        if n_blocks > before:
+            again.set_dim(dim, n_blocks, np.arange(n_blocks))
+        again.potentials.remove(again[name])
+        del again.named_vars[name], again.named_vars_to_dims[name]
+        op = likelihood(part, isinstance(node.op, MafMixtureLogLik), one.censor, n_blocks)
+        with again:
+            potential = pm.Potential(name, evaluable(op(*node.inputs)[0]), dims=dim)
+        potential.tag.bayesmixer_mixture = replace(one, data=part, digest=op.digest)
     return again
 
 

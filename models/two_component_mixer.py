@@ -76,7 +76,7 @@ def two_component_mixer(
     one_trait(data, "two_component_mixer")
     censor = censoring_point(censor)
     n_reference = float(data.attrs["n_reference"])
-    with pm.Model(coords=coords(data, component=["small", "large"])) as model:
+    with pm.Model(coords=coords(data, component=["small", "large"]), model=None) as model:
         log_h2 = free(LOG_H2, prior)
         logit_share = free(LOGIT_SHARE_LARGE, prior)
         logit_pi = free(LOGIT_PI, prior)

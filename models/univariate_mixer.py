@@ -26,7 +26,6 @@ from bayesmixer.models.common import (
     by_block,
     censoring_point,
     coords,
-    evaluable,
     free,
     in_one_line,
     one_trait,
@@ -36,6 +35,7 @@ from bayesmixer.models.common import (
     take_exponent,
 )
 from bayesmixer.models.ld_mixture import ld_mixture
+from bayesmixer.models.own import evaluable
 from bayesmixer.ops.moments import fast_log_likelihood, spectrum_moments
 
 
@@ -57,7 +57,8 @@ def univariate_mixer(
     prior
         "weak" (default; half-normal on h2, normal on logit pi and log sigma2_0, uniform on a free
         S: docs/reference/models.md), "flat" (the MAP is then the paper's estimate), or one's own,
-        {"log_h2": pm.Normal.dist(-2, 1), ...}, weak for what it does not name.
+        {"log_h2": pm.Normal.dist(-2, 1), ...} or a function of the name, weak for what it does not
+        name.
     censor
         |z| beyond which a variant only counts as exceeding it (Frei et al. 2019, eq. 7): single
         loci of very large effect then lose their pull.
@@ -107,7 +108,7 @@ def univariate_mixer(
         )
     names = ("log_h2", "logit_pi", "log_sigma2_0")
     n_reference = float(data.attrs["n_reference"])
-    with pm.Model(coords=coords(data)) as model:
+    with pm.Model(coords=coords(data), model=None) as model:
         log_h2, logit_pi, log_sigma2_0 = (
             free(one, prior) for one in (LOG_H2, LOGIT_PI, LOG_SIGMA2_0)
         )

@@ -29,7 +29,7 @@ def whiten(density: LogDensity, mode: Array, covariance: Array) -> pm.Model:
     white.
     """
     root = np.linalg.cholesky(covariance)
-    with pm.Model() as model:
+    with pm.Model(model=None) as model:  # also within the context of another
         white = pm.Flat("white", shape=mode.size, initval=np.zeros(mode.size))
         flat = pt.as_tensor(mode) + pt.dot(pt.as_tensor(root), white)
         replace, at = {}, 0

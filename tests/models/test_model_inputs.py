@@ -1,6 +1,7 @@
 """What a model refuses, each with one line that says why."""
 
 import numpy as np
+import pymc as pm
 import pytest
 import xarray as xr
 
@@ -135,3 +136,22 @@ def test_too_many_arguments_or_none_are_refused(build):
         build()
     with pytest.raises(InputError, match=f"^{build.__name__}: too many positional arguments"):
         build(simulate_gwas(blocks=5), *"abcdef")
+
+
+@pytest.mark.parametrize("name", ["infinitesimal", "univariate_mixer", "two_component_mixer"])
+def test_model_inside_the_context_of_another_is_refused_and_leaves_it_alone(name):
+    data = simulate_gwas(blocks=3)
+    with pm.Model() as outer:
+        pm.Normal("x")
+        with pytest.raises(InputError, match=rf"{name}: called inside the context of another"):
+            getattr(bm.models, name)(data)
+    assert list(outer.named_vars) == ["x"]
+
+
+def test_model_made_while_one_of_ours_is_at_work_is_a_model_of_its_own():
+    """As a fit within `with model:` does, which makes models beside it."""
+    data = simulate_gwas(blocks=3)
+    with bm.models.univariate_mixer(data) as outer:
+        inner = bm.models.infinitesimal(data)
+    assert "z" in inner.named_vars and inner.parent is None
+    assert len(outer.potentials) == 1

@@ -10,6 +10,8 @@ import pytest
 from scipy.special import expit
 from scipy.stats import halfnorm, kstest, norm
 
+import bayesmixer as bm
+from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.mixer.cards import LOG_H2, TWO_COMPONENT
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
@@ -92,3 +94,65 @@ def test_prior_draws_of_h2_are_half_normal():
             "h2"
         ].values.ravel()
     assert kstest(drawn, halfnorm(scale=SCALE).cdf).pvalue > 0.001
+
+
+@pytest.fixture(scope="module")
+def told():
+    """A trait that tells a good deal of h2 and sigma2_0, and its fit with flat priors."""
+    data = simulate_gwas(h2=0.5, pi=1.0, n=1_000, seed=4)
+    return data, bm.fit(infinitesimal(data, prior="flat"), "map", calibrate=False, progress=False)
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+@pytest.mark.parametrize("as_function", [False, True])
+def test_own_prior_moves_the_posterior_as_the_product_of_gaussians_says(told, as_function):
+    data, flat = told
+    mode, hessian = (flat["estimate"][name].values for name in ("mode", "hessian"))
+    sd = np.sqrt(np.diag(np.linalg.inv(hessian)))
+    # centred half a standard error away and as wide as the likelihood: within its parabola
+    centre, scale = mode + 0.5 * sd, sd
+    own = {
+        name: pm.Normal.dist(centre[i], scale[i])
+        for i, name in enumerate(["log_h2", "log_sigma2_0"])
+    }
+    prior = own.get if as_function else own
+    fit = bm.fit(infinitesimal(data, prior=prior), "map", calibrate=False, progress=False)
+    precision = np.diag(scale**-2)
+    together = hessian + precision
+    expected = np.linalg.solve(together, hessian @ mode + precision @ centre)
+    found = fit["estimate"]
+    np.testing.assert_allclose(found["mode"].values, expected, rtol=0, atol=0.01 * sd.min())
+    np.testing.assert_allclose(found["hessian"].values, together, rtol=0.05)
+    moved = np.abs(found["mode"].values - mode) / sd
+    assert (moved > 0.08).all()
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_fit_with_own_priors_says_them_and_is_made_again_by_the_model_alone(told):
+    data, _ = told
+
+    def cautious(name):
+        return pm.Normal.dist(-2.0, 1.0) if name == "log_h2" else None
+
+    def heavy(name):
+        return pm.StudentT(name, nu=4, mu=-2.0, sigma=1.0)
+
+    for prior, said in (
+        ({"log_h2": pm.Normal.dist(-2.0, 1.0)}, "own: log_h2 ~ Normal"),
+        (cautious, "own: cautious"),
+        ({"log_h2": heavy}, "own: log_h2 ~ heavy"),
+    ):
+        model = infinitesimal(data, prior=prior)
+        fit = bm.fit(model, "map", progress=False)
+        assert fit.attrs["prior"] == said == bm.summary(fit).attrs["prior"]
+        with pytest.raises(InputError, match=f"priors of its own .{said}.*model="):
+            bm.rebuild(fit, data)
+        assert bm.calibrate(fit, model=model).attrs["calibrated"] == "affine"
+
+
+def test_own_prior_of_an_unknown_parameter_is_refused_in_one_line(told):
+    words = "prior: given for log_h, expected some of log_h2, log_sigma2_0"
+    with pytest.raises(InputError, match=words):
+        infinitesimal(told[0], prior={"log_h": pm.Normal.dist()})
+    with pytest.raises(InputError, match="prior: 3 for log_h2, expected a distribution"):
+        infinitesimal(told[0], prior={"log_h2": 3})
