@@ -274,6 +274,10 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
             f"{prior!r}, expected one of {', '.join(PRIORS)}, {{name: distribution}}, or a "
             "function of the name",
         )
+    if one.weak.family == "dirichlet":  # uniform on the simplex where all concentrations are 1
+        size = len(pm.modelcontext(None).coords[shape["dims"]])
+        concentration = 1.0 if prior == "flat" else one.weak.numbers
+        return pm.Dirichlet(one.name, np.broadcast_to(concentration, size), **shape)
     # no initval: SMC would start all of its particles there, and PyMC copies no model that has one
     if prior == "flat":
         return pm.Flat(one.name, **shape)
@@ -281,7 +285,6 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
         "normal": pm.Normal,
         "logistic": pm.Logistic,
         "log_half_normal": LogHalfNormal,
-        "dirichlet": pm.Dirichlet,
     }
     return kinds[one.weak.family](one.name, *one.weak.numbers, **shape)
 

@@ -25,7 +25,7 @@ from bayesmixer.mixer.cards import (
     LOGIT_SHARE_LARGE,
     TWO_COMPONENT,
 )
-from bayesmixer.mixer.derived import n90
+from bayesmixer.mixer.derived import number_explaining
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (
     censoring_point,
@@ -93,7 +93,7 @@ def two_component_mixer(
             dims="component",
         )
         pm.Deterministic("n_causal", both * n_reference)
-        pm.Deterministic("n90", n90(data, pi, sigma2_beta))
+        pm.Deterministic("n90", number_explaining(data, pi, sigma2_beta))
 
         ld_mixture("z", data, pi=pi, sigma2_beta=sigma2_beta, sigma2_0=sigma2_0, censor=censor)
     bound = Bound(

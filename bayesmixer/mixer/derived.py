@@ -65,9 +65,9 @@ def n90_fraction(data: xr.Dataset, s: float | None = None) -> float:
     return float(np.interp(SHARE, share[::-1], number[::-1]))
 
 
-def n90(data: xr.Dataset, pi: Any, sigma2_beta: Any) -> Any:
-    """Symbolic number of variants that explain 90% of h2, for any number of components; pi,
-    sigma2_beta (C,).
+def number_explaining(data: xr.Dataset, pi: Any, sigma2_beta: Any, part: float = SHARE) -> Any:
+    """Symbolic number of variants that explain `part` of h2, strongest first, for any number of
+    components; pi, sigma2_beta (C,).
     """
     h, count = _bins(data)
     group = np.minimum(
@@ -88,6 +88,16 @@ def n90(data: xr.Dataset, pi: Any, sigma2_beta: Any) -> Any:
         (pi * scale).sum() * (centre * weight).sum()
     )
     number = (tail * weight[None, None, :] * pi[None, :, None]).sum((1, 2))
-    last = pt.clip((share > SHARE).sum() - 1, 0, _GRID.size - 2)  # share falls along the grid
-    u = (share[last] - SHARE) / (share[last] - share[last + 1])
+    last = pt.clip((share > part).sum() - 1, 0, _GRID.size - 2)  # share falls along the grid
+    u = (share[last] - part) / (share[last] - share[last + 1])
     return number[last] + u * (number[last + 1] - number[last])
+
+
+def effective_polygenicity(data: xr.Dataset, pi: Any, sigma2_beta: Any) -> Any:
+    """Symbolic effective polygenicity: 3 M E[h]^2 / E[h^2], h a variant's part of h2 (O'Connor et
+    al. 2019, equation 1); the number of causal variants where all explain the same in expectation
+    and effects are Gaussian.
+    """
+    h, count = _bins(data)
+    first, second = (count * h).sum(), (count * h**2).sum()
+    return first**2 / second * pt.dot(pi, sigma2_beta) ** 2 / pt.dot(pi, sigma2_beta**2)

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from bayesmixer.mixer.derived import n90, n90_fraction
+from bayesmixer.mixer.derived import n90_fraction, number_explaining
 from tests.models.small_gwas import simulate_gwas
 
 # panels of one frequency, of common variants, and of mostly rare ones
@@ -28,7 +28,9 @@ def evaluate(data, pi, sigma2):
     return float(
         pytensor.function(
             [],
-            n90(data, pytensor.tensor.as_tensor(pi), pytensor.tensor.as_tensor(sigma2)),
+            number_explaining(
+                data, pytensor.tensor.as_tensor(pi), pytensor.tensor.as_tensor(sigma2)
+            ),
             mode="FAST_COMPILE",
         )()
     )
