@@ -1,7 +1,8 @@
 """One file for one PyMC model, each readable on a page; installed as `bayesmixer.models`."""
 
 from bayesmixer.models.infinitesimal import infinitesimal
+from bayesmixer.models.scale_mixture import scale_mixture
 from bayesmixer.models.two_component_mixer import two_component_mixer
 from bayesmixer.models.univariate_mixer import univariate_mixer
 
-__all__ = ["infinitesimal", "two_component_mixer", "univariate_mixer"]
+__all__ = ["infinitesimal", "scale_mixture", "two_component_mixer", "univariate_mixer"]

@@ -5,6 +5,7 @@ words.
 OFFERS = {
     "starts": "starts:mixer_starts",
     "infinitesimal_starts": "starts:infinitesimal_starts",
+    "grid_starts": "grid:starts",
     "two_component_starts": "starts:two_component_starts",
     "coarse": "starts:thin",
     "evidence": "heritability:of_bound",

@@ -91,6 +91,13 @@ LOG_PI_RATIO = Free(
     Prior("normal", (3.0, 1.0), "large effects are 2.8 to 143 times fewer than small ones"),
 )
 
+WEIGHTS = Free(
+    "effect_weights",
+    (-30.0, 30.0),
+    (-3.0, 3.0),
+    Prior("dirichlet", (1.0,), "any shares of no effect and of each size, uniformly"),
+)
+
 H2 = Quantity(
     "h2",
     "SNP heritability, on the scale of the z-scores (observed scale for case-control studies)",
@@ -130,6 +137,12 @@ MAF_S = Quantity(
     "exponent S: effect variance is proportional to heterozygosity to the power S",
     shown=True,
     truth=lambda truth: truth["maf_s"],
+)
+N50 = Quantity("n50", "number of variants that explain 50% of h2, strongest first", log=True)
+N_EFFECTIVE = Quantity(
+    "n_effective",
+    "effective polygenicity: number of variants of equal effect that would spread h2 as widely",
+    log=True,
 )
 SHARE_LARGE = Quantity("share_large", "share of h2 due to the large effects")
 
@@ -215,3 +228,25 @@ LD_MIXTURE = replace(
     options=(),
 )
 """Of models that users build on `bayesmixer.ld_mixture`."""
+SCALE_MIXTURE = replace(
+    UNIVARIATE,
+    name="scale_mixture",
+    title="scale mixture",
+    verb="scale-mixture",
+    summary="A free distribution of effects: Gaussians on a grid of variances, and none at all.",
+    free=(WEIGHTS, LOG_SIGMA2_0),
+    reported=(
+        H2,
+        replace(N50, shown=True),
+        replace(N90, shown=True),
+        N_EFFECTIVE,
+        replace(PI, shown=False, truth=None),
+        SIGMA2_BETA,
+        SIGMA2_0,
+    ),
+    rivals=("univariate_mixer",),
+    richer="",
+    profile=None,
+    starts="grid_starts",
+    options=("censor",),
+)
