@@ -41,7 +41,7 @@ import xarray as xr
 import bayesmixer as bm
 from bayesmixer.checks.check import check
 from bayesmixer.inference.density import LogDensity
-from bayesmixer.ops.predict import _rescale
+from bayesmixer.ld.spectrum import moving
 from bayesmixer.progress import track
 from bayesmixer.reporting.verdict import with_check
 from bayesmixer.simulation.effects import architecture
@@ -173,9 +173,10 @@ class Study:
         factor = np.repeat(
             np.random.default_rng(14).uniform(0.3, 1, data.sizes["variant"] // 50 + 1), 50
         )[: data.sizes["variant"]]
-        spectrum = _rescale(
-            data["spectrum"].values.astype(float), factor, data["node_x"].values, 3e-3
-        )
+        x, spectrum = data["node_x"].values, data["spectrum"].values.astype(float)
+        for lo in range(0, len(spectrum), 500):
+            rows = slice(lo, lo + 500)
+            spectrum[rows] = (spectrum[rows, None] @ moving(factor[rows], x, x.size, x[0]))[:, 0]
         return data.assign(
             spectrum=(data["spectrum"].dims, spectrum.astype(np.float32)),
             ld_score_h=("variant", spectrum.sum(1)),

@@ -20,7 +20,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bayesmixer.card import cards
+from bayesmixer.card import cards, studied
 
 # ground -> io -> ld -> ops -> simulation -> wings -> models -> inference -> checks -> reporting ->
 # cli; what lies beside them at the top of the package has its place too
@@ -152,8 +152,6 @@ def names_of_methods() -> re.Pattern[str]:
     """Names, verbs and titles of the models, and names of their parameters and quantities, as words
     of their own or parts of a name joined by underscores.
     """
-    from bayesmixer.card import cards
-
     names: set[str] = set()
     for card in cards().values():
         names |= {card.name, card.verb, card.title}
@@ -172,6 +170,12 @@ def written(tree: ast.AST) -> Iterator[str]:
         if id(node) not in passed:
             found = (getattr(node, f, None) for f in ("id", "attr", "arg", "name", "value"))
             yield from (text for text in found if isinstance(text, str))
+
+
+def test_one_model_is_the_usual_one_and_two_have_cells_of_a_coverage_study() -> None:
+    # a card made by `replace` of another says `cell` and `usual` anew
+    assert [card.name for card in cards().values() if card.usual] == ["univariate_mixer"]
+    assert studied() == ("univariate_mixer", "infinitesimal")
 
 
 def test_halls_name_no_model_parameter_or_quantity_of_a_method(root: Path) -> None:

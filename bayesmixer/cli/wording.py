@@ -24,6 +24,7 @@ ALIASES = {
     "n": "sample_size",
     "checkpoint": "out",
 }
+VERBS = {card.name: card.verb for card in cards().values() if card.verb}
 PHRASES = (
     (
         r"what (?:(?:bm|bayesmixer)\.)?fit(?: or bm\.load)? return(?:ed|s)",
@@ -38,8 +39,8 @@ PHRASES = (
     (r"\(method 'map'\)", "(--method map)"),
     (r"\bmethod '(\w+)'( or) '(\w+)'", r"--method \1\2 \3"),
     (r"\bmethod '(\w+)'(?! )", r"--method \1"),
-    *((rf"\btry {card.name}\b", f"try 'bayesmixer fit {card.verb}'") for card in cards().values()),
-    *((rf"\bFit {card.name}\b", f"Run 'bayesmixer fit {card.verb}'") for card in cards().values()),
+    *((rf"\btry {name}\b", f"try 'bayesmixer fit {verb}'") for name, verb in VERBS.items()),
+    *((rf"\bFit {name}\b", f"Run 'bayesmixer fit {verb}'") for name, verb in VERBS.items()),
     (r"\bbm\.(check|compare|coverage|munge|report|simulate)\b", r"'bayesmixer \1'"),
 )
 _FLAG = r"--[a-z0-9][a-z0-9-]*(?: [^,()\s]+)?"

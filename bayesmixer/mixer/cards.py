@@ -225,6 +225,8 @@ LD_MIXTURE = replace(
     profile=None,
     staged=False,
     starts="",
+    cell="",
+    usual=False,
     options=(),
 )
 """Of models that users build on `bayesmixer.ld_mixture`."""
