@@ -141,7 +141,8 @@ MAF_S = Quantity(
 N50 = Quantity("n50", "number of variants that explain 50% of h2, strongest first", log=True)
 N_EFFECTIVE = Quantity(
     "n_effective",
-    "effective polygenicity: number of variants of equal effect that would spread h2 as widely",
+    "effective polygenicity: number of variants with Gaussian effects of one variance that would "
+    "spread h2 as widely",
     log=True,
 )
 SHARE_LARGE = Quantity("share_large", "share of h2 due to the large effects")
