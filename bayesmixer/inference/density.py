@@ -22,7 +22,7 @@ from pytensor.compile.mode import Mode
 from pytensor.gradient import pushforward
 from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
-from bayesmixer.card import UNIT, Free, unit_in_words
+from bayesmixer.card import UNIT, Free, unit_in_words, usual
 from bayesmixer.errors import InputError
 from bayesmixer.interrupts import check
 from bayesmixer.models.common import origin_of
@@ -72,7 +72,7 @@ class LogDensity:
             raise InputError(
                 "model",
                 f"{type(model).__name__}, expected a pymc.Model such as "
-                "bm.models.univariate_mixer(data)",
+                f"bm.models.{usual().name}(data)",
             )
         if not model.continuous_value_vars or len(model.continuous_value_vars) != len(
             model.value_vars
