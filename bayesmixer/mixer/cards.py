@@ -251,5 +251,7 @@ SCALE_MIXTURE = replace(
     richer="",
     profile=None,
     starts="grid_starts",
+    cell="",
+    usual=False,
     options=("censor",),
 )
