@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer.arguments import whole_number
 from bayesmixer.card import Bound
 from bayesmixer.errors import InputError
-from bayesmixer.mixer.laid_out import h_total
+from bayesmixer.mixer.laid_out import h_total, largest_n
 from bayesmixer.mixer.starts import mixer_starts
 
 WEAKEST, STRONGEST = 0.3, 1000.0  # what an effect adds to its variant's z^2
@@ -33,13 +34,11 @@ def grid_of_variances(
         if not (rising and given[0] > 0 and (np.diff(given) > 0).all()):
             raise InputError("grid", f"{grid!r}, expected two or more rising positive variances")
         return given
-    whole = isinstance(components, int | np.integer) and not isinstance(components, bool)
-    if not whole or components < 2:
-        raise InputError("components", f"{components!r}, expected a whole number of at least 2")
+    components = whole_number("components", components, 2)
     h = data["h_bin_value"].values.astype(float)
     mean_h = float(np.average(h, weights=data["h_bin_count"].values.astype(float)))
-    largest = float(data["n"].values[data["weight"].values > 0].max())
-    return np.geomspace(WEAKEST, STRONGEST, int(components)) / (largest * mean_h)
+    largest = largest_n(data)
+    return np.geomspace(WEAKEST, STRONGEST, components) / (largest * mean_h)
 
 
 def starts(bound: Bound) -> list[dict[str, Any]]:

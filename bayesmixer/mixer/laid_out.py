@@ -11,6 +11,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import exponents, totals
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.maf_layout import MafLikelihoodData
+from bayesmixer.variables import evaluated
 
 
 def likelihood_data(
@@ -46,6 +47,11 @@ def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: A
         )
     except ValueError as error:
         raise InputError("data", str(error)) from None
+
+
+def largest_n(data: xr.Dataset) -> float:
+    """The largest sample size of a weighted variant."""
+    return float(data["n"].values[evaluated(data)].max())
 
 
 def h_total(data: xr.Dataset) -> float:

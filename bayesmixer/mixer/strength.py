@@ -17,9 +17,8 @@ from scipy.special import expit
 from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import exponents
 from bayesmixer.mixer.heritability import unseen_under
-from bayesmixer.mixer.laid_out import h_total
+from bayesmixer.mixer.laid_out import h_total, largest_n
 from bayesmixer.ops.layout import Array
-from bayesmixer.variables import evaluated
 
 # N sigma2_beta H that 24 nodes serve to 0.01 of log p: benchmarks/strong_effects.py
 STRONG = 1000.0
@@ -46,7 +45,7 @@ class Strength:
         self.offset = -math.inf
         if set(bound.free) == set(names) and "logit_pi" in names and "logit_maf_s" not in names:
             data = bound.data
-            n = float(data["n"].values[evaluated(data)].max())
+            n = largest_n(data)
             s = float(exponents(data)[0])
             self.offset = math.log(
                 n * 0.5 ** (1 + s) / h_total(data) / LIMIT / served(data.sizes["node"])
@@ -79,7 +78,7 @@ def strained(bound: Bound, estimate: xr.Dataset) -> list[str]:
     if bound.card.quantity("pi") is None or "sigma2_beta" not in estimate:
         return said  # every variant has an effect: none is strong
     nodes = bound.data.sizes["node"]
-    n = float(bound.data["n"].values[evaluated(bound.data)].max())
+    n = largest_n(bound.data)
     s = float(estimate["maf_s"]) if "maf_s" in estimate else float(exponents(bound.data)[0])
     strength, limit = n * float(estimate["sigma2_beta"].max()) * 0.5 ** (1 + s), served(nodes)
     if not strength > limit:
