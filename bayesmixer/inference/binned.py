@@ -131,6 +131,7 @@ def sample(
     show: bool | None = None,
     kept: Checkpoint | None = None,
     target_accept: float | None = None,
+    init: str | None = None,
     depth: int | None = None,
 ) -> Binned:
     """Bin, sample the surrogate by NUTS, weigh by the exact likelihood.
@@ -146,7 +147,7 @@ def sample(
     exact
         Number of draws, evenly spaced over the chains, that are weighted: each costs one exact
         evaluation.
-    sampler, draws, tune, chains, cores, seed, show, kept, target_accept, depth
+    sampler, draws, tune, chains, cores, seed, show, kept, target_accept, init, depth
         As in `sampling.run`.
 
     Returns
@@ -172,6 +173,7 @@ def sample(
         show=show,
         kept=kept,
         target_accept=target_accept,
+        init=init,
         depth=depth,
     )
     return Binned(

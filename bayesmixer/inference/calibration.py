@@ -499,7 +499,7 @@ def _sampled(
             DataWarning,
             stacklevel=3,
         )
-    return np.asarray(result.proposals[result.rows][None])
+    return np.asarray(result.proposals[laplace.in_chains(result.rows)])
 
 
 def _check(

@@ -40,6 +40,7 @@ class Settings:
     bins: int = binned.BINS
     progress: bool | None = None
     target_accept: float | None = None
+    init: str | None = None
     depth: int | None = (
         # of the trees of NUTS, 2^depth - 1 gradients a draw at most; None: the sampler's own, 10
         None
@@ -176,22 +177,23 @@ def _resampled(
     method: str,
     density: LogDensity,
     proposals: Array,
-    rows: Array,
+    rows: np.ndarray,
     log_weight: Array,
     blocks: dict[str, Array],
     attrs: dict[str, float],
 ) -> Drawn:
-    """Weighted proposals, resampled, as one chain."""
+    """Weighted proposals, resampled, as several chains, since ArviZ compares chains."""
+    rows = laplace.in_chains(rows)
     stats = xr.Dataset(
-        {"log_weight": (("chain", "draw"), log_weight[rows][None])},
-        coords={"chain": [0], "draw": np.arange(rows.size)},
+        {"log_weight": (("chain", "draw"), log_weight[rows])},
+        coords={"chain": np.arange(rows.shape[0]), "draw": np.arange(rows.shape[1])},
         attrs=attrs,
     )
     return Drawn(
         method,
-        proposals[rows][None],
+        proposals[rows],
         stats,
-        log_likelihood_group({k: v[rows] for k, v in blocks.items()}, (1, rows.size), density),
+        log_likelihood_group({k: v[rows] for k, v in blocks.items()}, rows.shape, density),
     )
 
 
@@ -273,6 +275,7 @@ def _chains_of[T](
         show=settings.progress,
         kept=kept,
         target_accept=settings.target_accept,
+        init=settings.init,
         depth=settings.depth,
         **more,
     )

@@ -49,6 +49,9 @@ def fit(
     sampler: str = "nutpie",
     bins: int = BINS,
     target_accept: float | None = None,
+    init: str | None = None,
+    random_seed: int | None = None,
+    nuts_sampler: str | None = None,
     profile: bool | None = None,
     calibrate: bool = True,
     checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
@@ -83,6 +86,10 @@ def fit(
     target_accept
         For "nuts" and "binned": acceptance rate that NUTS tunes its step size to, between 0 and 1;
         higher means smaller steps and fewer divergences. None takes the sampler's own, 0.8.
+    init
+        For "nuts" by sampler "pymc": how it starts its mass matrix, as `pymc.sample` takes it.
+    random_seed, nuts_sampler
+        PyMC's names of `seed` and `sampler`.
     profile
         Whether to profile the likelihood along the parameter that the model names, if it names
         one; None does for every method but "map".
@@ -124,8 +131,14 @@ def fit(
     JMLR 25:72 (PSIS).
     """
     began = time.perf_counter()
+    seed = _named_twice("seed", seed, 0, "random_seed", random_seed)
+    sampler = _named_twice("sampler", sampler, "nutpie", "nuts_sampler", nuts_sampler)
     _check(method, draws, tune, chains, cores, seed, bins, starts)
     _check_acceptance(target_accept, sampler)
+    if init is not None and sampler != "pymc":
+        raise InputError(
+            "init", f"{init!r}, but sampler {sampler!r} has none", "Use sampler='pymc'."
+        )
     kept = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     density = LogDensity(model)
     # of a changed model (do, observe, more variables) only data and search box are known
@@ -147,7 +160,9 @@ def fit(
     covariance = covariance_of(modes.best.hessian)
     bounds = density.box
     attempted = method
-    settings = Settings(draws, tune, chains, cores, seed, sampler, bins, progress, target_accept)
+    settings = Settings(
+        draws, tune, chains, cores, seed, sampler, bins, progress, target_accept, init
+    )
     kept.identify(
         (
             density.names,
@@ -162,6 +177,7 @@ def fit(
             sampler,
             bins,
             target_accept,
+            *(() if init is None else (init,)),
         )
     )
     if method != "map":
@@ -234,6 +250,15 @@ def fit(
         kept.clear()
     forget_ops()
     return results
+
+
+def _named_twice[T](name: str, value: T, usual: T, other: str, given: T | None) -> T:
+    """An argument that PyMC names otherwise, by whichever name it was given."""
+    if given is None:
+        return value
+    if value not in (usual, given):
+        raise InputError(other, f"{given!r}, but {name} is {value!r}", "Give one of them.")
+    return given
 
 
 def _check(

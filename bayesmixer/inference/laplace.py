@@ -120,6 +120,11 @@ def sample(
     )
 
 
+def in_chains(rows: np.ndarray) -> np.ndarray:
+    """Resampled rows (S,) as (chain, draw): four chains, or as many as divide their number."""
+    return rows.reshape(next(n for n in (4, 3, 2, 1) if rows.size % n == 0), -1)
+
+
 class Weighted(NamedTuple):
     """Proposals (S, P), log density ratios to the proposal (S,), log-likelihood per LD block by
     potential (S, L).

@@ -56,14 +56,15 @@ def run(
     kept: Checkpoint | None = None,
     backend: str = "numba",
     target_accept: float | None = None,
+    init: str | None = None,
     depth: int | None = None,
 ) -> tuple[Array, xr.Dataset]:
     """Sample: draws on the unconstrained scale (chain, draw, P) and the sampler's statistics.
 
     `sampler` is "nutpie" (default), another NUTS sampler of PyMC ("pymc", "numpyro", "blackjax") or
     the name of a PyMC step method ("Slice", "DEMetropolisZ"). `target_accept` is the acceptance
-    rate that NUTS tunes its steps to; None takes the sampler's own; `depth` bounds the trees of
-    nutpie and PyMC's NUTS.
+    rate that NUTS tunes its steps to; None takes the sampler's own; `init` is that of PyMC's NUTS;
+    `depth` bounds the trees of nutpie and PyMC's NUTS.
 
     Raises
     ------
@@ -137,6 +138,8 @@ def run(
             "initvals": start,
         }
         common["compute_convergence_checks"] = False
+        if init is not None:
+            common["init"] = init
         try:
             with model:
                 if sampler == "pymc" and depth is not None:

@@ -48,6 +48,15 @@ BAD = {
         {"method": "nuts", "sampler": "Slice", "target_accept": 0.9},
         "target_accept: given, but sampler 'Slice'",
     ),
+    "init of a sampler without": (
+        {"method": "nuts", "init": "adapt_diag"},
+        "init: 'adapt_diag', but sampler 'nutpie' has none",
+    ),
+    "two seeds": ({"seed": 3, "random_seed": 4}, "random_seed: 4, but seed is 3"),
+    "two samplers": (
+        {"sampler": "pymc", "nuts_sampler": "blackjax"},
+        "nuts_sampler: 'blackjax', but sampler is 'pymc'",
+    ),
     "bins of a model of other makers": ({"method": "binned"}, "model: not a model of bayesmixer"),
     "smc without a prior to start from": ({"method": "smc"}, "method: smc starts from the prior"),
 }

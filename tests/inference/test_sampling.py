@@ -193,6 +193,29 @@ def test_target_accept_reaches_the_sampler_and_no_other_number_does_unasked(
     assert given == [0.95, None]
 
 
+def test_pymcs_names_of_sampler_and_seed_and_its_init_reach_pymc(monkeypatch):
+    class Reached(Exception):
+        pass
+
+    given = {}
+
+    def sample(**options):
+        given.update(options)
+        raise Reached
+
+    monkeypatch.setattr("pymc.sample", sample)
+    with pytest.raises(Reached):
+        bm.fit(
+            toys.gaussian(),
+            "nuts",
+            nuts_sampler="pymc",
+            random_seed=7,
+            init="adapt_diag",
+            progress=False,
+        )
+    assert (given["nuts_sampler"], given["random_seed"], given["init"]) == ("pymc", 7, "adapt_diag")
+
+
 @pytest.mark.parametrize("chains", [1, 3])
 def test_statistics_of_smc_are_rectangular_and_end_at_temperature_one(chains, tmp_path):
     with pm.Model() as model:
