@@ -35,12 +35,13 @@ from scipy.stats import chisquare
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference import laplace
-from bayesmixer.inference.density import LogDensity, forget_ops
+from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.mixer.cards import TWO_COMPONENT, UNIVARIATE
 from bayesmixer.models.common import bound_of
 from bayesmixer.models.half_normal import LogHalfNormal
+from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import track
 
 CARDS = {one.name: one for card in (UNIVARIATE, TWO_COMPONENT) for one in card.free}

@@ -26,7 +26,7 @@ from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
-from bayesmixer.inference.density import Array, LogDensity, forget_ops
+from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.find_map import find_modes
 from bayesmixer.inference.information import (
     LINEAR,
@@ -40,6 +40,7 @@ from bayesmixer.inference.information import (
 from bayesmixer.models.common import bound_of
 from bayesmixer.models.own import apart
 from bayesmixer.models.rebuild import model_of
+from bayesmixer.ops.pytensor_doors import forget_ops
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}

@@ -7,9 +7,8 @@ them would cost more than it saves, and the Op's `perform` uses all threads.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +19,6 @@ import xarray as xr
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
 from pytensor.gradient import pushforward
-from pytensor.graph.rewriting.basic import OpToRewriterTracker
 
 from bayesmixer.card import UNIT, Free, unit_in_words, usual
 from bayesmixer.errors import InputError
@@ -36,20 +34,6 @@ def python_mode() -> Mode:
     arrays stay whole; and so would fills (`specialize`).
     """
     return Mode(linker="py", optimizer="fast_compile").including("specialize")
-
-
-@cache
-def _trackers() -> list[OpToRewriterTracker]:
-    """PyTensor's long-lived tables of the rewrites that apply to an Op."""
-    return [o for o in gc.get_objects() if type(o) is OpToRewriterTracker]
-
-
-def forget_ops() -> None:
-    """Empty PyTensor's tables of rewrites by Op: they would keep every Op, and with it the data of
-    every fit, as long as the process lives.
-    """
-    for tracker in _trackers():
-        tracker.get_trackers.cache_clear()
 
 
 class LogDensity:

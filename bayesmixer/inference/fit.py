@@ -24,13 +24,14 @@ from bayesmixer.inference import calibration
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
-from bayesmixer.inference.density import Array, LogDensity, forget_ops
+from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.estimate import estimate_group
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.interrupts import remembered
 from bayesmixer.models.common import bound_of, origin_of, prior_in_words
+from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import track
 from bayesmixer.results import add_criteria, assemble
 

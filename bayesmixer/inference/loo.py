@@ -24,11 +24,12 @@ from bayesmixer.card import Bound, unit_in_words, unit_of
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint, fingerprint_of, place
 from bayesmixer.identity import check_fit
-from bayesmixer.inference.density import Array, LogDensity, forget_ops
+from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.leave_out import LeftOut, blocks_of
 from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of
 from bayesmixer.models.rebuild import check_model, model_of
+from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import bar
 
 RELIABLE = 0.7  # k-hat up to which PSIS is trusted

@@ -15,13 +15,13 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from pytensor.graph.basic import Apply
-from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from bayesmixer.ops import kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.compiling import announce
 from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array, LikelihoodData
+from bayesmixer.ops.pytensor_doors import numba_implementation
 
 
 class MixtureLogLik(BlockLogLik):
@@ -108,7 +108,7 @@ def log_density(
     return MixtureLogLik(data, gradient=False).evaluate(pi, sigma2_beta, sigma2_0)[0]
 
 
-@register_funcify_and_cache_key(MixtureLogLik)
+@numba_implementation(MixtureLogLik)
 def _numba_mixture(op: MixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     evaluate = partial(op.evaluate, threads=1)  # samplers have a thread for each chain
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numba as nb
 from pytensor.graph.basic import Apply
-from pytensor.link.numba.dispatch.basic import register_funcify_and_cache_key
 
 from bayesmixer.errors import InputError
 from bayesmixer.ops import maf_kernel
@@ -19,6 +18,7 @@ from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.likelihood import valid_mixture
 from bayesmixer.ops.maf_layout import MafLikelihoodData
+from bayesmixer.ops.pytensor_doors import numba_implementation
 
 
 class MafMixtureLogLik(BlockLogLik):
@@ -69,7 +69,7 @@ class MafMixtureLogLik(BlockLogLik):
         return loglik, jacobian
 
 
-@register_funcify_and_cache_key(MafMixtureLogLik)
+@numba_implementation(MafMixtureLogLik)
 def _numba_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
     evaluate = partial(op.evaluate, threads=1)  # as in ops/likelihood.py
 
