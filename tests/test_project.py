@@ -137,12 +137,6 @@ def test_imports_point_one_way(root: Path) -> None:
     assert wrong == []
 
 
-# files of halls that still name what belongs on a card, each to be emptied of it
-NOT_YET_CLEAN = {
-    "checks/check.py",
-    "checks/families.py",
-    "checks/moments.py",
-}
 CIRCLE = ("np.pi", "math.pi")
 HALLS = ("inference", "checks", "reporting", "laboratory")
 
@@ -186,7 +180,7 @@ def test_halls_name_no_model_parameter_or_quantity_of_a_method(root: Path) -> No
             words = written(ast.parse(text)) if path.suffix == ".py" else [text]
             if names := {m.group(1) for word in words for m in named.finditer(word)}:
                 found["/".join(path.parts[-2:])] = names
-    assert {k: v for k, v in found.items() if k not in NOT_YET_CLEAN} == {}
+    assert found == {}
 
 
 def test_the_test_of_halls_sees_names_wherever_they_stand() -> None:

@@ -16,16 +16,14 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer.arguments import fraction
-from bayesmixer.checks.families import FAMILIES, FEWEST_BLOCKS, Context, Row
+from bayesmixer.checks.families import FEWEST_BLOCKS, Context, Row, families
 from bayesmixer.checks.moment_tests import levels
-from bayesmixer.checks.moments import BINS, Draw, moments
-from bayesmixer.checks.prior_sensitivity import prior_sensitivity
+from bayesmixer.checks.moments import BINS, Floats, Point, moments
+from bayesmixer.checks.prior_sensitivity import prior_sensitivity, unconstrained
+from bayesmixer.checks.strata import strata
 from bayesmixer.errors import InputError
-from bayesmixer.facts import read_json
 from bayesmixer.identity import check_results, data_of_fit, trait_names
-from bayesmixer.mixer.cards import INFLATION
-from bayesmixer.mixer.prediction import Floats, at_fitted_s, of_mixture, parameters, variants
-from bayesmixer.mixer.strata import strata
+from bayesmixer.models.rebuild import model_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -85,10 +83,10 @@ def check(
     trait: str | int | None = None,
     draws: int = 16,
     level: float = 0.05,
-    inflation: tuple[float, float] = INFLATION,
+    inflation: tuple[float, float] | None = None,
     progress: bool | None = None,
 ) -> Check:
-    """Check a fit of a univariate model against its data.
+    """Check a fit of a model of one trait against its data.
 
     Parameters
     ----------
@@ -97,17 +95,17 @@ def check(
     data
         The GwasData it was made with.
     model
-        The model; needed for the prior's sensitivity of models that are not this package's.
+        The model; needed for those that cannot be made again of the fit and its data, as models of
+        other makers.
     trait
         Name or position of the trait; None takes the fitted one.
     draws
-        Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode
-        (of S, too: they take a free S for known).
+        Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode.
     level
         Chance of any false alarm, over all checks.
     inflation
-        Values of sigma2_0 that sampling and weak LD explain; a fit that excludes this range is
-        flagged.
+        Values of the inflation that sampling and weak LD explain; a fit that excludes this range is
+        flagged. None takes the model's own (0.95 to 1.1 for the MiXeR models).
     progress
         Progress bar; None shows it on a terminal.
 
@@ -120,8 +118,8 @@ def check(
     Raises
     ------
     InputError
-        `results` is no fit, `data` are not those that were fitted, `trait` is unknown, or there are
-        fewer than 20 LD blocks.
+        `results` is no fit, `data` are not those that were fitted, `trait` is unknown, there are
+        fewer than 20 LD blocks, or nothing is known of what the model predicts.
 
     References
     ----------
@@ -132,34 +130,24 @@ def check(
     if draws < 1:
         raise InputError("draws", f"{draws}, expected at least 1")
     fraction("level", level, "a probability")
-    if not 0 < inflation[0] <= inflation[1]:
+    if inflation is not None and not 0 < inflation[0] <= inflation[1]:
         raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
     results = check_results(results)
     data = data_of_fit(results, data, trait=trait)
-    one = at_fitted_s(data, results)
-    v = variants(one)
-    if len(np.unique(v.ld_block)) < FEWEST_BLOCKS:
+    model = model_of(results, data, model)
+    point = Point(model)
+    if (blocks := int(point.block.max()) + 1) < FEWEST_BLOCKS:
         raise InputError(
             "data",
-            f"{len(np.unique(v.ld_block))} LD blocks, expected at least {FEWEST_BLOCKS}",
+            f"{blocks} LD blocks, expected at least {FEWEST_BLOCKS}",
             "Use more of the genome.",
         )
-    p = parameters(results, draws, one)
-    mode = _mode(results, one)
-    cells = strata(v)
-    censor = read_json(results.attrs.get("options"), {}).get("censor")
-    m = moments(v, p, cells.cell, mode, censor, progress)
-    context = Context(
-        results,
-        data,
-        m,
-        cells,
-        p.pi.shape[1],
-        (mode or p.middle())[2],
-        inflation,
-        next(iter(trait_names(data)), None),
-    )
-    rows = [row for family in FAMILIES for row in family(context)]
+    x = _mode(results, point)
+    cells = strata(point.at(point.there(x)).data)
+    m = moments(point, x, _draws(results, draws), cells.cell, progress)
+    trait = next(iter(trait_names(data)), None)
+    context = Context(results, data, m, cells, point, x, inflation, trait)
+    rows = [row for family in families(results) for row in family(context)]
     sensitivity, sentence = prior_sensitivity(results, model)
     rows.append(
         Row(
@@ -173,16 +161,33 @@ def check(
     return Check(_table(rows, level), _dataset(context), sensitivity)
 
 
-def _mode(results: xr.DataTree, data: xr.Dataset) -> Draw | None:
-    """The estimate's parameters at the S of the data; None where the fit kept none."""
-    if "estimate" not in results.children:
-        return None
-    one = results["estimate"].to_dataset()
-    if "sigma2_0" not in of_mixture(one, results, data):
-        return None
-    tree = xr.DataTree.from_dict({"posterior": one.expand_dims(chain=1, draw=1)})
-    tree.attrs = results.attrs
-    return parameters(tree, data=data).draw(0)
+def _mode(results: xr.DataTree, point: Point) -> Floats:
+    """(P,) the mode, or the mean of the draws where the fit kept none.
+
+    Raises
+    ------
+    InputError
+        The fit has neither.
+    """
+    if "estimate" in results.children and "mode" in results["estimate"].data_vars:
+        mode = results["estimate"]["mode"]
+        if set(point.names) == set(map(str, mode["parameter"].to_numpy())):
+            return np.asarray(mode.sel(parameter=point.names), float)
+    free = unconstrained(results)
+    if free is None or not set(point.density.variables) <= set(free.data_vars):
+        raise InputError("results", "no mode, and no draws of the free parameters", "Fit again.")
+    means = free.mean(("chain", "draw"))
+    return point.density.flatten({name: means[name].values for name in point.density.variables})
+
+
+def _draws(results: xr.DataTree, number: int) -> list[xr.Dataset]:
+    """What the model reports at so many draws of the posterior, evenly spaced over all chains."""
+    posterior = results["posterior"].to_dataset()
+    chains, length = posterior.sizes["chain"], posterior.sizes["draw"]
+    rows = np.arange(chains * length)
+    if number < len(rows):
+        rows = rows[np.linspace(0, len(rows) - 1, number).round().astype(int)]
+    return [posterior.isel(chain=i // length, draw=i % length, drop=True) for i in rows]
 
 
 def _table(rows: list[Row], level: float) -> pd.DataFrame:

@@ -6,29 +6,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
+from bayesmixer.card import card_of, offers
 from bayesmixer.checks.moment_tests import (
     ABSORBED,
     Statistic,
-    effective_blocks,
     levels,
     stratum_scores,
 )
-from bayesmixer.checks.moments import BINS, TAILS, Moments, spread
+from bayesmixer.checks.moments import (
+    BINS,
+    TAILS,
+    Floats,
+    Moments,
+    Point,
+    effective_blocks,
+    spread,
+)
+from bayesmixer.checks.strata import NAMES, Strata
 from bayesmixer.facts import read_json
 from bayesmixer.identity import of_trait
-from bayesmixer.mixer.prediction import Floats
-from bayesmixer.mixer.strata import NAMES, Strata
 from bayesmixer.style import as_number
 
 FEWEST_BLOCKS = 20
 FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count
 NOTABLE, LOCUS = 4.0, 500_000  # |z| and distance by which variants are counted to one locus
 FEWEST_FREQUENCIES = 1000
+_FILTERS = "check the file's filters"
 # allele frequencies: share that differs by 0.2, and their correlation; continents differ by far
 # more, cohorts by less
 DIFFERING, ALIKE = 0.01, 0.95
@@ -50,16 +58,27 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What a family of checks may look at."""
+    """What a family of checks may look at: the fit, its data, the moments and their strata, the
+    model and its mode `x`, the range of inflation that was asked for, the trait.
+    """
 
     results: xr.DataTree
     data: xr.Dataset
     moments: Moments
     strata: Strata
-    components: int
-    sigma2_0: float
-    inflation: tuple[float, float]
+    point: Point
+    x: Floats
+    inflation: tuple[float, float] | None
     trait: str | None
+
+    @property
+    def there(self) -> xr.Dataset:
+        """What the model reports at the mode `x`."""
+        return self.point.there(self.x)
+
+    def slope(self, of: Callable[[xr.Dataset], float]) -> Floats:
+        """(P,) derivative at the mode of a function of what the model reports."""
+        return self.point.slope(of, self.x)
 
 
 def pit_shape(c: Context) -> Iterator[Row]:
@@ -116,17 +135,15 @@ def beyond_expected(c: Context) -> list[tuple[float, float]]:
 
 def _richer(c: Context) -> str:
     """Advice to fit the model that is richer by one step, where there is one."""
-    richer = {"infinitesimal": "univariate_mixer", "univariate_mixer": "two_component_mixer"}.get(
-        str(c.results.attrs.get("model"))
-    )
-    return f"try {richer}, and " if richer else ""
+    card = card_of(c.results)
+    return f"try {card.richer}, and " if card is not None and card.richer else ""
 
 
 CAUSES = {
     "ld_score": "LD scores of another population or of a reference with too few variants, effects "
     "that depend on LD, or inflation that grows with LD; use a reference of the study's ancestry "
     "with all its variants",
-    "maf": "effects whose size depends on allele frequency (maf_s), rare variants of poor "
+    "maf": "effects whose size depends on allele frequency (S), rare variants of poor "
     "imputation, or another ancestry's frequencies; raise the MAF filter, or align with another "
     "maf_s",
     "n": "sample sizes that are wrong for some of the variants, or cohorts of other quality; "
@@ -167,18 +184,22 @@ def pit_strata(c: Context) -> Iterator[Row]:
 
 
 def scores_by_stratum(c: Context) -> Iterator[Row]:
-    """By LD score, MAF and N: would the likelihood of one stratum alone choose another h2 or
-    sigma2_0 (Rao's score test)?
+    """By LD score, MAF and N: would the likelihood of one stratum alone choose another value of the
+    parameters that the wing names, or of any (Rao's score test)?
     """
+    known = offers(c.results, "stratum_scores") or {name: name for name in c.moments.names}
+    tested = {name: words for name, words in known.items() if name in c.moments.names}
+    if not tested:
+        return
     for name, labels, causes, join in several(c):
-        sums = stratum_scores(c.moments, c.components).summed(join)
-        z = sums.z.reshape(len(labels), 2)
+        sums = stratum_scores(c.moments, list(tested)).summed(join)
+        z = sums.z.reshape(len(labels), len(tested))
         stratum, parameter = np.unravel_index(int(np.argmax(np.abs(z))), z.shape)
+        found = float(z[stratum, parameter])
         words = (
-            f"{'The effects' if parameter == 0 else 'The noise'} would be "
-            f"{'larger' if z[stratum, parameter] > 0 else 'smaller'} where {labels[stratum]} if "
-            f"these variants alone were fitted ({as_number(abs(z[stratum, parameter]))} standard "
-            f"errors): {causes}."
+            f"{list(tested.values())[parameter]} would be {'larger' if found > 0 else 'smaller'} "
+            f"where {labels[stratum]} if these variants alone were fitted "
+            f"({as_number(abs(found))} standard errors): {causes}."
         )
         yield Row(f"score by {name}", *sums.test(), words)
 
@@ -224,11 +245,10 @@ def tail(c: Context) -> Iterator[Row]:
     sums = counts.summed(np.ones((1, m.weight.shape[1])))
     ratios = beyond_expected(c)
     shown = ", ".join(f"{as_number(ratio)} times as many beyond {t:g}" for t, ratio in ratios)
-    deed = (
-        f"{_richer(c)}fit with censor=10"
-        if ratios[-1][1] > 1 and c.results.attrs.get("model") != "infinitesimal"
-        else f"{_richer(c)}check the file's filters"
-    )
+    # what to do about more large |z| than predicted, by the model's wing
+    against = offers(c.results, "against_tails")
+    deed = against(c.results) if against is not None and ratios[-1][1] > 1 else ""
+    deed = f"{_richer(c)}{deed or _FILTERS}"
     words = (
         f"The number of large |z| is not the predicted one ({shown}): "
         f"{_cause(c, ratios[-1][1])}; {deed}."
@@ -246,8 +266,8 @@ def largest(c: Context) -> Iterator[Row]:
     loci = expected / _weight_of_locus(c.data)
     words = (
         f"No |z| lies beyond {c.moments.largest:.3g}, where the fit expects {as_number(expected)} "
-        "variants: strong associations are missing from the file, or |z| was capped, so that h2 is "
-        "too small; check the file's filters, and use one with all variants."
+        "variants: strong associations are missing from the file, or |z| was capped, so that "
+        "heritability is too small; check the file's filters, and use one with all variants."
     )
     yield Row("QQ, largest |z|", expected, 1, float(np.exp(-loci)), words)
 
@@ -263,36 +283,6 @@ def _weight_of_locus(data: xr.Dataset) -> float:
     pos, block = np.asarray(data["pos"], float)[rows], np.asarray(data["ld_block"])[rows]
     loci = 1 + int(np.sum((np.abs(np.diff(pos)) > LOCUS) | (np.diff(block) > 0)))
     return max(1.0, float(weight[rows].sum()) / loci)
-
-
-def inflation(c: Context) -> Iterator[Row]:
-    """sigma2_0: does its error by LD blocks exclude what sampling explains?"""
-    from scipy.stats import t
-
-    m = c.moments
-    inverse = np.linalg.inv(m.hessian)
-    least = inverse @ np.einsum("c,cpq->pq", m.thinning, m.cell_hessian) @ inverse
-    se = float(np.sqrt(max(m.covariance[-1, -1], least[-1, -1])))
-    # one Newton step brings any point near the mode to the maximum of the likelihood
-    value = np.log(c.sigma2_0) + float((inverse @ m.scores.sum(axis=0))[-1])
-    low, high = np.log(c.inflation)
-    z = (value - high) / se if value > (low + high) / 2 else (value - low) / se
-    size = abs(z) if (value > high or value < low) else 0.0
-    shown = f"sigma2_0 is {np.exp(value):.3f} (standard error {se * np.exp(value):.3f})"
-    if value > 0:
-        words = (
-            f"{shown}, above {c.inflation[1]:g}: inflation that was not removed (stratification, "
-            "relatedness, overlapping samples), or signal that the reference's LD does not carry "
-            "(too few variants, another ancestry); correct the GWAS with more principal components "
-            "or a mixed model, and check the reference."
-        )
-    else:
-        words = (
-            f"{shown}, below {c.inflation[0]:g}: z-scores were over-corrected (genomic control), "
-            "or their standard errors are too large; use the uncorrected statistics."
-        )
-    df = effective_blocks(m.weight.sum(axis=1, keepdims=True)) - len(inverse)
-    yield Row("inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, df))), words)
 
 
 def _overlap(c: Context) -> dict[str, float]:
@@ -337,15 +327,16 @@ def ancestry(c: Context) -> Iterator[Row]:
 
 
 Family = Callable[[Context], Iterator[Row]]
-# checks of two traits (sign concordance of z1 z2 for flipped alleles, overlap of samples) join here
-FAMILIES: tuple[Family, ...] = (
-    pit_shape,
-    pit_strata,
-    pit_cells,
-    scores_by_stratum,
-    tail,
-    largest,
-    inflation,
-    reference,
-    ancestry,
-)
+OF_FIT: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, largest)
+OF_DATA: tuple[Family, ...] = (reference, ancestry)
+
+
+def families(results: xr.DataTree) -> list[Family]:
+    """The families of checks of a fit: those of any fit, its wing's own, and facts about the
+    data.
+    """
+
+    def named(own: Callable[[Context], Iterator[tuple[Any, ...]]]) -> Family:
+        return lambda c: (Row(*row) for row in own(c))
+
+    return [*OF_FIT, *map(named, offers(results, "families") or ()), *OF_DATA]

@@ -9,12 +9,12 @@ of these terms.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmixer.checks.moments import Moments, spread
-from bayesmixer.mixer.prediction import Floats
+from bayesmixer.checks.moments import Floats, Moments, effective_blocks, spread
 
 ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
 
@@ -145,24 +145,14 @@ def moment_test(
     return statistic, k, float(f.sf(statistic, k, blocks - k))
 
 
-def effective_blocks(weight: Floats) -> float:
-    """Degrees of freedom (Satterthwaite) of a variance summed over LD blocks of these weights (L,
-    S): the smallest over the columns.
-    """
-    return float(
-        np.min(weight.sum(axis=0) ** 2 / np.maximum(np.square(weight).sum(axis=0), 1e-300))
-    )
-
-
 def levels(m: Moments, orders: int = 4) -> Statistic:
     """Residuals of the polynomials of u."""
     own = np.einsum("c,kl->ckl", m.thinning * m.weight.sum(axis=0), np.eye(orders))
     return Statistic(m, m.level[:, :, :orders], m.d_level[:, :orders], own)
 
 
-def stratum_scores(m: Moments, components: int) -> Statistic:
-    """Derivatives of the log-likelihood in log h2 (of all components) and log sigma2_0."""
-    pick = np.zeros((2, m.hessian.shape[0]))
-    pick[0, -1 - components : -1], pick[1, -1] = 1.0, 1.0
+def stratum_scores(m: Moments, names: Sequence[str]) -> Statistic:
+    """Derivatives of the log-likelihood in some of the parameters."""
+    pick = np.eye(len(m.names))[[m.names.index(name) for name in names]]
     d = -np.einsum("ap,cpq->caq", pick, m.cell_hessian)
     return Statistic(m, m.cell_scores @ pick.T, d, -m.thinning[:, None, None] * (d @ pick.T))

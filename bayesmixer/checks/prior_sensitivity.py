@@ -5,13 +5,11 @@ the free parameters, by ArviZ.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-
-from bayesmixer.models.rebuild import check_model
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -25,9 +23,9 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
     Parameters
     ----------
     results
-        A fit with `unconstrained_posterior`; its group `log_prior` is taken where there is one.
+        A fit; its group `log_prior` is taken where there is one.
     model
-        The model; without it the weak priors of this package's models are known by name.
+        The model, for fits of earlier versions, which hold no such group.
 
     Returns
     -------
@@ -41,41 +39,26 @@ def log_prior(results: xr.DataTree, model: pm.Model | None = None) -> xr.Dataset
     """
     if "log_prior" in results.children:
         return results["log_prior"].to_dataset()
-    free = _free(results)
-    if free is None:
+    free = unconstrained(results)
+    if free is None or model is None:
         return None
-    if model is not None:
-        check_model(results, model)
-        return _of_model(free, model)
-    return None
+    from bayesmixer.inference.density import LogDensity
+    from bayesmixer.models.rebuild import check_model
+
+    check_model(results, model)
+    density, shape = LogDensity(model), (free.sizes["chain"], free.sizes["draw"])
+    if not set(density.variables) <= set(free.data_vars):
+        return None
+    values = [free[name].transpose("chain", "draw", ...).values for name in density.variables]
+    return density.log_prior(np.concatenate([v.reshape(*shape, -1) for v in values], axis=2))
 
 
-def _free(results: xr.DataTree) -> xr.Dataset | None:
+def unconstrained(results: xr.DataTree) -> xr.Dataset | None:
     """Free parameters of the draws that `log_likelihood` belongs to: those before calibration."""
     for name in ("uncalibrated_unconstrained_posterior", "unconstrained_posterior"):
         if name in results.children:
             return results[name].to_dataset()
     return None
-
-
-def _of_model(free: xr.Dataset, model: Any) -> xr.Dataset:
-    """Prior terms of a PyMC model, Jacobians included."""
-    logp = model.compile_logp(vars=model.free_RVs, sum=False, mode="FAST_COMPILE")
-    names = [v.name for v in model.value_vars]
-    shape = (free.sizes["chain"], free.sizes["draw"])
-    values = [
-        free[name].transpose("chain", "draw", ...).to_numpy().reshape((-1, *free[name].shape[2:]))
-        for name in names
-    ]
-    rows = [
-        [float(np.sum(term)) for term in logp(dict(zip(names, point, strict=True)))]
-        for point in zip(*values, strict=True)
-    ]
-    terms = np.array(rows).reshape((*shape, -1))
-    return xr.Dataset(
-        {name: (("chain", "draw"), terms[:, :, i]) for i, name in enumerate(names)},
-        coords=free.coords,
-    )
 
 
 def prior_sensitivity(
@@ -89,9 +72,9 @@ def prior_sensitivity(
         Table (rows: parameters; columns prior, likelihood, diagnosis) or None, and (sentence,
         flagged).
     """
-    if results.attrs.get("prior") == "flat" and model is None:
+    if results.attrs.get("prior") == "flat":
         return None, ("", False)
-    prior, free = log_prior(results, model), _free(results)
+    prior, free = log_prior(results, model), unconstrained(results)
     if prior is None or free is None or "log_likelihood" not in results.children:
         return None, ("", False)
     likelihood = results["log_likelihood"].to_dataset()

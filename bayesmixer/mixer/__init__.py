@@ -24,5 +24,9 @@ OFFERS = {
     "said": "rules:SAID",
     "looks_at": "rules:LOOKS_AT",
     "figures": "figures:figures",
+    "predictive": "predictive:predictive",
+    "families": "families:FAMILIES",
+    "stratum_scores": "families:STRATUM_SCORES",
+    "against_tails": "families:against_tails",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

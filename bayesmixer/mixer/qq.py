@@ -24,7 +24,6 @@ from bayesmixer.mixer.prediction import (
     shown,
     variants,
 )
-from bayesmixer.mixer.strata import weighted_quantiles
 from bayesmixer.style import DATA, MODEL, NULL, TAILS, as_number, axes_or_new, new_figure
 
 if TYPE_CHECKING:
@@ -169,9 +168,8 @@ def plot_qq_strata(
     data = shown(data, results, trait)
     v = variants(data)
     p = None if results is None else parameters(results, data=data).as_one()
-    maf_edge, ld_edge = (
-        weighted_quantiles(x, v.weight, (1 / 3, 2 / 3)) for x in (v.maf, v.ld_score)
-    )
+    thirds: Any = {"q": (1 / 3, 2 / 3), "weights": v.weight, "method": "inverted_cdf"}
+    maf_edge, ld_edge = (np.quantile(x, **thirds) for x in (v.maf, v.ld_score))
     row, column = np.searchsorted(maf_edge, v.maf), np.searchsorted(ld_edge, v.ld_score)
     for i in range(3):
         for j in range(3):

@@ -6,11 +6,11 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
+from bayesmixer.checks.strata import strata
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.mixer.prediction import Parameters, parameters, predicted_survival, variants
 from bayesmixer.mixer.qq import block_bootstrap, log10_p, observed_survival, plot_qq, plot_qq_strata
-from bayesmixer.mixer.strata import strata
 from tests.reporting.fabricate import N_GWAS, TRUTH, deposit, make_data, make_fit, nodes
 
 
@@ -35,7 +35,7 @@ def test_strata_are_those_of_check_by_weight(data):
     maf = np.minimum(data["freq"], 1 - data["freq"]).values
     heavy = data.assign(weight=("variant", np.where(maf > 0.3, 10.0, 0.1)))
     first, last = (plot_qq_strata(heavy)[i, 0].get_title() for i in (0, 2))
-    labels = strata(variants(heavy)).labels["maf"]
+    labels = strata(heavy).labels["maf"]
     assert float(first.split()[2].rstrip(",")) == float(labels[0].split()[-1]) > 0.3
     assert float(last.split()[2].rstrip(",")) == float(labels[2].split()[-1])
 

@@ -12,6 +12,11 @@ from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 
 X0, K = 3e-3, 24
 TRUTH = {"h2": 0.3, "pi": 0.003, "sigma2_0": 1.05}
+OPTIONS = {
+    "univariate_mixer": {"censor": None, "likelihood": "exact"},
+    "two_component_mixer": {"censor": None},
+    "infinitesimal": {},
+}
 N_GWAS, N_REFERENCE, H_TOTAL = 100_000.0, 400_000, 128_000.0
 
 
@@ -131,13 +136,18 @@ def make_fit(
             n90=(two, N_REFERENCE * pi * 0.319),
         )
     elif model == "two_component_mixer":
-        both, share = np.stack([pi, pi / 20], axis=-1), np.stack([0.7 * h2, 0.3 * h2], axis=-1)
+        # as the model has it: pi of both is what logit_pi stands for
+        both = pi[..., None] * np.array([20, 1]) / 21
+        share = np.stack([0.7 * h2, 0.3 * h2], axis=-1)
         posterior = posterior.assign_coords(component=["small", "large"]).assign(
             pi=((*two, "component"), both),
+            share_large=(two, np.full(shape, 0.3)),
             sigma2_beta=((*two, "component"), share / (both * h_total)),
             n_causal=(two, N_REFERENCE * both.sum(-1)),
             n90=(two, 9_000 * pi),
         )
+    else:
+        posterior = posterior.assign(sigma2_beta=(two, h2 / h_total))
     blocks = int(data["ld_block"].max()) + 1
     direction = rng.normal(size=(3, blocks)) / np.sqrt(blocks)
     direction -= direction.mean(axis=1, keepdims=True)
@@ -185,6 +195,13 @@ def make_fit(
     free = {"log_h2": (two, np.log(h2)), "log_sigma2_0": (two, np.log(sigma2_0))}
     if model != "infinitesimal":
         free["logit_pi"] = (two, logit_pi)
+    if model == "two_component_mixer":
+        free["logit_share_large"] = (two, np.full(shape, np.log(0.3 / 0.7)))
+        free["log_pi_ratio"] = (two, np.full(shape, np.log(20)))
+    if model != "two_component_mixer":
+        names = ["log_h2", "logit_pi", "log_sigma2_0"] if "logit_pi" in free else list(free)
+        mode = np.array([free[name][1].mean() for name in names])
+        estimate = estimate.assign(mode=("parameter", mode)).assign_coords(parameter=names)
     tree = xr.DataTree.from_dict(
         {
             "posterior": posterior,
@@ -200,6 +217,7 @@ def make_fit(
         "trait": str(data["trait"].values[0]),
         "model": model,
         "prior": "weak",
+        "options": json.dumps(OPTIONS[model]),
         "method": method,
         "seed": 11,
         "versions": json.dumps({"bayesmixer": "0.1.0", "pymc": "6.4.0"}),

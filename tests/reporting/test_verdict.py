@@ -17,7 +17,7 @@ from bayesmixer.io.plausible import NO_POWER
 from bayesmixer.reporting.trust import CHECKED, OF_DATA, OF_FIT, Finding
 from bayesmixer.reporting.verdict import Verdict, by_rules, stored, with_check
 from tests.models.small_gwas import simulate_gwas
-from tests.reporting.fabricate import make_data, make_fit
+from tests.reporting.fabricate import OPTIONS, make_data, make_fit
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_what_to_do_is_a_deed():
         )
     )
     for model in ("univariate_mixer", "two_component_mixer", "infinitesimal"):
-        fit.attrs["model"] = model
+        fit.attrs |= {"model": model, "options": json.dumps(OPTIONS[model])}
         verdict = bm.verdict(fit, data, progress=False)
         assert len(verdict.findings) > 8
         for finding in verdict.findings:

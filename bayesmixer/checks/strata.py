@@ -12,13 +12,14 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.mixer.prediction import Floats, Variants
 from bayesmixer.style import DATA, GREY, VERMILION, as_number, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SAME = 0.05  # a quantity whose 5% and 95% quantiles differ by less, relatively, is one stratum
+Floats = NDArray[np.float64]
+
 NAMES = {"maf": "MAF", "ld_score": "LD score", "n": "N"}
 
 
@@ -50,11 +51,23 @@ class Strata:
         ]
 
 
-def strata(v: Variants) -> Strata:
-    """Cross the weighted tertiles of MAF, LD score and N; cells without variants are left out."""
+def strata(data: xr.Dataset) -> Strata:
+    """Cross the weighted tertiles of MAF, LD score and N; cells without variants are left out.
+
+    Parameters
+    ----------
+    data
+        GwasData of one trait and one S; variants of positive weight.
+    """
+    freq, weight = np.asarray(data["freq"], float), np.asarray(data["weight"], float)
+    quantities = {
+        "maf": np.minimum(freq, 1 - freq),
+        "ld_score": np.asarray(data["ld_score_h"], float),
+        "n": np.asarray(data["n"], float).ravel(),
+    }
     level, labels = {}, {}
-    for name, values in (("maf", v.maf), ("ld_score", v.ld_score), ("n", v.n)):
-        level[name], labels[name] = _tertiles(values, v.weight, NAMES[name])
+    for name, values in quantities.items():
+        level[name], labels[name] = _tertiles(values, weight, NAMES[name])
     sizes = [len(labels[q]) for q in level]
     code = np.ravel_multi_index([level[q] for q in level], sizes)
     there, cell = np.unique(code, return_inverse=True)
@@ -64,16 +77,10 @@ def strata(v: Variants) -> Strata:
     return Strata(cell.astype(np.int64), of_cell, labels)
 
 
-def weighted_quantiles(x: Floats, weight: Floats, at: tuple[float, ...]) -> Floats:
-    """Values of x below or at which lie these shares of the weight."""
-    order: NDArray[np.int64] = np.argsort(x, kind="stable")
-    share = np.cumsum(weight[order]) / weight.sum()
-    return np.asarray(x[order][np.minimum(np.searchsorted(share, at), len(x) - 1)], float)
-
-
 def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:
     """Stratum of each value, and labels."""
-    low, *edges, high = weighted_quantiles(x, weight, (0.05, 1 / 3, 2 / 3, 0.95)).tolist()
+    at = (0.05, 1 / 3, 2 / 3, 0.95)
+    low, *edges, high = np.quantile(x, at, weights=weight, method="inverted_cdf").tolist()
     if high - low <= SAME * abs(high):
         return np.zeros(len(x), np.int64), [name]
     # the largest value is no edge: it would leave the last stratum empty
