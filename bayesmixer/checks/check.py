@@ -135,7 +135,8 @@ def check(
     results = check_results(results)
     data = data_of_fit(results, data, trait=trait)
     model = model_of(results, data, model)
-    point = Point(model)
+    fitted = next(iter(trait_names(data)), None)
+    point = Point(model, 0 if fitted is None else fitted)
     if (blocks := int(point.block.max()) + 1) < FEWEST_BLOCKS:
         raise InputError(
             "data",
@@ -145,8 +146,7 @@ def check(
     x = _mode(results, point)
     cells = strata(point.at(point.there(x)).data)
     m = moments(point, x, _draws(results, draws), cells.cell, progress)
-    trait = next(iter(trait_names(data)), None)
-    context = Context(results, data, m, cells, point, x, inflation, trait)
+    context = Context(results, data, m, cells, point, x, inflation, fitted)
     rows = [row for family in families(results) for row in family(context)]
     sensitivity, sentence = prior_sensitivity(results, model)
     rows.append(

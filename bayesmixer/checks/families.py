@@ -144,8 +144,7 @@ CAUSES = {
     "that depend on LD, or inflation that grows with LD; use a reference of the study's ancestry "
     "with all its variants",
     "maf": "effects whose size depends on allele frequency (S), rare variants of poor "
-    "imputation, or another ancestry's frequencies; raise the MAF filter, or align with another "
-    "maf_s",
+    "imputation, or another ancestry's frequencies; raise the MAF filter, or align with another S",
     "n": "sample sizes that are wrong for some of the variants, or cohorts of other quality; "
     "correct the column N or keep variants of one N",
 }
@@ -187,10 +186,9 @@ def scores_by_stratum(c: Context) -> Iterator[Row]:
     """By LD score, MAF and N: would the likelihood of one stratum alone choose another value of the
     parameters that the wing names, or of any (Rao's score test)?
     """
-    known = offers(c.results, "stratum_scores") or {name: name for name in c.moments.names}
-    tested = {name: words for name, words in known.items() if name in c.moments.names}
-    if not tested:
-        return
+    known, names = offers(c.results, "stratum_scores") or {}, c.moments.names
+    tested = {name: words for name, words in known.items() if name in names}
+    tested = tested or dict(zip(names, c.point.density.owners, strict=True))
     for name, labels, causes, join in several(c):
         sums = stratum_scores(c.moments, list(tested)).summed(join)
         z = sums.z.reshape(len(labels), len(tested))

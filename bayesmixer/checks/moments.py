@@ -19,6 +19,7 @@ from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.identity import position_of
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.models.common import bound_of
 from bayesmixer.progress import bar
@@ -167,7 +168,7 @@ class Point:
     Attributes
     ----------
     bound
-        The model, with its variants (J) of positive weight.
+        The model, with its variants (J) of positive weight and one trait.
     block
         (J,) LD block of each, 0..L-1.
     z, weight
@@ -179,16 +180,17 @@ class Point:
         Nothing is known of what the model predicts.
     """
 
-    def __init__(self, model: pm.Model) -> None:
+    def __init__(self, model: pm.Model, trait: str | int = 0) -> None:
         bound = bound_of(model)
         predict = None if bound is None else bound.card.ask("predictive")
-        if bound is None or predict is None or bound.data.sizes.get("trait") != 1:
+        if bound is None or predict is None:
             raise InputError(
                 "model",
-                "it is none whose predicted z-scores of one trait are known",
-                "Give one of bayesmixer.models, as it was made.",
+                "it is none whose predicted z-scores are known",
+                "Give one of bayesmixer.models, as it was made, or one built on its likelihood.",
             )
-        data = bound.data.isel(variant=np.flatnonzero(bound.data["weight"].values > 0))
+        self._whole = bound.data.isel(variant=np.flatnonzero(bound.data["weight"].values > 0))
+        data = self._whole.isel(trait=[position_of(self._whole, trait)])
         self.bound, self._predict = replace(bound, data=data), predict
         self.block = np.unique(np.asarray(data[bound.card.unit]), return_inverse=True)[1]
         self.z = np.abs(np.asarray(data["z"], float).ravel())
@@ -219,10 +221,9 @@ class Point:
         of the model with every cell of a block as a block of its own.
         """
         blocks, cells = int(self.block.max()) + 1, int(cell.max()) + 1
-        key = self.block * cells + cell
+        key, unit = self.block * cells + cell, self.bound.card.unit
         order = np.argsort(key, kind="stable")
-        unit = self.bound.card.unit
-        apart = self.bound.data.isel(variant=order).assign({unit: ("variant", key[order])})
+        apart = self._whole.isel(variant=order).assign({unit: ("variant", key[order])})
         density = LogDensity(self.bound.build(apart))
 
         def scores(x: Floats) -> Floats:

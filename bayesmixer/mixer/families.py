@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.mixer.cards import INFLATION, LOG_H2, LOG_SIGMA2_0, SIGMA2_0
+from bayesmixer.mixer.predictive import reported
 
 Row = tuple[str, float, float, float, str]
 """Name, statistic, degrees of freedom, p, sentence: a row of `check`."""
@@ -27,15 +28,18 @@ def inflation(c: Any) -> Iterator[Row]:
     """
     from scipy.stats import t
 
-    if SIGMA2_0.name not in c.there:
-        return
+    def log_noise(there: xr.Dataset) -> float:
+        return float(np.log(reported(c.point.bound, there)[SIGMA2_0.name]))
+
     m = c.moments
-    d = c.slope(_log_noise)
+    d = c.slope(log_noise)
+    if not d.any():  # not estimated
+        return
     inverse = np.linalg.inv(m.hessian)
     least = inverse @ np.einsum("c,cpq->pq", m.thinning, m.cell_hessian) @ inverse
     se = float(np.sqrt(max(d @ m.covariance @ d, d @ least @ d)))
     # one Newton step brings any point near the mode to the maximum of the likelihood
-    value = _log_noise(c.there) + float(d @ inverse @ m.scores.sum(axis=0))
+    value = log_noise(c.there) + float(d @ inverse @ m.scores.sum(axis=0))
     lowest, highest = c.inflation or INFLATION
     low, high = np.log(lowest), np.log(highest)
     z = (value - high) / se if value > (low + high) / 2 else (value - low) / se
@@ -54,10 +58,6 @@ def inflation(c: Any) -> Iterator[Row]:
             "or their standard errors are too large; use the uncorrected statistics."
         )
     yield "inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, m.freedom))), words
-
-
-def _log_noise(there: xr.Dataset) -> float:
-    return float(np.log(there[SIGMA2_0.name]))
 
 
 def against_tails(results: xr.DataTree) -> str:

@@ -178,7 +178,7 @@ def parameters(
     InputError
         The posterior holds no `sigma2_0`, or nothing to make the effects' variance of.
     """
-    posterior = of_mixture(stacked(results), results, data)
+    posterior = of_mixture(stacked(results), results.attrs.get("mixtures"), data)
     rows = np.arange(posterior.sizes["sample"])
     if draws is not None and draws < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, draws).round().astype(int)]
@@ -222,17 +222,18 @@ def parameters(
 
 
 def of_mixture(
-    draws: xr.Dataset, results: xr.DataTree, data: xr.Dataset | None = None
+    draws: xr.Dataset, recorded: str | None, data: xr.Dataset | None = None
 ) -> xr.Dataset:
     """Draws or an estimate in which the parameters of a trait's mixture have their own names, also
-    where a model of the user's names them otherwise (`bayesmixer.ld_mixture`).
+    where a model of the user's names them otherwise, as the attribute `mixtures` of its fits has
+    `recorded` (`bayesmixer.ld_mixture`).
 
     Raises
     ------
     InputError
         The fit is of several traits, and `data` are of none of them.
     """
-    known = read_json(results.attrs.get("mixtures"), {})
+    known = read_json(recorded, {})
     if not known:
         return draws
     trait = next(iter(trait_names(data)), None) if data is not None else None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import at_exponent
+from bayesmixer.mixer.prediction import of_mixture
 
 Floats = NDArray[np.float64]
 Draw = tuple[Floats, Floats, float]
@@ -54,10 +55,11 @@ def predictive(bound: Bound, there: xr.Dataset) -> Predictive:
     Parameters
     ----------
     bound
-        The model, with the variants to predict.
+        The model, with the variants of one trait.
     there
         What it reports at the point.
     """
+    there = reported(bound, there)
     beta = np.asarray(there["sigma2_beta"], float).ravel()
     # without pi every variant is causal
     pi = np.asarray(there["pi"], float).ravel() if "pi" in there else np.ones(beta.size)
@@ -66,8 +68,13 @@ def predictive(bound: Bound, there: xr.Dataset) -> Predictive:
         asked = bound.options.get("maf_s")
         data = at_exponent(data, float(there.get("maf_s", 0.0 if asked is None else asked)))
     # strengths at an S between those held are on a scale of their own
-    beta = beta / data.attrs.get("strength_scale", 1.0)
+    pi, beta = np.broadcast_arrays(pi, beta / data.attrs.get("strength_scale", 1.0))
     return Predictive(data, (pi, beta, float(there["sigma2_0"])))
+
+
+def reported(bound: Bound, there: xr.Dataset) -> xr.Dataset:
+    """What a model reports of its trait, under the names that the MiXeR models have for it."""
+    return of_mixture(there, bound.record.get("mixtures"), bound.data)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")

@@ -14,6 +14,8 @@ from bayesmixer.errors import InputError
 from bayesmixer.kinds import POORER_REPORT, REPORT, is_report_with_data
 
 if TYPE_CHECKING:
+    import pymc as pm
+
     from bayesmixer.reporting.verdict import Verdict
 
 SAID_BY_A_RULE = (
@@ -34,6 +36,7 @@ def report(
     progress: bool | None = None,
     verdict: Verdict | None = None,
     replace: bool | None = None,
+    model: pm.Model | None = None,
 ) -> Path:
     """Write a fit as one HTML file that works offline and prints well.
 
@@ -56,6 +59,9 @@ def report(
         Whether a report that is there already is replaced when the new one is complete; None:
         unless it was made with the data of its fit and this one is not. What is no report always
         stays.
+
+    model
+        The model, for those that cannot be made again of the fit and its data; `check` asks it.
 
     Returns
     -------
@@ -85,9 +91,8 @@ def report(
             images.append(render(one))
         except InputError as error:
             skipped.append(f"No figure '{one.title}': {error}")
-    text = page(
-        results, data, title, images, skipped, verdict or judged(results, data, progress=progress)
-    )
+    verdict = verdict or judged(results, data, model=model, progress=progress)
+    text = page(results, data, title, images, skipped, verdict)
     return aside.write(path, text, kind, replace=replace)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -16,6 +16,9 @@ from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
 from bayesmixer.identity import JUDGES, check_results, data_of_fit
 from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 WORDS = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
 
@@ -95,7 +98,11 @@ class Verdict:
 
 
 def verdict(
-    results: xr.DataTree, data: xr.Dataset | None = None, *, progress: bool | None = None
+    results: xr.DataTree,
+    data: xr.Dataset | None = None,
+    *,
+    model: pm.Model | None = None,
+    progress: bool | None = None,
 ) -> Verdict:
     """How far to trust a fit.
 
@@ -107,6 +114,8 @@ def verdict(
         The GwasData it was made with: the verdict is then made anew, and `check` is run for it.
         Without, the one that the fit holds is returned: by the rules alone, unless one by `check`
         was stored (`Verdict.store`).
+    model
+        The model, for those that cannot be made again of the fit and its data; `check` asks it.
     progress
         Progress bar of `check`; None shows it on a terminal.
 
@@ -125,7 +134,7 @@ def verdict(
         return stored(results) or by_rules(whole, None)
     one = data_of_fit(whole, data)
     try:
-        found = check(results, one, progress=progress)
+        found = check(results, one, model=model, progress=progress)
     except InputError as error:
         remedy = error.remedy or "Look at the QQ plot."
         said = Finding("note", f"The fit was not compared with its data ({error.problem}).", remedy)

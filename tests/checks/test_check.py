@@ -24,6 +24,7 @@ from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.mixer.prediction import variants
 from bayesmixer.mixer.predictive import cumulative
 from bayesmixer.ops.predict import survival
+from tests.models.test_ld_mixture import like_ours
 from tests.reporting.fabricate import H_TOTAL, TRUTH, deposit, make_data, make_fit, nodes
 
 POLYGENIC = {"h2": 0.3, "pi": 0.02, "sigma2_0": 1.05}
@@ -498,6 +499,18 @@ def test_two_component_and_infinitesimal_fits_can_be_checked(data):
         assert {"PIT, all variants", "PIT by LD score", "PIT by MAF", "inflation"} <= set(
             c.table.index
         )
+
+
+def test_a_model_of_ones_own_equal_to_ours_is_checked_equally(data):
+    tables = []
+    for model in (like_ours(data), bm.models.univariate_mixer(data)):
+        fit = bm.fit(model, "map", starts=2, calibrate=False, progress=False)
+        tables.append(check(fit, data, model=model, progress=False).table)
+    np.testing.assert_allclose(tables[0]["p"], tables[1]["p"], rtol=1e-3)
+    assert tables[0].index.tolist() == tables[1].index.tolist()
+    assert tables[0].loc["inflation", "p"] > 0
+    with pytest.raises(InputError, match=r"results: of a model with priors of its own.*model="):
+        check(bm.fit(like_ours(data), "map", starts=1, calibrate=False, progress=False), data)
 
 
 def test_prior_of_a_fit_without_its_group_is_made_again_of_the_model(laplace_like):
