@@ -2,7 +2,7 @@
 Holm's rule, and a sentence for each that fails.
 
 The chance of any false alarm over all checks is at most `level`; the tests themselves are in
-`check_families`, the transform in `pit`.
+`families`, the transform in `moments`.
 """
 
 from __future__ import annotations
