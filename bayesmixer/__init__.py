@@ -79,8 +79,6 @@ __all__ = [*sorted(_HOME), "models"]
 def __getattr__(name: str) -> Any:
     if name == "models":
         return import_module("bayesmixer.models")
-    if name in ("fit", "calibrate"):
-        import_module("bayesmixer.reporting.verdict")  # judges every fit that these make
     if name in _HOME:
         value = getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
         _interrupts.check()  # a Ctrl-C that fell into a callback of what was imported

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from bayesmixer.variables import evaluated, validate
 
 REMEDY = "Give the data that were fitted."
 _TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already
-JUDGES: list[Callable[[xr.DataTree, xr.Dataset | None], None]] = []
-"""What stores a verdict in a new fit: `bayesmixer.reporting.verdict`, which puts itself here."""
+JUDGE = "bayesmixer.reporting.verdict:judge"
+"""Where what stores a verdict in a new fit stands: above, so that it is looked up when a fit is
+made, and nothing here imports it.
+"""
 
 
 def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:
@@ -202,8 +204,8 @@ def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:
     fault of theirs must not cost the fit.
     """
     try:
-        for store_verdict in JUDGES:
-            store_verdict(results, data)
+        module, _, name = JUDGE.partition(":")
+        getattr(import_module(module), name)(results, data)
     except Exception as error:
         warnings.warn(
             f"No verdict on this fit ({type(error).__name__}: {error}).", DataWarning, stacklevel=3

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from bayesmixer.card import offers
-from bayesmixer.checks.check import Check, check
 from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
-from bayesmixer.identity import JUDGES, check_results, data_of_fit
+from bayesmixer.identity import check_results, data_of_fit
 from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
 
 if TYPE_CHECKING:
     import pymc as pm
+
+    from bayesmixer.checks.check import Check
 
 WORDS = {"stop": "Do not trust", "caution": "Caution", "note": "Note"}
 
@@ -133,6 +134,8 @@ def verdict(
     if data is None:
         return stored(results) or by_rules(whole, None)
     one = data_of_fit(whole, data)
+    from bayesmixer.checks.check import check
+
     try:
         found = check(results, one, model=model, progress=progress)
     except InputError as error:
@@ -160,11 +163,8 @@ def by_rules(results: xr.DataTree, data: xr.Dataset | None) -> Verdict:
 
 
 def judge(results: xr.DataTree, data: xr.Dataset | None) -> None:
-    """Store in a new fit what the rules say of it; `data` of its model."""
+    """Store in a new fit what the rules say of it (`identity.judge`); `data` of its model."""
     by_rules(results, data).store(results)
-
-
-JUDGES[:] = [judge]
 
 
 def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:

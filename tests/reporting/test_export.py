@@ -5,6 +5,9 @@ precision.
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -150,3 +153,23 @@ def test_what_is_no_fit_is_refused() -> None:
     for write in (bm.to_json, bm.to_tsv):
         with pytest.raises(bm.InputError, match=r"^results: not a fit"):
             write(xr.DataTree())
+
+
+def test_a_saved_fit_is_read_summed_up_judged_and_reported_without_pymc(
+    fits: dict[str, xr.DataTree], tmp_path: Path
+) -> None:
+    bm.save(fits["laplace"], tmp_path / "fit.nc")
+    code = """
+import sys
+import bayesmixer as bm
+fit = bm.load("fit.nc")
+bm.summary(fit), bm.to_json(fit, "fit.json"), bm.to_tsv(fit), bm.verdict(fit)
+bm.report(fit, path="fit.html")
+bm.save(fit, "again.nc")
+print([m for m in ("pymc", "pytensor", "nutpie") if m in sys.modules])
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert out.stdout.strip() == "[]"
+    assert (tmp_path / "fit.html").stat().st_size > 10_000
