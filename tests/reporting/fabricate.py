@@ -138,10 +138,11 @@ def make_fit(
     elif model == "two_component_mixer":
         # as the model has it: pi of both is what logit_pi stands for
         both = pi[..., None] * np.array([20, 1]) / 21
-        share = np.stack([0.7 * h2, 0.3 * h2], axis=-1)
+        share_large = 0.3 / (0.3 + 0.7 * np.exp(-noise[2]))
+        share = h2[..., None] * np.stack([1 - share_large, share_large], axis=-1)
         posterior = posterior.assign_coords(component=["small", "large"]).assign(
             pi=((*two, "component"), both),
-            share_large=(two, np.full(shape, 0.3)),
+            share_large=(two, share_large),
             sigma2_beta=((*two, "component"), share / (both * h_total)),
             n_causal=(two, N_REFERENCE * both.sum(-1)),
             n90=(two, 9_000 * pi),
@@ -196,7 +197,7 @@ def make_fit(
     if model != "infinitesimal":
         free["logit_pi"] = (two, logit_pi)
     if model == "two_component_mixer":
-        free["logit_share_large"] = (two, np.full(shape, np.log(0.3 / 0.7)))
+        free["logit_share_large"] = (two, np.log(0.3 / 0.7) + noise[2])
         free["log_pi_ratio"] = (two, np.full(shape, np.log(20)))
     if model != "two_component_mixer":
         names = ["log_h2", "logit_pi", "log_sigma2_0"] if "logit_pi" in free else list(free)
