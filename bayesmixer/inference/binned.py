@@ -315,21 +315,15 @@ def reweight(
         for first in range(0, size, BATCH):
             done = kept.get(f"exact-{first}")
             if done is None:
-                rows = []
-                for x in proposals[first : first + BATCH]:
-                    rows.append(density.value_and_blocks(x))
-                    progress.advance()
-                done = {"log_p": np.array([v for v, _ in rows])} | {
-                    f"of_{name}": np.array([b[name] for _, b in rows])
-                    for name in density.block_names
-                }
+                log_p_here, found = density.values_and_blocks(
+                    proposals[first : first + BATCH], progress.advance
+                )
+                done = {"log_p": log_p_here} | {f"of_{name}": v for name, v in found.items()}
                 kept.put(f"exact-{first}", **done)
             log_p.append(done["log_p"])
             parts.append(done)
     value = np.concatenate(log_p)
-    ratio = np.where(np.isfinite(value), value, -np.inf) - np.array(
-        [surrogate.value_and_blocks(x)[0] for x in proposals]
-    )
+    ratio = np.where(np.isfinite(value), value, -np.inf) - surrogate.values_and_blocks(proposals)[0]
     if not np.isfinite(ratio).any():
         raise InputError(
             "draws",

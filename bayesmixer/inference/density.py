@@ -7,6 +7,8 @@ them would cost more than it saves, and the Op's `perform` uses all threads.
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
@@ -28,12 +30,24 @@ from bayesmixer.models.common import origin_of
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
+LARGE = 2**31  # bytes of one variable's draws that are held in memory
+
 
 def python_mode() -> Mode:
     """Run by Python, lightly rewritten: fused loops over elements would run in Python too, so
     arrays stay whole; and so would fills (`specialize`).
     """
     return Mode(linker="py", optimizer="fast_compile").including("specialize")
+
+
+def room(shape: tuple[int, ...]) -> Array:
+    """An array to be filled, in memory or, of more than `LARGE` bytes, in a temporary file that is
+    gone with it.
+    """
+    if 8 * math.prod(shape) <= LARGE:
+        return np.empty(shape)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, float, "w+", shape=shape)
 
 
 class LogDensity:
@@ -200,6 +214,22 @@ class LogDensity:
         value, *blocks = self._blocks(np.asarray(x, float))
         return float(value), dict(zip(self.block_names, blocks, strict=True))
 
+    def values_and_blocks(
+        self, points: Array, advance: Callable[[], object] = lambda: None
+    ) -> tuple[Array, dict[str, Array]]:
+        """`value_and_blocks` at points (S, P): (S,), and by potential (S, L); `advance` is called
+        after each.
+        """
+        values, blocks = np.empty(len(points)), dict[str, Array]()
+        for i, x in enumerate(points):
+            values[i], found = self.value_and_blocks(x)
+            for name, v in found.items():
+                if name not in blocks:
+                    blocks[name] = room((len(points), v.size))
+                blocks[name][i] = v
+            advance()
+        return values, blocks
+
     @cached_property
     def _scores(self) -> Any:
         (logp, blocks), joined = self._joined(
@@ -272,17 +302,19 @@ class LogDensity:
         coords.
         """
         chains, n = draws.shape[:2]
-        rows = [self._reported(x) for x in draws.reshape(chains * n, -1)]
+        values: list[Array] = []
+        for i, x in enumerate(draws.reshape(chains * n, -1)):
+            row = self._reported(x)
+            values = values or [room((chains * n, *np.shape(v))) for v in row]
+            for all_draws, v in zip(values, row, strict=True):
+                all_draws[i] = v
         out, coords = {}, {"chain": np.arange(chains), "draw": np.arange(n)}
-        for i, variable in enumerate(self.reported):
-            values = np.stack([np.asarray(row[i]) for row in rows])
+        for variable, held in zip(self.reported, values, strict=True):
             dims = self.model.named_vars_to_dims.get(variable.name) or [
-                f"{variable.name}_dim_{d}" for d in range(values.ndim - 1)
+                f"{variable.name}_dim_{d}" for d in range(held.ndim - 1)
             ]
-            out[variable.name] = (
-                ("chain", "draw", *dims),
-                values.reshape((chains, n, *values.shape[1:])),
-            )
+            shape = (chains, n, *held.shape[1:])
+            out[variable.name] = (("chain", "draw", *dims), held.reshape(shape))
             for d in dims:
                 if self.model.coords.get(d) is not None:
                     coords[d] = np.asarray(self.model.coords[d])

@@ -310,17 +310,10 @@ def _smc(
 def _log_likelihood(density: LogDensity, draws: Array, progress: bool | None) -> xr.Dataset:
     """Log-likelihood per LD block of every draw."""
     chains, n = draws.shape[:2]
-    blocks: dict[str, list[Array]] = {name: [] for name in density.block_names}
-    with bar(f"log-likelihood by {unit_in_words(density.unit)}", chains * n, progress) as b:
-        for x in draws.reshape(chains * n, -1):
-            for name, v in density.value_and_blocks(x)[1].items():
-                blocks[name].append(v)
-            b.advance()
-    return (
-        log_likelihood_group({k: np.stack(v) for k, v in blocks.items()}, (chains, n), density)
-        if blocks
-        else xr.Dataset()
-    )
+    unit = unit_in_words(density.unit)
+    with bar(f"log-likelihood by {unit}", chains * n, progress) as b:
+        blocks = density.values_and_blocks(draws.reshape(chains * n, -1), b.advance)[1]
+    return log_likelihood_group(blocks, (chains, n), density)
 
 
 def _concerns(density: LogDensity, draws: Array, stats: xr.Dataset) -> tuple[float, list[str]]:

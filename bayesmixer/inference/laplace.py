@@ -12,13 +12,13 @@ sampling: Cappe et al. 2008, Statistics and Computing 18:447).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayesmixer.inference.checkpoint import Checkpoint
-from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.density import Array, LogDensity, room
 from bayesmixer.progress import Bar, bar
 
 DEGREES, DEGREES_MOVED = 10.0, 5.0
@@ -71,38 +71,33 @@ def sample(
     """
     pilot = max(draws // 5, min(draws, 200))
     kept = kept or Checkpoint(None)
+    blocks: dict[str, Array] = {}
+
+    def made(
+        centre: Array, spread: Array, degrees: float, stage: str, first: int, n: int
+    ) -> Weighted:
+        return _draw(
+            density, centre, spread, degrees, bounds, n, rng, progress, kept, stage,
+            blocks, first, draws,
+        )  # fmt: skip
+
     with bar("laplace draws", draws, show) as progress:
-        part = _draw(
-            density, mode, covariance, DEGREES, bounds, pilot, rng, progress, kept, "pilot"
-        )
+        part = made(mode, covariance, DEGREES, "pilot", 0, pilot)
         weight = np.exp(part.log_ratio - logsumexp(part.log_ratio))
         if 1 / (weight**2).sum() >= EFFICIENT * pilot:
-            rest = _draw(
-                density,
-                mode,
-                covariance,
-                DEGREES,
-                bounds,
-                draws - pilot,
-                rng,
-                progress,
-                kept,
-                "rest",
-            )
-            made = Weighted(*(_join(a, b) for a, b in zip(part, rest, strict=True)))
+            rest = made(mode, covariance, DEGREES, "rest", pilot, draws - pilot)
+            whole = Weighted(*(np.concatenate(pair) for pair in zip(part, rest, strict=True)))
         else:
             centre = weight @ part.proposals
             away = part.proposals - centre
             # a few heavy draws say little about the spread: shrink towards the Laplace covariance
             share = 1 / (1 + 10 * (weight**2).sum())
             spread = share * (away * weight[:, None]).T @ away + (1 - share) * covariance
-            made = _draw(
-                density, centre, spread, DEGREES_MOVED, bounds, draws, rng, progress, kept, "moved"
-            )
+            whole = made(centre, spread, DEGREES_MOVED, "moved", 0, draws)
     # psislw takes minus the log ratios, as LOO has them at hand
     from arviz_stats.base import array_stats  # it takes half a second
 
-    smoothed, k = array_stats.psislw(-np.maximum(made.log_ratio - made.log_ratio.max(), -1e3))
+    smoothed, k = array_stats.psislw(-np.maximum(whole.log_ratio - whole.log_ratio.max(), -1e3))
     log_weight = np.asarray(smoothed, float) - logsumexp(smoothed)
     weight = np.exp(log_weight)
     # systematic resampling: as few repeats as the weights allow
@@ -111,12 +106,12 @@ def sample(
     )
     rows = rng.permutation(np.minimum(rows, draws - 1))
     return Importance(
-        made.proposals,
+        whole.proposals,
         log_weight,
         float(np.asarray(k)),
         float(1 / (weight**2).sum()),
         rows,
-        made.blocks,
+        blocks,
     )
 
 
@@ -126,13 +121,10 @@ def in_chains(rows: np.ndarray) -> np.ndarray:
 
 
 class Weighted(NamedTuple):
-    """Proposals (S, P), log density ratios to the proposal (S,), log-likelihood per LD block by
-    potential (S, L).
-    """
+    """Proposals (S, P), log density ratios to the proposal (S,)."""
 
     proposals: Array
     log_ratio: Array
-    blocks: dict[str, Array]
 
 
 def _draw(
@@ -146,45 +138,36 @@ def _draw(
     progress: Bar,
     kept: Checkpoint,
     stage: str,
+    blocks: dict[str, Array],
+    at: int,
+    total: int,
 ) -> Weighted:
-    """n draws of a multivariate t, with their log ratios; -inf outside the box."""
+    """n draws of a multivariate t, with their log ratios; -inf outside the box. Their
+    log-likelihoods by unit are written into `blocks`, (total, L) by potential, from row `at` on.
+    """
     normal = rng.standard_normal((n, centre.size))
     white = normal / np.sqrt(rng.chisquare(degrees, n) / degrees)[:, None]
     proposals = centre + white @ np.linalg.cholesky(covariance).T
     log_q = -0.5 * (degrees + centre.size) * np.log1p((white**2).sum(1) / degrees)
-    log_p, blocks = [np.zeros(0)], [{name: np.zeros((0, 0)) for name in density.block_names}]
+    log_p = np.empty(n)
     for first in range(0, n, BATCH):
         batch = proposals[first : first + BATCH]
         done = kept.get(f"{stage}-{first}")
         if done is None:
-            rows = []
-            for x in batch:
-                inside = np.clip(x, bounds[:, 0], bounds[:, 1])
-                value, by_block = density.value_and_blocks(inside)
-                rows.append(
-                    (value if (inside == x).all() and np.isfinite(value) else -np.inf, by_block)
-                )
-                progress.advance()
-            done = {"log_p": np.array([row[0] for row in rows])} | {
-                f"of_{name}": np.array([row[1][name] for row in rows])
-                for name in density.block_names
+            inside = np.clip(batch, bounds[:, 0], bounds[:, 1])
+            value, found = density.values_and_blocks(inside, progress.advance)
+            usable = (inside == batch).all(1) & np.isfinite(value)
+            done = {"log_p": np.where(usable, value, -np.inf)} | {
+                f"of_{name}": v for name, v in found.items()
             }
             kept.put(f"{stage}-{first}", **done)
         else:
             progress.advance(len(batch))
-        log_p.append(done["log_p"])
-        blocks.append({name: done[f"of_{name}"] for name in density.block_names})
-    return Weighted(
-        proposals,
-        np.concatenate(log_p) - log_q,
-        {name: np.concatenate([b[name] for b in blocks[1:]]) for name in density.block_names}
-        if n
-        else blocks[0],
-    )
-
-
-def _join(a: Any, b: Any) -> Any:
-    """Two batches of draws, or of their blocks, in a row."""
-    if isinstance(a, dict):
-        return {name: np.concatenate([a[name], b[name]]) if len(b[name]) else a[name] for name in a}
-    return np.concatenate([a, b])
+        rows = slice(first, first + len(batch))
+        log_p[rows] = done["log_p"]
+        for name in density.block_names:
+            found_here = done[f"of_{name}"]
+            if name not in blocks:
+                blocks[name] = room((total, found_here.shape[1]))
+            blocks[name][at + rows.start : at + rows.stop] = found_here
+    return Weighted(proposals, log_p - log_q)

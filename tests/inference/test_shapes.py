@@ -7,6 +7,7 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
 from scipy.stats import dirichlet
 
 import bayesmixer as bm
@@ -74,6 +75,20 @@ def test_standard_errors_of_each_entry_are_those_of_the_units(fit):
     shares = COUNTS / 20
     np.testing.assert_allclose(found["share_se"], shares.std(0, ddof=1) / np.sqrt(60), rtol=0.05)
     np.testing.assert_allclose(found["mean_se"], Y.std(0, ddof=1) / np.sqrt(60), rtol=0.05)
+
+
+def test_draws_too_large_for_memory_lie_in_a_file_and_are_the_same(tmp_path, monkeypatch):
+    in_memory = bm.fit(shaped(), draws=60, calibrate=False, progress=False)
+    monkeypatch.setattr("bayesmixer.inference.density.LARGE", 1000)
+    on_disk = bm.fit(shaped(), draws=60, calibrate=False, progress=False)
+    density = LogDensity(shaped())
+    held = density.posterior(rng.normal(size=(2, 30, density.size)))["share"].variable._data
+    assert isinstance(held.base, np.memmap)
+    loaded = bm.load(bm.save(on_disk, tmp_path / "fit.zarr"))
+    for group in ("posterior", "log_likelihood", "estimate"):
+        expected = in_memory[group].to_dataset()
+        for found in (on_disk, loaded):
+            xr.testing.assert_equal(found[group].to_dataset(), expected)
 
 
 def test_draws_of_smc_come_to_the_whole_line_and_back(fit):
