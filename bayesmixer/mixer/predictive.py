@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import at_exponent
 from bayesmixer.mixer.prediction import of_mixture
+from bayesmixer.variables import require
 
 Floats = NDArray[np.float64]
 Draw = tuple[Floats, Floats, float]
@@ -58,13 +59,19 @@ def predictive(bound: Bound, there: xr.Dataset) -> Predictive:
         The model, with the variants of one trait.
     there
         What it reports at the point.
+
+    Raises
+    ------
+    InputError
+        The data have no spectra.
     """
+    require(bound.data, ("spectrum", "node_x"), "predictions need")
     there = reported(bound, there)
     beta = np.asarray(there["sigma2_beta"], float).ravel()
     # without pi every variant is causal
     pi = np.asarray(there["pi"], float).ravel() if "pi" in there else np.ones(beta.size)
     data = bound.data
-    if data["spectrum"].ndim > 2:
+    if "maf_s" in data.dims:
         asked = bound.options.get("maf_s")
         data = at_exponent(data, float(there.get("maf_s", 0.0 if asked is None else asked)))
     # strengths at an S between those held are on a scale of their own

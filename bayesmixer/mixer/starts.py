@@ -97,7 +97,7 @@ def mixer_starts(bound: Bound) -> list[dict[str, float]]:
     """Every local maximum of the scan along pi, best first, at most three; of data of several
     exponents the best of each.
     """
-    if bound.data["spectrum"].ndim > 2:
+    if "maf_s" in bound.data.dims:
         return _of_each_s(bound)
     logit, value, (h2, zero) = scan_pi(bound)
     padded = np.concatenate([[-np.inf], value, [-np.inf]])

@@ -74,8 +74,12 @@ def test_data_lack_what_the_model_does_not_need():
     for build in (univariate_mixer, two_component_mixer):
         with pytest.raises(InputError, match=f"^data: no variable 'spectrum'.* {build.__name__}"):
             build(part)
-    with pytest.raises(InputError, match=r"^data: no variable '\w+' .* predictions need"):
+    needed = r"^data: no variable '\w+' .* predictions need"
+    with pytest.raises(InputError, match=needed):
         variants(part)
+    with pytest.raises(InputError, match=needed):
+        bm.check(b, part)
+    assert "was not compared with its data" in str(bm.verdict(b, part))
 
 
 def test_data_of_several_exponents_are_those_of_s_zero_or_refused():
