@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import card_of
-from bayesmixer.facts import by_component, estimate_number, interval_of
+from bayesmixer.facts import by_component, estimate_number, interval_of, quantity_of
 from bayesmixer.mixer.cards import INFLATION
 from bayesmixer.mixer.heritability import read
 from bayesmixer.style import INTERVAL, TAILS, as_interval, as_number
@@ -75,7 +75,7 @@ def no_heritability(results: xr.DataTree) -> str | None:
 
 def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -> Said:
     """The mixture must beat the infinitesimal model before its polygenicity means anything."""
-    posterior = results["posterior"]
+    posterior, known = results["posterior"], quantity_of(results, "pi")
     if (
         "pi" not in posterior
         or float(posterior["pi"].std()) == 0
@@ -91,7 +91,9 @@ def polygenicity_not_identified(results: xr.DataTree, data: xr.Dataset | None) -
             "is not identified.",
             remedy,
         )
-    for label, pi in by_component(posterior.to_dataset()["pi"]):
+    # where the card does not show it, pi is that of components which stand for nothing
+    told = known is not None and known.shown
+    for label, pi in by_component(posterior.to_dataset()["pi"]) if told else ():
         low, high = np.quantile(pi, TAILS)
         if high > WIDE_PI * low:
             yield (

@@ -6,13 +6,18 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import withheld
-from bayesmixer.facts import data_attributes, quantities, read_json
+from bayesmixer.facts import data_attributes, quantities, quantity_of, read_json
 from bayesmixer.style import as_count, as_middle, as_percent
 
 
 def headline(results: xr.DataTree) -> list[str]:
-    """Sentences that say what was found, each quantity with its 90% interval."""
-    draws = quantities(results)
+    """Sentences that say what was found, each quantity with its 90% interval; none of a model of
+    the user's that reports other quantities.
+    """
+    draws, own = quantities(results), "mixtures" in results.attrs
+    if own and not {"h2", "pi"} <= draws.keys():
+        return []
+    share = quantity_of(results, "pi")
     sentences = []
     if (test := withheld(results)) is not None:
         sentences.append(test.sentence)
@@ -23,6 +28,8 @@ def headline(results: xr.DataTree) -> list[str]:
             "variance (SNP heritability h2)."
         )
     pi = {name: x for name, x in draws.items() if name == "pi" or name.startswith("pi [")}
+    # where the card does not show it, pi is that of components which stand for nothing
+    pi = pi if share is None or share.shown else {}
     for name, x in pi.items():
         if x.std() == 0 and len(x) > 1:
             continue
@@ -33,14 +40,16 @@ def headline(results: xr.DataTree) -> list[str]:
         sentences.append(
             sentence + (f": about {as_middle(count)} variants." if count is not None else ".")
         )
-    if test is None and (not pi or all(x.std() == 0 and len(x) > 1 for x in pi.values())):
+    if test is None and share is None:
         sentences.append(
             "The model is infinitesimal: every variant has an effect, and polygenicity is not "
             "estimated."
         )
     elif len(pi) > 1 and "n_causal" in draws:
         sentences.append(f"Together these are about {as_middle(draws['n_causal'])} variants.")
-    if "n90" in draws and any(x.std() > 0 or len(x) == 1 for x in pi.values()):
+    if "n50" in draws:
+        sentences.append(f"{as_middle(draws['n50'])} variants explain half of the heritability.")
+    if "n90" in draws:
         sentences.append(
             f"{as_middle(draws['n90'])} variants explain 90% of the heritability (n90)."
         )

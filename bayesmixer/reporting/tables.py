@@ -42,8 +42,9 @@ def headline(results: xr.DataTree) -> list[str]:
     """Sentences that say what was found, each quantity with its 90% interval: those of the model's
     wing, else one for each of the few quantities that matter.
     """
-    if (own := offers(results, "headline")) is not None:
-        return list(own(results))
+    own = offers(results, "headline")
+    if own is not None and (said := list(own(results))):
+        return said
     told = facts.shown_names(results)
     out: list[str] = []
     for label, draws in facts.quantities(results).items():

@@ -17,7 +17,8 @@ from bayesmixer.reporting import html, tables
 from bayesmixer.reporting.export import to_json, to_tsv
 from bayesmixer.reporting.load import open_data, open_results
 from bayesmixer.reporting.posterior import plotted
-from bayesmixer.style import as_number
+from bayesmixer.reporting.trust import trust
+from bayesmixer.style import as_middle, as_number
 from tests.reporting.fabricate import make_data, make_fit
 
 
@@ -211,6 +212,30 @@ def test_a_model_without_a_wing_has_a_report_by_the_rules_that_hold_for_any(data
     named["posterior"] = xr.DataTree(one.rename(slope="h2", share="pi"))
     assert list(plotted(named)["posterior"].data_vars) == ["h2", "log10 pi"]
     assert tables.headline(named)[0].endswith(f": {facts.quantity_of(named, 'h2').meaning}.")
+
+
+def test_a_model_built_on_the_likelihood_is_told_by_its_own_quantities(data):
+    fit = make_fit(data, draws=50)
+    mixtures = {"z": {"trait": "height", "pi": "share", "sigma2_beta": 1e-5, "sigma2_0": 1.0}}
+    fit.attrs |= {"model": "ld_mixture", "mixtures": json.dumps(mixtures)}
+    one = fit["posterior"].to_dataset()
+    fit["posterior"] = xr.DataTree(one[["pi"]].rename(pi="share"))
+    assert tables.headline(fit) == [f"share is {as_middle(one['pi'].values.ravel())}."]
+    fit["posterior"] = xr.DataTree(one)
+    assert tables.headline(fit) == tables.headline(make_fit(data, draws=50))
+
+
+def test_components_that_stand_for_nothing_are_not_told_one_by_one(data):
+    fit = make_fit(data, draws=50)
+    for model, told in (("two_component_mixer", 2), ("scale_mixture", 0)):
+        fit = make_fit(data, model="two_component_mixer", draws=50)
+        fit.attrs["model"] = model
+        wide = np.random.default_rng(0).lognormal(0, 2.0, (1, 50, 1))
+        fit["posterior"]["pi"] = fit["posterior"]["pi"] * wide
+        said = [s for s in tables.headline(fit) if "(polygenicity pi)" in s]
+        assert len(said) == told
+        assert any("of pi [" in f.sentence for f in trust(fit)) == bool(told)
+        assert any("(n90)" in s for s in tables.headline(fit))
 
 
 def test_the_same_fit_gives_the_same_bytes(data, fit, tmp_path):
