@@ -334,6 +334,10 @@ class Bound:
         """The data of one unit, or that part of other `data`."""
         return self._rows.alone(self.data if data is None else data, self.card.unit, label)
 
+    def count(self, data: xr.Dataset) -> int:
+        """Number of observations of data of this kind."""
+        return int(data.sizes[self._rows.row])
+
     def place(self, label: Any) -> str:
         """A unit in words, with where it lies and what is strongest in it."""
         here = self._rows.weighted(self.alone(label))

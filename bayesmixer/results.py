@@ -90,9 +90,9 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         One row a variable; columns `map` and `se` (its calibrated standard error, where there is
         one) or, where there is a posterior, `map`, `mean`, `sd`, the interval's ends and ArviZ's
         diagnostics. `attrs["prior"]` is the prior, "weak", "flat" or "own: ..." with the laws'
-        names. Where the test of h2 = 0 does not reject, the interval of h2 reaches from 0 to
-        its quantile at `prob`, what cannot then be told (pi, and what follows from it or from h2)
-        has none, and `attrs["note"]` says "h2 < x (95%)".
+        names. Where the wing withholds what the data do not show (`card.withheld`), a quantity with
+        an upper limit has the interval from where nothing is to its quantile at `prob`, what cannot
+        be told has none, and `attrs["note"]` says why.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""Sampling with a binned likelihood: NUTS on a thousand bins instead of a million variants, then
+"""Sampling with a binned likelihood: NUTS on a thousand bins instead of a million rows, then
 re-weighted by the exact likelihood.
 
-The surrogate is the same model of the bins' mean variants (ops/binned.py), plus the second-order
+The surrogate is the same model of the bins' mean rows (the wing's `bins`), plus the second-order
 expansion at the mode of what is missing,
 
     log q(x) = log p_bins(x) + c + g' w + w' H w / 2,
@@ -55,10 +55,10 @@ class BinnedDensity(LogDensity):
     """
 
     def __init__(
-        self, model: pm.Model, data: xr.Dataset, correction: tuple[float, Array, Array]
+        self, model: pm.Model, data: xr.Dataset, bins: int, correction: tuple[float, Array, Array]
     ) -> None:
         super().__init__(model)
-        self.data, self.bins, self.correction = data, int(data.sizes["variant"]), correction
+        self.data, self.bins, self.correction = data, bins, correction
 
 
 @dataclass
@@ -187,7 +187,7 @@ def sample(
 def binned_density(
     density: LogDensity, mode: Array, covariance: Array, bins: int = BINS
 ) -> BinnedDensity:
-    """The surrogate of a log density: 2 P + 1 exact gradients and one pass over the variants.
+    """The surrogate of a log density: 2 P + 1 exact gradients and one pass over the data.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def binned_density(
             "missing",
             value + pt.dot(gradient, near) + 0.5 * pt.dot(near, pt.dot(correction[2], near)),
         )
-    return BinnedDensity(model, data, correction)
+    return BinnedDensity(model, data, bound.count(data), correction)
 
 
 def reweight(

@@ -132,8 +132,8 @@ def test_own_model_equal_to_ours_is_calibrated_equally(pair):
 def test_own_model_equal_to_ours_is_checked_compared_and_reported_equally(pair, tmp_path):
     data, ours, own, model = pair
     one, other = (
-        bm.check(fit, data, draws=2, progress=False).table.drop(index="prior")
-        for fit in (ours, own)
+        bm.check(fit, data, draws=2, progress=False, **more).table.drop(index="prior")
+        for fit, more in ((ours, {}), (own, {"model": model}))
     )
     np.testing.assert_allclose(one["p"], other["p"], rtol=0.02)
     table = bm.compare({"ours": ours, "own": own}, models={"own": model}, reloo=False)
@@ -210,12 +210,14 @@ def test_fit_of_several_traits_is_checked_trait_by_trait_against_the_data_of_all
     assert (fit.attrs["calibrated"], fit.attrs["trait"]) == ("affine", "one, two")
     both = own_bound(model).data
     assert np.isfinite(
-        bm.check(fit, both, trait="two", draws=1, progress=False).table["p"][:8]
+        bm.check(fit, both, model=model, trait="two", draws=1, progress=False)
+        .table["p"]
+        .drop("prior")
     ).all()
     with pytest.raises(InputError, match="trait: not given, and the fit is of one, two together"):
-        bm.check(fit, both, progress=False)
+        bm.check(fit, both, model=model, progress=False)
     with pytest.raises(InputError, match="data: not what this fit was made with: no trait two"):
-        bm.check(fit, one, progress=False)
+        bm.check(fit, one, model=model, progress=False)
 
 
 def test_traits_of_other_variants_are_told_why_they_are_not_calibrated():
