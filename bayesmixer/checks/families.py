@@ -25,11 +25,11 @@ from bayesmixer.checks.moments import (
     Moments,
     Point,
     effective_blocks,
-    spread,
 )
 from bayesmixer.checks.strata import NAMES, Strata
 from bayesmixer.facts import read_json
 from bayesmixer.identity import of_trait
+from bayesmixer.jackknife import spread
 from bayesmixer.style import as_number
 
 FEWEST_BLOCKS = 20

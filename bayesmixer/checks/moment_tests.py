@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmixer.checks.moments import Floats, Moments, effective_blocks, spread
+from bayesmixer.checks.moments import Floats, Moments, effective_blocks
+from bayesmixer.jackknife import spread
 
 ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.identity import position_of
 from bayesmixer.inference.density import LogDensity
+from bayesmixer.jackknife import spread
 from bayesmixer.models.common import bound_of
 from bayesmixer.progress import bar
 
@@ -151,14 +152,6 @@ def effective_blocks(weight: Floats) -> float:
     return float(
         np.min(weight.sum(axis=0) ** 2 / np.maximum(np.square(weight).sum(axis=0), 1e-300))
     )
-
-
-def spread(x: Floats) -> Floats:
-    """Covariance (q, q) of the sum over LD blocks of x (L, q): L / (L - 1) sum_b (x_b - mean)(x_b -
-    mean)'.
-    """
-    away = x - x.mean(axis=0)
-    return np.asarray(len(x) / max(len(x) - 1, 1) * away.T @ away)
 
 
 class Point:

@@ -15,11 +15,12 @@ import bayesmixer as bm
 from bayesmixer.checks.check import _table, check
 from bayesmixer.checks.families import Row, _weight_of_locus
 from bayesmixer.checks.moment_tests import levels, moment_test, stratum_scores
-from bayesmixer.checks.moments import Point, effective_blocks, legendre, moments, spread
+from bayesmixer.checks.moments import Point, effective_blocks, legendre, moments
 from bayesmixer.checks.prior_sensitivity import log_prior, prior_sensitivity
 from bayesmixer.checks.strata import plot_pit, plot_pit_strata, strata
 from bayesmixer.errors import InputError
 from bayesmixer.fingerprint import fingerprint
+from bayesmixer.jackknife import spread
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.mixer.prediction import variants
 from bayesmixer.mixer.predictive import cumulative
