@@ -276,7 +276,7 @@ def _weight_of_locus(data: xr.Dataset) -> float:
     """
     weight = np.asarray(data["weight"], float)
     rows = np.flatnonzero((weight > 0) & (np.abs(np.asarray(data["z"], float)[:, 0]) > NOTABLE))
-    if not len(rows):
+    if not len(rows) or "pos" not in data:
         return 1.0
     pos, block = np.asarray(data["pos"], float)[rows], np.asarray(data["ld_block"])[rows]
     loci = 1 + int(np.sum((np.abs(np.diff(pos)) > LOCUS) | (np.diff(block) > 0)))

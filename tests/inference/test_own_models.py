@@ -132,15 +132,15 @@ def test_own_model_equal_to_ours_is_calibrated_equally(pair):
 def test_own_model_equal_to_ours_is_checked_compared_and_reported_equally(pair, tmp_path):
     data, ours, own, model = pair
     one, other = (
-        bm.check(fit, data, draws=2, progress=False, **more).table.drop(index="prior")
-        for fit, more in ((ours, {}), (own, {"model": model}))
+        bm.check(fit, data, model=made, draws=2, progress=False).table.drop(index="prior")
+        for fit, made in ((ours, None), (own, model))
     )
     np.testing.assert_allclose(one["p"], other["p"], rtol=0.02)
     table = bm.compare({"ours": ours, "own": own}, models={"own": model}, reloo=False)
     assert abs(table["elpd_diff"]).max() < 0.2
     assert set(table["model"]) == {"univariate_mixer", "ld_mixture"}
-    page = bm.report(own, data, tmp_path / "own.html", progress=False).read_text()
-    assert "own LD mixture" in page and "No figure" not in page
+    page = bm.report(own, data, tmp_path / "own.html", model=model, progress=False).read_text()
+    assert "own LD mixture" in page and "No figure" not in page and "not compared" not in page
 
 
 def test_fit_of_an_own_model_says_whose_it_is_and_is_not_made_again_without_it(pair):
@@ -154,6 +154,8 @@ def test_fit_of_an_own_model_says_whose_it_is_and_is_not_made_again_without_it(p
         bm.rebuild(own, data)
     with pytest.raises(InputError, match="not what this fit"):
         bm.check(own, simulate_gwas(h2=0.3, seed=5), progress=False)
+    with pytest.raises(InputError, match="Give the model itself: model="):
+        bm.check(own, data, progress=False)
     assert bm.calibrate(own, model=model).attrs["calibrated"] == "affine"
 
 
