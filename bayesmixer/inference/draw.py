@@ -19,7 +19,7 @@ from bayesmixer.inference import binned, laplace, proper, sampling
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.estimate import log_likelihood_group
-from bayesmixer.inference.limits import DRAWS
+from bayesmixer.inference.limits import DRAWS, ENOUGH
 from bayesmixer.progress import bar
 
 K_HAT = 0.7  # above it draws do not describe the posterior (Vehtari et al. 2024)
@@ -128,6 +128,7 @@ def _laplace(
         np.random.default_rng(settings.seed),
         settings.progress,
         kept,
+        None if settings.draws else ENOUGH,
     )
     if not result.pareto_k <= K_HAT:
         proper.refuse(density, mode, covariance, bounds)
@@ -149,7 +150,11 @@ def _laplace(
         drawn.said.insert(0, sentence)
         drawn.heard.append(sentence)
         return drawn
-    attrs = {"pareto_k": result.pareto_k, "effective_draws": result.effective, "proposals": n}
+    attrs = {
+        "pareto_k": result.pareto_k,
+        "effective_draws": result.effective,
+        "proposals": len(result.proposals),
+    }
     return _resampled(
         "laplace", density, result.proposals, result.rows, result.log_weight, result.blocks, attrs
     )

@@ -71,7 +71,8 @@ def fit(
         "binned": NUTS on bins of alike variants, 1,000 of its draws re-weighted by the exact
         likelihood; minutes for a whole genome. "smc": sequential Monte Carlo from the prior.
     draws
-        Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": 1,500).
+        Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": as many as
+        800 effective ones take, at most 1,500).
     tune, chains, cores
         For "nuts", "binned" and "smc"; `cores` None means one a chain up to the machine's.
     seed

@@ -11,6 +11,7 @@ sampling: Cappe et al. 2008, Statistics and Computing 18:447).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,6 +50,7 @@ def sample(
     rng: np.random.Generator,
     show: bool | None,
     kept: Checkpoint | None = None,
+    enough: int | None = None,
 ) -> Importance:
     """Draw, weigh, smooth and resample.
 
@@ -61,13 +63,16 @@ def sample(
     bounds
         (P, 2) search box; proposals outside get weight 0.
     draws
-        Number of proposals S, and of resampled draws.
+        Number of proposals S, and of resampled draws; with `enough` the most of them.
     rng
         Random generator.
     show
         Progress bar (see bayesmixer.progress).
     kept
         Where finished batches of draws lie, if anywhere.
+    enough
+        Effective draws at which to stop, as the first fifth of the draws foresees it: every draw
+        costs a pass over all variants. None makes all of them.
     """
     pilot = max(draws // 5, min(draws, 200))
     kept = kept or Checkpoint(None)
@@ -84,7 +89,11 @@ def sample(
     with bar("laplace draws", draws, show) as progress:
         part = made(mode, covariance, DEGREES, "pilot", 0, pilot)
         weight = np.exp(part.log_ratio - logsumexp(part.log_ratio))
-        if 1 / (weight**2).sum() >= EFFICIENT * pilot:
+        effective = 1 / (weight**2).sum()
+        if effective >= EFFICIENT * pilot:
+            if enough is not None:  # whole batches, so that an interrupted fit goes on from them
+                needed = math.ceil(enough * pilot / effective / BATCH) * BATCH
+                draws = min(draws, max(needed, pilot + BATCH))
             rest = made(mode, covariance, DEGREES, "rest", pilot, draws - pilot)
             whole = Weighted(*(np.concatenate(pair) for pair in zip(part, rest, strict=True)))
         else:
@@ -111,7 +120,7 @@ def sample(
         float(np.asarray(k)),
         float(1 / (weight**2).sum()),
         rows,
-        blocks,
+        {name: values[:draws] for name, values in blocks.items()},
     )
 
 

@@ -7,7 +7,9 @@ from typing import Literal, get_args
 Method = Literal["map", "laplace", "nuts", "binned", "smc"]
 METHODS: tuple[str, ...] = get_args(Method)
 DRAWS = {"laplace": 1500, "nuts": 1000, "binned": 1000, "smc": 500}
-"""Draws where none are asked for: in all (laplace), or a chain."""
+"""Draws where none are asked for: at most and in all (laplace), or a chain."""
+ENOUGH = 800
+"""Effective draws at which laplace stops where no number is asked for."""
 LEAST = {"draws": 50, "tune": 0, "chains": 1, "cores": 1, "seed": 0, "bins": 10}
 """Smallest value of each whole number."""
 Nuts = Literal["nutpie", "pymc", "numpyro", "blackjax"]

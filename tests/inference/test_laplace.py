@@ -60,6 +60,16 @@ def test_effective_draws_of_a_gaussian_are_those_of_the_student_proposals_weight
     assert result.effective / 20_000 == pytest.approx(1 / (mean_ratio * constant), rel=0.03)
 
 
+def test_where_nothing_is_asked_for_draws_end_when_enough_of_them_are_effective():
+    fitted = bm.fit(toys.gaussian(), progress=False)
+    stats = fitted["sample_stats"].attrs
+    assert 800 <= stats["proposals"] < 1500 and stats["proposals"] % 100 == 0
+    assert stats["effective_draws"] == pytest.approx(800, rel=0.2)
+    assert fitted["posterior"].sizes["draw"] * 4 == stats["proposals"]
+    asked = bm.fit(toys.gaussian(), draws=1500, progress=False)["sample_stats"].attrs
+    assert asked["proposals"] == 1500
+
+
 def test_weighted_mean_and_variance_of_a_skewed_posterior_are_right_where_the_mode_is_not():
     shape, rate = 2.0, 3.0
     mode, result = approximate(toys.log_gamma(shape, rate))
