@@ -194,8 +194,8 @@ class Card:
         """A reported quantity by name."""
         return next((one for one in self.reported if one.name == name), None)
 
-    def require(self, data: xr.Dataset, name: str = "data") -> None:
-        """Check that data of its kind hold what it needs, well-formed.
+    def require(self, data: xr.Dataset, name: str = "data") -> xr.Dataset:
+        """Data of its kind, checked to hold what it needs, in the form in which data come in.
 
         Raises
         ------
@@ -205,7 +205,7 @@ class Card:
         from bayesmixer.variables import OBSERVATIONS, require
 
         needs = (*OBSERVATIONS[self.kind].variables, self.unit, *self.needs)
-        require(data, needs, f"{self.name} needs", self.kind, name)
+        return require(data, needs, f"{self.name} needs", self.kind, name)
 
     def ask(self, offer: str) -> Any:
         """What the wing offers under a name (a function, a list); None where it offers nothing.

@@ -150,19 +150,16 @@ def data_of_fit(
         )
         raise InputError(name, found, remedy)
     card = card_of(results)
-    if card is None:
-        validate(data, "gwas_data", name)
-    else:
-        card.require(data, name)
+    given = validate(data, "gwas_data", name) if card is None else card.require(data, name)
     if together := json.loads(results.attrs.get("traits", "[]")):
-        return _one_of(results, data, together, name, trait, remedy)
-    order = _candidates(results, data, trait)
+        return _one_of(results, given, together, name, trait, remedy)
+    order = _candidates(results, given, trait)
     group = results["constant_data"].to_dataset() if "constant_data" in results.children else None
     if group is None or not has_fingerprint(group):
-        return _without_fingerprint(results, data, name, order, remedy)
+        return _without_fingerprint(results, given, name, order, remedy)
     found = ""
     for k in order:
-        one = data.isel(trait=[k])
+        one = given.isel(trait=[k])
         said = differences(group, fingerprint(one))
         if not said:
             return one

@@ -40,7 +40,8 @@ class Variable:
 
 _TEXT = "UOT"
 _V = (("variant",),)
-_VS = (("variant",), ("maf_s", "variant"))
+_S = (("maf_s",),)
+_VS = (("maf_s", "variant"),)
 _FILE = "where the file has it"
 
 SUMSTATS: dict[str, Variable] = {
@@ -75,11 +76,15 @@ _PANEL: dict[str, Variable] = {
         _VS, "f", "sum of H^(1+S) r^2", detail="over the window, by the reference's r^2 rule"
     ),
     "spectrum": Variable(
-        (("variant", "node"), ("maf_s", "variant", "node")),
+        (("maf_s", "variant", "node"),),
         "f",
         "LD spectrum",
         dtype="float32",
         detail="S_jk",
+    ),
+    "maf_s": Variable(_S, "if", "exponent S", dtype="float64", detail="coordinate"),
+    "h_total": Variable(
+        _S, "f", "sum of H^(1+S)", detail="over all reference variants, tags or not"
     ),
     "ld_block": Variable(_V, "i", "LD block", dtype="int32"),
     "node_x": Variable(
@@ -217,7 +222,8 @@ KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}
 
 
 def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
-    """Check that a dataset holds the variables of its kind, with their dims and types.
+    """Check that a dataset holds the variables of its kind, with their dims and types: the door by
+    which data come in, saved ones of earlier versions among them.
 
     Parameters
     ----------
@@ -231,7 +237,7 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `ds`, unchanged.
+        `ds`, with the dimension `maf_s` where it had none (`along_s`).
 
     Raises
     ------
@@ -266,7 +272,7 @@ def require(
     Returns
     -------
     xarray.Dataset
-        `ds`, unchanged.
+        As `validate`.
 
     Raises
     ------
@@ -274,6 +280,7 @@ def require(
         As `validate`.
     """
     needs = set(needs)
+    ds = ds if kind == "sumstats" else along_s(ds, name)
     for variable, spec in KINDS[kind].items():
         if variable not in ds.variables:
             if variable in needs:
@@ -296,3 +303,38 @@ def require(
                 f"{'/'.join(spec.kinds)}",
             )
     return ds
+
+
+def along_s(ds: xr.Dataset, name: str = "data") -> xr.Dataset:
+    """A Reference or GwasData with the dimension `maf_s`, of size 1 where it had none (those that
+    an earlier version saved, or of one exponent taken by `isel`), and `h_total` along it.
+
+    Raises
+    ------
+    InputError
+        `h_total` has values of exponents that the data no longer hold, and not which.
+    """
+    by_s = [v for v, spec in REFERENCE.items() if "maf_s" in spec.dims[0] and v in ds.variables]
+    without = [v for v in by_s if "maf_s" not in ds[v].dims]
+    given = "h_total" not in by_s and "h_total" in ds.attrs
+    if not (without or given):
+        return ds
+    held = np.atleast_1d(np.asarray(ds["maf_s"].values if "maf_s" in by_s else 0.0, np.float64))
+    flat = ds.drop_vars("maf_s", errors="ignore")
+    made: dict[str, Any] = {v: flat[v].expand_dims("maf_s") for v in without if v != "maf_s"}
+    if given:
+        made["h_total"] = ("maf_s", _totals(ds, held, name))
+    return ds.drop_vars(without).assign(made).assign_coords(maf_s=held)
+
+
+def _totals(ds: xr.Dataset, held: NDArray[Any], name: str) -> NDArray[Any]:
+    """H_total of each exponent held, of the attribute."""
+    total = np.atleast_1d(np.asarray(ds.attrs["h_total"], np.float64))
+    if total.size == held.size:
+        return total
+    known = np.atleast_1d(np.asarray(ds.attrs.get("maf_s", []), np.float64))
+    place = [np.flatnonzero(np.abs(known - s) < 1e-9) for s in held]
+    if known.size != total.size or not all(p.size for p in place):
+        found = f"h_total has {total.size} values for {held.size} exponent(s) S"
+        raise InputError(name, found, "Choose S by align(..., maf_s=...).")
+    return total[[p[0] for p in place]]

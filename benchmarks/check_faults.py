@@ -141,7 +141,7 @@ class Study:
 
         data, row = self.whole
         kept = np.random.default_rng(13).random(len(self.panel.variants)) < 1 / 3
-        spectrum = np.empty(data["spectrum"].shape, np.float32)
+        spectrum = np.empty(data["spectrum"].shape[1:], np.float32)
         where = np.full(len(self.panel.variants), -1)
         where[row] = np.arange(len(row))
         h = self.panel.heterozygosity
@@ -157,14 +157,12 @@ class Study:
             use = where[at] >= 0
             spectrum[where[at][use]] = made[use]
         share = float(h[kept].sum() / h.sum())
-        attrs = {
-            **data.attrs,
-            "h_total": [float(data.attrs["h_total"][0]) * share],
-            "n_reference": int(kept.sum()),
-        }
+        total = data["h_total"] * share
+        attrs = {**data.attrs, "h_total": total.values.tolist(), "n_reference": int(kept.sum())}
         return data.assign(
-            spectrum=(data["spectrum"].dims, spectrum),
-            ld_score_h=("variant", spectrum.sum(1, dtype=float)),
+            spectrum=(data["spectrum"].dims, spectrum[None]),
+            ld_score_h=(data["ld_score_h"].dims, spectrum.sum(1, dtype=float)[None]),
+            h_total=total,
         ).assign_attrs(attrs)
 
     @cached_property
@@ -173,13 +171,13 @@ class Study:
         factor = np.repeat(
             np.random.default_rng(14).uniform(0.3, 1, data.sizes["variant"] // 50 + 1), 50
         )[: data.sizes["variant"]]
-        x, spectrum = data["node_x"].values, data["spectrum"].values.astype(float)
+        x, spectrum = data["node_x"].values, data["spectrum"].values[0].astype(float)
         for lo in range(0, len(spectrum), 500):
             rows = slice(lo, lo + 500)
             spectrum[rows] = (spectrum[rows, None] @ moving(factor[rows], x, x.size, x[0]))[:, 0]
         return data.assign(
-            spectrum=(data["spectrum"].dims, spectrum.astype(np.float32)),
-            ld_score_h=("variant", spectrum.sum(1)),
+            spectrum=(data["spectrum"].dims, spectrum.astype(np.float32)[None]),
+            ld_score_h=(data["ld_score_h"].dims, spectrum.sum(1)[None]),
         )
 
     def z(self, kind: str, batch: int) -> tuple[np.ndarray, np.ndarray]:

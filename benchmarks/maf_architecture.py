@@ -208,7 +208,7 @@ def error(prefix: str, a: argparse.Namespace) -> None:
                 found = log_density(
                     at,
                     size,
-                    one_s["spectrum"].values,
+                    one_s["spectrum"].values[0],
                     one_s["node_x"].values,
                     [pi],
                     [sigma2 / one_s.attrs["strength_scale"]],

@@ -35,7 +35,7 @@ class Infinitesimal:
         self.w = w[self.used]
         self.x = (
             data["n"].values[self.used, 0]
-            * data["ld_score_h"].values[self.used].astype(float)
+            * data["ld_score_h"].values[0, self.used].astype(float)
             / data.attrs["h_total"][0]
         )
         self.block = np.unique(data["ld_block"].values[self.used], return_inverse=True)[1]

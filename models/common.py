@@ -119,17 +119,14 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
     if not isinstance(data, xr.Dataset):
         raise InputError("data", f"{type(data).__name__}, expected the Dataset that align returns")
     card = cards().get(model)
-    if card is None:
-        validate(data, "gwas_data", "data")
-    else:
-        card.require(data)
+    data = validate(data, "gwas_data", "data") if card is None else card.require(data)
     if data.sizes["trait"] != 1:
         raise InputError(
             "data",
             f"{data.sizes['trait']} traits, but {model} is a model of one",
             "Choose one: data.isel(trait=[0]).",
         )
-    if "maf_s" in data.dims and not several_s:
+    if data.sizes.get("maf_s", 1) > 1 and not several_s:
         raise InputError(
             "data",
             f"spectra for {data.sizes['maf_s']} values of S, but {model} takes one",

@@ -46,8 +46,7 @@ def infinitesimal(
     Parameters
     ----------
     data
-        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S),
-        from `align`.
+        GwasData of one trait (dims maf_s, variant, trait=1, node), from `align`.
     prior
         "weak" (default; half-normal on h2, normal on log sigma2_0, uniform on a free S:
         docs/reference/models.md), "flat" (the MAP is then the maximum-likelihood estimate), or
@@ -77,13 +76,13 @@ def infinitesimal(
     Bulik-Sullivan et al. 2015 (Nature Genetics 47:291); Frei et al. 2019 (Nature Communications
     10:2417).
     """
-    one_trait(data, "infinitesimal", several_s=True)
+    data = one_trait(data, "infinitesimal", several_s=True)
     censor = censoring_point(censor)
     build = partial(infinitesimal, prior=prior, maf_s=maf_s, censor=censor)
     data, s, held = take_exponent(data, maf_s)
     used = evaluated(data)
     z, n, weight = data["z"].values[used, 0], data["n"].values[used, 0], data["weight"].values[used]
-    scores = np.atleast_2d(data["ld_score_h"].values)[:, used].astype(float)
+    scores = data["ld_score_h"].values[:, used].astype(float)
     block = data["ld_block"].values[used]
     order = np.argsort(block, kind="stable")
     z2, exposures, weight = z[order] ** 2, (n * scores)[:, order], weight[order]

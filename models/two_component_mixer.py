@@ -47,7 +47,7 @@ def two_component_mixer(
     Parameters
     ----------
     data
-        GwasData of one trait (dims variant, trait=1, node), from `align`.
+        GwasData of one trait (dims maf_s=1, variant, trait=1, node), from `align`.
     prior
         "weak" (default; docs/reference/models.md says what it means), "flat", or one's own, as in
         `univariate_mixer`.
@@ -73,7 +73,7 @@ def two_component_mixer(
     Frei et al. 2019, Nature Communications 10:2417; Zhang et al. 2018, Nature Genetics 50:1318
     (two-component effects from summary statistics).
     """
-    one_trait(data, "two_component_mixer")
+    data = one_trait(data, "two_component_mixer")
     censor = censoring_point(censor)
     n_reference = float(data.attrs["n_reference"])
     with pm.Model(coords=coords(data, component=["small", "large"]), model=None) as model:

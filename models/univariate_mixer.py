@@ -52,8 +52,7 @@ def univariate_mixer(
     Parameters
     ----------
     data
-        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S),
-        from `align`.
+        GwasData of one trait (dims maf_s, variant, trait=1, node), from `align`.
     prior
         "weak" (default; half-normal on h2, normal on logit pi and log sigma2_0, uniform on a free
         S: docs/reference/models.md), "flat" (the MAP is then the paper's estimate), or one's own,
@@ -88,7 +87,7 @@ def univariate_mixer(
     ----------
     Frei et al. 2019, Nature Communications 10:2417.
     """
-    one_trait(data, "univariate_mixer", several_s=True)
+    data = one_trait(data, "univariate_mixer", several_s=True)
     censor = censoring_point(censor)
     if likelihood not in ("exact", "fast"):
         raise InputError("likelihood", f"{likelihood!r}, expected exact or fast")

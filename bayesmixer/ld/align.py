@@ -92,7 +92,7 @@ def align(
         for none.
     maf_s
         Exponent S of the spectrum to take, or several; None or "all" takes all that the reference
-        holds. One alone drops the dimension.
+        holds.
     dominant
         What becomes of loci so strong that they decide the estimates of the whole trait
         (`bayesmixer.ld.dominant`): "exclude" gives their LD block, and what lies within 500 kb of
@@ -105,10 +105,11 @@ def align(
     Returns
     -------
     xarray.Dataset
-        GwasData in genome order: `z`, `n` (variant, trait); `weight`, `ld_score`, `ld_score_h`,
-        `heterozygosity`, `freq`, `snp`, `chrom`, `pos`, `a1`, `a2`, `ld_block` (variant);
-        `spectrum` (variant, node), `node_x` (node), `h_bin_value`, `h_bin_count` (h_bin). attrs:
-        counts of every filter (`filters`) and of the overlap (`overlap`), both JSON.
+        GwasData in genome order: `z`, `n` (variant, trait); `ld_score_h` (maf_s, variant);
+        `weight`, `ld_score`, `heterozygosity`, `freq`, `snp`, `chrom`, `pos`, `a1`, `a2`,
+        `ld_block` (variant); `spectrum` (maf_s, variant, node), `node_x` (node), `h_total`
+        (maf_s), `h_bin_value`, `h_bin_count` (h_bin). attrs: counts of every filter (`filters`)
+        and of the overlap (`overlap`), both JSON.
 
     Raises
     ------
@@ -202,7 +203,7 @@ def align(
     }
     attrs = {
         "kind": "gwas_data",
-        "h_total": data.h_total,
+        "h_total": data.h_total.tolist(),
         "maf_s": list(exponents),
         "n_reference": data.n_reference,
         "chromosomes": json.dumps(data.used),
@@ -218,7 +219,7 @@ def align(
         "overlap": _json(overlap),
     }
     coords: dict[str, Any] = {"trait": list(traits)}
-    coords["maf_s"] = list(exponents) if len(exponents) > 1 else next(iter(exponents))
+    coords["maf_s"] = list(exponents)
     return validate(xr.Dataset(variables, coords=coords, attrs=attrs), "gwas_data", "align")
 
 
@@ -264,7 +265,7 @@ class _Collected:
         self.weight = np.ones(m)
         self.label = np.empty(m, np.int64)
         self.used: list[str] = []
-        self.h_total, self.n_reference = [0.0] * s, 0
+        self.h_total, self.n_reference = np.zeros(s), 0
         self.h_count = np.zeros(first.sizes["h_bin"])
         self.h_sum = np.zeros(first.sizes["h_bin"])
         self.h_value = np.asarray(first["h_bin_value"].values, np.float64)
@@ -286,8 +287,8 @@ class _Collected:
             out[at] = np.asarray(ds[v].values)[rows]
         for s, of_s in enumerate(self.which):
             # one exponent at a time, so that a lazy store reads no more than is kept
-            self.spectrum[s, at] = _of_s(ds["spectrum"], of_s)[rows]
-            self.ld_score_h[s, at] = _of_s(ds["ld_score_h"], of_s)[rows]
+            self.spectrum[s, at] = ds["spectrum"].isel(maf_s=of_s).values[rows]
+            self.ld_score_h[s, at] = ds["ld_score_h"].isel(maf_s=of_s).values[rows]
         graph = _graph(ds, name) if self.rule == "pruning" or self.blocks_from == "gaps" else None
         if self.rule == "pruning" and graph is not None:
             if (cutoff := float(ds.attrs.get("neighbour_r2_min", 0.1))) > self.prune_r2 + 1e-9:
@@ -325,9 +326,8 @@ class _Collected:
         return blocks_from_gaps(*graph, target_size=size)[rows]
 
     def _totals(self, name: str, ds: xr.Dataset) -> None:
-        totals = np.atleast_1d(np.asarray(ds.attrs["h_total"], np.float64))
         self.used.append(name)
-        self.h_total = [h + float(totals[s]) for h, s in zip(self.h_total, self.which, strict=True)]
+        self.h_total += ds["h_total"].values[self.which]
         self.n_reference += int(ds.attrs["n_reference"])
         count = np.asarray(ds["h_bin_count"].values, np.float64)
         self.h_count += count
@@ -336,18 +336,12 @@ class _Collected:
     def variables(self) -> dict[str, tuple[tuple[str, ...], Any]]:
         """Variables of GwasData other than z and n."""
         p, r = self.panel, self.row
-        several = ("maf_s",) if len(self.which) > 1 else ()
         return {
             "weight": (("variant",), self.weight),
-            "spectrum": (
-                (*several, "variant", "node"),
-                self.spectrum if several else self.spectrum[0],
-            ),
+            "spectrum": (("maf_s", "variant", "node"), self.spectrum),
+            "h_total": (("maf_s",), self.h_total),
             **{v: (("variant",), a) for v, a in self.floats.items()},
-            "ld_score_h": (
-                (*several, "variant"),
-                self.ld_score_h if several else self.ld_score_h[0],
-            ),
+            "ld_score_h": (("maf_s", "variant"), self.ld_score_h),
             **{v: (("variant",), getattr(p, v)[r]) for v in ("snp", "pos", "a1", "a2")},
             "chrom": (("variant",), np.array(p.names, dtype=object)[p.chrom[r]]),
             "ld_block": (("variant",), contiguous_labels(self.label)),
@@ -404,10 +398,6 @@ def _common_rows(
             "Check exclude_regions.",
         )
     return row, filters
-
-
-def _of_s(variable: xr.DataArray, s: int) -> NDArray[Any]:
-    return np.asarray((variable.isel(maf_s=s) if "maf_s" in variable.dims else variable).values)
 
 
 def _graph(ds: xr.Dataset, name: str) -> _Graph:

@@ -79,14 +79,13 @@ def chromosomes_of(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset
     if not found:
         raise InputError("reference", "no chromosome in it", "Build it with build_reference.")
     for name, ds in found.items():
-        validate(ds, "reference", f"reference, chromosome {name}")
-        for a in ("h_total", "n_reference"):
-            if a not in ds.attrs:
-                raise InputError(
-                    f"reference, chromosome {name}",
-                    f"no attribute '{a}'",
-                    "Build it with build_reference.",
-                )
+        found[name] = validate(ds, "reference", f"reference, chromosome {name}")
+        if "n_reference" not in ds.attrs:
+            raise InputError(
+                f"reference, chromosome {name}",
+                "no attribute 'n_reference'",
+                "Build it with build_reference.",
+            )
     return reference, {
         c: found[c] for c in sorted(found, key=chromosome_rank) if found[c].sizes["variant"]
     }
@@ -101,11 +100,7 @@ def exponents_of(
             "reference", "no variant in any chromosome", "Build it with build_reference."
         )
     first = next(iter(chromosomes.values()))
-    held = (
-        np.asarray(first["maf_s"].values, np.float64).tolist()
-        if "maf_s" in first.variables
-        else [0.0]
-    )
+    held = np.asarray(first["maf_s"].values, np.float64).tolist()
     if isinstance(wanted, str) and wanted != "all":
         raise InputError("maf_s", f"'{wanted}', expected numbers or 'all'")
     chosen = (

@@ -32,38 +32,24 @@ REMEDY = (
 
 
 def exponents(data: xr.Dataset) -> Array:
-    """Exponents S of a GwasData, in the order of its spectra; [0] where it says nothing.
+    """Exponents S of a GwasData, in the order of its spectra.
 
     Parameters
     ----------
     data
         GwasData.
     """
-    return np.atleast_1d(
-        np.asarray(data.coords["maf_s"].values if "maf_s" in data.coords else 0.0, np.float64)
-    )
+    return np.asarray(data["maf_s"].values, np.float64)
 
 
 def totals(data: xr.Dataset) -> Array:
-    """H_total of each exponent of `exponents(data)`.
+    """H_total of each exponent of `exponents(data)`."""
+    return np.asarray(data["h_total"].values, np.float64)
 
-    Raises
-    ------
-    InputError
-        The attribute has values of exponents that the data no longer hold, and not which.
-    """
-    held, total = exponents(data), np.atleast_1d(np.asarray(data.attrs["h_total"], np.float64))
-    if total.size == held.size:
-        return total
-    known = np.atleast_1d(np.asarray(data.attrs.get("maf_s", []), np.float64))
-    place = [np.flatnonzero(np.abs(known - s) < 1e-9) for s in held]
-    if known.size != total.size or not all(p.size for p in place):
-        raise InputError(
-            "data",
-            f"h_total has {total.size} values for {held.size} exponent(s) S",
-            "Choose S by align(..., maf_s=...).",
-        )
-    return np.asarray(total[[p[0] for p in place]])
+
+def of_one_s(data: xr.Dataset, name: str) -> NDArray[Any]:
+    """Values of `spectrum` (variant, node) or `ld_score_h` (variant,) of data of one exponent S."""
+    return np.asarray(data[name].squeeze("maf_s").values)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -105,16 +91,12 @@ def pick(data: xr.Dataset, s: float) -> xr.Dataset:
     """GwasData of the exponent held that is nearest to `s`, as `align(..., maf_s=..)` would have
     returned it.
     """
-    held = exponents(data)
-    if "maf_s" not in data.dims:
-        return (
-            data
-            if np.size(data.attrs["h_total"]) == 1
-            else data.assign_attrs(h_total=totals(data).tolist(), maf_s=held.tolist())
-        )
+    held, total = exponents(data), totals(data)
+    if held.size == 1 and np.size(data.attrs.get("h_total", [])) == 1:
+        return data
     i = int(np.argmin(np.abs(held - s)))
-    one = data.isel(maf_s=i)
-    return one.assign_attrs(h_total=[float(totals(data)[i])], maf_s=[float(held[i])])
+    one = data.isel(maf_s=[i])
+    return one.assign_attrs(h_total=[float(total[i])], maf_s=[float(held[i])])
 
 
 def is_held(data: xr.Dataset, s: float) -> bool:
@@ -158,14 +140,14 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
     Parameters
     ----------
     data
-        GwasData with the dimension maf_s.
+        GwasData.
     s
         S, within the exponents of the data.
 
     Returns
     -------
     xarray.Dataset
-        GwasData without the dimension. Where interpolated, it has more nodes, and all strengths
+        GwasData with `maf_s` of size 1. Where interpolated, it has more nodes, and all strengths
         (`spectrum`, `ld_score_h`, `h_total`) are multiplied by `attrs["strength_scale"]`, which
         divides sigma2_beta and changes nothing else (h2 = pi sigma2_beta h_total).
 
@@ -184,14 +166,16 @@ def at_exponent(data: xr.Dataset, s: float) -> xr.Dataset:
     for w, of_s, matrix in zip(weight, data["spectrum"].values, matrices, strict=True):
         spectrum = spectrum + w * (of_s @ matrix)
     score = ld_score_weights(data, s) @ np.asarray(data["ld_score_h"].values, np.float64)
-    one = data.drop_dims("node").isel(maf_s=0)
+    total = float(h_total_at(data, s)) * scale
+    one = data.drop_dims("node").isel(maf_s=[0])
     one = one.assign(
-        spectrum=(("variant", "node"), spectrum.astype(np.float32)),
+        spectrum=(("maf_s", "variant", "node"), spectrum.astype(np.float32)[None]),
         node_x=("node", node_x),
-        ld_score_h=("variant", score * scale),
+        ld_score_h=(("maf_s", "variant"), (score * scale)[None]),
+        h_total=("maf_s", [total]),
     )
-    attrs = {"h_total": [h_total_at(data, s) * scale], "maf_s": [float(s)], "strength_scale": scale}
-    return one.assign_coords(maf_s=float(s)).assign_attrs(attrs)
+    attrs = {"h_total": [total], "maf_s": [float(s)], "strength_scale": scale}
+    return one.assign_coords(maf_s=[float(s)]).assign_attrs(attrs)
 
 
 def ld_score_weights(data: xr.Dataset, s: Any) -> Any:

@@ -150,8 +150,8 @@ def gwas_data_from_arrays(
     Returns
     -------
     xarray.Dataset
-        GwasData: the variables of docs/reference/data_structures.md with dims variant, trait, node
-        (maf_s), h_bin.
+        GwasData: the variables of docs/reference/data_structures.md with dims variant, trait,
+        maf_s, node, h_bin.
 
     Raises
     ------
@@ -217,9 +217,8 @@ def gwas_data_from_arrays(
     position = np.arange(1, m + 1) if pos is None else np.asarray(pos, np.int64)
     _check_order(chromosome, position, m)
     lds_h = s.sum(-1) if ld_score_h is None else _finite("ld_score_h", ld_score_h, s.shape[:-1])
-    by_s = ("maf_s",) if s.ndim == 3 else ()
-    first = lds_h if s.ndim == 2 else lds_h[0]
-    lds = first / h.mean() if ld_score is None else _finite("ld_score", ld_score, (m,))
+    s, lds_h = s.reshape(-1, m, k), lds_h.reshape(-1, m)
+    lds = lds_h[0] / h.mean() if ld_score is None else _finite("ld_score", ld_score, (m,))
     label = _runs(chromosome) if ld_block is None else np.asarray(ld_block)
     if label.shape != (m,):
         raise InputError("ld_block", f"shape {label.shape}, expected ({m},)")
@@ -234,9 +233,10 @@ def gwas_data_from_arrays(
         "z": (("variant", "trait"), scores),
         "n": (("variant", "trait"), np.broadcast_to(size, scores.shape).astype(np.float64)),
         "weight": (("variant",), w),
-        "spectrum": ((*by_s, "variant", "node"), s),
+        "spectrum": (("maf_s", "variant", "node"), s),
+        "h_total": (("maf_s",), np.asarray(totals)),
         "ld_score": (("variant",), lds.astype(np.float64)),
-        "ld_score_h": ((*by_s, "variant"), lds_h.astype(np.float64)),
+        "ld_score_h": (("maf_s", "variant"), lds_h.astype(np.float64)),
         "heterozygosity": (("variant",), h),
         "freq": (
             ("variant",),
@@ -258,7 +258,7 @@ def gwas_data_from_arrays(
     for name in text:
         if variables[name][1].shape != (m,):
             raise InputError(name, f"shape {variables[name][1].shape}, expected ({m},)")
-    coords = {"trait": traits, **({"maf_s": exponents} if by_s else {})}
+    coords = {"trait": traits, "maf_s": exponents}
     made = {
         "kind": "gwas_data",
         "h_total": totals,

@@ -40,7 +40,7 @@ LEAST_CALLED, MUCH_MISSING = (
     0.5,
     0.03,
 )  # call rate below which a variant is left out; share of missing genotypes that is worth a word
-LAYOUT = 2  # raised whenever the same arguments would give other bytes
+LAYOUT = 2  # raised whenever the same arguments would give other numbers
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
         )
     groups = {f"/{c}": stores.open_group(root, c) for c in sorted(set(wanted), key=chromosome_rank)}
     for name, ds in groups.items():
-        validate(ds, "reference", f"{root}{name}")
+        groups[name] = validate(ds, "reference", f"{root}{name}")
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
 
 
@@ -448,8 +448,11 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
     is_tag = is_tag_of(variants, panel.chrom, job.tags)
     ld = chromosome_ld(panel, rows, value[rows], h, is_tag, lo, hi, job.rule, advance)
     panel.close()
+    made = _dataset(
+        panel.chrom, variants[is_tag], freq[is_tag], h, is_tag, label[is_tag], ld, job.rule
+    )
     attributes = {
-        "chrom": panel.chrom, "h_total": [float((h ** (1 + s)).sum()) for s in job.rule.maf_s],
+        "chrom": panel.chrom, "h_total": made["h_total"].values.tolist(),
         "n_reference": len(rows),
         "m_5_50": int((np.minimum(freq, 1 - freq) > 0.05).sum()),
         "monomorphic": int(((variance == 0) & ~uncalled).sum()),
@@ -458,13 +461,7 @@ def _chromosome(job: _Job, panel: Panel, fingerprint: str, advance: Any) -> None
         "fingerprint": fingerprint,
     }  # fmt: skip
     advance(0)
-    stores.write_group(
-        job.out,
-        panel.chrom,
-        _dataset(
-            panel.chrom, variants[is_tag], freq[is_tag], h, is_tag, label[is_tag], ld, job.rule
-        ).assign_attrs(attributes),
-    )
+    stores.write_group(job.out, panel.chrom, made.assign_attrs(attributes))
 
 
 def _dataset(
@@ -472,6 +469,7 @@ def _dataset(
     is_tag: NDArray[np.bool_], label: NDArray[np.int32], ld: ChromosomeLD, rule: Rule,
 ) -> xr.Dataset:  # fmt: skip
     value, count = heterozygosity_bins(h)
+    h_total = [float((h ** (1 + s)).sum()) for s in rule.maf_s]
     by_s = ("maf_s", "variant")
     return xr.Dataset(
         {
@@ -484,6 +482,7 @@ def _dataset(
             "freq": ("variant", freq),
             "heterozygosity": ("variant", h[is_tag]),
             "ld_score": ("variant", ld.ld_score),
+            "h_total": ("maf_s", h_total),
             "ld_score_h": (by_s, ld.ld_score_h),
             "spectrum": ((*by_s, "node"), ld.spectrum),
             "ld_below": (by_s, ld.ld_below),

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.card import Bound
+from bayesmixer.ld.exponents import totals
 from bayesmixer.mixer.cards import UNIVARIATE
 from bayesmixer.mixer.starts import moments_h2
 from bayesmixer.ops.binned import features, partition, weighted_means
@@ -70,11 +71,8 @@ def bin_data(
     weight = data["weight"].values[used].astype(float)
     z = np.abs(data["z"].values[used, 0]).astype(float)
     n, node_x = data["n"].values[used, 0].astype(float), data["node_x"].values.astype(float)
-    spectrum = (
-        data["spectrum"].transpose("variant", ..., "node").values[used]
-    )  # (J, K) or (J, maf_s, K)
-    per_s = spectrum.reshape(used.size, -1, node_x.size)
-    total = np.atleast_1d(np.asarray(data.attrs["h_total"], float))
+    per_s = data["spectrum"].transpose("variant", "maf_s", "node").values[used]
+    total = totals(data)
     group = None if censor is None else (z > censor).astype(np.int64)
     seen = z if censor is None else np.minimum(z, censor)
     # with several S, effects are scaled so that h2 stays
@@ -125,7 +123,7 @@ def _mixture(bound: Bound, there: xr.Dataset) -> tuple[Array, Array, float]:
     h2, zero = moments_h2(bound.data)
     if "sigma2_0" in there and there["sigma2_0"].size == 1:
         zero = there["sigma2_0"].values.item()
-    total = float(np.atleast_1d(bound.data.attrs["h_total"])[0])
+    total = float(totals(bound.data)[0])
     pi = np.array([1.0 if bound.card.quantity("pi") is None else GUESS_PI])
     sigma2 = np.array([h2 / (pi[0] * total)])
     if "sigma2_beta" in there:

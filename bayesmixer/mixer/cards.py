@@ -153,7 +153,7 @@ excludes them.
 """
 
 KEEPS = ("node_x", "h_bin_value", "h_bin_count")
-MOMENTS = ("z", "n", "weight", "ld_score_h", "ld_block")
+MOMENTS = ("z", "n", "weight", "ld_score_h", "maf_s", "h_total", "ld_block")
 
 
 def _expit(x: Any) -> Any:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, rankdata, t
 
 from bayesmixer.card import Bound, Withheld
-from bayesmixer.ld.exponents import exponents, pick, totals
+from bayesmixer.ld.exponents import exponents, of_one_s, pick, totals
 from bayesmixer.mixer.cards import H2, LOG_H2, SIGMA2_0
 from bayesmixer.variables import evaluated
 
@@ -165,7 +165,7 @@ def heritability_test(
     w, z2 = data["weight"].values[used].astype(float), data["z"].values[used, 0].astype(float) ** 2
     x = (
         data["n"].values[used, 0]
-        * data["ld_score_h"].values[used].astype(float)
+        * of_one_s(data, "ld_score_h")[used].astype(float)
         / float(totals(data)[0])
     )
     largest = float(z2.max(initial=0.0))

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.exponents import exponents, totals
+from bayesmixer.ld.exponents import exponents, of_one_s, totals
 from bayesmixer.ops.layout import LikelihoodData
 from bayesmixer.ops.maf_layout import MafLikelihoodData
 from bayesmixer.variables import evaluated
@@ -20,18 +20,21 @@ def likelihood_data(
     """The weighted variants of a one-trait GwasData of one S, as `MixtureLogLik` takes them;
     `n_blocks` LD blocks where the last ones may hold none.
     """
-    return _laid_out(LikelihoodData, data, censor=censor, n_blocks=n_blocks)
+    spectrum = of_one_s(data, "spectrum")
+    return _laid_out(LikelihoodData, data, spectrum, censor=censor, n_blocks=n_blocks)
 
 
 def maf_likelihood_data(
     data: xr.Dataset, censor: float | None = None, n_blocks: int | None = None
 ) -> MafLikelihoodData:
     """The same with the spectra of all exponents, as `MafMixtureLogLik` takes them."""
-    held = exponents(data)
-    return _laid_out(MafLikelihoodData, data, censor=censor, n_blocks=n_blocks, held=held)
+    more = {"censor": censor, "n_blocks": n_blocks, "held": exponents(data)}
+    return _laid_out(MafLikelihoodData, data, data["spectrum"].values, **more)
 
 
-def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: Any) -> Layout:
+def _laid_out[Layout](
+    layout: Callable[..., Layout], data: xr.Dataset, spectrum: Any, **more: Any
+) -> Layout:
     """The variants of a one-trait GwasData in a memory layout, what is wrong with them said in one
     line.
     """
@@ -40,7 +43,7 @@ def _laid_out[Layout](layout: Callable[..., Layout], data: xr.Dataset, **more: A
             z=data["z"].values[:, 0],
             n=data["n"].values[:, 0],
             weight=data["weight"].values,
-            spectrum=data["spectrum"].values,
+            spectrum=spectrum,
             node_x=data["node_x"].values,
             ld_block=data["ld_block"].values,
             **more,
@@ -58,4 +61,4 @@ def h_total(data: xr.Dataset) -> float:
     """Sum of H^(1+S) over all reference variants, S being that of the data: h2 = pi sigma2_beta
     h_total.
     """
-    return float(totals(data)[0])
+    return totals(data).item()

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import check_results, data_of_fit, position_of, trait_names
-from bayesmixer.ld.exponents import at_exponent, exponents, is_held, totals
+from bayesmixer.ld.exponents import at_exponent, exponents, is_held, of_one_s, totals
 from bayesmixer.mixer.cards import UNIVARIATE
 from bayesmixer.style import TAILS
-from bayesmixer.variables import evaluated, require
+from bayesmixer.variables import along_s, evaluated, require
 
 Floats = NDArray[np.float64]
 
@@ -150,7 +150,8 @@ def at_fitted_s(data: xr.Dataset, results: xr.DataTree | None) -> xr.Dataset:
     InputError
         The data hold several exponents, but not the fit's.
     """
-    if "maf_s" not in data.dims:
+    data = along_s(data)
+    if data.sizes.get("maf_s", 1) == 1:
         return data
     s = None if results is None else fitted_s(results)
     if s is None:
@@ -300,10 +301,10 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     return Variants(
         z=np.abs(z[kept]),
         n=n[kept],
-        spectrum=np.asarray(one["spectrum"])[kept],
+        spectrum=of_one_s(one, "spectrum")[kept],
         node_x=np.asarray(one["node_x"], dtype=float),
         weight=weight[kept],
-        ld_score=np.asarray(one["ld_score_h"], dtype=float)[kept],
+        ld_score=of_one_s(one, "ld_score_h").astype(float)[kept],
         maf=np.minimum(freq, 1 - freq),
         ld_block=np.asarray(one["ld_block"], dtype=np.int64)[kept],
     )

@@ -41,7 +41,7 @@ def criteria(bound: Bound, estimate: xr.Dataset) -> dict[str, tuple[float, int]]
     free_s = "maf_s" in estimate
     s = float(estimate["maf_s"]) if free_s else bound.options.get("maf_s")
     data = bound.data
-    if "maf_s" in data.dims:
+    if data.sizes["maf_s"] > 1:
         data = at_exponent(data, 0.0 if s is None else float(s))
     return {UNIVARIATE.name: (climb(replace(bound, data=data)), len(FREE) + free_s)}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from bayesmixer.ld.exponents import exponents, pick, totals
+from bayesmixer.ld.exponents import exponents, of_one_s, pick
 from bayesmixer.mixer.laid_out import h_total, likelihood_data
 from bayesmixer.ops.likelihood import MixtureLogLik
 from bayesmixer.variables import evaluated
@@ -38,9 +38,7 @@ def moments_h2(data: xr.Dataset) -> tuple[float, float]:
     w, used = data["weight"].values, evaluated(data)
     z2 = data["z"].values[used, 0] ** 2
     exposure = (
-        data["n"].values[used, 0]
-        * data["ld_score_h"].values[used].astype(float)
-        / float(totals(data)[0])
+        data["n"].values[used, 0] * of_one_s(data, "ld_score_h")[used].astype(float) / h_total(data)
     )
     # a handful of giant loci would otherwise decide the slope
     z2 = np.minimum(z2, 80.0)
@@ -97,7 +95,7 @@ def mixer_starts(bound: Bound) -> list[dict[str, float]]:
     """Every local maximum of the scan along pi, best first, at most three; of data of several
     exponents the best of each.
     """
-    if "maf_s" in bound.data.dims:
+    if bound.data.sizes["maf_s"] > 1:
         return _of_each_s(bound)
     logit, value, (h2, zero) = scan_pi(bound)
     padded = np.concatenate([[-np.inf], value, [-np.inf]])

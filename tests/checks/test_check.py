@@ -267,7 +267,7 @@ def _infinitesimal_fit(data, h2, zero):
     from scipy.optimize import minimize
 
     z2, w = data["z"].values[:, 0] ** 2, data["weight"].values
-    exposure = data["n"].values[:, 0] * data["ld_score_h"].values / H_TOTAL
+    exposure = data["n"].values[:, 0] * data["ld_score_h"].values[0] / H_TOTAL
 
     def cost(x):
         v = np.exp(x[0]) * exposure + np.exp(x[1])
@@ -302,7 +302,7 @@ def test_bands_are_as_wide_as_shares_vary_over_refitted_data_and_false_alarms_ar
     """
     base = make_data(m=2000, blocks=100, seed=3, weight=np.ones(2000))
     h2, zero = 0.3, 1.05
-    sd = np.sqrt(zero + h2 * base["n"].values[:, 0] * base["ld_score_h"].values / H_TOTAL)
+    sd = np.sqrt(zero + h2 * base["n"].values[:, 0] * base["ld_score_h"].values[0] / H_TOTAL)
     label = base["ld_block"].values
     rng = np.random.default_rng(0)
     share, half, flagged, z_level = [], [], [], []

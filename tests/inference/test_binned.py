@@ -4,6 +4,7 @@ the exact posterior.
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference import binned, laplace
@@ -162,17 +163,9 @@ def test_censored_model_has_a_surrogate_too(small, small_mode):
 
 
 def test_spectra_for_several_s_are_averaged_bin_by_bin(small):
-    two = small.assign(
-        spectrum=(
-            ("maf_s", "variant", "node"),
-            np.stack([small["spectrum"].values, 2 * small["spectrum"].values]),
-        ),
-        ld_score_h=(
-            ("maf_s", "variant"),
-            np.stack([small["ld_score_h"].values, 2 * small["ld_score_h"].values]),
-        ),
-    )
-    two.attrs["h_total"] = [float(np.atleast_1d(small.attrs["h_total"])[0]) * s for s in (1, 2)]
+    two = xr.concat([small, small], "maf_s", data_vars="minimal").assign_coords(maf_s=[0.0, -0.5])
+    for name in ("spectrum", "ld_score_h", "h_total"):
+        two[name][1] *= 2
     data = bin_data(two, np.array([0.02]), np.array([1e-3]), 1.0, bins=40)
     assert data["spectrum"].dims == ("maf_s", "variant", "node")
     np.testing.assert_allclose(

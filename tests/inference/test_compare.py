@@ -65,7 +65,7 @@ def quadrature(data, posterior_weight=None, points=161):
         halfnorm.logpdf(np.exp(log_h2), scale=LOG_H2.weak.numbers[0]) + log_h2
     )  # the Jacobian of the log
     prior = of_h2 + norm.logpdf(log_zero, *LOG_SIGMA2_0.weak.numbers)
-    exposure = data["n"].values[:, 0] * data["ld_score_h"].values / data.attrs["h_total"][0]
+    exposure = data["n"].values[:, 0] * data["ld_score_h"].values[0] / data.attrs["h_total"][0]
     z, block = data["z"].values[:, 0], data["ld_block"].values
     own, target = np.zeros((block.max() + 1, prior.size)), np.zeros((block.max() + 1, prior.size))
     for j in range(z.size):

@@ -24,7 +24,7 @@ def noise():
 
 
 def columns(data):
-    x = data["n"].values[:, 0] * data["ld_score_h"].values / data.attrs["h_total"][0]
+    x = data["n"].values[:, 0] * data["ld_score_h"].values[0] / data.attrs["h_total"][0]
     return x, data["z"].values[:, 0] ** 2, data["weight"].values, data["ld_block"].values
 
 

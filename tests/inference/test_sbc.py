@@ -60,7 +60,9 @@ def test_simulated_z_scores_have_the_variance_that_the_parameters_say(sbc, model
     }
     z = sbc.simulate(plan, model, truth, np.random.default_rng(2))
     exposure = (
-        plan.data["n"].values[:, 0] * plan.data["ld_score_h"].values / plan.data.attrs["h_total"][0]
+        plan.data["n"].values[:, 0]
+        * plan.data["ld_score_h"].values[0]
+        / plan.data.attrs["h_total"][0]
     )
     expected = 1.2 + 0.4 * exposure
     ratio = (z**2 / expected).mean()

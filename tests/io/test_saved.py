@@ -40,12 +40,8 @@ def sumstats(data: xr.Dataset) -> xr.Dataset:
 
 
 def several_s(data: xr.Dataset) -> xr.Dataset:
-    by_s = [name for name in ("spectrum", "ld_score_h") if name in data]
-    out = data.assign({name: xr.concat([data[name]] * 2, "maf_s") for name in by_s}).assign_coords(
-        maf_s=[0.0, -1.0]
-    )
-    out.attrs = data.attrs | {"h_total": [float(np.ravel(data.attrs["h_total"])[0]), 3.0]}
-    return out
+    out = xr.concat([data, data], "maf_s", data_vars="minimal").assign_coords(maf_s=[0.0, -1.0])
+    return out.assign_attrs(h_total=out["h_total"].values.tolist())
 
 
 VARIANTS = {

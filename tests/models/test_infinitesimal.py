@@ -29,7 +29,7 @@ def test_log_likelihood_of_each_ld_block_is_the_weighted_sum_of_normal_log_densi
 ):
     h2, zero = np.exp(point)
     variance = (
-        zero + data["n"].values[:, 0] * data["ld_score_h"].values * h2 / data.attrs["h_total"][0]
+        zero + data["n"].values[:, 0] * data["ld_score_h"].values[0] * h2 / data.attrs["h_total"][0]
     )
     each = data["weight"].values * norm.logpdf(data["z"].values[:, 0], scale=np.sqrt(variance))
     expected = np.bincount(data["ld_block"].values, each)
@@ -44,7 +44,7 @@ def test_censored_variant_counts_as_the_probability_of_exceeding_the_threshold(d
     h2, zero = np.exp(point)
     z = np.where(np.arange(data.sizes["variant"]) % 5 == 0, 70.0, data["z"].values[:, 0])
     sd = np.sqrt(
-        zero + data["n"].values[:, 0] * data["ld_score_h"].values * h2 / data.attrs["h_total"][0]
+        zero + data["n"].values[:, 0] * data["ld_score_h"].values[0] * h2 / data.attrs["h_total"][0]
     )
     each = np.where(
         np.abs(z) > censor, np.log(2) + norm.logsf(censor / sd), norm.logpdf(z, scale=sd)

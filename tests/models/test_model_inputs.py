@@ -85,7 +85,7 @@ def test_data_lack_what_the_model_does_not_need():
 def test_data_of_several_exponents_are_those_of_s_zero_or_refused():
     data = two_exponents()
     for build in (infinitesimal, univariate_mixer):
-        assert bound_of(build(data)).data["spectrum"].ndim == 2
+        assert bound_of(build(data)).data["maf_s"].values.tolist() == [0.0]
     with pytest.raises(
         InputError, match=r"^data: spectra for 2 values of S, but two_component_mixer takes one"
     ):

@@ -61,7 +61,7 @@ def test_log_likelihood_of_each_ld_block_is_the_weighted_sum_of_the_oracles_log_
     each = log_density(
         data["z"].values[rows, 0],
         data["n"].values[rows, 0],
-        data["spectrum"].values[rows],
+        data["spectrum"].values[0, rows],
         data["node_x"].values,
         [pi],
         [h2 / (pi * 700.0)],
@@ -91,7 +91,7 @@ def test_censoring_beyond_every_z_changes_nothing_and_censoring_all_leaves_tail_
     # pi = 1 is Gaussian, so that P(|Z| > c) is known
     large = data.isel(variant=np.abs(data["z"].values[:, 0]) > 2.0)
     h2, zero = np.exp(POINT[[0, 2]])
-    sd = np.sqrt(zero + large["n"].values[:, 0] * large["ld_score_h"].values * h2 / 700.0)
+    sd = np.sqrt(zero + large["n"].values[:, 0] * large["ld_score_h"].values[0] * h2 / 700.0)
     expected = (large["weight"].values * np.log(2 * norm.sf(2.0 / sd))).sum()
     found = (
         LogDensity(univariate_mixer(large, prior="flat", censor=2.0))
@@ -106,7 +106,7 @@ def test_fast_likelihood_is_the_mixture_of_two_gaussians_with_the_exact_second_a
 ):
     h2, pi, zero = np.exp(POINT[0]), expit(POINT[1]), np.exp(POINT[2])
     sigma2, used = h2 / (pi * 700.0), data["weight"].values > 0
-    s, x = data["spectrum"].values[used].astype(float), data["node_x"].values
+    s, x = data["spectrum"].values[0, used].astype(float), data["node_x"].values
     z, n = data["z"].values[used, 0], data["n"].values[used, 0]
     a = n * s.sum(1) * pi * sigma2
     b = 3 * n**2 * (s @ x) * pi * (1 - pi) * sigma2**2

@@ -87,7 +87,7 @@ def test_a_partner_at_a_node_lands_in_that_node_s_class(node, wanted):
 
 def test_negative_parts_of_a_spectrum_do_not_break_the_bars(data):
     changed = data.copy(deep=True)
-    changed["spectrum"].values[:, -1] = -0.5
+    changed["spectrum"].values[..., -1] = -0.5
     ax = plot_spectrum(changed)
     assert all(patch.get_height() >= 0 for patch in ax.patches)
 
