@@ -20,8 +20,8 @@ from bayesmixer.errors import InputError
 @dataclass(frozen=True)
 class Variable:
     """One variable: allowed dims (several where they may differ), NumPy kinds of its dtype,
-    meaning, and whether it must be there; for the reader its unit, the dtype with which it is
-    made, and what else is to be known of it.
+    meaning, and whether it must be there whatever the data are for; for the reader its unit, the
+    dtype with which it is made, what else is to be known of it, and what gives it.
     """
 
     dims: tuple[tuple[str, ...], ...]
@@ -31,6 +31,7 @@ class Variable:
     unit: str = ""
     dtype: str = ""
     detail: str = ""
+    given_by: str = ""
 
     @property
     def made(self) -> str:
@@ -61,48 +62,73 @@ SUMSTATS: dict[str, Variable] = {
     "n_control": Variable(_V, "f", "controls", required=False, unit="people", detail=_FILE),
 }
 
+_GENOTYPES = "Build the reference from genotypes: build_reference."
+_ANNOTATED = "Take LD scores of annotations for a reference."
+
+
+def _made(*spec: Any, **more: Any) -> Variable:
+    """A variable that some references lack: who needs it asks for it."""
+    options: dict[str, Any] = {"required": False, "given_by": _GENOTYPES, **more}
+    return Variable(*spec, **options)
+
+
 _PANEL: dict[str, Variable] = {
     "snp": Variable(_V, _TEXT, "identifier", detail="as in the panel"),
     "chrom": Variable(_V, _TEXT, "chromosome", detail="as in the panel"),
     "pos": Variable(_V, "i", "base-pair position", unit="bp", detail="as in the panel"),
-    "a1": Variable(_V, _TEXT, "counted allele", detail="as in the panel"),
-    "a2": Variable(_V, _TEXT, "other allele", detail="as in the panel"),
-    "freq": Variable(_V, "f", "frequency of a1"),
-    "heterozygosity": Variable(_V, "f", "H = 2 f (1 - f)"),
-    "ld_score": Variable(
-        _V, "f", "sum of unbiased r^2", detail="LDSC's: over the window, self included"
+    "a1": _made(_V, _TEXT, "counted allele", detail="as in the panel"),
+    "a2": _made(_V, _TEXT, "other allele", detail="as in the panel"),
+    "freq": _made(_V, "f", "frequency of a1"),
+    "heterozygosity": _made(_V, "f", "H = 2 f (1 - f)"),
+    "ld_score": _made(
+        _V,
+        "f",
+        "sum of unbiased r^2",
+        detail="LDSC's: over the window, self included",
+        given_by="Take a reference, or published LD scores (open_reference).",
     ),
-    "ld_score_h": Variable(
+    "ld_score_h": _made(
         _VS, "f", "sum of H^(1+S) r^2", detail="over the window, by the reference's r^2 rule"
     ),
-    "spectrum": Variable(
+    "spectrum": _made(
         (("maf_s", "variant", "node"),),
         "f",
         "LD spectrum",
         dtype="float32",
         detail="S_jk",
     ),
-    "maf_s": Variable(_S, "if", "exponent S", dtype="float64", detail="coordinate"),
-    "h_total": Variable(
-        _S, "f", "sum of H^(1+S)", detail="over all reference variants, tags or not"
-    ),
-    "ld_block": Variable(_V, "i", "LD block", dtype="int32"),
-    "node_x": Variable(
+    "maf_s": _made(_S, "if", "exponent S", dtype="float64", detail="coordinate"),
+    "h_total": _made(_S, "f", "sum of H^(1+S)", detail="over all reference variants, tags or not"),
+    "ld_block": _made(_V, "i", "LD block", dtype="int32"),
+    "node_x": _made(
         (("node",),),
         "f",
         "strength at each node of the spectrum",
         detail="x_k, descending; the last is 0 (coordinate of `node`)",
     ),
-    "h_bin_value": Variable(
+    "h_bin_value": _made(
         (("h_bin",),), "f", "mean heterozygosity of the bin", detail="100 bins of [0, 1/2]"
     ),
-    "h_bin_count": Variable(
+    "h_bin_count": _made(
         (("h_bin",),),
         "if",
         "reference variants in the bin",
         unit="variants",
         dtype="int64",
         detail="tags or not, polymorphic",
+    ),
+    "annotation_ld_score": _made(
+        (("variant", "annotation"),),
+        "f",
+        "sum of a r^2",
+        detail="a: value of the partner's annotation",
+        given_by=_ANNOTATED,
+    ),
+    "m": _made(
+        (("annotation",),), "f", "sum of a", detail="over reference variants", given_by=_ANNOTATED
+    ),
+    "m_5_50": _made(
+        (("annotation",),), "f", "sum of a", detail="over those of MAF > 5%", given_by=_ANNOTATED
     ),
 }
 
@@ -111,25 +137,30 @@ REFERENCE: dict[str, Variable] = {
     "ld_block": replace(
         _PANEL["ld_block"], detail="its label; -1 where the window was not LD blocks"
     ),
-    "cm": Variable(_V, "f", "genetic position in cM", unit="cM", detail="as in the panel"),
-    "ld_below": Variable(_VS, "f", "part of ld_score_h below the r^2 cut-off"),
-    "neighbour_indptr": Variable((("variant_edge",),), "i", "CSR row pointers"),
-    "neighbour_index": Variable(
+    "cm": _made(_V, "f", "genetic position in cM", unit="cM", detail="as in the panel"),
+    "ld_below": _made(_VS, "f", "part of ld_score_h below the r^2 cut-off"),
+    "neighbour_indptr": _made((("variant_edge",),), "i", "CSR row pointers"),
+    "neighbour_index": _made(
         (("edge",),),
         "i",
         "CSR columns",
         dtype="int32",
         detail="row within the chromosome, self excluded",
     ),
-    "neighbour_r2": Variable(
+    "neighbour_r2": _made(
         (("edge",),), "f", "plain r^2 of the pair", dtype="float32", detail="0.1 or more"
     ),
 }
 
 GWAS_DATA: dict[str, Variable] = {
     **_PANEL,
+    "a1": replace(_PANEL["a1"], required=True),
+    "a2": replace(_PANEL["a2"], required=True),
+    "ld_score": replace(_PANEL["ld_score"], required=True),
     "ld_block": replace(
-        _PANEL["ld_block"], detail="0.. in genome order, non-decreasing along `variant`"
+        _PANEL["ld_block"],
+        required=True,
+        detail="0.. in genome order, non-decreasing along `variant`",
     ),
     "h_bin_count": replace(_PANEL["h_bin_count"], detail="summed over the chromosomes used"),
     "h_bin_value": replace(_PANEL["h_bin_value"], detail="pooled over the chromosomes used"),
@@ -287,7 +318,7 @@ def require(
                 raise InputError(
                     name,
                     f"no variable '{variable}' ({spec.meaning}), which {what}",
-                    "Make it with bayesmixer's own functions.",
+                    spec.given_by or "Make it with bayesmixer's own functions.",
                 )
             continue
         v = ds[variable]

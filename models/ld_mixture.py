@@ -44,7 +44,7 @@ def ld_mixture(
     name
         Name of the potential. Several traits in one model each take their own.
     data
-        GwasData of one trait (dims variant, trait=1, node; maf_s, variant, node for several S),
+        GwasData of one trait (dims maf_s, variant, trait=1, node),
         from `align`; of several aligned together, `data.isel(trait=[k])` of each.
     pi
         Share of the reference's variants that are causal: a number or variable (), or (C,) of C
@@ -94,7 +94,7 @@ def ld_mixture(
         raise InputError("ld_mixture", found, "Call it inside `with pm.Model() as model:`.")
     if not isinstance(name, str) or not name or model.name_for(name) in model.named_vars:
         raise InputError("name", f"{name!r}, expected a name that the model does not have yet")
-    one_trait(data, "ld_mixture", several_s=True)
+    data = one_trait(data, "ld_mixture", several_s=True)
     censor = censoring_point(censor)
     data, s, several_s = _exponent(data, maf_s)
     p, v, zero = (

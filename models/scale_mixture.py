@@ -77,7 +77,7 @@ def scale_mixture(
         `data` is not GwasData of one trait and one S, `prior` is unknown, or the grid is not of
         rising positive variances.
     """
-    one_trait(data, "scale_mixture")
+    data = one_trait(data, "scale_mixture")
     censor = censoring_point(censor)
     variances = grid_of_variances(data, components, grid)
     names = [f"{v:.6g}" for v in variances]

@@ -42,7 +42,10 @@ says so.
 
 DOMINANT = ("exclude", "keep")
 _Graph = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-_PANEL_FLOATS = ("freq", "heterozygosity", "ld_score")
+_COLUMNS = {"spectrum": np.float32} | dict.fromkeys(
+    ("freq", "heterozygosity", "ld_score", "ld_score_h", "annotation_ld_score"), np.float64
+)
+PIECES = 200  # LD blocks where the reference knows of none, as the block jackknife of LDSC has them
 
 
 def align(
@@ -146,6 +149,8 @@ def align(
     )
     with progress_bars.bar("Aligning", len(traits) + len(chromosomes) + 1, progress) as bar:
         panel = Panel.read(chromosomes, str(tree.attrs.get("build", "")))
+        if not panel.a1.astype(bool).all():
+            panel.take_alleles(traits.values())
         bar.advance()
         matched: dict[str, Matched] = {}
         for trait, ds in traits.items():
@@ -203,9 +208,7 @@ def align(
     }
     attrs = {
         "kind": "gwas_data",
-        "h_total": data.h_total.tolist(),
-        "maf_s": list(exponents),
-        "n_reference": data.n_reference,
+        **data.totals(tree.attrs),
         "chromosomes": json.dumps(data.used),
         "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)"
         if weights == "pruning"
@@ -219,7 +222,8 @@ def align(
         "overlap": _json(overlap),
     }
     coords: dict[str, Any] = {"trait": list(traits)}
-    coords["maf_s"] = list(exponents)
+    if exponents:
+        coords["maf_s"] = list(exponents)
     return validate(xr.Dataset(variables, coords=coords, attrs=attrs), "gwas_data", "align")
 
 
@@ -242,7 +246,7 @@ class _Collected:
         blocks: object,
     ) -> None:
         self.row, self.panel, self.chromosomes = row, panel, chromosomes
-        self.which = list(exponents.values())
+        self.exponents, self.which = exponents, list(exponents.values())
         self.rule, self.prune_r2, self.iterations, self.seed, self.cut = (
             weights,
             prune_r2,
@@ -250,25 +254,41 @@ class _Collected:
             seed,
             cut,
         )
+        first = next(iter(chromosomes.values()))
+        self.held = set.intersection(*(set(map(str, ds.variables)) for ds in chromosomes.values()))
         labelled = (
             cut is None
             and blocks is None
+            and "ld_block" in self.held
             and all((np.asarray(ds["ld_block"].values) >= 0).all() for ds in chromosomes.values())
         )
+        linked = "neighbour_indptr" in self.held
         self.blocks_from = "given" if cut is not None else "reference" if labelled else "gaps"
-        m, s = len(row), len(self.which)
-        first = next(iter(chromosomes.values()))
-        self.node_x = np.asarray(first["node_x"].values, np.float64)
-        self.spectrum = np.empty((s, m, len(self.node_x)), np.float32)
-        self.ld_score_h = np.empty((s, m))
-        self.floats = {v: np.empty(m) for v in _PANEL_FLOATS}
+        if self.blocks_from == "gaps" and blocks is None and not linked:
+            self.blocks_from = "count"
+        for argument, value in (("weights", weights), ("blocks", self.blocks_from)):
+            if value in ("pruning", "gaps") and not linked:
+                raise InputError(
+                    argument,
+                    f"'{value}' goes by neighbours in LD, which this reference does not hold",
+                    "Build one from genotypes, or use another: weights='inverse_ld'.",
+                )
+        m = len(row)
+        sizes = {**first.sizes, "variant": m, "maf_s": len(self.which)}
+        # (dims, values) of the columns of variants, in the reference's types
+        self.columns = {
+            v: (dims := tuple(map(str, first[v].dims)), np.empty([sizes[d] for d in dims], dtype))
+            for v, dtype in _COLUMNS.items()
+            if v in self.held
+        }
+        self.same = {
+            v: ((dim,), np.asarray(first[v].values))
+            for v, dim in (("node_x", "node"), ("annotation", "annotation"))
+            if v in self.held
+        }
         self.weight = np.ones(m)
         self.label = np.empty(m, np.int64)
         self.used: list[str] = []
-        self.h_total, self.n_reference = np.zeros(s), 0
-        self.h_count = np.zeros(first.sizes["h_bin"])
-        self.h_sum = np.zeros(first.sizes["h_bin"])
-        self.h_value = np.asarray(first["h_bin_value"].values, np.float64)
 
     def add(self, name: str) -> None:
         """Fill in what lies on one chromosome."""
@@ -277,18 +297,21 @@ class _Collected:
             return
         ds, rows = self.chromosomes[name], self.panel.row[self.row[here]]
         at = slice(here[0], here[-1] + 1)
-        if not np.array_equal(np.asarray(ds["node_x"].values, np.float64), self.node_x):
-            raise InputError(
-                "reference",
-                f"chromosome {name} has other spectrum nodes than the first chromosome",
-                "Build all chromosomes in one call.",
-            )
-        for v, out in self.floats.items():
-            out[at] = np.asarray(ds[v].values)[rows]
-        for s, of_s in enumerate(self.which):
-            # one exponent at a time, so that a lazy store reads no more than is kept
-            self.spectrum[s, at] = ds["spectrum"].isel(maf_s=of_s).values[rows]
-            self.ld_score_h[s, at] = ds["ld_score_h"].isel(maf_s=of_s).values[rows]
+        for v, (_, values) in self.same.items():
+            if not np.array_equal(ds[v].values, values):
+                what = "spectrum nodes" if v == "node_x" else f"{v}s"
+                raise InputError(
+                    "reference",
+                    f"chromosome {name} has other {what} than the first chromosome",
+                    "Build all chromosomes in one call.",
+                )
+        for v, (dims, out) in self.columns.items():
+            if dims[0] != "maf_s":
+                out[at] = ds[v].values[rows]
+                continue
+            for s, of_s in enumerate(self.which):
+                # one exponent at a time, so that a lazy store reads no more than is kept
+                out[s, at] = ds[v].isel(maf_s=of_s).values[rows]
         graph = _graph(ds, name) if self.rule == "pruning" or self.blocks_from == "gaps" else None
         if self.rule == "pruning" and graph is not None:
             if (cutoff := float(ds.attrs.get("neighbour_r2_min", 0.1))) > self.prune_r2 + 1e-9:
@@ -303,12 +326,12 @@ class _Collected:
                 *graph, rows, threshold=self.prune_r2, iterations=self.iterations, seed=rng
             )
         elif self.rule == "inverse_ld":
-            self.weight[at] = inverse_ld_weights(self.floats["ld_score"][at])
+            self.weight[at] = inverse_ld_weights(self.columns["ld_score"][1][at])
         base = int(self.label[here[0] - 1]) + 1 if here[0] else 0
         self.label[at] = base + contiguous_labels(
             self._blocks(name, ds, rows, graph), f"reference, chromosome {name}, ld_block"
         )
-        self._totals(name, ds)
+        self.used.append(name)
 
     def _blocks(
         self, name: str, ds: xr.Dataset, rows: NDArray[np.int64], graph: _Graph | None
@@ -317,6 +340,9 @@ class _Collected:
             return label_blocks(
                 np.full(len(rows), name, dtype=object), np.asarray(ds["pos"].values)[rows], self.cut
             )
+        if self.blocks_from == "count":
+            pieces = max(1, round(PIECES * len(rows) / len(self.row)))
+            return np.arange(len(rows)) * pieces // len(rows)
         if self.blocks_from == "reference" or graph is None:
             return np.asarray(ds["ld_block"].values)[rows]
         # blocks of 100 to 600 variants: enough blocks for block-wise errors, each wide against the
@@ -325,33 +351,51 @@ class _Collected:
         size = max(2, round(wanted * ds.sizes["variant"] / len(rows)))
         return blocks_from_gaps(*graph, target_size=size)[rows]
 
-    def _totals(self, name: str, ds: xr.Dataset) -> None:
-        self.used.append(name)
-        self.h_total += ds["h_total"].values[self.which]
-        self.n_reference += int(ds.attrs["n_reference"])
-        count = np.asarray(ds["h_bin_count"].values, np.float64)
-        self.h_count += count
-        self.h_sum += count * np.nan_to_num(np.asarray(ds["h_bin_value"].values, np.float64))
+    def sum_of(self, v: str) -> NDArray[Any]:
+        """A variable summed over the chromosomes used; of exponents S, over those chosen."""
+        total = sum(self.chromosomes[c][v].values for c in self.used)
+        return np.asarray(total)[self.which] if v == "h_total" else np.asarray(total)
+
+    def totals(self, tree: dict[Any, Any]) -> dict[str, Any]:
+        """Attributes of what is counted over the chromosomes used, as far as the reference knows;
+        published LD scores in one file know it of all chromosomes together (`tree`).
+        """
+        attrs: dict[str, Any] = {}
+        if "h_total" in self.held:
+            attrs = {"h_total": self.sum_of("h_total").tolist(), "maf_s": list(self.exponents)}
+        for name in ("n_reference", "m_5_50"):
+            parts = [self.chromosomes[c].attrs.get(name) for c in self.used]
+            known = [int(part) for part in parts if part is not None]
+            if len(known) == len(parts):
+                attrs[name] = sum(known)
+            elif name in tree and len(self.used) == len(self.chromosomes):
+                attrs[name] = int(tree[name])
+        return attrs
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], Any]]:
         """Variables of GwasData other than z and n."""
         p, r = self.panel, self.row
-        return {
+        out: dict[str, tuple[tuple[str, ...], Any]] = {
             "weight": (("variant",), self.weight),
-            "spectrum": (("maf_s", "variant", "node"), self.spectrum),
-            "h_total": (("maf_s",), self.h_total),
-            **{v: (("variant",), a) for v, a in self.floats.items()},
-            "ld_score_h": (("maf_s", "variant"), self.ld_score_h),
+            **self.columns,
             **{v: (("variant",), getattr(p, v)[r]) for v in ("snp", "pos", "a1", "a2")},
             "chrom": (("variant",), np.array(p.names, dtype=object)[p.chrom[r]]),
             "ld_block": (("variant",), contiguous_labels(self.label)),
-            "node_x": (("node",), self.node_x),
-            "h_bin_value": (
-                ("h_bin",),
-                np.where(self.h_count > 0, self.h_sum / np.maximum(self.h_count, 1), self.h_value),
-            ),
-            "h_bin_count": (("h_bin",), self.h_count.astype(np.int64)),
+            **self.same,
         }
+        for v, dim in (("h_total", "maf_s"), ("m", "annotation"), ("m_5_50", "annotation")):
+            if v in self.held:
+                out[v] = ((dim,), self.sum_of(v))
+        if "h_bin_count" in self.held:
+            count = self.sum_of("h_bin_count")
+            mean = sum(
+                ds["h_bin_count"].values * np.nan_to_num(ds["h_bin_value"].values)
+                for ds in map(self.chromosomes.__getitem__, self.used)
+            ) / np.maximum(count, 1)
+            first = self.chromosomes[next(iter(self.chromosomes))]["h_bin_value"].values
+            out["h_bin_value"] = (("h_bin",), np.where(count > 0, mean, first))
+            out["h_bin_count"] = (("h_bin",), count.astype(np.int64))
+        return out
 
 
 def _common_rows(
@@ -381,9 +425,10 @@ def _common_rows(
             "See the filters: ambiguous, duplicate.",
         )
     h = panel.heterozygosity[row]
-    varies = np.isfinite(h) & (h > 0)
-    filters["monomorphic_in_reference"] = int((~varies).sum())
-    row = row[varies]
+    if np.isfinite(panel.heterozygosity).any():
+        varies = np.isfinite(h) & (h > 0)
+        filters["monomorphic_in_reference"] = int((~varies).sum())
+        row = row[varies]
     for text, region in regions.items():
         chrom = np.array(panel.names, dtype=object)[panel.chrom[row]]
         inside = region.contains(

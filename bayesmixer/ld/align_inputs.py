@@ -80,7 +80,7 @@ def chromosomes_of(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset
         raise InputError("reference", "no chromosome in it", "Build it with build_reference.")
     for name, ds in found.items():
         found[name] = validate(ds, "reference", f"reference, chromosome {name}")
-        if "n_reference" not in ds.attrs:
+        if "spectrum" in ds and "n_reference" not in ds.attrs:
             raise InputError(
                 f"reference, chromosome {name}",
                 "no attribute 'n_reference'",
@@ -94,12 +94,14 @@ def chromosomes_of(reference: object) -> tuple[xr.DataTree, dict[str, xr.Dataset
 def exponents_of(
     chromosomes: dict[str, xr.Dataset], wanted: float | Sequence[float] | str | None
 ) -> dict[float, int]:
-    """Exponent S -> its place in the reference."""
+    """Exponent S -> its place in the reference; none where that holds nothing of an S."""
     if not chromosomes:
         raise InputError(
             "reference", "no variant in any chromosome", "Build it with build_reference."
         )
     first = next(iter(chromosomes.values()))
+    if "maf_s" not in first.variables:  # LD scores alone have no S
+        return {}
     held = np.asarray(first["maf_s"].values, np.float64).tolist()
     if isinstance(wanted, str) and wanted != "all":
         raise InputError("maf_s", f"'{wanted}', expected numbers or 'all'")

@@ -5,6 +5,7 @@ panel's alleles.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,22 +43,28 @@ class Panel:
 
     @classmethod
     def read(cls, chromosomes: dict[str, xr.Dataset], build: str = "") -> Panel:
-        """Collect the columns that matching needs, without spectra."""
-
-        def column(name: str, dtype: Any) -> NDArray[Any]:
-            return np.concatenate(
-                [np.asarray(ds[name].values).astype(dtype) for ds in chromosomes.values()]
-            )
-
+        """Collect the columns that matching needs, without spectra; alleles are "" and frequencies
+        NaN where the reference does not know them.
+        """
         sizes = [ds.sizes["variant"] for ds in chromosomes.values()]
+
+        def column(name: str, dtype: Any, unknown: Any = None) -> NDArray[Any]:
+            parts = [
+                ds[name].values.astype(dtype)
+                if name in ds or unknown is None
+                else np.full(m, unknown, dtype)
+                for ds, m in zip(chromosomes.values(), sizes, strict=True)
+            ]
+            return np.concatenate(parts)
+
         panel = cls(
             names=list(chromosomes),
             chrom=np.repeat(np.arange(len(sizes)), sizes),
             row=np.concatenate([np.arange(m) for m in sizes]),
-            **{name: column(name, object) for name in ("snp", "a1", "a2")},
+            snp=column("snp", object),
             pos=column("pos", np.int64),
-            freq=column("freq", np.float64),
-            heterozygosity=column("heterozygosity", np.float64),
+            **{name: column(name, object, "") for name in ("a1", "a2")},
+            **{name: column(name, np.float64, np.nan) for name in ("freq", "heterozygosity")},
             build=build,
         )
         backwards = (np.diff(panel.pos) < 0) & (np.diff(panel.chrom) == 0)
@@ -72,6 +79,18 @@ class Panel:
 
     def __len__(self) -> int:
         return len(self.pos)
+
+    def take_alleles(self, sumstats: Iterable[xr.Dataset]) -> None:
+        """Give variants of unknown alleles those of the first GWAS that has them, so that several
+        GWAS are turned to the same.
+        """
+        for ds in sumstats:
+            ss = _Columns.read(ds, np.ones(ds.sizes["variant"], bool), self)
+            for how in ("id", "position"):
+                i, j = _same(ss, self, how)
+                i, j = i[::-1], j[::-1]  # of repeats the first stays
+                i, j = i[new := self.a1[j] == ""], j[new]
+                self.a1[j], self.a2[j] = ss.a1[i], ss.a2[i]
 
 
 @dataclass
@@ -238,13 +257,17 @@ class _Pairs:
         return self.gwas[mask], self.panel[mask], a.sign[mask], a.flipped[mask], a.ambiguous[mask]
 
 
-def _fit(ss: _Columns, panel: Panel, how: str) -> _Pairs:
+def _same(ss: _Columns, panel: Panel, how: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the GWAS and of the panel with the same identity, whatever their alleles."""
     if how == "id":
-        i, j = join_names(ss.snp, panel.snp)
-    else:
-        there = np.where(panel.pos > 0, panel.chrom << 40 | panel.pos, -1)
-        here = np.where((ss.pos > 0) & (ss.chrom >= 0), ss.chrom << 40 | ss.pos, -1)
-        i, j = join(here, there)
+        return join_names(ss.snp, panel.snp)
+    there = np.where(panel.pos > 0, panel.chrom << 40 | panel.pos, -1)
+    here = np.where((ss.pos > 0) & (ss.chrom >= 0), ss.chrom << 40 | ss.pos, -1)
+    return join(here, there)
+
+
+def _fit(ss: _Columns, panel: Panel, how: str) -> _Pairs:
+    i, j = _same(ss, panel, how)
     return _Pairs(i, j, match_alleles(ss.a1[i], ss.a2[i], panel.a1[j], panel.a2[j]))
 
 

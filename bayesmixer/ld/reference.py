@@ -28,6 +28,7 @@ from bayesmixer.io import stores
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 from bayesmixer.io.genotypes import Panel, open_panels, sha256
 from bayesmixer.ld.gwas_data import heterozygosity_bins
+from bayesmixer.ld.ldsc_files import ldsc_files, read_ldsc_scores
 from bayesmixer.ld.scores import ChromosomeLD, Rule, chromosome_ld, genotype_counts, lookup
 from bayesmixer.ld.spectrum import K_DEFAULT, nodes
 from bayesmixer.ld.tags import is_tag_of, tag_ids
@@ -180,10 +181,13 @@ def build_reference(
 def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:
     """Open an LD reference; arrays are read from disk when they are used.
 
+    Published LD scores are a reference too, of LD scores alone: enough for what asks for no more.
+
     Parameters
     ----------
     path
-        Folder of the store.
+        Folder of the store, or LDSC's files of LD scores (a file, a folder of files, or what their
+        names begin with: `bayesmixer.ld.ldsc_files.read_ldsc_scores`).
     chromosomes
         Which chromosomes; None: all.
 
@@ -198,6 +202,8 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
         Not a reference, one that is not finished, or without a chromosome that was asked for.
     """
     root = Path(path)
+    if stores.root_attributes(root) is None and ldsc_files(path):
+        return read_ldsc_scores(path, chromosomes)
     if not root.exists():
         raise InputError(
             root,

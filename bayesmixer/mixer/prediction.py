@@ -285,7 +285,7 @@ def variants(data: xr.Dataset, trait: str | int = 0) -> Variants:
     trait
         Name or position of the trait.
     """
-    require(data, (*UNIVARIATE.needs, "freq"), "predictions need")
+    data = require(data, (*UNIVARIATE.needs, "freq"), "predictions need")
     data = at_fitted_s(data, None)
     one = data.isel(trait=position_of(data, trait))
     z, n, weight = (np.asarray(one[v], dtype=float) for v in ("z", "n", "weight"))
