@@ -15,7 +15,7 @@ import xarray as xr
 from bayesmixer.card import card_of
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint, has_fingerprint
-from bayesmixer.variables import evaluated, validate
+from bayesmixer.variables import OBSERVATIONS, evaluated, validate
 
 REMEDY = "Give the data that were fitted."
 _TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already
@@ -159,7 +159,7 @@ def data_of_fit(
         return _without_fingerprint(results, given, name, order, remedy)
     found = ""
     for k in order:
-        one = given.isel(trait=[k])
+        one = OBSERVATIONS["gwas_data"].of_seen(given.isel(trait=[k]))
         said = differences(group, fingerprint(one))
         if not said:
             return one

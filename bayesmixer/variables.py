@@ -195,6 +195,15 @@ class Observations:
         """Positions of the rows that count: those of positive weight."""
         return np.flatnonzero(data[self.weight].values > 0)
 
+    def of_seen(self, data: xr.Dataset) -> xr.Dataset:
+        """The data, of traits joined by `align(..., join="outer")` with weight 0 for the rows in
+        which the trait that is left, or one of them, was not seen.
+        """
+        if data.attrs.get("join") != "outer":
+            return data
+        there = np.all([np.isfinite(data[v].values).all(axis=-1) for v in self.seen], axis=0)
+        return data.assign({self.weight: data[self.weight].where(there, 0.0)})
+
     def counted(self, data: xr.Dataset, unit: str, label: Any, share: float) -> xr.Dataset:
         """The data with one unit counted by a share: 0 leaves it out."""
         weight = data[self.weight]
@@ -275,7 +284,13 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
     InputError
         A variable is missing, or has other dims or another type than the registry says.
     """
-    needs = [variable for variable, spec in KINDS[kind].items() if spec.required]
+    # what was built from genotypes holds all that is built
+    built = kind == "reference" and "spectrum" in ds
+    needs = [
+        variable
+        for variable, spec in KINDS[kind].items()
+        if spec.required or (built and spec.given_by == _GENOTYPES)
+    ]
     return require(ds, needs, f"a {kind} dataset has", kind, name)
 
 

@@ -22,7 +22,7 @@ from bayesmixer.mixer.cards import LOGIT_MAF_S
 from bayesmixer.models.half_normal import LogHalfNormal
 from bayesmixer.models.identity import signature
 from bayesmixer.models.own import own_bound
-from bayesmixer.variables import evaluated, validate
+from bayesmixer.variables import OBSERVATIONS, evaluated, validate
 
 PRIORS = ("weak", "flat")
 
@@ -126,6 +126,7 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
             f"{data.sizes['trait']} traits, but {model} is a model of one",
             "Choose one: data.isel(trait=[0]).",
         )
+    data = OBSERVATIONS["gwas_data"].of_seen(data)
     if data.sizes.get("maf_s", 1) > 1 and not several_s:
         raise InputError(
             "data",

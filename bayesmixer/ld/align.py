@@ -60,6 +60,7 @@ def align(
     blocks: str | Path | pd.DataFrame | None = None,
     exclude_regions: str | Path | Iterable[str | Path] = ("MHC",),
     maf_s: float | Sequence[float] | str | None = None,
+    join: str = "inner",
     dominant: str = "exclude",
     seed: int = 0,
     progress: bool | None = None,
@@ -73,7 +74,7 @@ def align(
     ----------
     sumstats
         A Sumstats dataset (`read_sumstats`), a list of them, or a dict from trait name to dataset.
-        Several become the dimension `trait`, of the variants present in all.
+        Several become the dimension `trait`.
     reference
         An LD reference (`open_reference`), or its path.
     by
@@ -96,6 +97,10 @@ def align(
     maf_s
         Exponent S of the spectrum to take, or several; None or "all" takes all that the reference
         holds.
+    join
+        Of several traits the variants seen in all ("inner"), or in any ("outer"): z and n are then
+        NaN where a trait lacks a variant, which does not count in a model of that trait
+        (`filters` has their number). Weights are one for all traits, pruned among all variants.
     dominant
         What becomes of loci so strong that they decide the estimates of the whole trait
         (`bayesmixer.ld.dominant`): "exclude" gives their LD block, and what lies within 500 kb of
@@ -136,6 +141,7 @@ def align(
     choice("ambiguous", ambiguous, ("drop", "frequency", "keep"))
     choice("weights", weights, RULES)
     choice("dominant", dominant, DOMINANT)
+    choice("join", join, ("inner", "outer"))
     traits = traits_of(sumstats)
     regions = regions_of(exclude_regions)
     for trait, ds in traits.items():
@@ -157,7 +163,7 @@ def align(
             bar.describe(f"Matching {trait}")
             matched[trait] = match(ds, panel, by=by, ambiguous=ambiguous, name=source_of(trait, ds))
             bar.advance()
-        row, filters = _common_rows(matched, panel, regions)
+        row, filters = _joined_rows(matched, panel, regions, join)
         data = _Collected(
             row,
             panel,
@@ -176,12 +182,8 @@ def align(
             bar.advance()
     variables = data.variables()
     for v in ("z", "n"):
-        variables[v] = (
-            ("variant", "trait"),
-            np.stack(
-                [getattr(m, v)[np.searchsorted(m.row, row)] for m in matched.values()], axis=1
-            ),
-        )
+        columns = [m.on(row, getattr(m, v)) for m in matched.values()]
+        variables[v] = (("variant", "trait"), np.stack(columns, axis=1))
     loci, inside = find_dominant({v: variables[v][1] for v in LOOKED_AT}, list(traits))
     possible = {
         t: min(m.overlap["on_reference_chromosomes"] or m.overlap["sumstats_variants"], len(panel))
@@ -209,6 +211,7 @@ def align(
     attrs = {
         "kind": "gwas_data",
         **data.totals(tree.attrs),
+        **({"join": join} if join == "outer" and len(traits) > 1 else {}),
         "chromosomes": json.dumps(data.used),
         "weights": f"pruning (r2 >= {prune_r2:g}, {prune_iterations} iterations)"
         if weights == "pruning"
@@ -398,11 +401,11 @@ class _Collected:
         return out
 
 
-def _common_rows(
-    matched: dict[str, Matched], panel: Panel, regions: dict[str, Regions]
+def _joined_rows(
+    matched: dict[str, Matched], panel: Panel, regions: dict[str, Regions], join: str
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Panel rows present in every trait that are polymorphic and outside the regions; counts of
-    what each filter took.
+    """Panel rows present in every trait, or in any, that are polymorphic and outside the regions;
+    counts of what each filter took.
     """
     several = len(matched) > 1
     filters = {
@@ -412,8 +415,8 @@ def _common_rows(
     }
     row = next(iter(matched.values())).row
     for m in matched.values():
-        row = np.intersect1d(row, m.row, assume_unique=True)
-    if several:
+        row = np.union1d(row, m.row) if join == "outer" else np.intersect1d(row, m.row)
+    if several and join == "inner":
         filters.update(
             {f"{t}: not_in_all_traits": len(m.row) - len(row) for t, m in matched.items()}
         )
@@ -442,6 +445,8 @@ def _common_rows(
             "no variant is left after dropping monomorphic variants and excluded regions",
             "Check exclude_regions.",
         )
+    if several and join == "outer":
+        filters.update({f"{t}: not_seen": int((~m.has(row)).sum()) for t, m in matched.items()})
     return row, filters
 
 

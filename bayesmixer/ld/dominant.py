@@ -126,7 +126,8 @@ def find_dominant(
     Parameters
     ----------
     columns
-        z and n (variant, trait), weight, ld_block, snp, chrom and pos (variant,), in genome order.
+        z and n (variant, trait; NaN where not seen), weight, ld_block, snp, chrom and pos
+        (variant,), in genome order.
     traits
         Names.
 
@@ -139,9 +140,11 @@ def find_dominant(
     z, n, weight, ld_block, snp, chrom, pos = (columns[v] for v in LOOKED_AT)
     loci, inside = [], np.zeros(len(weight), bool)
     for t, trait in enumerate(traits):
-        for block, outweighs in dominant_blocks(z[:, t], weight, ld_block).items():
+        seen = np.isfinite(z[:, t])
+        scores = np.where(seen, z[:, t], 0.0)
+        for block, outweighs in dominant_blocks(scores, weight * seen, ld_block).items():
             here = np.flatnonzero(ld_block == block)
-            lead = here[np.argmax(np.abs(z[here, t]))]
+            lead = here[np.argmax(np.abs(scores[here]))]
             near = (chrom == chrom[lead]) & (np.abs(pos - pos[lead]) <= REACH)
             near[here] = True
             inside |= near

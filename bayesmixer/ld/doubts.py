@@ -57,7 +57,7 @@ def doubts(
     Parameters
     ----------
     z, weight
-        (variant, trait) and (variant,).
+        (variant, trait; NaN where not seen) and (variant,).
     possible
         How many variants of each trait could have matched: the smaller of the GWAS's and the
         reference's.
@@ -67,7 +67,7 @@ def doubts(
         Names.
     """
     said = []
-    left = len(weight)
+    left = int(np.isfinite(z).sum(axis=0).min())
     reasons = ", ".join(
         f"{name} {count:,}"
         for name, count in sorted(filters.items(), key=lambda x: -x[1])[:4]
@@ -87,6 +87,7 @@ def doubts(
         )
     for trait, scores in zip(traits, z.T, strict=True):
         of = f"{trait}: " if len(traits) > 1 else ""
-        if (found := low_variance(scores, weight)) is not None:
+        seen = np.isfinite(scores)
+        if (found := low_variance(scores[seen], weight[seen])) is not None:
             said.append(of + found[0].upper() + found[1:] + ".")
     return said

@@ -104,6 +104,16 @@ class Matched:
     filters: dict[str, int] = field(default_factory=dict)
     overlap: dict[str, Any] = field(default_factory=dict)
 
+    def has(self, row: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the GWAS has each of these rows of the panel."""
+        return np.isin(row, self.row, assume_unique=True)
+
+    def on(self, row: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """z or N on these rows of the panel, NaN where the GWAS has none."""
+        there, out = self.has(row), np.full(len(row), np.nan)
+        out[there] = values[np.searchsorted(self.row, row[there])]
+        return out
+
 
 def match(sumstats: xr.Dataset, panel: Panel, *, by: str, ambiguous: str, name: str) -> Matched:
     """Match one GWAS with a panel.
