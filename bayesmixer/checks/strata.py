@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.style import DATA, GREY, VERMILION, as_number, new_figure
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def strata(data: xr.Dataset) -> Strata:
     freq, weight = np.asarray(data["freq"], float), np.asarray(data["weight"], float)
     quantities = {
         "maf": np.minimum(freq, 1 - freq),
-        "ld_score": np.asarray(data["ld_score_h"], float),
+        "ld_score": of_one_s(data, "ld_score_h").astype(float),
         "n": np.asarray(data["n"], float).ravel(),
     }
     level, labels = {}, {}

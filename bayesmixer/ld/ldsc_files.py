@@ -39,7 +39,7 @@ def write_ldsc_scores(
     Parameters
     ----------
     reference
-        What `open_reference` returns.
+        What `open_reference` or `annotation_ld_scores` returns.
     folder
         Where to write; made if its parent exists.
     prefix
@@ -74,20 +74,30 @@ def write_ldsc_scores(
     written: list[Path] = []
     for chrom, group in reference.children.items():
         ds = group.to_dataset()
-        table = pd.DataFrame(
+        annotated = "annotation_ld_score" in ds
+        scores = (
             {
-                "CHR": chrom,
-                "SNP": ds["snp"].to_numpy(),
-                "BP": ds["pos"].to_numpy(),
-                "L2": ds["ld_score"].to_numpy(),
+                f"{a}L2": v
+                for a, v in zip(
+                    ds["annotation"].values, ds["annotation_ld_score"].values.T, strict=True
+                )
             }
+            if annotated
+            else {"L2": ds["ld_score"].to_numpy()}
+        )
+        table = pd.DataFrame(
+            {"CHR": chrom, "SNP": ds["snp"].to_numpy(), "BP": ds["pos"].to_numpy(), **scores}
+        )
+        m, m_5_50 = (
+            "\t".join(f"{x:.15g}" for x in ds[v].values) if annotated else str(group.attrs[attr])
+            for v, attr in (("m", "n_reference"), ("m_5_50", "m_5_50"))
         )
         text = table.to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n")
         stem = f"{prefix}{chrom}.l2"
         contents = {
             f"{stem}.ldscore.gz": gzip.compress(text.encode(), 6, mtime=0),
-            f"{stem}.M": f"{group.attrs['n_reference']}\n".encode(),
-            f"{stem}.M_5_50": f"{group.attrs['m_5_50']}\n".encode(),
+            f"{stem}.M": f"{m}\n".encode(),
+            f"{stem}.M_5_50": f"{m_5_50}\n".encode(),
         }
         noted |= {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
         aside.write(

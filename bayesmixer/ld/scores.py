@@ -350,7 +350,7 @@ def _add_pairs_of_tiles(
 ) -> None:  # fmt: skip
     """All pairs of tile a with tile b >= a (or within it) that involve a tag."""
     if len(a.tags) and len(b.tags):
-        r, shared = _correlations(a.x_tags, a.called_tags, b.x_tags, b.called_tags)
+        r, shared = correlations(a.x_tags, a.called_tags, b.x_tags, b.called_tags)
         a.add(r, shared, b.tags, b.h_tags, lo, hi, cut, bias, table)
         if a is not b:
             b.add(
@@ -367,7 +367,7 @@ def _add_pairs_of_tiles(
         pairs.append(close_pairs(r, a.tags, b.tags, hi, tag_row, NEIGHBOUR_R2))
     if len(a.tags) and len(b.others):
         a.add(
-            *_correlations(a.x_tags, a.called_tags, b.x_others, b.called_others),
+            *correlations(a.x_tags, a.called_tags, b.x_others, b.called_others),
             b.others,
             b.h_others,
             lo,
@@ -378,7 +378,7 @@ def _add_pairs_of_tiles(
         )
     if a is not b and len(b.tags) and len(a.others):
         b.add(
-            *_correlations(b.x_tags, b.called_tags, a.x_others, a.called_others),
+            *correlations(b.x_tags, b.called_tags, a.x_others, a.called_others),
             a.others,
             a.h_others,
             lo,
@@ -389,7 +389,7 @@ def _add_pairs_of_tiles(
         )
 
 
-def _correlations(
+def correlations(
     x: NDArray[np.float32],
     x_called: NDArray[np.float32] | None,
     y: NDArray[np.float32],

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.card import Bound
-from bayesmixer.ld.exponents import at_exponent
+from bayesmixer.ld.exponents import at_exponent, of_one_s
 from bayesmixer.mixer.prediction import of_mixture
 from bayesmixer.variables import require
 
@@ -47,7 +47,7 @@ class Predictive:
         """P(|Z_j| <= at_jt), (J, T) as `at`; beyond 12, 12 stands in its place."""
         n = np.asarray(self.data["n"], float).ravel()
         node_x = np.asarray(self.data["node_x"], float)
-        return cumulative(n, np.asarray(self.data["spectrum"]), node_x, self.draw, at)
+        return cumulative(n, of_one_s(self.data, "spectrum"), node_x, self.draw, at)
 
 
 def predictive(bound: Bound, there: xr.Dataset) -> Predictive:
@@ -71,7 +71,7 @@ def predictive(bound: Bound, there: xr.Dataset) -> Predictive:
     # without pi every variant is causal
     pi = np.asarray(there["pi"], float).ravel() if "pi" in there else np.ones(beta.size)
     data = bound.data
-    if "maf_s" in data.dims:
+    if data.sizes["maf_s"] > 1:
         asked = bound.options.get("maf_s")
         data = at_exponent(data, float(there.get("maf_s", 0.0 if asked is None else asked)))
     # strengths at an S between those held are on a scale of their own
