@@ -200,7 +200,8 @@ def test_hessian_equals_second_derivatives_by_automatic_differentiation(small):
 
     model = bm.models.univariate_mixer(small, prior="flat")
     x = bm.fit(model, "map", calibrate=False, progress=False)["estimate"]["mode"].values
-    evaluate = jax_kernel.block_function(likelihood_data(small), True)
+    with jax.enable_x64():
+        evaluate = jax_kernel.block_function(likelihood_data(small), True)
     total = h_total(small)
 
     def gradient(x):
