@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from bayesmixer.reporting.html import report as report
     from bayesmixer.reporting.verdict import verdict as verdict
     from bayesmixer.results import summary as summary
+    from bayesmixer.simulation.predictive import (
+        sample_posterior_predictive as sample_posterior_predictive,
+    )
+    from bayesmixer.simulation.predictive import sample_prior_predictive as sample_prior_predictive
     from bayesmixer.simulation.simulate import simulate as simulate
 
 try:
@@ -65,6 +69,8 @@ _HOME = {
     "read_sumstats": "io.sumstats",
     "rebuild": "models.rebuild",
     "report": "reporting.html",
+    "sample_posterior_predictive": "simulation.predictive",
+    "sample_prior_predictive": "simulation.predictive",
     "save": "io.saved",
     "simulate": "simulation.simulate",
     "summary": "results",

@@ -208,3 +208,43 @@ def test_traits_of_other_variants_have_ld_blocks_of_their_own_and_no_common_data
     assert len(model.coords["ld_block_z1"]) == 10
     assert bound_of(model) is None
     assert origin_of(model).data.identical(data)
+
+
+@pytest.mark.parametrize("sampler", ["pymc", "nutpie"])
+@pytest.mark.filterwarnings("ignore")
+def test_own_model_is_sampled_by_plain_pymc(sampler):
+    data = simulate_gwas(h2=0.3, n=2_000, blocks=4)
+    with pm.Model() as model:
+        h2 = pm.Beta("h2", 2, 8)
+        variance = h2 / (0.05 * data.attrs["h_total"][0])
+        bm.ld_mixture("z", data, pi=0.05, sigma2_beta=variance, sigma2_0=1.0)
+    drawn = pm.sample(
+        draws=60,
+        tune=60,
+        chains=1,
+        cores=1,
+        nuts_sampler=sampler,
+        random_seed=1,
+        progressbar=False,
+        compute_convergence_checks=False,
+        model=model,
+    )["posterior"]
+    assert drawn["h2"].shape == (1, 60) and drawn["h2"].std() > 0
+    np.testing.assert_allclose(
+        drawn["z_sigma2_beta"], drawn["h2"] / (0.05 * data.attrs["h_total"][0])
+    )
+
+
+def test_jax_has_the_density_and_gradient_of_an_own_model():
+    jax = pytest.importorskip("jax")
+    from pymc.sampling.jax import get_jaxified_logp
+
+    data = simulate_gwas(h2=0.3, n=2_000, blocks=3)
+    with pm.Model(coords={"component": ["small", "large"]}) as model:
+        pi = pm.Beta("pi", 1, 50, dims="component")
+        bm.ld_mixture("z", data, pi=pi, sigma2_beta=[0.001, 0.01], sigma2_0=1.0)
+    x = np.array([-4.0, -5.0])
+    value, slope = LogDensity(model).value_and_gradient(x)
+    found, gradient = jax.value_and_grad(lambda v: get_jaxified_logp(model)([v]))(x)
+    assert float(found) == pytest.approx(value, rel=1e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-4, atol=1e-4)
