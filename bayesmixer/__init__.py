@@ -15,6 +15,10 @@ from bayesmixer import interrupts as _interrupts
 if TYPE_CHECKING:
     from bayesmixer import models as models
     from bayesmixer.checks.check import check as check
+    from bayesmixer.checks.predictive import (
+        sample_posterior_predictive as sample_posterior_predictive,
+    )
+    from bayesmixer.checks.predictive import sample_prior_predictive as sample_prior_predictive
     from bayesmixer.errors import DataWarning as DataWarning
     from bayesmixer.errors import InputError as InputError
     from bayesmixer.example import example_data as example_data
@@ -38,10 +42,6 @@ if TYPE_CHECKING:
     from bayesmixer.reporting.html import report as report
     from bayesmixer.reporting.verdict import verdict as verdict
     from bayesmixer.results import summary as summary
-    from bayesmixer.simulation.predictive import (
-        sample_posterior_predictive as sample_posterior_predictive,
-    )
-    from bayesmixer.simulation.predictive import sample_prior_predictive as sample_prior_predictive
     from bayesmixer.simulation.simulate import simulate as simulate
 
 try:
@@ -69,8 +69,8 @@ _HOME = {
     "read_sumstats": "io.sumstats",
     "rebuild": "models.rebuild",
     "report": "reporting.html",
-    "sample_posterior_predictive": "simulation.predictive",
-    "sample_prior_predictive": "simulation.predictive",
+    "sample_posterior_predictive": "checks.predictive",
+    "sample_prior_predictive": "checks.predictive",
     "save": "io.saved",
     "simulate": "simulation.simulate",
     "summary": "results",

@@ -28,7 +28,6 @@ OFFERS = {
     "families": "families:FAMILIES",
     "stratum_scores": "families:STRATUM_SCORES",
     "against_tails": "families:against_tails",
-    "predicted_draws": "draws:independent",
-    "architectures": "draws:architectures",
+    "predicted_draws": "draws:predicted",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

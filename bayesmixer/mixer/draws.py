@@ -1,5 +1,5 @@
-"""z-scores drawn from what a MiXeR model predicts of each variant, and the true effects from which
-a panel's LD makes others.
+"""z-scores drawn from what a MiXeR model predicts: of each variant by itself, or through the LD of
+a panel.
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import exponents
 from bayesmixer.mixer.prediction import Parameters, at_fitted_s, fitted_s, parameters
 from bayesmixer.mixer.predictive import Z_MAX, cumulative
+from bayesmixer.simulation.effects import Architecture, Component
+from bayesmixer.simulation.panel import PanelBlocks, simulate_z
 
 Floats = NDArray[np.float64]
 GRID = np.concatenate([np.arange(0, 6, 0.1), np.arange(6, Z_MAX + 0.1, 0.25)])
@@ -24,6 +27,21 @@ def parameters_of(
     one = at_fitted_s(data, results)
     s = fitted_s(results)
     return one, parameters(results, draws, one), float(exponents(data)[0]) if s is None else s
+
+
+def predicted(
+    results: xr.DataTree,
+    data: xr.Dataset,
+    draws: int,
+    rng: np.random.Generator,
+    panel: PanelBlocks | None = None,
+) -> NDArray[np.float32]:
+    """Draws of z, (draw, variant), with the parameters of so many draws of a posterior: of each
+    variant by itself, or through the LD of a panel.
+    """
+    if panel is None:
+        return independent(results, data, draws, rng)
+    return through(panel, results, data, draws, rng)
 
 
 def independent(
@@ -56,10 +74,46 @@ def inverted(below: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(np.where(rng.random(len(below)) < 0.5, -size, size))
 
 
-def architectures(
-    results: xr.DataTree, data: xr.Dataset, draws: int
-) -> list[tuple[Floats, Floats, float, float]]:
-    """pi (C,), sigma2_beta (C,) at H = 1, sigma2_0 and S of so many draws."""
+def through(
+    panel: PanelBlocks,
+    results: xr.DataTree,
+    data: xr.Dataset,
+    draws: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """z (draw, variant) through the panel's LD: signal and noise apart, as N is each variant's."""
+    row, sign = _matched(panel, data)
     one, p, s = parameters_of(results, data, draws)
     scale = float(one.attrs.get("strength_scale", 1.0))
-    return [(pi, beta * scale, zero, s) for pi, beta, zero in map(p.draw, range(len(p)))]
+    root_n = np.sqrt(np.asarray(data["n"], float).ravel())
+    out = np.empty((len(p), row.size), np.float32)
+    total = Architecture((), s).h_total(panel.heterozygosity) * scale
+    for i, (pi, beta, zero) in enumerate(map(p.draw, range(len(p)))):
+        kinds = [
+            Component(f"component {c}", float(share), (float(share * variance * total),))
+            for c, (share, variance) in enumerate(zip(pi, beta, strict=True))
+        ]
+        silent = [Component(one.name, one.pi, (0.0,)) for one in kinds]
+        signal, noise = (
+            simulate_z(panel, Architecture(tuple(of), s), [1.0], [variance], rng=rng, show=False)[
+                "z"
+            ].values[0, :, 0]
+            for of, variance in ((kinds, 0.0), (silent, zero))
+        )
+        out[i] = sign * (root_n * signal[row] + noise[row])
+    return out
+
+
+def _matched(panel: PanelBlocks, data: xr.Dataset) -> tuple[NDArray[np.int64], Floats]:
+    """Rows of the panel that the variants are, and the sign of z where other alleles count."""
+    place = {str(name): i for i, name in enumerate(panel.variants["snp"])}
+    names = data["snp"].values.astype(str)
+    row = np.array([place.get(name, -1) for name in names], np.int64)
+    if (row < 0).any():
+        raise InputError(
+            "panel",
+            f"lacks {int((row < 0).sum()):,} of the {row.size:,} weighted variants",
+            "Give the panel that the reference was built from.",
+        )
+    same = panel.variants["a1"].to_numpy().astype(str)[row] == data["a1"].values.astype(str)
+    return row, np.where(same, 1.0, -1.0)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayesmixer.arguments import whole_number
 from bayesmixer.card import offers
@@ -22,8 +21,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.models.common import bound_of, prior_in_words
 from bayesmixer.models.rebuild import check_model
-from bayesmixer.simulation.effects import Architecture, Component
-from bayesmixer.simulation.panel import PanelBlocks, simulate_z
+from bayesmixer.simulation.panel import PanelBlocks
 
 DRAWS = 100
 NAME = "z"
@@ -65,7 +63,7 @@ def sample_prior_predictive(
     whole_number("draws", draws, 1)
     bound = bound_of(model)
     if bound is None:
-        raise InputError("model", "neither one of bayesmixer.models nor built on ld_mixture")
+        raise InputError("model", "neither one of bayesmixer.models nor built on its likelihood")
     flat = [rv.name for rv in model.free_RVs if type(rv.owner.op).__name__ == "FlatRV"]
     if flat:
         found = f"flat priors of {', '.join(flat)}, from which nothing can be drawn"
@@ -162,20 +160,12 @@ def _predicted(
     """z of the weighted variants (chain, draw, variant[, trait])."""
     used = data.isel(variant=np.flatnonzero(data["weight"].values > 0))
     rng = np.random.default_rng(seed)
-    parts = []
-    for k in range(data.sizes["trait"]):
-        one = used.isel(trait=[k])
-        if panel is None:
-            make = offers(results, "predicted_draws")
-        else:
-            make = offers(results, "architectures")
-        if make is None:
-            raise InputError("results", "of a model that predicts no z-scores")
-        parts.append(
-            make(results, one, draws, rng)
-            if panel is None
-            else _through(panel, one, make(results, one, draws), rng)
-        )
+    make = offers(results, "predicted_draws")
+    if make is None:
+        raise InputError("results", "of a model that predicts no z-scores")
+    parts = [
+        make(results, used.isel(trait=[k]), draws, rng, panel) for k in range(data.sizes["trait"])
+    ]
     values = np.stack(parts, axis=-1)[None]
     dims = ("chain", "draw", "variant", "trait")
     coords: dict[str, Any] = {
@@ -186,45 +176,3 @@ def _predicted(
     if len(parts) == 1:
         return xr.Dataset({NAME: (dims[:-1], values[..., 0])}, coords=coords)
     return xr.Dataset({NAME: (dims, values)}, coords={**coords, "trait": trait_names(data)})
-
-
-def _through(
-    panel: PanelBlocks,
-    data: xr.Dataset,
-    drawn: list[tuple[Any, Any, float, float]],
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """z (draw, variant) through the panel's LD: signal and noise apart, as N is each variant's."""
-    row, sign = _matched(panel, data)
-    root_n = np.sqrt(np.asarray(data["n"], float).ravel())
-    out = np.empty((len(drawn), row.size), np.float32)
-    for i, (pi, beta, zero, s) in enumerate(drawn):
-        total = Architecture((), s).h_total(panel.heterozygosity)
-        kinds = [
-            Component(f"component {c}", float(p), (float(p * v * total),))
-            for c, (p, v) in enumerate(zip(pi, beta, strict=True))
-        ]
-        silent = [Component(one.name, one.pi, (0.0,)) for one in kinds]
-        signal, noise = (
-            simulate_z(panel, Architecture(tuple(of), s), [1.0], [variance], rng=rng, show=False)[
-                "z"
-            ].values[0, :, 0]
-            for of, variance in ((kinds, 0.0), (silent, zero))
-        )
-        out[i] = sign * (root_n * signal[row] + noise[row])
-    return out
-
-
-def _matched(panel: PanelBlocks, data: xr.Dataset) -> tuple[NDArray[np.int64], Any]:
-    """Rows of the panel that the variants are, and the sign of z where other alleles count."""
-    place = {str(name): i for i, name in enumerate(panel.variants["snp"])}
-    names = data["snp"].values.astype(str)
-    row = np.array([place.get(name, -1) for name in names], np.int64)
-    if (row < 0).any():
-        raise InputError(
-            "panel",
-            f"lacks {int((row < 0).sum()):,} of the {row.size:,} weighted variants",
-            "Give the panel that the reference was built from.",
-        )
-    same = panel.variants["a1"].to_numpy().astype(str)[row] == data["a1"].values.astype(str)
-    return row, np.where(same, 1.0, -1.0)

@@ -6,13 +6,18 @@ import arviz as az
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 from scipy.stats import kstest, norm
 
 import bayesmixer as bm
+from bayesmixer.checks.predictive import _predicted
 from bayesmixer.errors import InputError
+from bayesmixer.ld.gwas_data import gwas_data_from_arrays
+from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.mixer.draws import GRID, inverted
 from tests.models.small_gwas import simulate_gwas
 from tests.models.test_ld_mixture import like_ours
+from tests.simulation.test_simulation import panel_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 
@@ -111,11 +116,20 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(fit, data):
         lambda tree: az.psense_summary(tree),
         lambda tree: az.plot_ppc_dist(tree, backend="matplotlib"),
         lambda tree: az.plot_ppc_pit(tree, backend="matplotlib"),
+        lambda tree: az.plot_rank(tree, backend="matplotlib"),
         lambda tree: az.loo(tree),
         lambda tree: az.compare({"one": tree, "other": tree}),
         lambda tree: az.summary(tree),
     ],
-    ids=["psense_summary", "plot_ppc_dist", "plot_ppc_pit", "loo", "compare", "summary"],
+    ids=[
+        "psense_summary",
+        "plot_ppc_dist",
+        "plot_ppc_pit",
+        "plot_rank",
+        "loo",
+        "compare",
+        "summary",
+    ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_arviz_takes_a_fit_without_help(predicted, call):
@@ -126,3 +140,50 @@ def test_pymc_draws_the_graph_of_a_model(data):
     for model in (bm.models.univariate_mixer(data), like_ours(data)):
         graph = pm.model_to_mermaid(model)
         assert "logit_pi" in graph and "Potential" in graph
+
+
+def test_z_through_a_panel_has_its_ld_and_the_models_variance():
+    """Every variant causal: the covariance of z is sigma2_0 R + N h2 / H_total R H R by block."""
+    rng = np.random.default_rng(5)
+    shared = rng.standard_normal((2, 10, 2, 80)).cumsum(axis=1)
+    dosage = (shared > 0.3).sum(axis=2).reshape(20, 80)
+    panel = panel_of(dosage, [0, 10, 20])
+    h, total = panel.heterozygosity, float(panel.heterozygosity.sum())
+    r = np.corrcoef(dosage.astype(float))
+    r[:10, 10:] = r[10:, :10] = 0
+    n, h2, zero = np.where(np.arange(20) < 10, 400.0, 100.0), 0.3, 1.2
+    truth = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(
+                {
+                    "h2": (("chain", "draw"), np.full((1, 2000), h2)),
+                    "sigma2_beta": (("chain", "draw"), np.full((1, 2000), h2 / total)),
+                    "sigma2_0": (("chain", "draw"), np.full((1, 2000), zero)),
+                }
+            )
+        }
+    )
+    truth.attrs = {"kind": "fit", "model": "infinitesimal", "options": "{}", "data": "{}"}
+    strengths = (h * r**2)[r != 0]
+    spectrum = spectrum_from_pairs(np.arange(21) * 10, strengths, 24)
+    data = gwas_data_from_arrays(
+        np.zeros(20),
+        n,
+        spectrum,
+        nodes(24),
+        h,
+        ld_block=np.repeat([0, 1], 10),
+        snp=panel.variants["snp"].to_numpy(),
+        a1=["A"] * 19 + ["G"],
+        a2=["G"] * 19 + ["A"],
+    )
+    z = _predicted(truth, data, 2000, panel, 1)["z"].values[0]
+    sign = np.where(np.arange(20) < 19, 1, -1)
+    root = np.sqrt(n)
+    expected = zero * r + root[:, None] * root * (h2 / total) * (r * h) @ r
+    expected = expected * sign[:, None] * sign
+    np.testing.assert_allclose(np.cov(z.T), expected, atol=0.12 * np.diag(expected).max())
+    alone = _predicted(truth, data, 2000, None, 1)["z"].values[0]
+    np.testing.assert_allclose(alone.var(0), np.diag(expected), rtol=0.15)
+    with pytest.raises(InputError, match="panel: lacks 20 of the 20 weighted variants"):
+        _predicted(truth, data.assign(snp=("variant", [f"w{i}" for i in range(20)])), 2, panel, 1)
