@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.exponents import exponents
+from bayesmixer.ld.exponents import exponents, of_one_s
 from bayesmixer.mixer.prediction import Parameters, at_fitted_s, fitted_s, parameters
 from bayesmixer.mixer.predictive import Z_MAX, cumulative
 from bayesmixer.simulation.effects import Architecture, Component
@@ -52,7 +52,7 @@ def independent(
     """
     one, p, _ = parameters_of(results, data, draws)
     n = np.asarray(one["n"], float).ravel()
-    spectrum, node_x = np.asarray(one["spectrum"]), np.asarray(one["node_x"], float)
+    spectrum, node_x = of_one_s(one, "spectrum"), np.asarray(one["node_x"], float)
     out = np.empty((len(p), n.size), np.float32)
     for first in range(0, n.size, _CHUNK):
         rows = slice(first, first + _CHUNK)

@@ -50,7 +50,7 @@ def test_predicted_z_of_the_infinitesimal_model_are_normal_of_its_variance(fit, 
     assert list(z["variant"].values) == list(data["snp"].values)
     h2, zero = (float(fit["posterior"][name].mean()) for name in ("h2", "sigma2_0"))
     total = data.attrs["h_total"][0]
-    variance = zero + data["n"].values[:, 0] * data["ld_score_h"].values * h2 / total
+    variance = zero + data["n"].values[:, 0] * data["ld_score_h"].values[0] * h2 / total
     standardised = (z.values[0] / np.sqrt(variance)).std()
     assert standardised == pytest.approx(1, abs=0.03)
     np.testing.assert_array_equal(predicted["observed_data"]["z"], data["z"].values[:, 0])
