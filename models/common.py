@@ -261,7 +261,15 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
         if isinstance(made, pt.TensorVariable) and made.owner is not None:
             # a copy: a variable belongs to one model, and a fit builds its model more than once
             fresh = made.owner.clone().outputs[made.owner.outputs.index(made)]
-            return model.register_rv(fresh, one.name, dims=shape.get("dims"))
+            dims = shape.get("dims")
+            dims = (dims,) if isinstance(dims, str) else dims
+            size = shape.get("shape", tuple(len(model.coords[dim]) for dim in dims or ()))
+            had = fresh.type.shape
+            if len(had) != len(size) or any(
+                a not in (None, b) for a, b in zip(had, size, strict=True)
+            ):
+                raise InputError("prior", f"of shape {had} for {one.name}, expected {size}")
+            return model.register_rv(fresh, one.name, dims=dims)
         raise InputError(
             "prior",
             f"{own!r} for {one.name}, expected a distribution such as pm.Normal.dist(0, 1)",

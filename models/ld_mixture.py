@@ -14,6 +14,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
+from pymc.distributions.distribution import SymbolicRandomVariable
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.random.op import RandomVariable
 
 from bayesmixer.card import UNIT
 from bayesmixer.errors import InputError
@@ -92,7 +95,8 @@ def ld_mixture(
     if model is None:
         found = "called outside a model"
         raise InputError("ld_mixture", found, "Call it inside `with pm.Model() as model:`.")
-    if not isinstance(name, str) or not name or model.name_for(name) in model.named_vars:
+    taken = {*model.named_vars, *model.coords, UNIT}
+    if not isinstance(name, str) or not name or model.name_for(name) in taken:
         raise InputError("name", f"{name!r}, expected a name that the model does not have yet")
     data = one_trait(data, "ld_mixture", several_s=True)
     censor = censoring_point(censor)
@@ -105,8 +109,11 @@ def ld_mixture(
             ("sigma2_0", sigma2_0, 0),
         )
     )
+    _known(
+        model, {"pi": p, "sigma2_beta": v, "sigma2_0": zero} | ({"maf_s": s} if several_s else {})
+    )
     p, v = _components(p, v)
-    dim, length, taken = _dim(model, name, data)
+    dim, length, known = _dim(model, name, data)
     op = likelihood(data, several_s, censor)
     loglik = evaluable(op(p, v, zero, *([s] if several_s else []))[0])
     if length > op.data.n_blocks:
@@ -114,7 +121,7 @@ def ld_mixture(
     given = {"pi": pi, "sigma2_beta": sigma2_beta, "sigma2_0": sigma2_0}
     given |= {"maf_s": s} if several_s else {}
     parameters = {key: _named(model, f"{name}_{key}", value) for key, value in given.items()}
-    if not taken:
+    if not known:
         model.add_coord(dim, np.arange(length))
     potential = pm.Potential(name, loglik, dims=dim)
     potential.tag.bayesmixer_mixture = Mixture(data, parameters, censor, op.digest)
@@ -147,6 +154,8 @@ def _tensor(key: str, value: Any, most: int) -> Any:
     if tensor.type.ndim > most:
         shape = "a scalar or a vector, one entry a component" if most else "a scalar"
         raise InputError(key, f"{tensor.type.ndim} dimensions, expected {shape}")
+    if tensor.type.shape == (0,):
+        raise InputError(key, "no components, expected one or more")
     if tensor.owner is None and hasattr(tensor, "data"):
         numbers = np.asarray(tensor.data, float)
         total = numbers.sum() if key == "pi" else 0.0
@@ -156,6 +165,16 @@ def _tensor(key: str, value: Any, most: int) -> Any:
             within = "between 0 and 1, in sum" if key == "pi" else "of a variance"
             raise InputError(key, f"{numbers.tolist()}, expected values {within}")
     return tensor
+
+
+def _known(model: pm.Model, parameters: dict[str, Any]) -> None:
+    """Refuse random variables that are not of the model: each evaluation would draw them anew."""
+    for key, value in parameters.items():
+        for v in ancestors([pt.as_tensor_variable(value)], blockers=model.basic_RVs):
+            random = v.owner and isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)
+            if random and v not in model.basic_RVs:
+                found = f"depends on {v.name or v.owner.op}, no variable of this model"
+                raise InputError(key, found, "Name it inside the model: pm.Normal('x', 0, 1).")
 
 
 def _components(pi: Any, sigma2_beta: Any) -> tuple[Any, Any]:
@@ -181,9 +200,13 @@ def _components(pi: Any, sigma2_beta: Any) -> tuple[Any, Any]:
 def _named(model: pm.Model, name: str, value: Any) -> Any:
     """The name of a variable of the model, which is added where it has none, or numbers."""
     if not isinstance(value, pt.Variable):
-        return np.asarray(value, float).tolist()
+        value = pt.as_tensor_variable(value)  # a list may hold variables
+        if value.owner is None:
+            return np.asarray(value.data, float).tolist()
     if value.name is not None and model.named_vars.get(value.name) is value:
         return value.name
+    if model.name_for(name) in model.named_vars:
+        raise InputError("name", f"the model already has a {name!r}, which this one would add")
     return pm.Deterministic(name, value).name
 
 

@@ -155,6 +155,8 @@ def fit(
         said += [] if strained is None else strained(origin, estimate)
         add_criteria(estimate, origin.effective_size, _beside(bound, estimate))
     along = None if bound is None else bound.card.profile
+    if along is not None and along.parameter not in density.names:
+        along = None  # a prior of bounds has its parameter on another scale
     if along is not None and (profile if profile is not None else method != "map"):
         estimate = _with_profile(estimate, density, modes, along, progress)
     groups: dict[str, Any] = {}

@@ -120,6 +120,14 @@ def test_parameters_without_a_name_are_reported_under_the_potentials(data):
     assert mixtures_of(model)["z"].parameters["pi"] == "z_pi"
 
 
+def test_list_of_variables_and_numbers_is_a_vector(data):
+    with pm.Model() as model:
+        pi = pm.Beta("pi", 1, 99)
+        bm.ld_mixture("z", data, pi=[pi, 0.01], sigma2_beta=[0.01, 0.03], sigma2_0=1.0)
+    assert mixtures_of(model)["z"].parameters["pi"] == "z_pi"
+    np.testing.assert_allclose(model["z_pi"].eval({pi: 0.02}), [0.02, 0.01])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -133,6 +141,8 @@ def test_parameters_without_a_name_are_reported_under_the_potentials(data):
         ({"maf_s": 3.0}, "maf_s"),
         ({"censor": -1}, "censor: -1, expected a positive"),
         ({"name": "x"}, "name: 'x', expected a name that the model does not have yet"),
+        ({"name": "ld_block"}, "name: 'ld_block', expected a name"),
+        ({"pi": []}, "pi: no components, expected one or more"),
         ({"data": "z"}, "data: str, expected the Dataset that align returns"),
     ],
 )
@@ -143,6 +153,30 @@ def test_wrong_arguments_are_refused_in_one_line(data, change, words):
         with pytest.raises(InputError, match=words) as error:
             bm.ld_mixture(**(given | change))
     assert "\n" not in str(error.value)
+
+
+def test_random_variables_that_are_not_of_the_model_are_refused(data):
+    with pm.Model():
+        pi = pm.Beta("pi", 1, 99)
+    with pm.Model():
+        pm.Normal("z_pi")
+        with pytest.raises(InputError, match=r"pi: depends on pi, no variable of this model"):
+            bm.ld_mixture("z", data, pi=pi, sigma2_beta=0.01, sigma2_0=1.0)
+        loose = 1 + pm.Beta.dist(1, 9)
+        with pytest.raises(InputError, match=r"sigma2_0: depends on .*, no variable of this model"):
+            bm.ld_mixture("z", data, pi=0.1, sigma2_beta=0.01, sigma2_0=loose)
+        free = pm.math.sigmoid(pm.Normal("free"))
+        with pytest.raises(InputError, match=r"name: the model already has a 'z_pi'"):
+            bm.ld_mixture("z", data, pi=free, sigma2_beta=0.01, sigma2_0=1.0)
+
+
+def test_random_variables_of_the_model_may_be_of_any_make(data):
+    with pm.Model() as model:
+        parts = [pm.LogNormal.dist(0, 0.1), pm.LogNormal.dist(0, 0.3)]
+        sigma2_0 = pm.Mixture("sigma2_0", [0.5, 0.5], parts)
+        pi = pm.Truncated("pi", pm.Beta.dist(1, 99), upper=0.5)
+        bm.ld_mixture("z", data, pi=pi, sigma2_beta=0.01, sigma2_0=sigma2_0)
+    assert mixtures_of(model)["z"].parameters["sigma2_0"] == "sigma2_0"
 
 
 def test_variable_s_needs_data_of_several_exponents(data):

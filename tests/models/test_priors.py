@@ -17,6 +17,7 @@ from bayesmixer.mixer.cards import LOG_H2, TWO_COMPONENT
 from bayesmixer.models import infinitesimal, two_component_mixer, univariate_mixer
 from bayesmixer.models.common import free
 from bayesmixer.models.half_normal import log_density
+from bayesmixer.models.rebuild import check_model
 from tests.models.small_gwas import simulate_gwas
 
 # as the cards say: mean and sd on the unconstrained scale, the scale that is read, the
@@ -156,3 +157,34 @@ def test_own_prior_of_an_unknown_parameter_is_refused_in_one_line(told):
         infinitesimal(told[0], prior={"log_h": pm.Normal.dist()})
     with pytest.raises(InputError, match="prior: 3 for log_h2, expected a distribution"):
         infinitesimal(told[0], prior={"log_h2": 3})
+
+
+def test_own_prior_of_another_shape_is_refused_and_of_a_vector_has_its_dim(told):
+    data, _ = told
+    with pytest.raises(InputError, match=r"prior: of shape \(2,\) for log_h2, expected \(\)"):
+        infinitesimal(data, prior={"log_h2": pm.Normal.dist(0, 1, shape=2)})
+    with pytest.raises(InputError, match=r"prior: of shape \(2,\) for effect_weights"):
+        bm.models.scale_mixture(
+            data, components=2, prior={"effect_weights": pm.Dirichlet.dist([1, 1])}
+        )
+    prior = {"effect_weights": pm.Dirichlet.dist([4.0, 1.0, 1.0])}
+    model = bm.models.scale_mixture(data, components=2, prior=prior)
+    assert model.named_vars_to_dims["effect_weights"] == ("effect_size",)
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_prior_of_bounds_is_fitted_without_the_profile_of_its_parameter(told):
+    prior = {"logit_pi": pm.Uniform.dist(-6.0, 3.0)}
+    model = bm.models.univariate_mixer(told[0], prior=prior)
+    fit = bm.fit(model, "map", profile=True, calibrate=False, progress=False)
+    assert "profile_pi" not in fit["estimate"]
+
+
+def test_model_with_its_variables_in_another_order_is_the_one_that_was_fitted(told):
+    data, flat = told
+    laws = {"log_h2": pm.Normal.dist(-2.0, 1.0), "log_sigma2_0": pm.Normal.dist(0.0, 1.0)}
+    fit = flat.copy()
+    fit.attrs["prior"] = "own: log_h2 ~ Normal, log_sigma2_0 ~ Normal"
+    check_model(fit, infinitesimal(data, prior=dict(reversed(laws.items()))))
+    with pytest.raises(InputError, match="but the fit is of"):
+        check_model(fit, infinitesimal(data, prior={"log_h2": laws["log_h2"]}))
