@@ -169,10 +169,11 @@ def _tensor(key: str, value: Any, most: int) -> Any:
 
 def _known(model: pm.Model, parameters: dict[str, Any]) -> None:
     """Refuse random variables that are not of the model: each evaluation would draw them anew."""
+    own = model.root.basic_RVs  # of a model within a model too
     for key, value in parameters.items():
-        for v in ancestors([pt.as_tensor_variable(value)], blockers=model.basic_RVs):
+        for v in ancestors([pt.as_tensor_variable(value)], blockers=own):
             random = v.owner and isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)
-            if random and v not in model.basic_RVs:
+            if random and v not in own:
                 found = f"depends on {v.name or v.owner.op}, no variable of this model"
                 raise InputError(key, found, "Name it inside the model: pm.Normal('x', 0, 1).")
 

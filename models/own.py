@@ -83,7 +83,7 @@ def apart(model: pm.Model) -> str:
         return ""
     return (
         f"the LD blocks of {', '.join(other)} are others than those of the potentials by {UNIT} "
-        "(align the traits together, and give data.isel(trait=[k]) of each)"
+        "(align the traits together, join='inner', and give data.isel(trait=[k]) of each)"
     )
 
 
@@ -121,13 +121,14 @@ def _cannot(data: xr.Dataset) -> Any:
 
 def _recorded(model: pm.Model, one: Mixture) -> dict[str, Any]:
     """A potential of `ld_mixture` as the attributes of a fit have it; a variable that was set to a
-    value (`pm.do`) by its value.
+    value (`pm.do`, `pm.observe`) by its value.
     """
     reported = {v.name for v in [*model.free_RVs, *model.deterministics]}
-    known = {
-        key: model[name].eval().tolist() if isinstance(name, str) and name not in reported else name
-        for key, name in one.parameters.items()
-    }
+    known = dict(one.parameters)
+    for key, name in known.items():
+        if isinstance(name, str) and name not in reported:
+            # an observed variable itself would be drawn from its prior
+            known[key] = model.rvs_to_values.get(model[name], model[name]).eval().tolist()
     return {"trait": one.trait, **known}
 
 

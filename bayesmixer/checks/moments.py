@@ -23,6 +23,7 @@ from bayesmixer.identity import position_of
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.jackknife import spread
 from bayesmixer.models.common import bound_of
+from bayesmixer.models.own import apart
 from bayesmixer.progress import bar
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Point:
         if bound is None or predict is None:
             raise InputError(
                 "model",
-                "it is none whose predicted z-scores are known",
+                apart(model) or "it is none whose predicted z-scores are known",
                 "Give one of bayesmixer.models, as it was made, or one built on its likelihood.",
             )
         self._whole = bound.data.isel(variant=np.flatnonzero(bound.data["weight"].values > 0))

@@ -223,10 +223,13 @@ def test_fit_of_several_traits_is_checked_trait_by_trait_against_the_data_of_all
 
 
 def test_traits_of_other_variants_are_told_why_they_are_not_calibrated():
-    model = traits(simulate_gwas(seed=4), simulate_gwas(blocks=40, seed=5))
+    one = simulate_gwas(seed=4)
+    model = traits(one, simulate_gwas(blocks=40, seed=5))
     fit, words = heard(lambda: bm.fit(model, "map", progress=False))
     assert fit.attrs["calibrated"] == "no"
     assert "Not calibrated: the LD blocks of z1 are others than those" in words
+    with pytest.raises(InputError, match="model: the LD blocks of z1 are others than those"):
+        bm.check(fit, one, model=model, progress=False)
 
 
 def test_trait_without_heritability_under_a_prior_of_ones_own_is_told_so():

@@ -2,6 +2,8 @@
 components, S and censoring; a model built on it is known, copied and made again of other data.
 """
 
+import json
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -176,7 +178,11 @@ def test_random_variables_of_the_model_may_be_of_any_make(data):
         sigma2_0 = pm.Mixture("sigma2_0", [0.5, 0.5], parts)
         pi = pm.Truncated("pi", pm.Beta.dist(1, 99), upper=0.5)
         bm.ld_mixture("z", data, pi=pi, sigma2_beta=0.01, sigma2_0=sigma2_0)
-    assert mixtures_of(model)["z"].parameters["sigma2_0"] == "sigma2_0"
+        with pm.Model(name="inner"):
+            bm.ld_mixture("z", data, pi=pi, sigma2_beta=0.01, sigma2_0=sigma2_0)
+    found = mixtures_of(model)
+    assert list(found) == ["z", "inner::z"]
+    assert found["z"].parameters["sigma2_0"] == "sigma2_0"
 
 
 def test_variable_s_needs_data_of_several_exponents(data):
@@ -199,6 +205,15 @@ def test_own_model_is_known_with_its_data_also_once_changed(data):
         assert (bound.name, bound.data.identical(data)) == ("ld_mixture", True)
     assert bound_of(held).signature != bound_of(model).signature
     assert origin_of(bm.models.univariate_mixer(data)).name == "univariate_mixer"
+
+
+@pytest.mark.parametrize("change", [pm.do, pm.observe])
+def test_parameter_that_was_given_a_value_is_recorded_by_it(data, change):
+    with pm.Model() as model:
+        sigma2_0 = pm.LogNormal("sigma2_0", 0, 0.25)
+        bm.ld_mixture("z", data, pi=pm.Beta("pi", 1, 9), sigma2_beta=0.01, sigma2_0=sigma2_0)
+    recorded = json.loads(bound_of(change(model, {"sigma2_0": 9.0})).record["mixtures"])
+    assert recorded["z"]["sigma2_0"] == 9.0 and recorded["z"]["pi"] == "pi"
 
 
 @pytest.mark.parametrize("start", [None, -3.0])

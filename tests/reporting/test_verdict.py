@@ -138,6 +138,21 @@ def test_too_few_blocks_for_a_check_are_a_note(clean):
     ] == ["Use more of the genome."]
 
 
+def test_report_with_data_that_were_not_compared_does_not_say_that_there_were_none(
+    tmp_path, monkeypatch
+):
+    from bayesmixer.reporting import figures
+
+    monkeypatch.setattr(figures, "plan", lambda *_: ([], []))
+    data = make_data(m=300, blocks=12, chromosomes=6)
+    fit = make_fit(data)
+    text = bm.report(fit, data, tmp_path / "r.html", progress=False).read_text()
+    assert "The fit was not compared with its z-scores.<" in text
+    assert "made without the data" not in text
+    without = bm.report(fit, path=tmp_path / "w.html", progress=False).read_text()
+    assert "The fit was not compared with its z-scores: the report was made without" in without
+
+
 def test_report_shows_the_flags_of_check_and_the_stored_verdict(clean, tmp_path, monkeypatch):
     from bayesmixer.reporting import figures
 
