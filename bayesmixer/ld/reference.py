@@ -34,7 +34,7 @@ from bayesmixer.ld.spectrum import K_DEFAULT, nodes
 from bayesmixer.ld.tags import is_tag_of, tag_ids
 from bayesmixer.ld.window import Window, bounds, check_window, default_window, parse_window
 from bayesmixer.progress import bar
-from bayesmixer.variables import validate
+from bayesmixer.variables import require, validate
 
 FEW_SAMPLES = 50
 LEAST_CALLED, MUCH_MISSING = (
@@ -239,6 +239,8 @@ def open_reference(path: str | Path, chromosomes: Iterable[object] | None = None
         )
     groups = {f"/{c}": stores.open_group(root, c) for c in sorted(set(wanted), key=chromosome_rank)}
     for name, ds in groups.items():
+        # what `ld build` wrote has spectra; scores alone are of LDSC's files
+        require(ds, ["spectrum"], "a built reference has", "reference", f"{root}{name}")
         groups[name] = validate(ds, "reference", f"{root}{name}")
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
 

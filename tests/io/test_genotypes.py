@@ -199,7 +199,7 @@ def bad(folder: Path, what: str) -> tuple[dict, str]:
         (folder / "q.pgen").write_bytes(b"hello genotypes")
         return {**arguments, "genotypes": folder / "q"}, "not a PLINK2 pgen file"
     numbers = {
-        "negative k": ({"k": -3}, "k: -3 nodes"),
+        "negative k": ({"k": -3}, "k: -3, expected a whole number from 4 to 128"),
         "cut-off above 1": ({"r2_cutoff": 1.5}, "r2_cutoff: 1.5"),
         "unknown rule": ({"r2_rule": "biased"}, "r2_rule: 'biased'"),
         "S below -1": ({"maf_s": (-2.0,)}, "maf_s: "),

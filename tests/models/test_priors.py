@@ -3,6 +3,7 @@ the cards state what they mean.
 """
 
 import re
+import warnings
 
 import numpy as np
 import pymc as pm
@@ -101,7 +102,10 @@ def test_prior_draws_of_h2_are_half_normal():
 def told():
     """A trait that tells a good deal of h2 and sigma2_0, and its fit with flat priors."""
     data = simulate_gwas(h2=0.5, pi=1.0, n=1_000, seed=4)
-    return data, bm.fit(infinitesimal(data, prior="flat"), "map", calibrate=False, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bm.DataWarning)
+        model = infinitesimal(data, prior="flat")
+        return data, bm.fit(model, "map", calibrate=False, progress=False)
 
 
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
