@@ -338,10 +338,11 @@ def calibrate(
     bound = bound_of(model)
     density = LogDensity(model)
     estimate = results["estimate"].to_dataset()
-    if list(estimate["parameter"].values) != density.names:
+    fitted = estimate["parameter"].values.tolist()
+    if fitted != density.names:
         raise InputError(
             "model",
-            f"parameters {density.names}, but the fit's are {list(estimate['parameter'].values)}",
+            f"parameters {density.names}, but the fit's are {fitted}",
             "Give the model that was fitted.",
         )
     mode, at_bound = estimate["mode"].values, json.loads(estimate.attrs["at_bound"])

@@ -141,7 +141,10 @@ class Taken:
         elpd, lpd, k = _psis_loo(self.own, target, _relative_efficiency(self.results))
         high, refitted = np.flatnonzero(k > RELIABLE), np.zeros(k.size, bool)
         if reloo and self.bound is not None:
-            mode = np.asarray(self.results["estimate"].to_dataset()["mode"].values, float)
+            assert self.density is not None
+            named = self.results["estimate"].to_dataset()["mode"]
+            # by name: a copied model has them in another order
+            mode = np.asarray(named.sel(parameter=self.density.names).values, float)
             unit = unit_in_words(unit_of(self.results))
             with bar(
                 f"refits without one {unit}", high.size, progress if high.size else False

@@ -240,3 +240,33 @@ def test_trait_without_heritability_under_a_prior_of_ones_own_is_told_so():
     fit, words = heard(lambda: bm.fit(model, "map", progress=False))
     assert "No heritability seen (p = " in words
     assert "h2_test" not in fit.children
+
+
+@pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
+def test_refits_start_at_the_mode_of_a_fit_whose_variables_had_another_order(monkeypatch):
+    from bayesmixer.inference import loo
+
+    data = simulate_gwas(blocks=20, seed=4)
+
+    def build(names):
+        with pm.Model() as model:
+            p = {name: pm.Beta(name, 1, 99) for name in names}
+            bm.ld_mixture("z", data, pi=p["pi"], sigma2_beta=p["variance"], sigma2_0=1.0)
+        return model
+
+    fit = bm.fit(build(["pi", "variance"]), draws=100, progress=False)
+    begun = []
+
+    class Refit:
+        def __init__(self, bound, block, mode, draws, seed):
+            begun.append(mode)
+
+        def elpd(self, own):
+            return 0.0
+
+    monkeypatch.setattr(loo, "LeftOut", Refit)
+    monkeypatch.setattr(loo, "RELIABLE", -np.inf)
+    bm.loo(fit, model=build(["variance", "pi"]))
+    np.testing.assert_array_equal(begun[0], fit["estimate"]["mode"].values[::-1])
+    with pytest.raises(InputError, match=r"but the fit's are .'pi_logodds__', 'variance_logodds"):
+        bm.calibrate(fit, model=build(["variance", "pi"]))
