@@ -1,4 +1,6 @@
-"""Genomic regions to leave out: the MHC, `chromosome:start-end`, or a BED file."""
+"""Genomic regions to leave out: the MHC, the regions of long-range LD, `chromosome:start-end`, or a
+BED file.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name
+from bayesmixer.io.long_range_ld import LONG_RANGE_LD
 
 # as MiXeR 2.2 leaves out by default; covers the region in GRCh37 and GRCh38
 MHC = "6:25000000-35000000"
@@ -34,8 +37,9 @@ class Regions:
     Parameters
     ----------
     items
-        Each "MHC", "6", "6:25000000-35000000" (a "chr" before is allowed) or the path of a BED file
-        (0-based, half-open).
+        Each "MHC", "long-range-LD-GRCh37" or "long-range-LD-GRCh38" (`long_range_ld`), "6",
+        "6:25000000-35000000" (a "chr" before is allowed) or the path of a BED file (0-based,
+        half-open).
     """
 
     def __init__(self, items: Iterable[str | os.PathLike[str]]) -> None:
@@ -74,6 +78,8 @@ def _parse(item: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
     text = str(item).strip()
     if text.upper() == "MHC":
         text = MHC
+    if text.upper() in LONG_RANGE_LD:
+        return list(LONG_RANGE_LD[text.upper()])
     if match := _RANGE.fullmatch(text):
         start, end = (int(g.replace(",", "")) if g else None for g in match.groups()[1:])
         start, end = (1, 1 << 40) if start is None or end is None else (start, end)
@@ -89,7 +95,8 @@ def _parse(item: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
         raise InputError(
             "exclude",
             f"'{text}' is neither a region nor a BED file",
-            "Write 6:25000000-35000000, MHC, or the path of a BED file.",
+            "Write 6:25000000-35000000, MHC, long-range-LD-GRCh37 (or 38), or the path of a BED "
+            "file.",
         )
     return _read_bed(path)
 

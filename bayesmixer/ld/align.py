@@ -92,8 +92,8 @@ def align(
         has none.
     exclude_regions
         Regions to leave out, in the reference's positions: "6:25000000-35000000", "6", a BED file,
-        or "MHC" (the default: LD so long and effects so large that no model here describes it); ()
-        for none.
+        "MHC" (the default: LD so long and effects so large that no model here describes it), or
+        "long-range-LD-GRCh37" (or 38), 24 regions with the MHC among them; () for none.
     maf_s
         Exponent S of the spectrum to take, or several; None or "all" takes all that the reference
         holds.

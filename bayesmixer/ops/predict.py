@@ -54,7 +54,7 @@ class Clusters(NamedTuple):
     n: float
 
 
-def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[Array, float]:
+def at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[Array, float]:
     """Spectra (J, K) as if every variant had the largest sample size, and that size."""
     s, x = np.atleast_2d(np.asarray(spectrum)), np.asarray(node_x, np.float64)
     size = np.broadcast_to(np.asarray(n, np.float64), (len(s),))
@@ -71,7 +71,8 @@ def _at_one_size(n: ArrayLike, spectrum: ArrayLike, node_x: ArrayLike) -> tuple[
     return out, top
 
 
-def _weights(weight: ArrayLike | None, rows: int) -> Array:
+def checked_weights(weight: ArrayLike | None, rows: int) -> Array:
+    """Weights (rows,) of sum 1, equal where there are none."""
     w = (
         np.ones(rows)
         if weight is None
@@ -131,10 +132,10 @@ def cluster_variants(
     Clusters
         Pass its `spectrum`, `n` and `weight` to `survival` or `power_curve`.
     """
-    w = _weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
+    w = checked_weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
     kept = np.flatnonzero(w > 0)
     size = np.broadcast_to(np.asarray(n, np.float64), w.shape)[kept]
-    s, top = _at_one_size(size, np.atleast_2d(np.asarray(spectrum))[kept], node_x)
+    s, top = at_one_size(size, np.atleast_2d(np.asarray(spectrum))[kept], node_x)
     w = w[kept]
     if clusters is None or len(s) <= clusters:
         return Clusters(s, w, top)
@@ -147,7 +148,14 @@ def cluster_variants(
         _table(m, _FREQUENCIES, 0.0).real,
         *(_table(m, np.zeros(1), share * height).real for share in (0.4, 0.7, 1.0, 1.8)),
     ]
-    f = s @ np.concatenate(table, axis=1)
+    return Clusters(*grouped(s, w, np.concatenate(table, axis=1), clusters), top)
+
+
+def grouped(s: Array, w: Array, columns: Array, clusters: int) -> tuple[Array, Array]:
+    """Spectra (G, K) and weights (G,) of about so many groups of similar rows of `s` (J, K): those
+    of which `s @ columns` (J, F), logarithms of what is averaged, hardly differs.
+    """
+    f = s @ columns
     scale = np.exp(f - f.max(0))
     scale /= w @ scale  # share of each variant in the mean
     groups = [np.arange(len(s))]
@@ -179,12 +187,11 @@ def cluster_variants(
         heapq.heappush(heap, (*cost(groups[g]), g))
         heapq.heappush(heap, (*cost(groups[-1]), len(groups) - 1))
     points_of, weights = [], []
-    columns = np.concatenate(table, axis=1)
     for group in groups:
         points = _sigma_points(s[group], w[group], columns * np.sqrt(w[group] @ scale[group]))
         points_of.append(points)
         weights.append(np.full(len(points), w[group].sum() / len(points)))
-    return Clusters(np.concatenate(points_of), np.concatenate(weights), top)
+    return np.concatenate(points_of), np.concatenate(weights)
 
 
 def _sigma_points(s: Array, w: Array, columns: Array) -> Array:
@@ -244,12 +251,12 @@ def survival(
     from sampled variants.
     """
     at = np.atleast_1d(np.abs(np.asarray(c, np.float64)))
-    w = _weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
+    w = checked_weights(weight, len(np.atleast_2d(np.asarray(spectrum))))
     if clusters is not None and len(w) > clusters:
         group = cluster_variants(n, spectrum, node_x, pi, sigma2_beta, sigma2_zero, w, clusters)
         s, w, top = group.spectrum, group.weight, group.n
     else:
-        s, top = _at_one_size(n, spectrum, node_x)
+        s, top = at_one_size(n, spectrum, node_x)
     m = as_model(0.0, top, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
     cap = HEIGHT_SHARE * branch_constant(m.pi, m.sigma2_beta) * np.sqrt(2 / (top * m.node_x.max()))
     spread = np.sqrt(m.sigma2_zero + top * (m.pi * m.sigma2_beta).sum() * (w @ s.sum(1)))
@@ -354,7 +361,7 @@ def power_curve(
     if (size <= 0).any():
         raise InputError("n_grid", "has sample sizes <= 0; expected positive numbers")
     s = np.atleast_2d(np.asarray(spectrum, np.float64))
-    w = _weights(weight, len(s))
+    w = checked_weights(weight, len(s))
     m = as_model(0.0, 1.0, s[:1], node_x, pi, sigma2_beta, sigma2_zero)
     largest = float(m.sigma2_beta.max() * (m.node_x.max() + s.sum(1).max()))
     if largest == 0 or m.pi.sum() == 0:
