@@ -12,6 +12,8 @@ kernels run without the interpreter's lock, so that chains in threads do not wai
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,10 +26,12 @@ from pytensor.tensor.rewriting.basic import register_specialize
 
 from bayesmixer.ops.layout import Array
 
+Argument = tuple[str, tuple[int | None, ...]]
+
 
 class BlockLogLik(Op):
-    """Weighted log-likelihood per LD block: inputs pi (C,), sigma2_beta (C,) and the `scalars`,
-    outputs loglik (L,) and jacobian (L, 2C + scalars).
+    """Weighted log-likelihood per LD block: inputs as in `arguments`, outputs loglik (L,) and
+    jacobian (L, P), P the number of all their entries, argument by argument and row by row.
 
     Parameters
     ----------
@@ -39,7 +43,8 @@ class BlockLogLik(Op):
     """
 
     __props__ = ("digest", "gradient")
-    scalars: ClassVar[tuple[str, ...]]
+    arguments: ClassVar[tuple[Argument, ...]]
+    """Name and shape of each input; None stands for the number of components, one for all."""
 
     def __init__(self, data: Any, gradient: bool = True) -> None:
         self.data, self.gradient = data, gradient
@@ -49,33 +54,27 @@ class BlockLogLik(Op):
         """Hash of the data, so that Ops of the same data are one to PyTensor."""
         return str(self.data.digest)
 
-    def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
+    def valid(self, *parameters: Any) -> bool:
         """Whether the likelihood exists there."""
         raise NotImplementedError
 
-    def computed(
-        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
-    ) -> tuple[Array, Array]:
-        """Log-likelihood (L,) and Jacobian (L, 2C + scalars) at a valid point, on `threads` threads
-        or all there are.
+    def computed(self, *parameters: Any, threads: int | None = None) -> tuple[Array, Array]:
+        """Log-likelihood (L,) and Jacobian (L, P) at a valid point, on `threads` threads or all
+        there are.
         """
         raise NotImplementedError
 
     def make_node(self, *inputs: Any) -> Apply:
         """Node of the parameters."""
-        names = ("pi", "sigma2_beta", *self.scalars)
-        if len(inputs) != len(names):
-            raise TypeError(
-                f"{', '.join(names)}: expected {len(names)} inputs, found {len(inputs)}"
-            )
+        names = ", ".join(name for name, _ in self.arguments)
+        if len(inputs) != len(self.arguments):
+            raise TypeError(f"{names}: expected {len(self.arguments)} inputs, found {len(inputs)}")
         tensors = [pt.as_tensor_variable(v, dtype="float64") for v in inputs]
-        found = [v.type.ndim for v in tensors]
-        if found != [1, 1, *(0 for _ in self.scalars)]:
-            scalars = "a scalar" if len(self.scalars) == 1 else f"{len(self.scalars)} scalars"
-            raise TypeError(
-                f"{', '.join(names)}: expected a vector, a vector and {scalars}, found {found} "
-                "dimensions"
-            )
+        shapes = [shape for _, shape in self.arguments]
+        if [v.type.ndim for v in tensors] != [len(shape) for shape in shapes]:
+            expected = ", ".join(_in_words(shape) for shape in shapes)
+            found = [v.type.ndim for v in tensors]
+            raise TypeError(f"{names}: expected {expected}, found {found} dimensions")
         blocks = self.data.n_blocks
         outputs = [
             pt.tensor("loglik", shape=(blocks,), dtype="float64"),
@@ -87,22 +86,19 @@ class BlockLogLik(Op):
         """Evaluate on all threads."""
         outputs[0][0], outputs[1][0] = self.evaluate(*inputs)
 
-    def evaluate(
-        self, pi: Any, sigma2_beta: Any, *scalars: Any, threads: int | None = None
-    ) -> tuple[Array, Array]:
-        """Log-likelihood per LD block (L,), -inf where it does not exist, and Jacobian (L, 2C +
-        scalars) or (L, 0), on `threads` threads or all there are.
+    def evaluate(self, *parameters: Any, threads: int | None = None) -> tuple[Array, Array]:
+        """Log-likelihood per LD block (L,), -inf where it does not exist, and Jacobian (L, P) or
+        (L, 0), on `threads` threads or all there are.
         """
-        p, v = (
-            np.array(a, float, ndmin=1) for a in (pi, sigma2_beta)
-        )  # of one type, for which the kernels are compiled
-        rest = [float(s) for s in scalars]
-        if not self.valid(p, v, *rest):
+        values = [
+            np.array(v, float, ndmin=len(shape), order="C") if shape else float(v)
+            for v, (_, shape) in zip(parameters, self.arguments, strict=True)
+        ]  # of one type, for which the kernels are compiled
+        if not self.valid(*values):
             blocks = self.data.n_blocks
-            return np.full(blocks, -np.inf), np.zeros(
-                (blocks, 2 * p.size + len(rest) if self.gradient else 0)
-            )
-        loglik, jacobian = self.computed(p, v, *rest, threads=threads)
+            size = sum(np.size(v) for v in values) if self.gradient else 0
+            return np.full(blocks, -np.inf), np.zeros((blocks, size))
+        loglik, jacobian = self.computed(*values, threads=threads)
         return loglik, jacobian if self.gradient else np.zeros((loglik.size, 0))
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
@@ -118,20 +114,28 @@ class BlockLogLik(Op):
         slope = pt.dot(cotangents[0], outputs[1])
         c = inputs[0].type.shape[0]  # JAX needs to know it when it compiles
         c = inputs[0].shape[0] if c is None else c
-        return [slope[:c], slope[c : 2 * c], *(slope[2 * c + i] for i in range(len(self.scalars)))]
+        shapes = [[c if d is None else d for d in shape] for _, shape in self.arguments]
+        edges = accumulate((math.prod(shape) for shape in shapes), initial=0)
+        return [
+            slope[a:b].reshape(shape) if len(shape) > 1 else slope[a:b] if shape else slope[a]
+            for (a, b), shape in zip(pairwise(edges), shapes, strict=True)
+        ]
 
     def infer_shape(self, node: Apply, shapes: Any) -> list[tuple[Any, ...]]:
         """Shapes of the outputs."""
         blocks = pt.as_tensor_variable(np.int64(self.data.n_blocks))
+        size = sum(
+            math.prod(shapes[0][0] if d is None else d for d in shape)
+            for _, shape in self.arguments
+        )
         return [
             (blocks,),
-            (
-                blocks,
-                2 * shapes[0][0] + len(self.scalars)
-                if self.gradient
-                else pt.as_tensor_variable(np.int64(0)),
-            ),
+            (blocks, size if self.gradient else pt.as_tensor_variable(np.int64(0))),
         ]
+
+
+def _in_words(shape: tuple[int | None, ...]) -> str:
+    return ("a scalar", "a vector", "a matrix")[len(shape)]
 
 
 @register_specialize("fast_compile")

@@ -44,16 +44,14 @@ class MixtureLogLik(BlockLogLik):
         Whether to compute the Jacobian; a rewrite drops it from graphs that do not use it.
     """
 
-    scalars = ("sigma2_0",)
+    arguments = (("pi", (None,)), ("sigma2_beta", (None,)), ("sigma2_0", ()))
     data: LikelihoodData
 
-    def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
+    def valid(self, *parameters: Any) -> bool:
         """Whether weights and variances are finite and in their ranges."""
-        return valid_mixture(pi, sigma2_beta, scalars[0])
+        return valid_mixture(*parameters)
 
-    def computed(
-        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
-    ) -> tuple[Array, Array]:
+    def computed(self, *parameters: Any, threads: int | None = None) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 1)."""
         data = self.data
         threads = (
@@ -61,9 +59,7 @@ class MixtureLogLik(BlockLogLik):
         )  # threads would cost more than they save
         announce(kernel._cosine_blocks, "the likelihood")
         evaluate: Any = kernel.evaluate
-        loglik, jacobian = evaluate(
-            data.packed, data.tails, pi, sigma2_beta, scalars[0], self.gradient, threads
-        )
+        loglik, jacobian = evaluate(data.packed, data.tails, *parameters, self.gradient, threads)
         return loglik, jacobian
 
 

@@ -41,31 +41,24 @@ class MafMixtureLogLik(BlockLogLik):
         Whether to compute the Jacobian; a rewrite drops it from graphs that do not use it.
     """
 
-    scalars = ("sigma2_0", "maf_s")
+    arguments = (("pi", (None,)), ("sigma2_beta", (None,)), ("sigma2_0", ()), ("maf_s", ()))
     data: MafLikelihoodData
 
-    def valid(self, pi: Array, sigma2_beta: Array, *scalars: float) -> bool:
+    def valid(self, *parameters: Any) -> bool:
         """Whether weights and variances are in their ranges, and S within the exponents held."""
-        sigma2_0, maf_s = scalars
+        *mixture, maf_s = parameters
         held = self.data.held
-        return valid_mixture(pi, sigma2_beta, sigma2_0) and bool(
-            held.min() - 1e-9 <= maf_s <= held.max() + 1e-9
-        )
+        return valid_mixture(*mixture) and bool(held.min() - 1e-9 <= maf_s <= held.max() + 1e-9)
 
-    def computed(
-        self, pi: Array, sigma2_beta: Array, *scalars: float, threads: int | None = None
-    ) -> tuple[Array, Array]:
+    def computed(self, *parameters: Any, threads: int | None = None) -> tuple[Array, Array]:
         """Log-likelihood per LD block (L,) and Jacobian (L, 2C + 2)."""
         data = self.data
-        sigma2_0, maf_s = scalars
         threads = (
             1 if data.one.z.size < 4000 else threads or nb.get_num_threads()
         )  # threads would cost more than they save
         announce(maf_kernel._bulk, "the likelihood of a free S")
         evaluate: Any = maf_kernel.evaluate
-        loglik, jacobian = evaluate(
-            data.packed, data.tails, pi, sigma2_beta, sigma2_0, maf_s, self.gradient, threads
-        )
+        loglik, jacobian = evaluate(data.packed, data.tails, *parameters, self.gradient, threads)
         return loglik, jacobian
 
 

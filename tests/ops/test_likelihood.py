@@ -338,7 +338,7 @@ def test_impossible_parameters_have_likelihood_zero_and_raise_nothing(op, parame
 
 
 def test_arguments_of_the_wrong_shape_are_refused(op):
-    with pytest.raises(TypeError, match="expected a vector, a vector and a scalar"):
+    with pytest.raises(TypeError, match="expected a vector, a vector, a scalar"):
         op(0.1, [1e-4], 1.0)
 
 
