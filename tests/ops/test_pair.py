@@ -1,0 +1,183 @@
+"""The two-trait likelihood: reference densities, its gradient, symmetries, missing traits, and its
+life as a PyTensor Op.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+
+from bayesmixer.ops.likelihood import log_density
+from bayesmixer.ops.pair import PairLogLik, pair_log_density
+from bayesmixer.ops.pair_layout import PairData
+from tests.ops.likelihood_cases import NODE_X
+from tests.ops.pair_cases import POINT, make, parameters, reference, variants
+
+NEGATIVE = parameters(0.015, 0.005, 0.005, 1e-4, 1.7e-4, -0.9, 1.1, 1.0, -0.3)
+EXACT_CORRELATION = parameters(0.003, 0.001, 0.002, 4e-4, 3e-4, 1.0, 1.05, 1.02, 0.3)
+POINTS = {"partial": POINT, "negative": NEGATIVE, "rho_beta 1": EXACT_CORRELATION}
+
+
+@pytest.fixture(scope="module")
+def told(shared):
+    return reference(shared)
+
+
+@pytest.mark.parametrize("name", ["B0", "B1", "B2", "B3", "B4"])
+def test_reference_densities_and_their_weighted_cost(told, name):
+    z, n, w, s, points = told
+    exact, theta, cost = points[name]
+    block = np.arange(len(z)) // 200
+    data = PairData(z, n, np.ones(len(z)), s, NODE_X, np.arange(len(z)))
+    found = PairLogLik(data, gradient=False).evaluate(*theta)[0]
+    near = exact > -20
+    assert np.abs(found - exact)[near].max() <= 1e-5
+    weighted = PairData(z, n, w, s, NODE_X, block)
+    total = -PairLogLik(weighted, gradient=False).evaluate(*theta)[0].sum()
+    assert total == pytest.approx(cost - (w * (found - exact))[~near].sum(), abs=1e-3)
+
+
+@pytest.mark.parametrize("case", POINTS)
+def test_jacobian_equals_differences_of_the_value(case):
+    data, theta = make(), POINTS[case]
+    op = PairLogLik(data)
+    flat = np.concatenate([v.ravel() for v in theta])
+    _, jacobian = op.evaluate(*theta)
+    assert jacobian.shape == (5, 15)
+
+    def at(t):
+        return PairLogLik(data, gradient=False).evaluate(t[:3], t[3:12].reshape(3, 3), t[12:])[0]
+
+    # what is 0, and covariances at their bounds, cannot be moved to both sides
+    movable = np.flatnonzero(flat)
+    if case == "rho_beta 1":
+        movable = movable[(movable < 9)]
+    scale = np.abs(jacobian * flat).max()
+    for i in movable:
+        h = 1e-3 * abs(flat[i]) * np.eye(15)[i]
+        expected = (8 * (at(flat + h) - at(flat - h)) - (at(flat + 2 * h) - at(flat - 2 * h))) / (
+            12 * h[i]
+        )
+        np.testing.assert_allclose(jacobian[:, i] * flat[i], expected * flat[i], atol=3e-5 * scale)
+
+
+def test_a_sign_of_trait_2_is_a_sign_of_the_covariances():
+    z, n, w, s, block = variants()
+    flip = np.array([1, 1, -1.0])
+    pi, sigma_beta, sigma_0 = POINT
+    value, jacobian = PairLogLik(PairData(z, n, w, s, NODE_X, block)).evaluate(*POINT)
+    other, slopes = PairLogLik(PairData(z * [1, -1], n, w, s, NODE_X, block)).evaluate(
+        pi, sigma_beta * flip, sigma_0 * flip
+    )
+    np.testing.assert_allclose(value, other, rtol=1e-12)
+    signs = np.concatenate([np.ones(3), np.tile(flip, 3), flip])
+    np.testing.assert_allclose(
+        jacobian, slopes * signs, rtol=1e-9, atol=1e-9 * float(np.abs(slopes).max())
+    )
+
+
+def test_traits_may_be_swapped():
+    z, n, w, s, block = variants()
+    pi, sigma_beta, sigma_0 = POINT
+    swap = [1, 0, 2]
+    value, _ = PairLogLik(PairData(z, n, w, s, NODE_X, block)).evaluate(*POINT)
+    other, _ = PairLogLik(PairData(z[:, ::-1], n[:, ::-1], w, s, NODE_X, block)).evaluate(
+        pi[swap], sigma_beta[swap][:, swap], sigma_0[swap]
+    )
+    np.testing.assert_allclose(value, other, rtol=1e-9)
+
+
+def test_independent_traits_have_the_product_of_their_densities():
+    z, n, _, s, _ = variants(80)
+    p1, p2 = 0.004, 0.002
+    theta = parameters(p1 * (1 - p2), p2 * (1 - p1), p1 * p2, 4e-4, 5e-4, 0.0, 1.05, 1.0, 0.0)
+    found = pair_log_density(z, n, s, NODE_X, *theta)
+    expected = log_density(z[:, 0], n[:, 0], s, NODE_X, [p1], [4e-4], 1.05)
+    expected += log_density(z[:, 1], n[:, 1], s, NODE_X, [p2], [5e-4], 1.0)
+    near = expected > -20
+    assert near.mean() > 0.9
+    np.testing.assert_allclose(found[near], expected[near], atol=1e-5)
+
+
+def test_a_component_of_weight_0_is_as_if_absent():
+    data, (pi, sigma_beta, sigma_0) = make(), POINT
+    value, slopes = PairLogLik(data).evaluate(pi[:2], sigma_beta[:2], sigma_0)
+    more, others = PairLogLik(data).evaluate([*pi[:2], 0.0], sigma_beta, sigma_0)
+    np.testing.assert_allclose(more, value, rtol=1e-9)
+    np.testing.assert_allclose(
+        others[:, :2], slopes[:, :2], rtol=1e-6, atol=1e-6 * float(np.abs(slopes).max())
+    )
+    assert not others[:, 9:12].any()
+
+
+def test_a_variant_seen_in_one_trait_informs_that_trait_alone():
+    z, n, w, s, _ = variants(60)
+    block = np.repeat([0, 1, 2], 20)
+    z[:20, 1], z[20:40, 0], n[:20, 1] = np.nan, np.nan, np.nan
+    pi, sigma_beta, sigma_0 = POINT
+    data = PairData(z, n, w, s, NODE_X, block)
+    value, jacobian = PairLogLik(data).evaluate(*POINT)
+    for trait, rows in enumerate((slice(0, 20), slice(20, 40))):
+        each = log_density(
+            z[rows, trait],
+            n[rows, trait],
+            s[rows],
+            NODE_X,
+            pi,
+            sigma_beta[:, trait],
+            sigma_0[trait],
+        )
+        assert value[trait] == pytest.approx((w[rows] * each).sum())
+        other = [3 + 3 * c + 1 - trait for c in range(3)]
+        assert not jacobian[trait, [*other, 13 - trait, 14]].any()
+    assert data.effective_variants == pytest.approx(w.sum())
+    assert value[2] == pytest.approx(
+        (w[40:] * pair_log_density(z[40:], n[40:], s[40:], NODE_X, *POINT)).sum(), abs=1e-6
+    )
+
+
+IMPOSSIBLE = {
+    "weights above 1": ([0.5, 0.4, 0.2], POINT[1], POINT[2]),
+    "negative weight": ([-0.1, 0.4, 0.2], POINT[1], POINT[2]),
+    "negative variance": (POINT[0], POINT[1] * [-1, 1, 1], POINT[2]),
+    "effects' correlation above 1": (POINT[0], POINT[1] * [1, 1, 2.01], POINT[2]),
+    "errors' correlation above .995": (POINT[0], POINT[1], [1.0, 1.0, 0.996]),
+    "not a number": (POINT[0], POINT[1], [1.0, np.nan, 0.0]),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_impossible_parameters_have_no_likelihood(case):
+    value, jacobian = PairLogLik(make(40)).evaluate(*IMPOSSIBLE[case])
+    assert (value == -np.inf).all()
+    assert jacobian.shape == (5, 15)
+    assert not jacobian.any()
+
+
+def test_shapes_and_sample_sizes_are_checked():
+    z, n, w, s, block = variants(30)
+    with pytest.raises(ValueError, match=r"expected \(J, 2\)"):
+        PairData(z[:, 0], n, w, s, NODE_X, block)
+    with pytest.raises(ValueError, match="within a factor of 1,000"):
+        PairData(z, n * np.linspace(1e-4, 1, 30)[:, None], w, s, NODE_X, block)
+    with pytest.raises(ValueError, match="no variant with a z-score"):
+        PairData(z * np.nan, n, w, s, NODE_X, block)
+    with pytest.raises(TypeError, match=r"expected \(C,\), \(C, 3\) and \(3,\)"):
+        PairLogLik(make(30)).evaluate(POINT[0], POINT[1][:2], POINT[2])
+
+
+@pytest.mark.parametrize("mode", [None, "FAST_COMPILE"], ids=["numba", "python"])
+def test_pytensor_gradient_is_the_weighted_jacobian(mode):
+    op = PairLogLik(make(60))
+    inputs = pt.dvector("pi"), pt.dmatrix("sigma_beta"), pt.dvector("sigma_0")
+    weights = np.linspace(0.5, 2, op.data.n_blocks)
+    total = (op(*inputs)[0] * weights).sum()
+    f = pytensor.function(inputs, [total, *pytensor.grad(total, list(inputs))], mode=mode)
+    value, *slopes = f(*POINT)
+    loglik, jacobian = op.evaluate(*POINT)
+    assert value == pytest.approx(weights @ loglik)
+    np.testing.assert_allclose(
+        np.concatenate([np.ravel(v) for v in slopes]), weights @ jacobian, rtol=1e-9
+    )
