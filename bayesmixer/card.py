@@ -115,6 +115,65 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class End:
+    """An end of a parameter's range, which is a model of its own with one parameter less.
+
+    Attributes
+    ----------
+    name
+        Of that model.
+    at
+        The parameter's value there on the unconstrained scale, finite: one at which what the model
+        reports is exactly that of the end.
+    statement
+        Name of the statement that the truth is not there: `p_<statement>`,
+        `log10_bf_<statement>`.
+    claim
+        That statement in words.
+    """
+
+    name: str
+    at: float
+    statement: str
+    claim: str
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A free parameter both ends of which are models that a user asks about, so that each gets a
+    mass of its own: what a wing's `ends` returns.
+
+    The functions take the entries of the flat vector by name (`LogDensity.names`), numbers or
+    arrays of one shape.
+
+    Attributes
+    ----------
+    parameter
+        The parameter, a scalar whose weak prior is that of a uniform `excess`, whatever the
+        others.
+    low, high
+        Where it goes to minus and to plus infinity.
+    group
+        Name of the results' group that holds what was found.
+    excess
+        Its place between the ends, from 0 to 1.
+    place
+        Its value at an excess, strictly between 0 and 1, given the others.
+    natural
+        A smooth function of the parameters, rising with this one, whose estimate is near normal:
+        the scale on which the parameter is calibrated.
+    """
+
+    parameter: str
+    low: End
+    high: End
+    group: str
+    excess: Callable[[Mapping[str, Any]], Any]
+    place: Callable[[Any, Mapping[str, Any]], Any]
+    natural: Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
 class Card:
     """A model's card.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
@@ -41,6 +41,9 @@ from bayesmixer.models.common import bound_of
 from bayesmixer.models.own import apart
 from bayesmixer.models.rebuild import model_of
 from bayesmixer.ops.pytensor_doors import forget_ops
+
+if TYPE_CHECKING:
+    from bayesmixer.inference.points import Points
 
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
@@ -244,13 +247,20 @@ def moved_groups(
     mode: Array,
     calibration: Calibration,
     evidence: Evidence | None = None,
+    points: Points | None = None,
+    seed: int = 0,
 ) -> dict[str, xr.Dataset]:
     """Groups of a posterior calibrated by the affine map, beside those of the raw one; `draws`
     (chain, draw, P) are raw.
 
-    Where `evidence` knows a parameter better, it moves the draws further.
+    Where a parameter may lie at its ends, they are those of the mixture (`points`). Where
+    `evidence` knows a parameter better, it moves the draws further.
     """
-    moved = affine(draws, mode, calibration.raw, calibration.covariance)
+    moved = (
+        affine(draws, mode, calibration.raw, calibration.covariance)
+        if points is None
+        else points.mixed(draws, density.names, mode, calibration, seed)
+    )
     moved = moved if evidence is None else evidence.moved(moved, density.names)
     return {
         "posterior": density.posterior(moved),
@@ -333,6 +343,8 @@ def calibrate(
     Varin, Reid & Firth 2011, Statistica Sinica 21:5. Ribatet, Cooley & Davison 2012, Statistica
     Sinica 22:813. Shaby 2014, JCGS 23:853 (affine map).
     """
+    from bayesmixer.inference import points  # which imports this
+
     _check(results, adjust, covariance, group, replicates, draws)
     model = model_of(results, data, model)
     bound = bound_of(model)
@@ -362,14 +374,27 @@ def calibrate(
     groups = {name: node.to_dataset() for name, node in results.children.items()}
     raw = _raw_draws(groups, density)
     evidence = evidence_of(bound_of(model))
+    found, three = points.of_mode(
+        density,
+        bound,
+        mode,
+        estimate["covariance"].values,
+        found,
+        at_bound,
+        covariance,
+        raw is not None,
+        progress,
+    )
+    if three is not None:
+        groups[three.ends.group] = three.dataset(density, seed)
     groups["estimate"] = with_errors(estimate, density, mode, found, evidence)
     groups["calibration"] = group_of(found, density, adjust, covariance)
     bounds = density.box
     concerns = list(found.concerns)
     if adjust == "affine":
         if raw is not None:
-            groups |= moved_groups(density, raw, mode, found, evidence)
-            concerns += far_from_gaussian(raw, density.names)
+            groups |= moved_groups(density, raw, mode, found, evidence, three, seed)
+            concerns += far_from_gaussian(raw, density.names, points.calibrated_apart(three))
     else:
         if adjust == "bootstrap":
             b = bootstrap(density, mode, found.information, bounds, replicates, seed, progress)

@@ -20,7 +20,7 @@ from bayesmixer.card import Bound, Profile, cards
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
 from bayesmixer.identity import judge, trait_names
-from bayesmixer.inference import calibration
+from bayesmixer.inference import calibration, points
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
@@ -195,21 +195,38 @@ def fit(
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
         groups["log_prior"] = density.log_prior(draws_taken)
     evidence = calibration.evidence_of(bound)
-    found = (
+    measured = (
         calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound)
         if calibrate
         else None
     )
-    if isinstance(found, calibration.Calibration):
+    found, three = points.of_mode(
+        density,
+        bound,
+        modes.best.x,
+        covariance,
+        None if isinstance(measured, str) else measured,
+        modes.best.at_bound,
+        "jackknife",
+        profile if profile is not None else method != "map",
+        progress,
+    )
+    if three is not None:
+        groups[three.ends.group] = three.dataset(density, seed)
+    if found is not None:
         estimate = calibration.with_errors(estimate, density, modes.best.x, found, evidence)
         if draws_taken is not None:
-            groups |= calibration.moved_groups(density, draws_taken, modes.best.x, found, evidence)
-            found.concerns.extend(far_from_gaussian(draws_taken, density.names))
+            groups |= calibration.moved_groups(
+                density, draws_taken, modes.best.x, found, evidence, three, seed
+            )
+            found.concerns.extend(
+                far_from_gaussian(draws_taken, density.names, points.calibrated_apart(three))
+            )
         groups["calibration"] = calibration.group_of(found, density, "affine", "jackknife")
         said += found.concerns
-    elif found is not None:
+    elif measured is not None:
         said.append(
-            f"Not calibrated: {found}; widths are those the composite likelihood states, often "
+            f"Not calibrated: {measured}; widths are those the composite likelihood states, often "
             "too short."
         )
     groups["estimate"] = estimate
@@ -221,7 +238,7 @@ def fit(
         "method_asked": attempted,
         "seed": seed,
         "warnings": json.dumps(said),
-        "calibrated": "affine" if isinstance(found, calibration.Calibration) else "no",
+        "calibrated": "no" if found is None else "affine",
     }
     if origin is not None:
         name, prior = (
