@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
+    from bayesmixer.mixer.variants import variants as variants
     from bayesmixer.models.ld_mixture import ld_mixture as ld_mixture
     from bayesmixer.models.rebuild import rebuild as rebuild
     from bayesmixer.reporting.export import to_json as to_json
@@ -76,6 +77,7 @@ _HOME = {
     "summary": "results",
     "to_json": "reporting.export",
     "to_tsv": "reporting.export",
+    "variants": "mixer.variants",
     "verdict": "reporting.verdict",
 }
 

@@ -18,7 +18,18 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from bayesmixer.cli import check, compare, coverage, demo, fit, ld, munge, report, simulate
+from bayesmixer.cli import (
+    check,
+    compare,
+    coverage,
+    demo,
+    fit,
+    ld,
+    munge,
+    report,
+    simulate,
+    variants,
+)
 from bayesmixer.cli.output import claiming
 from bayesmixer.cli.wording import begin, message_of, options_of, spoken
 from bayesmixer.errors import DataWarning, InputError, reason
@@ -65,6 +76,7 @@ app.add_typer(
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)
+app.command("variants")(variants.command)
 app.command("simulate")(simulate.command)
 app.command("coverage")(coverage.command)
 

@@ -41,7 +41,7 @@ PHRASES = (
     (r"\bmethod '(\w+)'(?! )", r"--method \1"),
     *((rf"\btry {name}\b", f"try 'bayesmixer fit {verb}'") for name, verb in VERBS.items()),
     *((rf"\bFit {name}\b", f"Run 'bayesmixer fit {verb}'") for name, verb in VERBS.items()),
-    (r"\bbm\.(check|compare|coverage|munge|report|simulate)\b", r"'bayesmixer \1'"),
+    (r"\bbm\.(check|compare|coverage|munge|report|simulate|variants)\b", r"'bayesmixer \1'"),
 )
 _FLAG = r"--[a-z0-9][a-z0-9-]*(?: [^,()\s]+)?"
 _FLAGS = re.compile(rf" \(({_FLAG}(?:, (?:{_FLAG}|\.\.\.))*)\)")

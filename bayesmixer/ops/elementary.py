@@ -63,3 +63,30 @@ def exp_cos_sin(x, angle, e, c, s, m):
         y = y * u + 1 / 24.0
         y = y * u - 0.5
         c[i] = sign * (1.0 + u * y)
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def exponential(x, bits, m):
+    """x = exp(x) over the first m entries, without branches, to 1e-13; `bits` (m,) int64 is
+    scratch.
+    """
+    pow2 = bits.view(np.float64)
+    for i in range(m):
+        v = max(min(x[i], 700.0), -700.0)
+        j = np.floor(v * 1.4426950408889634 + 0.5)
+        r = v - j * 0.6931471805599453
+        bits[i] = (np.int64(j) + 1023) << 52
+        y = 1 / 39916800.0
+        y = y * r + 1 / 3628800.0
+        y = y * r + 1 / 362880.0
+        y = y * r + 1 / 40320.0
+        y = y * r + 1 / 5040.0
+        y = y * r + 1 / 720.0
+        y = y * r + 1 / 120.0
+        y = y * r + 1 / 24.0
+        y = y * r + 1 / 6.0
+        y = y * r + 0.5
+        y = y * r + 1.0
+        x[i] = y * r + 1.0
+    for i in range(m):
+        x[i] *= pow2[i]

@@ -80,7 +80,7 @@ def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     names = {" ".join(v) for v in verbs()}
     assert names - {f"fit {card.verb}" for card in cards().values()} == {
         "demo", "munge", "ld build", "ld scores", "report", "check", "compare", "simulate",
-        "coverage",
+        "coverage", "variants",
     }  # fmt: skip
     page = (root / "docs/reference/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names
@@ -216,6 +216,10 @@ BAD = {
     ),
     "check of nothing": (["check", "no.nc", "--data", "no_data.nc"], r"no\.nc: no such file"),
     "comparison of nothing": (["compare", "no.nc", "one.nc"], r"no\.nc: no such file"),
+    "variants of nothing": (
+        ["variants", "no.nc", "--data", "no_data.nc", "--tsv", "v.tsv"],
+        r"no\.nc: no such file",
+    ),
     "one fit twice": (["compare", "no.nc", "no.nc"], r"results: 'no.nc' is there twice"),
     "reference that is not there": ([*FIT, "height.txt", *OUT], r"panel\.zarr"),
     "report of nothing": (["report", "no.nc"], r"no\.nc|Missing"),

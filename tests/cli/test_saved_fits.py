@@ -71,6 +71,20 @@ def test_check_prints_a_row_a_check_and_writes_it_for_programs(
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_variants_writes_the_table_of_the_function(
+    run: Callable[..., tuple[int, str, str]], folder: Path
+) -> None:
+    code, out, err = run(
+        "variants", "one.nc", "--data", "data.nc", "--tsv", "variants.tsv", "--draws", "3"
+    )
+    assert (code, err) == (0, "")
+    found = pd.read_csv(folder / "variants.tsv", sep="\t", float_precision="round_trip")
+    table = bm.variants(bm.load(folder / "one.nc"), bm.load(folder / "data.nc"), draws=3)
+    assert found["p_causal"].tolist() == table["p_causal"].values.tolist()
+    assert "left out: p_partner" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_compare_ranks_the_fits_as_the_function_does(
     run: Callable[..., tuple[int, str, str]], folder: Path
 ) -> None:
