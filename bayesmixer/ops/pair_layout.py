@@ -172,9 +172,19 @@ class PairData:
         )
 
     @cached_property
+    def mirrored(self) -> PairRows:
+        """`rows` with the other sign of trait 2."""
+        return self.rows._replace(z=self.rows.z * np.array([1.0, -1.0]))
+
+    @cached_property
     def block_of_row(self) -> NDArray[np.int64]:
         """LD block of each of `rows`."""
         return np.repeat(np.arange(self.n_blocks), np.diff(self.rows.block_row))
+
+    @cached_property
+    def mean_spectrum(self) -> Array:
+        """(K,) mean spectrum of `rows`."""
+        return np.asarray(self.rows.spectrum.mean(0, dtype=float))
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:

@@ -31,13 +31,13 @@ def form(gamma, s1, s2, q):
 
 @nb.njit(nogil=True, cache=True)
 def pair_table(node_x, s, pi, gamma, g, share, less):
-    """Fill g (M, K) and, unless they are empty, share = e_c / T and less = (e_c - 1) / (x T), both
-    (C, M, K), at the real frequencies s (M, 2).
+    """Fill g (M, K or more) and, unless they are empty, share = e_c / T and less = (e_c - 1) / (x
+    T), both (C, K, M), at the real frequencies s (M, 2).
     """
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
     gradient = share.size > 0
-    q = np.empty(c_n)
+    q, lost = np.empty(c_n), np.empty(c_n)
     for f in range(s.shape[0]):
         form(gamma, s[f, 0], s[f, 1], q)
         least = q.min()
@@ -47,13 +47,25 @@ def pair_table(node_x, s, pi, gamma, g, share, less):
                 g[f, k] = -(pi * q).sum()
                 if gradient:
                     for c in range(c_n):
-                        share[c, f, k], less[c, f, k] = 1.0, -q[c]
+                        share[c, k, f], less[c, k, f] = 1.0, -q[c]
                 continue
             if x * least > GONE and rest > 1e-8:  # nothing is left of strong effects
                 g[f, k] = math.log(rest) / x
                 if gradient:
                     for c in range(c_n):
-                        share[c, f, k], less[c, f, k] = 0.0, -1.0 / (rest * x)
+                        share[c, k, f], less[c, k, f] = 0.0, -1.0 / (rest * x)
+                continue
+            change = 0.0  # T - 1
+            for c in range(c_n):
+                lost[c] = math.expm1(-x * q[c])
+                change += pi[c] * lost[c]
+            if change > -0.9:
+                inverse = 1.0 / (1.0 + change)
+                g[f, k] = math.log1p(change) / x
+                if gradient:
+                    for c in range(c_n):
+                        share[c, k, f] = (1.0 + lost[c]) * inverse
+                        less[c, k, f] = lost[c] * inverse / x
                 continue
             log_t = log_total(x, -1.0, pi, q, rest)
             g[f, k] = log_t / x
@@ -61,9 +73,9 @@ def pair_table(node_x, s, pi, gamma, g, share, less):
                 inverse = math.exp(-log_t) if log_t > -600 else 0.0
                 for c in range(c_n):
                     e = math.exp(-x * q[c] - log_t)
-                    share[c, f, k] = e
+                    share[c, k, f] = e
                     near = x * q[c] < 0.7 and inverse > 0.0
-                    less[c, f, k] = (math.expm1(-x * q[c]) * inverse if near else e - inverse) / x
+                    less[c, k, f] = (math.expm1(-x * q[c]) * inverse if near else e - inverse) / x
 
 
 @nb.njit(nogil=True, cache=True)

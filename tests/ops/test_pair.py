@@ -50,13 +50,14 @@ def test_jacobian_equals_differences_of_the_value(case):
     def at(t):
         return PairLogLik(data, gradient=False).evaluate(t[:3], t[3:12].reshape(3, 3), t[12:])[0]
 
+    # steps so wide that what the lattices leave of each density, 2e-6, is little beside the change;
     # what is 0, and covariances at their bounds, cannot be moved to both sides
     movable = np.flatnonzero(flat)
     if case == "rho_beta 1":
         movable = movable[(movable < 9)]
     scale = np.abs(jacobian * flat).max()
     for i in movable:
-        h = 1e-3 * abs(flat[i]) * np.eye(15)[i]
+        h = 2e-2 * abs(flat[i]) * np.eye(15)[i]
         expected = (8 * (at(flat + h) - at(flat - h)) - (at(flat + 2 * h) - at(flat - 2 * h))) / (
             12 * h[i]
         )
@@ -71,7 +72,7 @@ def test_a_sign_of_trait_2_is_a_sign_of_the_covariances():
     other, slopes = PairLogLik(PairData(z * [1, -1], n, w, s, NODE_X, block)).evaluate(
         pi, sigma_beta * flip, sigma_0 * flip
     )
-    np.testing.assert_allclose(value, other, rtol=1e-12)
+    np.testing.assert_array_equal(value, other)
     signs = np.concatenate([np.ones(3), np.tile(flip, 3), flip])
     np.testing.assert_allclose(
         jacobian, slopes * signs, rtol=1e-9, atol=1e-9 * float(np.abs(slopes).max())
@@ -86,7 +87,9 @@ def test_traits_may_be_swapped():
     other, _ = PairLogLik(PairData(z[:, ::-1], n[:, ::-1], w, s, NODE_X, block)).evaluate(
         pi[swap], sigma_beta[swap][:, swap], sigma_0[swap]
     )
-    np.testing.assert_allclose(value, other, rtol=1e-9)
+    np.testing.assert_allclose(
+        value, other, rtol=1e-7
+    )  # sums in another order, some of them of single precision
 
 
 def test_independent_traits_have_the_product_of_their_densities():
