@@ -34,14 +34,15 @@ class Prior:
     family
         "normal" (mean, sd) and "logistic" (location, scale) of the parameter itself;
         "log_half_normal" (scale): the parameter is the log of a half-normal quantity; "dirichlet"
-        (one concentration each, or one for all).
+        (one concentration each, or one for all); "excess": what lies beyond a least value, which
+        the model computes, as a part of the possible is uniform.
     numbers
         The family's parameters.
     means
         What its middle 95% means, in words.
     """
 
-    family: Literal["normal", "logistic", "log_half_normal", "dirichlet"]
+    family: Literal["normal", "logistic", "log_half_normal", "dirichlet", "excess"]
     numbers: tuple[float, ...]
     means: str
 
@@ -191,13 +192,15 @@ class Card:
     kind, needs
         Kind of the data it takes, and the variables that it needs of them besides what every model
         of that kind does.
+    traits
+        How many traits it is of.
     unit
         Dimension of the independent units: their log-likelihoods add up.
     wing
         The package that knows what only this method knows (`ask`); "" for none.
     null, rivals, richer
-        Models fitted beside it: the null model of AIC and BIC, others shown with them, and the one
-        to try where this one is too poor.
+        Models fitted beside it: the null model of AIC and BIC, others shown with them (models, or
+        itself with something held), and the one to try where this one is too poor.
     profile
         Along what the likelihood is profiled.
     keeps
@@ -225,6 +228,7 @@ class Card:
     reported: tuple[Quantity, ...]
     kind: str = "gwas_data"
     needs: tuple[str, ...] = ()
+    traits: int = 1
     unit: str = UNIT
     wing: str = ""
     null: str = ""

@@ -114,8 +114,8 @@ def data_of_fit(
     trait: str | int | None = None,
     remedy: str = REMEDY,
 ) -> xr.Dataset:
-    """The fitted trait of a GwasData, after its fingerprint was compared with the one that the fit
-    holds.
+    """The fitted trait of a GwasData, or the traits that a model of several is of, after their
+    fingerprint was compared with the one that the fit holds.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def data_of_fit(
     Returns
     -------
     xarray.Dataset
-        The data of that trait alone (dim `trait` of size 1).
+        The data of that trait alone (dim `trait` of size 1), or of those of the model.
 
     Raises
     ------
@@ -152,7 +152,10 @@ def data_of_fit(
     card = card_of(results)
     given = validate(data, "gwas_data", name) if card is None else card.require(data, name)
     if together := json.loads(results.attrs.get("traits", "[]")):
-        return _one_of(results, given, together, name, trait, remedy)
+        joined = _together(results, given, together, name, remedy)
+        if card is not None and card.traits > 1:
+            return joined
+        return _one_of(given, together, trait)
     order = _candidates(results, given, trait)
     group = results["constant_data"].to_dataset() if "constant_data" in results.children else None
     if group is None or not has_fingerprint(group):
@@ -169,27 +172,26 @@ def data_of_fit(
     raise InputError(name, f"not what this fit{of} was made with: {found}", remedy)
 
 
-def _one_of(
-    results: xr.DataTree,
-    data: xr.Dataset,
-    together: list[str],
-    name: str,
-    trait: str | int | None,
-    remedy: str,
+def _together(
+    results: xr.DataTree, data: xr.Dataset, together: list[str], name: str, remedy: str
 ) -> xr.Dataset:
-    """One trait of those that were fitted in one model, after the data of all were compared."""
-    known = trait_names(data)
-    lacking = [one for one in together if one not in known]
-    said = (
-        f"no trait {', '.join(lacking)}, of {len(together)} that were fitted together"
-        if lacking
-        else differences(
-            results["constant_data"].to_dataset(),
-            fingerprint(data.isel(trait=[known.index(one) for one in together])),
-        )
-    )
+    """The traits that were fitted in one model, after their data were compared."""
+    known, card = trait_names(data), card_of(results)
+    joined, said = data, ""
+    if lacking := [one for one in together if one not in known]:
+        said = f"no trait {', '.join(lacking)}, of {len(together)} that were fitted together"
+    else:
+        joined = data.isel(trait=[known.index(one) for one in together])
+        if card is not None and card.traits > 1:
+            joined = OBSERVATIONS["gwas_data"].of_seen(joined, in_all=False)
+        said = differences(results["constant_data"].to_dataset(), fingerprint(joined))
     if said:
         raise InputError(name, f"not what this fit was made with: {said}", remedy)
+    return joined
+
+
+def _one_of(data: xr.Dataset, together: list[str], trait: str | int | None) -> xr.Dataset:
+    """One of the traits that were fitted in one model."""
     if trait is None:
         found = f"not given, and the fit is of {', '.join(together)} together"
         raise InputError("trait", found, "Give trait=, or leave the data out.")

@@ -195,13 +195,14 @@ class Observations:
         """Positions of the rows that count: those of positive weight."""
         return np.flatnonzero(data[self.weight].values > 0)
 
-    def of_seen(self, data: xr.Dataset) -> xr.Dataset:
+    def of_seen(self, data: xr.Dataset, in_all: bool = True) -> xr.Dataset:
         """The data, of traits joined by `align(..., join="outer")` with weight 0 for the rows in
-        which the trait that is left, or one of them, was not seen.
+        which the trait that is left, or one of them, was not seen; without `in_all`, none of them.
         """
         if data.attrs.get("join") != "outer":
             return data
-        there = np.all([np.isfinite(data[v].values).all(axis=-1) for v in self.seen], axis=0)
+        seen = np.all([np.isfinite(data[v].values) for v in self.seen], axis=0)
+        there = seen.all(axis=-1) if in_all else seen.any(axis=-1)
         return data.assign({self.weight: data[self.weight].where(there, 0.0)})
 
     def counted(self, data: xr.Dataset, unit: str, label: Any, share: float) -> xr.Dataset:
@@ -239,11 +240,11 @@ class Observations:
 
 def _locus(here: xr.Dataset) -> str:
     """1:601-630, strongest rs3 with |z| 61.4."""
-    pos, z = here["pos"].values, here["z"].values[:, 0]
-    at = int(np.argmax(np.abs(z)))
+    pos, size = here["pos"].values, np.nanmax(np.abs(here["z"].values), axis=1)
+    at = int(np.argmax(size))
     return (
         f"{here['chrom'].values[at]}:{pos[0]}-{pos[-1]}, strongest "
-        f"{here['snp'].values[at]} with |z| {abs(z[at]):.1f}"
+        f"{here['snp'].values[at]} with |z| {size[at]:.1f}"
     )
 
 

@@ -20,6 +20,7 @@ FAMILIES = {
     "normal": "normal, mean {} and sd {}",
     "logistic": "logistic, location {} and scale {}",
     "log_half_normal": "log of a half-normal of scale {}",
+    "excess": "of uniform excess over the least",
 }
 WIDTH = 88  # of the help of a command
 

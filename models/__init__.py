@@ -1,8 +1,17 @@
 """One file for one PyMC model, each readable on a page; installed as `bayesmixer.models`."""
 
+from bayesmixer.models.bivariate_mixer import bivariate_mixer
 from bayesmixer.models.infinitesimal import infinitesimal
+from bayesmixer.models.infinitesimal_pair import infinitesimal_pair
 from bayesmixer.models.scale_mixture import scale_mixture
 from bayesmixer.models.two_component_mixer import two_component_mixer
 from bayesmixer.models.univariate_mixer import univariate_mixer
 
-__all__ = ["infinitesimal", "scale_mixture", "two_component_mixer", "univariate_mixer"]
+__all__ = [
+    "bivariate_mixer",
+    "infinitesimal",
+    "infinitesimal_pair",
+    "scale_mixture",
+    "two_component_mixer",
+    "univariate_mixer",
+]

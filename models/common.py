@@ -19,6 +19,7 @@ from bayesmixer.card import Bound, Free, cards
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick
 from bayesmixer.mixer.cards import LOGIT_MAF_S
+from bayesmixer.models.excess import Excess
 from bayesmixer.models.half_normal import LogHalfNormal
 from bayesmixer.models.identity import signature
 from bayesmixer.models.own import own_bound
@@ -116,17 +117,56 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
         It is not GwasData, lacks what the model needs, has several traits, no variant has a
         positive weight, or a weighted one lacks z, n or an LD score.
     """
+    data = _usable(data, model, 1, several_s)
+    _finite(data, ("z", "n", "ld_score_h"))
+    return data
+
+
+def two_traits(data: xr.Dataset, model: str) -> xr.Dataset:
+    """Check that `data` is a GwasData of two traits with usable weights; what neither trait has
+    gets weight 0, what one has stays. Of several exponents S the spectra of S = 0 are taken.
+
+    Raises
+    ------
+    InputError
+        As `one_trait`, or no weighted variant is seen in both traits.
+    """
+    data, s, held = take_exponent(_usable(data, model, 2, several_s=True), None)
+    if not held:
+        found = f"spectra for several values of S, none of them {s:g}, but {model} takes one"
+        raise InputError("data", found, "Choose one: align(..., maf_s=0).")
+    _finite(data, ("ld_score_h",))
+    used = evaluated(data)
+    seen = np.isfinite(data["z"].values[used])
+    other = int((seen != np.isfinite(data["n"].values[used])).sum()) + int((~seen.any(1)).sum())
+    if other:
+        raise InputError(
+            "data",
+            f"z and n: one without the other, or neither trait, for {other} weighted variants",
+            "Drop them, or set their weight to 0.",
+        )
+    if not seen.all(axis=1).any():
+        raise InputError(
+            "data", "no weighted variant is seen in both traits", "Check what the files hold."
+        )
+    return data
+
+
+def _usable(data: xr.Dataset, model: str, traits: int, several_s: bool = False) -> xr.Dataset:
+    """GwasData of so many traits, with positive weights and sample sizes."""
     if not isinstance(data, xr.Dataset):
         raise InputError("data", f"{type(data).__name__}, expected the Dataset that align returns")
     card = cards().get(model)
     data = validate(data, "gwas_data", "data") if card is None else card.require(data)
-    if data.sizes["trait"] != 1:
+    if data.sizes["trait"] != traits:
+        wanted = ("one", "two")[traits - 1]
+        choose = "Choose one: data.isel(trait=[0])."
         raise InputError(
             "data",
-            f"{data.sizes['trait']} traits, but {model} is a model of one",
-            "Choose one: data.isel(trait=[0]).",
+            f"{data.sizes['trait']} traits, but {model} is a model of {wanted}",
+            choose if traits == 1 else "Align two: align([first, second], reference).",
         )
-    data = OBSERVATIONS["gwas_data"].of_seen(data)
+    data = OBSERVATIONS["gwas_data"].of_seen(data, in_all=traits == 1)
     if data.sizes.get("maf_s", 1) > 1 and not several_s:
         raise InputError(
             "data",
@@ -138,7 +178,19 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
         raise InputError(
             "data", "no variant has a positive weight", "Check the weights given to align."
         )
-    for name in ("z", "n", "ld_score_h"):
+    n = data["n"].values[used]
+    if not (n[np.isfinite(n)] > 0).all():
+        raise InputError(
+            "data",
+            "n: sample sizes must be positive",
+            "Drop these variants, or set their weight to 0.",
+        )
+    return data
+
+
+def _finite(data: xr.Dataset, names: tuple[str, ...]) -> None:
+    used = evaluated(data)
+    for name in names:
         bad = int((~np.isfinite(data[name].isel(variant=used).values)).sum())
         if bad:
             raise InputError(
@@ -146,13 +198,6 @@ def one_trait(data: xr.Dataset, model: str, several_s: bool = False) -> xr.Datas
                 f"{name}: not finite for {bad} values of weighted variants",
                 "Drop them, or set their weight to 0.",
             )
-    if not (data["n"].values[used] > 0).all():
-        raise InputError(
-            "data",
-            "n: sample sizes must be positive",
-            "Drop these variants, or set their weight to 0.",
-        )
-    return data
 
 
 def exponent(data: xr.Dataset, maf_s: float | str | None) -> float | None:
@@ -230,7 +275,7 @@ def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
     return total[edges[1:]] - total[edges[:-1]]
 
 
-def free(one: Free, prior: Any, **shape: Any) -> Any:
+def free(one: Free, prior: Any, *given: Any, **shape: Any) -> Any:
     """A free parameter on the whole line.
 
     Parameters
@@ -242,6 +287,8 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
         (`pm.Normal.dist(...)`) or to functions of the name that make the variable, with the weak
         prior for names that it lacks; or one function of the name that returns either, or None for
         the weak prior.
+    given
+        What its weak prior depends on besides the card's numbers.
     shape
         `dims` or `shape` of a vector or matrix.
 
@@ -253,7 +300,7 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
     if isinstance(prior, Mapping) or callable(prior):
         own = prior.get(one.name) if isinstance(prior, Mapping) else prior(one.name)
         if own is None:
-            return free(one, "weak", **shape)
+            return free(one, "weak", *given, **shape)
         made = own(one.name, **shape) if callable(own) else own
         model = pm.modelcontext(None)
         if made is model.named_vars.get(one.name):
@@ -291,8 +338,9 @@ def free(one: Free, prior: Any, **shape: Any) -> Any:
         "normal": pm.Normal,
         "logistic": pm.Logistic,
         "log_half_normal": LogHalfNormal,
+        "excess": Excess,
     }
-    return kinds[one.weak.family](one.name, *one.weak.numbers, **shape)
+    return kinds[one.weak.family](one.name, *one.weak.numbers, *given, **shape)
 
 
 def prior_in_words(prior: Any) -> str:

@@ -32,6 +32,7 @@ LAYERS = [
     "ops",
     "simulation",
     "mixer",
+    "pair",
     "models",
     "inference",
     "checks",

@@ -143,9 +143,50 @@ Trait = Annotated[
 ]
 
 
+Second = Annotated[
+    Path, typer.Argument(help="Summary statistics of the second trait.", show_default=False)
+]
+SecondSize = Annotated[
+    float | None, typer.Option(help="Sample size of the second trait.", show_default=False)
+]
+SecondTrait = Annotated[
+    str, typer.Option(help="Name of the second trait; the file's name without.", show_default=False)
+]
+Join = Annotated[
+    Literal["inner", "outer"],
+    typer.Option(help="Variants seen in both traits, or in either: then each tells of its own."),
+]
+Staged = Annotated[
+    bool,
+    typer.Option(
+        "--staged/--joint",
+        help="With --method map: the paper's staged estimate, in place of the joint mode.",
+    ),
+]
+Place = Annotated[
+    float | None,
+    typer.Option(
+        "--t",
+        min=0.0,
+        max=1.0,
+        help="Hold the overlap: 0 the least that rg requires, 1 complete; estimated without.",
+        show_default=False,
+    ),
+]
+Univariate = Annotated[
+    Literal["joint", "fixed"],
+    typer.Option(
+        help="Estimate each trait's own parameters too, or hold them at its univariate fit."
+    ),
+]
+OF_PAIRS = ("second", "sample_size_2", "trait_2", "join", "staged")
+"""Parameters that only models of two traits take."""
+
+
 def _command(card: Card) -> Callable[..., None]:
     def command(
         sumstats: Sumstats,
+        second: Second,
         reference: Reference,
         out: Out,
         report: Report = None,
@@ -156,6 +197,8 @@ def _command(card: Card) -> Callable[..., None]:
         prior: Priors = "weak",
         maf_s: MafS = None,
         censor: Censor = None,
+        t: Place = None,
+        univariate: Univariate = "joint",
         weights: Weights = "pruning",
         blocks: Blocks = None,
         by: Match = "auto",
@@ -163,6 +206,10 @@ def _command(card: Card) -> Callable[..., None]:
         dominant: Dominant = "exclude",
         sample_size: SampleSize = None,
         trait: Trait = "",
+        sample_size_2: SecondSize = None,
+        trait_2: SecondTrait = "",
+        join: Join = "inner",
+        staged: Staged = False,
         calibrate: Calibrate = True,
         draws: Draws = None,
         starts: Starts = None,
@@ -186,8 +233,14 @@ def _command(card: Card) -> Callable[..., None]:
             },
             force,
         )
-        own: dict[str, Any] = {"censor": censor, "maf_s": _exponent(maf_s)}
-        check_inputs(reference, sumstats)
+        own: dict[str, Any] = {
+            "censor": censor,
+            "maf_s": _exponent(maf_s),
+            "t": t,
+            "univariate": univariate,
+        }
+        files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
+        check_inputs(reference, *(path for path, *_ in files))
 
         import xarray as xr
 
@@ -196,11 +249,14 @@ def _command(card: Card) -> Callable[..., None]:
         from bayesmixer.io.saved import save_finished
 
         panel = bm.open_reference(reference)
-        gwas = bm.read_sumstats(sumstats, sample_size=sample_size, trait=trait)
-        say(how_read(sumstats, gwas.attrs))
+        gwas = []
+        for path, size, name in files:
+            gwas.append(bm.read_sumstats(path, sample_size=size, trait=name))
+            say(how_read(path, gwas[-1].attrs))
         data = bm.align(
             gwas,
             panel,
+            join=join,
             blocks=blocks,
             weights=weights,
             by=by,
@@ -218,6 +274,7 @@ def _command(card: Card) -> Callable[..., None]:
             seed=seed,
             draws=draws,
             starts=starts,
+            staged=staged,
             chains=chains,
             cores=threads,
             tune=tune,
@@ -233,21 +290,24 @@ def _command(card: Card) -> Callable[..., None]:
         verdict.store(results)
         bm.save(results, out)
         export(results, json, tsv)
-        print_table(bm.summary(results), f"{card.verb}: {sumstats.name}")
+        print_table(bm.summary(results), f"{card.verb}: {' and '.join(p.name for p, *_ in files)}")
         say_verdict(verdict)
         say(f"fit: {out}")
         if report is not None:
             bm.report(results, data, report, verdict=verdict, replace=force)
             say(f"report: {report}")
 
+    one = card.traits == 1
+    left_out = (OWN - {*card.options}) | {*(OF_PAIRS if one else ())}
     signature = inspect.signature(command, eval_str=True)
-    taken = [p for p in signature.parameters.values() if p.name not in OWN - {*card.options}]
+    taken = [p for p in signature.parameters.values() if p.name not in left_out]
     command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    example = "height.txt.gz" if one else "height.txt.gz weight.txt.gz"
     command.__doc__ = f"""{card.summary}
 
     \b
     Example:
-      bayesmixer fit {card.verb} height.txt.gz --reference panel.zarr \\
+      bayesmixer fit {card.verb} {example} --reference panel.zarr \\
         --out height.nc --report height.html --json height.json
     """
     return command

@@ -29,6 +29,7 @@ from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.estimate import estimate_group
 from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
+from bayesmixer.inference.staged import staged_modes
 from bayesmixer.interrupts import remembered
 from bayesmixer.models.common import bound_of, origin_of, prior_in_words
 from bayesmixer.ops.pytensor_doors import forget_ops
@@ -47,6 +48,7 @@ def fit(
     cores: int | None = None,
     seed: int = 0,
     starts: int | list[dict[str, float]] | None = None,
+    staged: bool = False,
     sampler: str = "nutpie",
     bins: int = BINS,
     target_accept: float | None = None,
@@ -80,6 +82,10 @@ def fit(
     starts
         None: the stages' own starting points. A number: that many scattered ones besides. A list of
         {parameter: value}: exactly these.
+    staged
+        With method "map", of models whose paper has a staged estimate: that, by the exact
+        likelihood, in place of the joint one. Earlier stages stay as they are, so that it is no
+        mode, and has no standard errors.
     sampler
         For "nuts" and "binned": "nutpie", another NUTS sampler of PyMC ("pymc", "numpyro",
         "blackjax") or a PyMC step method by name.
@@ -147,9 +153,14 @@ def fit(
     bound, origin = bound_of(model), origin_of(model)
     said: list[str] = []
     heard: list[str] = []
-    modes = _modes(density, bound, starts, seed, progress)
+    if staged:
+        modes, stages = staged_modes(density, bound, method, starts)
+    else:
+        modes, stages = _modes(density, bound, starts, seed, progress), xr.Dataset()
     _judge(modes, said)
-    estimate = estimate_group(density, modes)
+    estimate = _with(estimate_group(density, modes), stages)
+    if bound is not None and (apart := bound.card.ask("apart")) is not None:
+        estimate = _with(estimate, apart(bound, estimate))
     if origin is not None:
         strained = origin.card.ask("strained")
         said += [] if strained is None else strained(origin, estimate)
@@ -197,7 +208,7 @@ def fit(
     evidence = calibration.evidence_of(bound)
     measured = (
         calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound)
-        if calibrate
+        if calibrate and not staged
         else None
     )
     found, three = points.of_mode(
@@ -398,6 +409,11 @@ def _judge(modes: Modes, said: list[str]) -> None:
             f"{len(rivals) + 1} optima within 2 log-likelihood units of each other: report the "
             "posterior (method='nuts'), not the estimate."
         )
+
+
+def _with(estimate: xr.Dataset, more: xr.Dataset) -> xr.Dataset:
+    """An estimate with more variables and attributes."""
+    return estimate.merge(more).assign_attrs({**estimate.attrs, **more.attrs})
 
 
 def _beside(bound: Bound | None, estimate: xr.Dataset) -> dict[str, tuple[float, int]]:

@@ -49,11 +49,11 @@ def n90_fraction_at(data: xr.Dataset, s: Any) -> Any:
     return sum(float(c) * t**i for i, c in enumerate(power))
 
 
-def n90_fraction(data: xr.Dataset, s: float | None = None) -> float:
-    """Number of variants that explain 90% of h2, as a fraction of the causal ones, for one Gaussian
-    component; at S, by default that of the data.
+def n90_fraction(data: xr.Dataset, s: float | None = None, part: float = SHARE) -> float:
+    """Number of variants that explain 90% of h2, or another part of it, as a fraction of the causal
+    ones, for one Gaussian component; at S, by default that of the data.
 
-    0.319 in MiXeR, whatever the panel; here from the panel's heterozygosities.
+    0.319 for 90% in MiXeR, whatever the panel; here from the panel's heterozygosities.
     """
     h, count = _bins(data, s)
     root = np.sqrt(np.exp(_GRID)[:, None] / h)
@@ -62,7 +62,7 @@ def n90_fraction(data: xr.Dataset, s: float | None = None) -> float:
         h * count
     ).sum()
     number = (tail * count).sum(1) / count.sum()
-    return float(np.interp(SHARE, share[::-1], number[::-1]))
+    return float(np.interp(part, share[::-1], number[::-1]))
 
 
 def number_explaining(data: xr.Dataset, pi: Any, sigma2_beta: Any, part: float = SHARE) -> Any:

@@ -43,12 +43,12 @@ def criteria(bound: Bound, estimate: xr.Dataset) -> dict[str, tuple[float, int]]
     data = bound.data
     if data.sizes["maf_s"] > 1:
         data = at_exponent(data, 0.0 if s is None else float(s))
-    return {UNIVARIATE.name: (climb(replace(bound, data=data)), len(FREE) + free_s)}
+    return {UNIVARIATE.name: (climb(replace(bound, data=data))[1], len(FREE) + free_s)}
 
 
-def climb(bound: Bound) -> float:
-    """Log-likelihood of the one-component model where the search comes to rest; `bound` of data of
-    one S.
+def climb(bound: Bound) -> tuple[np.ndarray, float]:
+    """Where the search of the one-component model comes to rest, (logit pi, log h2, log sigma2_0),
+    and its log-likelihood there; `bound` of data of one S.
     """
     logit, value, (h2, zero) = scan_pi(bound)
     x = np.array([logit[int(np.argmax(value))], math.log(h2), math.log(max(zero, 0.9))])
@@ -76,4 +76,4 @@ def climb(bound: Bound) -> float:
             options={"maxiter": 40, "ftol": 1e-9},
         )
         x, loglik = found.x, -float(found.fun)
-    return loglik
+    return x, loglik

@@ -1,0 +1,13 @@
+"""What only the models of two traits know: their chart, derived quantities, starting points,
+words.
+"""
+
+OFFERS = {
+    "starts": "starts:pair_starts",
+    "infinitesimal_starts": "starts:infinitesimal_starts",
+    "coarse": "starts:coarse",
+    "staged": "staged:staged",
+    "apart": "univariate:apart",
+    "rivals": "rivals:criteria",
+}
+"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

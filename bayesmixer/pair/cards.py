@@ -1,0 +1,213 @@
+"""Cards of the models of two traits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bayesmixer.card import Card, Free, Prior, Quantity
+from bayesmixer.mixer import cards as one_trait
+from bayesmixer.pair.chart import MOST_RHO_0, place
+
+
+def _shared(truth: Mapping[str, Any]) -> tuple[float, float]:
+    """(pi_shared, rho_beta) of a simulation."""
+    parts = {part["name"]: part for part in truth["components"]}
+    one = parts.get("shared", parts.get("causal", {"pi": 0.0, "rho": 0.0}))
+    return float(one["pi"]), float(one["rho"])
+
+
+def _place(truth: Mapping[str, Any]) -> tuple[float, float]:
+    """(x, y) of a simulation."""
+    x, y = place(*_shared(truth), *truth["polygenicity"])
+    return float(x), float(y)
+
+
+def _logits(truth: Mapping[str, Any]) -> Any:
+    pi = np.asarray(truth["polygenicity"], float)
+    with np.errstate(divide="ignore"):
+        return np.log(pi / (1 - pi))
+
+
+def _drawn(truth: Mapping[str, Any], trait: int | None = None) -> float:
+    """Number of shared causal variants that were drawn, or of those of a trait."""
+    found = truth["n_causal"]
+    both = found.get("shared", found.get("causal", 0))
+    return float(both if trait is None else both + found.get(f"unique_{trait + 1}", 0))
+
+
+def _drawn_by_trait(truth: Mapping[str, Any]) -> Any:
+    return np.array([_drawn(truth, 0), _drawn(truth, 1)])
+
+
+LOG_H2 = replace(
+    one_trait.LOG_H2,
+    truth=lambda truth, data: np.log(truth["h2"]),
+    realised=lambda truth: np.log(truth["h2_realised"]),
+)
+LOGIT_PI_MEAN = Free(
+    "logit_pi_mean",
+    one_trait.LOGIT_PI.box,
+    one_trait.LOGIT_PI.scatter,
+    Prior("normal", (-5.5, 2.5), "the middle of the two pi between 3e-5 and 0.35"),
+    truth=lambda truth, data: float(_logits(truth).mean()),
+)
+LOGIT_PI_DIFFERENCE = Free(
+    "logit_pi_difference",
+    (-8.0, 8.0),
+    (-2.0, 2.0),
+    # independent priors of the two would have ratios beyond 10 every other time, and bound rg
+    Prior("normal", (0.0, 1.5), "polygenicities differ by a factor of up to 19"),
+    truth=lambda truth, data: float(-np.diff(_logits(truth))[0]),
+)
+LOG_SIGMA2_0 = replace(one_trait.LOG_SIGMA2_0, truth=lambda truth, data: np.log(truth["sigma2_0"]))
+ATANH_U = Free(
+    "atanh_u",
+    (-5.0, 5.0),  # |rg| up to 0.9999 of what the polygenicities allow
+    (-1.0, 1.0),
+    Prior("logistic", (0.0, 0.5), "rg anywhere between its bounds +-rg_max, uniformly"),
+    truth=lambda truth, data: _place(truth)[0],
+)
+LOGIT_T = Free(
+    "logit_t",
+    (-14.0, 14.0),  # e within 1e-6 of its ends; 1e-3 where rg = 0
+    (-3.0, 3.0),
+    Prior("excess", (), "overlap anywhere between the least that rg requires and all, uniformly"),
+    truth=lambda truth, data: _place(truth)[1],
+)
+ATANH_RHO_0 = Free(
+    "atanh_rho_0",
+    (-4.0, 4.0),
+    (-0.5, 0.5),
+    Prior("normal", (0.0, 0.5), "rho_0 between -0.75 and 0.75: shared samples, correlated traits"),
+    truth=lambda truth, data: math.atanh(truth["rho_0"] / MOST_RHO_0),
+)
+ATANH_RG = Free(
+    "atanh_rg",
+    (-5.0, 5.0),
+    (-1.0, 1.0),
+    Prior("logistic", (0.0, 0.5), "rg between -1 and 1, uniformly"),
+    truth=lambda truth, data: math.atanh(truth["rg"]),
+)
+
+
+def _by_trait(one: Quantity, truth: Callable[[Mapping[str, Any]], Any] | None) -> Quantity:
+    return replace(one, truth=truth)
+
+
+H2 = _by_trait(one_trait.H2, lambda truth: np.asarray(truth.get("h2_realised", truth["h2"])))
+PI = _by_trait(one_trait.PI, lambda truth: _drawn_by_trait(truth) / truth["variants"])
+SIGMA2_0 = _by_trait(one_trait.SIGMA2_0, lambda truth: np.asarray(truth["sigma2_0"]))
+SIGMA2_BETA = _by_trait(one_trait.SIGMA2_BETA, None)
+N_CAUSAL = _by_trait(one_trait.N_CAUSAL, _drawn_by_trait)
+RG = Quantity(
+    "rg",
+    "genetic correlation: of the effects of all variants",
+    shown=True,
+    nothing=0.0,
+    truth=lambda truth: truth.get("rg_realised", truth["rg"]),
+)
+RHO_0 = Quantity(
+    "rho_0",
+    "correlation of the errors of the two z-scores: shared samples times phenotypic correlation",
+    shown=True,
+    nothing=0.0,
+    truth=lambda truth: truth["rho_0"],
+)
+
+OVERLAP = (
+    RG,
+    Quantity(
+        "pi_shared",
+        "share of the reference variants that are causal for both traits",
+        log=True,
+        truth=lambda truth: _drawn(truth) / truth["variants"],
+    ),
+    Quantity("n_shared", "number of variants that are causal for both", shown=True, truth=_drawn),
+    Quantity(
+        "rho_beta",
+        "correlation of the two effects of a shared causal variant",
+        shown=True,
+        truth=lambda truth: _shared(truth)[1],
+    ),
+    Quantity(
+        "dice",
+        "shared variants over the mean number of causal ones",
+        shown=True,
+        truth=lambda truth: 2 * _drawn(truth) / _drawn_by_trait(truth).sum(),
+    ),
+    Quantity(
+        "jaccard",
+        "shared variants over all that are causal for either",
+        truth=lambda truth: _drawn(truth) / (_drawn_by_trait(truth).sum() - _drawn(truth)),
+    ),
+    Quantity("fraction_concordant", "share of the shared variants whose effects agree in sign"),
+    Quantity("n_concordant", "number of shared variants whose effects agree in sign"),
+    Quantity("n_discordant", "number of shared variants of opposite effects"),
+    Quantity("n90_shared", "shared variants among a trait's n90"),
+    Quantity("n90_unique", "variants of one trait alone among its n90"),
+    Quantity(
+        "n_unique",
+        "number of variants that are causal for one trait alone",
+        truth=lambda truth: _drawn_by_trait(truth) - _drawn(truth),
+    ),
+    Quantity("pi_unique", "share of the reference variants that are causal for one trait alone"),
+    Quantity("rg_max", "the largest |rg| that the polygenicities allow"),
+    Quantity("pi_shared_min", "the smallest pi_shared that rg and the polygenicities allow"),
+    Quantity("n_expected_overlap", "number of shared variants that chance gives, M pi1 pi2"),
+)
+
+BIVARIATE = Card(
+    "bivariate_mixer",
+    "bivariate MiXeR",
+    "bivariate",
+    "Bivariate MiXeR (Frei et al. 2019): polygenic overlap of two traits, beyond their genetic "
+    "correlation.",
+    free=(
+        LOG_H2,
+        LOGIT_PI_MEAN,
+        LOGIT_PI_DIFFERENCE,
+        LOG_SIGMA2_0,
+        ATANH_U,
+        LOGIT_T,
+        ATANH_RHO_0,
+    ),
+    reported=(
+        H2,
+        PI,
+        SIGMA2_0,
+        RHO_0,
+        SIGMA2_BETA,
+        N_CAUSAL,
+        one_trait.N90,
+        one_trait.N50,
+        *OVERLAP,
+    ),
+    needs=(*one_trait.MOMENTS, "spectrum", *one_trait.KEEPS),
+    traits=2,
+    wing="bayesmixer.pair",
+    null="infinitesimal_pair",
+    rivals=("least_overlap", "complete_overlap", "overlap_at_1_percent", "overlap_at_99_percent"),
+    keeps=one_trait.KEEPS,
+    staged=True,
+    options=("censor", "t", "univariate"),
+    observed_by=("censor",),
+)
+INFINITESIMAL_PAIR = replace(
+    BIVARIATE,
+    name="infinitesimal_pair",
+    title="infinitesimal model of two traits",
+    verb="",
+    summary="The infinitesimal model of two traits: heritabilities and genetic correlation.",
+    free=(LOG_H2, LOG_SIGMA2_0, ATANH_RG, ATANH_RHO_0),
+    reported=(H2, SIGMA2_0, RHO_0, SIGMA2_BETA, RG),
+    null="",
+    rivals=(),
+    staged=False,
+    starts="infinitesimal_starts",
+    options=("censor",),
+)
