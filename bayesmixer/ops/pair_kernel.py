@@ -1,4 +1,4 @@
-"""The compiled two-trait likelihood: cosine sums over half-disc lattices, the saddle point beyond
+"""The compiled two-trait likelihood: cosine sums over half-disc lattices, a shifted plane beyond
 their reach, and the Jacobian per LD block (docs/ideas/likelihood.md).
 
 For a chunk of variants E = [g; -s_1^2 / 2; -s_2^2 / 2; -s_1 s_2]' [S; error variances; covariance]
@@ -13,12 +13,14 @@ precision, which leaves six digits of the density.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba as nb
 import numpy as np
 
 from bayesmixer.ops.elementary import FAST
 from bayesmixer.ops.kernel import share_parts
+from bayesmixer.ops.pair_far import add_far
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
     MAX_FREQUENCIES,
@@ -28,7 +30,6 @@ from bayesmixer.ops.pair_lattice import (
     lattices,
     plan_rows,
 )
-from bayesmixer.ops.pair_saddle import saddle_point
 from bayesmixer.ops.pair_tables import pair_table
 
 SINGLE_LOSS = 3.5
@@ -37,13 +38,12 @@ SPACE = 1 << 18  # bytes of a chunk's (frequencies, variants), about: the second
 LANES = 8
 RUN = 512  # exponentials at a time
 CLASSES = 6, 4  # of single and of double precision
-_STEP = 1e-5  # relative step of central differences
 # exp(x) = 2^j exp(r), r = x - j ln 2: x / ln 2 + ROUND holds the integer j in its last bits
 ROUND = {np.float32: 1.5 * 2.0**23, np.float64: 1.5 * 2.0**52}
 LOWEST = {np.float32: -87.0, np.float64: -700.0}
 
 
-def _constants(kind: type) -> np.ndarray:
+def _constants(kind: Any) -> np.ndarray:
     """1 / n! for n = 0 .. 11, log2 e, ln 2, the rounding constant and the lowest exponent."""
     taylor = [1 / math.factorial(n) for n in range(12)]
     return np.array([*taylor, math.log2(math.e), math.log(2), ROUND[kind], LOWEST[kind]], kind)
@@ -283,42 +283,6 @@ def contract(sums, s, share, less, first, pi, out):
     out[4 * c_n + 2] -= d12
 
 
-@nb.njit(nogil=True, cache=True)
-def far_rows(far, block_of, rows, node_x, pi, gamma, sigma_0, gradient, loglik, jac):
-    """Add the rows `far` by their saddle points; derivatives by central differences."""
-    c_n = pi.size
-    theta = np.concatenate((pi, gamma.ravel(), sigma_0))
-    wide, error = np.empty(node_x.size), np.empty(3)
-    for r in far:
-        block, w = block_of[r], rows.weight[r]
-        wide[:] = rows.spectrum[r]
-        for i in range(-1, theta.size if gradient else 0):
-            step, value = 0.0, 0.0
-            for side in (1.0, -1.0):
-                moved = theta.copy()
-                if i >= 0:
-                    step = _STEP * max(abs(theta[i]), 1e-12)
-                    if i >= c_n and theta[i] == 0.0:
-                        step = _STEP * 1e-3
-                    moved[i] += side * step
-                error[:] = moved[4 * c_n :] * rows.error[r]
-                log_p = saddle_point(
-                    rows.z[r, 0],
-                    rows.z[r, 1],
-                    wide,
-                    node_x,
-                    error,
-                    moved[:c_n],
-                    moved[c_n : 4 * c_n].reshape(c_n, 3),
-                )[0]
-                value += side * log_p
-                if i < 0:
-                    loglik[block] += w * (log_p + math.log(rows.error[r, 2]))
-                    break
-            if i >= 0:
-                jac[block, i] += w * value / (2 * step)
-
-
 def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
     """Weighted log-likelihood (L,) and Jacobian (L, 4C + 3) of the variants seen in both traits, on
     `threads` Python threads (the kernels hold no lock).
@@ -357,7 +321,7 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
     share_parts(part, data.parts if threads > 1 else (0, blocks), threads)
     far = np.flatnonzero(~(loss <= COSINE_LOSS))
     if far.size:
-        far_rows(far, data.block_of_row, rows, node_x, pi, gamma, sigma_0, gradient, loglik, jac)
+        add_far(far, data, rows, view, pi, gamma, sigma_0, gradient, loglik, jac)
     jac *= np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors])
     return loglik, jac
 

@@ -39,6 +39,7 @@ OVERHEAD = 40.0  # of a variant, in frequencies
 MAX_FREQUENCIES = 60_000  # parameters that need more have log-likelihood -inf
 COSINE_LOSS = 20.0  # e-folds of cancellation up to which a cosine sum has six digits
 REFINE = 8.0  # bound of the loss beyond which the saddle point is worth finding
+MARGIN = 3.0  # e-folds by which it may overrate the density
 _RUNGS = 11
 LADDER = 0.04 * 1.6 ** np.arange(_RUNGS)  # h of Chernoff's bound, in z'
 _SAMPLE = 512  # rows from which the classes are made
@@ -144,7 +145,7 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, need, loss):
         if bound > REFINE:
             error[0], error[1], error[2] = e1, e2, e12
             log_p = saddle_point(z1, z2, wide, node_x, error, pi, gamma)[0]
-            bound = min(bound, 0.5 - log_p - math.log(2 * math.pi) + stretch)
+            bound = min(bound, MARGIN - log_p - math.log(2 * math.pi) + stretch)
         loss[r] = bound = max(bound, 0.0)
         log_tol = LOG_ERROR - bound
         # M = A' Sigma A
