@@ -20,6 +20,7 @@ import numpy as np
 
 from bayesmixer.ops.elementary import FAST
 from bayesmixer.ops.kernel import share_parts
+from bayesmixer.ops.pair_box import exceeding
 from bayesmixer.ops.pair_far import add_far
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
@@ -287,12 +288,23 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
     """Weighted log-likelihood (L,) and Jacobian (L, 4C + 3) of the variants seen in both traits, on
     `threads` Python threads (the kernels hold no lock).
     """
-    node_x, c_n, blocks = data.node_x, pi.size, data.n_blocks
+    blocks, c_n = data.n_blocks, pi.size
     loglik, jac = np.zeros(blocks), np.zeros((blocks, 4 * c_n + 3))
-    if not data.rows.weight.size:
-        return loglik, jac
     to_gamma, errors, rows = turned(data, pi, sigma_beta, sigma_0)
     gamma, sigma_0 = sigma_beta * to_gamma, sigma_0 * errors
+    if rows.weight.size:
+        _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, jac)
+    if data.exceeding.weight.size:
+        block, weight = data.block[data.exceeds & data.seen.all(1)], data.exceeding.weight
+        value, slope = exceeding(data.exceeding, data.node_x, pi, gamma, sigma_0, gradient)
+        np.add.at(loglik, block, weight * value)
+        np.add.at(jac, block, weight[:, None] * slope)
+    jac *= np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors])
+    return loglik, jac
+
+
+def _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, jac):
+    node_x, blocks = data.node_x, data.n_blocks
     view, need, loss = plan(data, rows, pi, gamma, sigma_0, threads)
     jobs = []
     for kind, most, chosen in (
@@ -305,7 +317,8 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
         label = np.zeros(loss.size, np.int64)
         label[order], wanted = classes(need[order], view.across, most)
         if frequencies(wanted, view.across).max() > MAX_FREQUENCIES:
-            return np.full(blocks, -np.inf), jac
+            loglik[:] = -np.inf
+            return
         lattice = lattices(wanted, view)
         order = order[np.lexsort((label[order], data.block_of_row[order]))]
         edge = np.searchsorted(data.block_of_row[order], np.arange(blocks + 1))
@@ -322,8 +335,6 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
     far = np.flatnonzero(~(loss <= COSINE_LOSS))
     if far.size:
         add_far(far, data, rows, view, pi, gamma, sigma_0, gradient, loglik, jac)
-    jac *= np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors])
-    return loglik, jac
 
 
 def turned(data, pi, sigma_beta, sigma_0):

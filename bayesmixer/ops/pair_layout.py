@@ -91,8 +91,6 @@ class PairData:
             )
         self.n_blocks = int(block.max()) + 1 if n_blocks is None else int(n_blocks)
         self.censor = _two(censor)
-        if censor is not None and (np.abs(z) > self.censor).any():
-            raise ValueError("censor: not there yet for two traits")
         seen = ~np.isnan(z)
         keep = np.flatnonzero((weight > 0) & seen.any(1))
         if not keep.size:
@@ -160,11 +158,19 @@ class PairData:
     @cached_property
     def rows(self) -> PairRows:
         """The variants seen in both traits whose density is wanted."""
-        r = np.flatnonzero(self.seen.all(1) & ~self.exceeds)
+        return self._rows(np.flatnonzero(self.seen.all(1) & ~self.exceeds), self.z)
+
+    @cached_property
+    def exceeding(self) -> PairRows:
+        """The variants seen in both traits that exceed, `z` the points."""
+        points = np.broadcast_to(np.array(self.censor or (np.inf, np.inf)), self.z.shape)
+        return self._rows(np.flatnonzero(self.seen.all(1) & self.exceeds), points)
+
+    def _rows(self, r: NDArray[np.int64], z: Array) -> PairRows:
         root = np.sqrt(self.n_ref / self.n[r])
         error = np.column_stack([root**2, root[:, 0] * root[:, 1]])
         return PairRows(
-            np.ascontiguousarray(self.z[r] * root),
+            np.ascontiguousarray(z[r] * root),
             error,
             self.weight[r],
             self.spectrum[r],

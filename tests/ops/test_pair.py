@@ -217,3 +217,47 @@ def test_no_parameters_within_their_ranges_give_nan_or_too_much_density(seed):
     assert np.isfinite(jacobian).all()
     highest = -np.log(2 * np.pi * np.sqrt(e1 * e2 * (1 - rho_0**2)))
     assert (loglik <= highest + 1e-4).all()
+
+
+def test_a_variant_exceeds_where_either_z_does():
+    z, n, w, s, _ = variants(30, seed=5, spread=1.0)
+    z = np.clip(z, -2.9, 2.9)
+    z[:3], z[3, 0], z[4, 1] = [4, 1], -3.5, 7.0
+    data = PairData(z, n, w, s, NODE_X, np.arange(30), censor=(3.0, 3.2))
+    value = PairLogLik(data, gradient=False).evaluate(*POINT)[0]
+    free = pair_log_density(z[5:], n[5:], s[5:], NODE_X, *POINT)
+    np.testing.assert_allclose(value[5:], w[5:] * free, rtol=1e-6)
+    # brute force: the density summed over a grid of the box
+    grid = np.linspace(-1, 1, 61)
+    weight = np.outer(*[np.where(abs(grid) == 1, 0.5, 1.0) * 3 / 30] * 2)
+    points = np.stack(np.meshgrid(3.0 * grid, 3.2 * grid, indexing="ij"), -1).reshape(-1, 2)
+    for j in (0, 4):
+        rows = np.full(len(points), j)
+        p = np.exp(pair_log_density(points, n[rows], s[rows], NODE_X, *POINT))
+        # the trapezoid's error at the edges of the box is about a hundredth of what exceeds
+        expected = np.log(1 - 3.2 / 3 * weight.ravel() @ p)
+        assert value[j] / w[j] == pytest.approx(expected, abs=0.02)
+
+    flat = np.concatenate([v.ravel() for v in POINT])
+    few = PairData(z[:5], n[:5], w[:5], s[:5], NODE_X, np.zeros(5, int), censor=(3.0, 3.2))
+    slope = PairLogLik(few).evaluate(*POINT)[1][0]
+
+    def at(t):
+        op = PairLogLik(few, gradient=False)
+        return op.evaluate(t[:3], t[3:12].reshape(3, 3), t[12:])[0].sum()
+
+    for i in np.flatnonzero(flat):
+        h = 1e-4 * abs(flat[i]) * np.eye(15)[i]
+        assert slope[i] == pytest.approx((at(flat + h) - at(flat - h)) / (2 * h[i]), rel=1e-5)
+
+
+def test_improbable_exceeding_is_the_sum_of_both_traits():
+    z, n, _, s, _ = variants(3, seed=6)
+    z[:] = [[11, 0], [0, 11], [11, 11]]
+    theta = parameters(1e-5, 1e-5, 0.0, 1e-7, 1e-7, 0.0, 1.0, 1.0, 0.0)
+    found = pair_log_density(z, n, s, NODE_X, *theta, censor=10.0)
+    one = [
+        log_density(z[:, t] * 0 + 11, n[:, t], s, NODE_X, [1e-5], [1e-7], 1.0, censor=10.0)
+        for t in (0, 1)
+    ]
+    np.testing.assert_allclose(found, np.logaddexp(*one), rtol=1e-6)
