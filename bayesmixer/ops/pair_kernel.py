@@ -33,12 +33,12 @@ from bayesmixer.ops.pair_lattice import (
 )
 from bayesmixer.ops.pair_tables import pair_table
 
-SINGLE_LOSS = 3.5
+SINGLE_LOSS = 4.5
 CHUNK = 96  # variants a chunk, at most
 SPACE = 1 << 18  # bytes of a chunk's (frequencies, variants), about: the second cache
 LANES = 8
 RUN = 512  # exponentials at a time
-CLASSES = 6, 4  # of single and of double precision
+CLASSES = 6, 2  # of single and of double precision
 # exp(x) = 2^j exp(r), r = x - j ln 2: x / ln 2 + ROUND holds the integer j in its last bits
 ROUND = {np.float32: 1.5 * 2.0**23, np.float64: 1.5 * 2.0**52}
 LOWEST = {np.float32: -87.0, np.float64: -700.0}
@@ -130,7 +130,6 @@ def cosine_blocks(
     rows,
     order,
     edge,
-    label,
     to_u,
     lattice,
     tables,
@@ -141,9 +140,11 @@ def cosine_blocks(
     loglik,
     jac,
 ):
-    """Add the rows `order` of LD blocks lo .. hi - 1 (block l: `edge[l] : edge[l + 1]`), sorted by
-    class `label` in each, to loglik (L,) and jac (L, 4C + 3), derivatives in pi, gamma and the
-    error covariance. The type of `tables` is that of the computation.
+    """Add LD blocks lo .. hi - 1 to loglik (L,) and jac (L, 4C + 3), derivatives in pi, gamma and
+    the error covariance.
+
+    Block l has rows `order[edge[i, l] : edge[i, l + 1]]` of class i. The type of `tables` is that
+    of the computation.
     """
     table, share, less = tables
     kind, half = table.dtype, constants[2]
@@ -164,13 +165,10 @@ def cosine_blocks(
     places, turns = rounded.view(whole.dtype), np.empty((4, CHUNK))
     u1, u2, p = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     one_sum, two_sums = np.empty(wide * largest, kind), np.empty(wide * largest, kind)
-    for block in range(lo, hi):
-        at, end = edge[block], edge[block + 1]
-        while at < end:  # rows of one class
-            i = label[order[at]]
-            stop = at
-            while stop < end and label[order[stop]] == i:
-                stop += 1
+    for task in range((hi - lo) * edge.shape[0]):  # class by class, whose tables stay near
+        i, block = task // (hi - lo), lo + task % (hi - lo)
+        at, stop = edge[i, block], edge[i, block + 1]
+        if at < stop:
             first, m = lattice.start[i], lattice.start[i + 1] - lattice.start[i]
             m1, m2 = lattice.most[i, 0], lattice.most[i, 1]
             most = min(CHUNK, max(LANES, space // m // LANES * LANES))
@@ -249,21 +247,22 @@ def contract(sums, s, share, less, first, pi, out):
     """
     c_n, k_n, m = pi.size, share.shape[1], s.shape[0]
     t, u = np.empty(m, sums.dtype), np.empty(m, sums.dtype)
+    last = first + m
     for c in range(c_n):
-        for k in range(k_n):
-            here, one, other = (
-                sums[k],
-                less[c, k, first : first + m],
-                share[c, k, first : first + m],
-            )
-            if k == 0:
-                for j in range(m):
-                    t[j] = here[j] * one[j]
-                    u[j] = here[j] * other[j]
-            else:
-                for j in range(m):
-                    t[j] += here[j] * one[j]
-                    u[j] += here[j] * other[j]
+        t[:], u[:] = 0, 0
+        for k in range(0, k_n - 1, 2):  # two nodes at a time: half the way to and from t and u
+            a, b = sums[k], sums[k + 1]
+            one, other = less[c, k, first:last], less[c, k + 1, first:last]
+            for j in range(m):
+                t[j] += a[j] * one[j] + b[j] * other[j]
+            one, other = share[c, k, first:last], share[c, k + 1, first:last]
+            for j in range(m):
+                u[j] += a[j] * one[j] + b[j] * other[j]
+        if k_n % 2:
+            a, one, other = sums[k_n - 1], less[c, k_n - 1], share[c, k_n - 1]
+            for j in range(m):
+                t[j] += a[j] * one[first + j]
+                u[j] += a[j] * other[first + j]
         d, d1, d2, d12 = 0.0, 0.0, 0.0, 0.0
         for j in range(m):
             d += t[j]
@@ -320,10 +319,12 @@ def _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, ja
             loglik[:] = -np.inf
             return
         lattice = lattices(wanted, view)
-        order = order[np.lexsort((label[order], data.block_of_row[order]))]
-        edge = np.searchsorted(data.block_of_row[order], np.arange(blocks + 1))
+        place = label[order] * blocks + data.block_of_row[order]
+        order = order[np.argsort(place, kind="stable")]
+        first = np.arange(len(wanted))[:, None] * blocks + np.arange(blocks + 1)
+        edge = np.searchsorted(np.sort(place), first)
         table = [v.astype(kind) for v in tables(lattice, node_x, pi, gamma, sigma_0, gradient)]
-        jobs.append((order, edge, label, view.a, lattice, tuple(table), kind))
+        jobs.append((order, edge, view.a, lattice, tuple(table), kind))
 
     def part(lo, hi):  # no other thread writes the entries of these blocks
         for *job, kind in jobs:
