@@ -356,6 +356,9 @@ class Bound:
         That of the model as it was built; a changed model has another.
     record
         What a fit's attributes say of the model besides.
+    stand_in
+        Makes a cheap stand-in for the log posterior, a graph of the model's value variables, whose
+        mode is a start where the model has no density at its own; None where nothing does.
     """
 
     card: Card
@@ -366,6 +369,7 @@ class Bound:
     options: dict[str, Any] = field(default_factory=dict)
     signature: str = ""
     record: dict[str, str] = field(default_factory=dict)
+    stand_in: Callable[[], Any] | None = None
 
     @property
     def name(self) -> str:

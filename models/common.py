@@ -62,6 +62,14 @@ def bound_of(model: pm.Model) -> Bound | None:
     return bound if bound is not None and bound.signature == signature(model) else None
 
 
+def whole_of(model: pm.Model) -> Bound | None:
+    """As `bound_of`, and of a changed model of ours that has its likelihood from `ld_mixture` the
+    card of such models: it too can be made again of other data.
+    """
+    bound = bound_of(model) or own_bound(model)
+    return bound if bound is not None and bound.signature else None
+
+
 def in_one_line[**P, Made](build: Callable[P, Made]) -> Callable[P, Made]:
     """`build`, with arguments that it does not take refused in one line that names those it
     takes, and a call inside the context of another model too: PyMC would make one model of both.

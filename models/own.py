@@ -20,6 +20,7 @@ from bayesmixer.card import UNIT, Bound
 from bayesmixer.mixer.cards import LD_MIXTURE
 from bayesmixer.mixer.laid_out import likelihood_data, maf_likelihood_data
 from bayesmixer.models.identity import signature
+from bayesmixer.models.own_start import by_moments
 from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.likelihood import MixtureLogLik
 from bayesmixer.ops.maf import MafMixtureLogLik
@@ -112,6 +113,7 @@ def own_bound(model: pm.Model) -> Bound | None:
     if data is not None and data.sizes["trait"] > 1:
         bound.record["traits"] = json.dumps([str(t) for t in data["trait"].values])
     bound.signature = signature(model) if whole else ""
+    bound.stand_in = partial(by_moments, model, mixtures.values())
     return bound
 
 

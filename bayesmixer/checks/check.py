@@ -23,6 +23,7 @@ from bayesmixer.checks.prior_sensitivity import prior_sensitivity, unconstrained
 from bayesmixer.checks.strata import strata
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
+from bayesmixer.inference.fitted import check_density
 from bayesmixer.models.rebuild import model_of
 
 if TYPE_CHECKING:
@@ -134,9 +135,11 @@ def check(
         raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
     results = check_results(results)
     data = data_of_fit(results, data, trait=trait)
-    model = model_of(results, data, model)
+    made = model_of(results, data, model)
     fitted = next(iter(trait_names(data)), None)
-    point = Point(model, 0 if fitted is None else fitted)
+    point = Point(made, 0 if fitted is None else fitted)
+    if model is not None:
+        check_density(results, point.density)
     if (blocks := int(point.block.max()) + 1) < FEWEST_BLOCKS:
         raise InputError(
             "data",
@@ -148,7 +151,7 @@ def check(
     m = moments(point, x, _draws(results, draws), cells.cell, progress)
     context = Context(results, data, m, cells, point, x, inflation, fitted)
     rows = [row for family in families(results) for row in family(context)]
-    sensitivity, sentence = prior_sensitivity(results, model)
+    sensitivity, sentence = prior_sensitivity(results, made)
     rows.append(
         Row(
             "prior",

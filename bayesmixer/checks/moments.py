@@ -22,7 +22,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.identity import position_of
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.jackknife import spread
-from bayesmixer.models.common import bound_of
+from bayesmixer.models.common import origin_of, whole_of
 from bayesmixer.models.own import apart
 from bayesmixer.progress import bar
 
@@ -175,12 +175,19 @@ class Point:
     """
 
     def __init__(self, model: pm.Model, trait: str | int = 0) -> None:
-        bound = bound_of(model)
+        bound = whole_of(model)
         predict = None if bound is None else bound.card.ask("predictive")
         if bound is None or predict is None:
+            origin = origin_of(model)
+            changed = (
+                ""
+                if origin is None
+                else f"{origin.name}, changed since it was made, cannot be made again of parts of "
+                "the data"
+            )
             raise InputError(
                 "model",
-                apart(model) or "it is none whose predicted z-scores are known",
+                apart(model) or changed or "it is none whose predicted z-scores are known",
                 "Give one of bayesmixer.models, as it was made, or one built on its likelihood.",
             )
         self._whole = bound.data.isel(variant=np.flatnonzero(bound.data["weight"].values > 0))
@@ -219,11 +226,13 @@ class Point:
         order = np.argsort(key, kind="stable")
         apart = self._whole.isel(variant=order).assign({unit: ("variant", key[order])})
         density = LogDensity(self.bound.build(apart))
+        # a changed model's copy has its parameters in another order
+        there = [self.names.index(name) for name in density.names]
 
         def scores(x: Floats) -> Floats:
-            found = density.scores(x)[0]
+            found = density.scores(x[there])[0]
             out = np.zeros((blocks * cells, x.size))
-            out[: len(found)] = found
+            out[: len(found), there] = found
             return out.reshape(blocks, cells, -1)
 
         return scores

@@ -19,8 +19,8 @@ from bayesmixer.arguments import whole_number
 from bayesmixer.card import offers
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
+from bayesmixer.inference.fitted import density_of
 from bayesmixer.models.common import bound_of, prior_in_words
-from bayesmixer.models.rebuild import check_model
 from bayesmixer.simulation.panel import PanelBlocks
 
 DRAWS = 100
@@ -131,7 +131,7 @@ def sample_posterior_predictive(
     whole_number("draws", draws, 1)
     completed = check_results(results)
     if model is not None:
-        check_model(results, model)
+        density_of(results, model)
     together = json.loads(results.attrs.get("traits", "[]"))
     parts = [data_of_fit(results, data, trait=t) for t in together or [None]]
     one = data.isel(trait=[trait_names(data).index(t) for t in together]) if together else parts[0]

@@ -290,12 +290,17 @@ class LogDensity:
 
     @property
     def reported(self) -> list[Any]:
-        """What the posterior holds: the deterministics, and the free variables of other makers on
-        their own scale.
+        """What the posterior holds: the deterministics, the free variables of other makers on
+        their own scale, and what the card reports where PyMC set it to a value (`do`).
         """
         origin = origin_of(self.model)
         free = [v for v in self.model.free_RVs if origin is None or v.name not in origin.free]
-        return [*free, *self.model.deterministics]
+        held = [
+            v
+            for v in self.model.data_vars
+            if origin is not None and origin.card.quantity(v.name) is not None
+        ]
+        return [*free, *self.model.deterministics, *held]
 
     def posterior(self, draws: Array) -> xr.Dataset:
         """Reported variables (deterministics) of draws (chain, draw, P), with the model's dims and

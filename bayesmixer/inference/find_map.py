@@ -19,6 +19,7 @@ from bayesmixer.models.common import origin_of
 
 DECREMENT = 1e-6  # log-likelihood units left to gain
 WALL = 1e4  # curvature of the wall around the search box
+STEEP = 1e12  # of the gradient: beyond, a point is as good as one without a density
 
 
 @dataclass
@@ -34,6 +35,15 @@ class Optimum:
     at_bound: list[str]
     start: Array
     evaluations: int
+
+
+def _stands(value: float, gradient: Array) -> bool:
+    return bool(np.isfinite(value) and np.abs(gradient).max() < STEEP)
+
+
+def climbable(density: LogDensity, x: Array, bounds: Array) -> bool:
+    """Whether a search may begin at x (P,), brought into the box (P, 2)."""
+    return _stands(*density.value_and_gradient(np.clip(x, *bounds.T)))
 
 
 @dataclass
@@ -64,8 +74,8 @@ class Walled:
         inside = np.clip(x, self.low, self.high)
         value, gradient = self.density.value_and_gradient(inside)
         out = x - inside
-        if not (np.isfinite(value) and np.abs(gradient).max() < 1e12):
-            return 1e12 + WALL * float(out @ out), WALL * out
+        if not _stands(value, gradient):
+            return STEEP + WALL * float(out @ out), WALL * out
         slope = np.where(out == 0, -gradient, WALL * out)
         over, up = self.strength(inside)
         over = max(over, 0.0)
@@ -95,14 +105,18 @@ class Walled:
 
 
 def hessian(density: LogDensity, x: Array, step: Array) -> Array:
-    """Negative Hessian (P, P) by central differences of the exact gradient."""
+    """Negative Hessian (P, P) by central differences of the exact gradient, of shorter steps where
+    the density ends (a share below 0).
+    """
     rows = []
     for i, h in enumerate(step):
-        e = np.zeros(x.size)
-        e[i] = h
-        rows.append(
-            (density.value_and_gradient(x - e)[1] - density.value_and_gradient(x + e)[1]) / (2 * h)
-        )
+        for shorter in (1.0, 0.1, 0.01):
+            e = np.zeros(x.size)
+            e[i] = shorter * h
+            low, high = (density.value_and_gradient(at) for at in (x - e, x + e))
+            if _stands(*low) and _stands(*high):
+                break
+        rows.append((low[1] - high[1]) / (2 * e[i]))
     out: Array = np.array(rows)
     return np.asarray((out + out.T) / 2)
 

@@ -20,14 +20,14 @@ from bayesmixer.card import Bound, Profile, cards
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
 from bayesmixer.identity import judge, trait_names
-from bayesmixer.inference import calibration, points
+from bayesmixer.inference import calibration, points, stand_in
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.estimate import estimate_group
-from bayesmixer.inference.find_map import Modes, covariance_of, distinct, find_modes
+from bayesmixer.inference.find_map import Modes, climbable, covariance_of, distinct, find_modes
 from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.staged import staged_modes
 from bayesmixer.interrupts import remembered
@@ -376,14 +376,25 @@ def _modes(
         if part is not bound.data:
             thinned = LogDensity(bound.build(part))
     box = density.box
-    if not np.isfinite(density.value_and_gradient(np.clip(points[0], *box.T))[0]):
-        raise InputError(
-            "model",
-            "no finite log density at the first start",
-            "Check the data, or give starts=[{...}].",
-        )
+    if not climbable(density, points[0], box):
+        instead = None if isinstance(starts, list) else stand_in.start(density)
+        if instead is None or not climbable(density, instead, box):
+            raise _nowhere(density, points[0])
+        points[0] = instead
     shown = list(track(points, "climbing", show=progress)) if len(points) > 5 else points
     return find_modes(density, shown, box, thinned)
+
+
+def _nowhere(density: LogDensity, x: Array) -> InputError:
+    """That a search cannot begin at a point, with what the model reports there."""
+    there = density.posterior(x[None, None])
+    found = ", ".join(f"{k} {v.item():.3g}" for k, v in there.data_vars.items() if v.size == 1)
+    return InputError(
+        "model",
+        "no finite log density, or no gradient, at the first start"
+        + (f" ({found})" if found else ""),
+        "Check data and priors, or give starts=[{...}].",
+    )
 
 
 def _judge(modes: Modes, said: list[str]) -> None:

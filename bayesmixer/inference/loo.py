@@ -25,10 +25,11 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint, fingerprint_of, place
 from bayesmixer.identity import check_fit
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.fitted import density_of
 from bayesmixer.inference.leave_out import LeftOut, blocks_of
 from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of
-from bayesmixer.models.rebuild import check_model, model_of
+from bayesmixer.models.rebuild import model_of
 from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import bar
 
@@ -248,7 +249,7 @@ def taken(results: Any, where: str, model: pm.Model | None, model_where: str) ->
     labels, own = _log_likelihood(results, where)
     bound = density = None
     if model is not None:
-        density, bound = LogDensity(model), bound_of(model)
+        bound = bound_of(model)
         if bound is None:
             raise InputError(
                 model_where,
@@ -256,7 +257,7 @@ def taken(results: Any, where: str, model: pm.Model | None, model_where: str) ->
                 f"{unit_in_words(unit_of(results))}",
                 "Leave it out.",
             )
-        check_model(results, model, model_where)
+        density = density_of(results, model, model_where)
     seen = fingerprint_of(results)
     if seen is None and bound is not None:
         seen = fingerprint(bound.data, unit_of(results))

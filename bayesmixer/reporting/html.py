@@ -59,7 +59,6 @@ def report(
         Whether a report that is there already is replaced when the new one is complete; None:
         unless it was made with the data of its fit and this one is not. What is no report always
         stays.
-
     model
         The model, for those that cannot be made again of the fit and its data; `check` asks it.
 
@@ -71,7 +70,8 @@ def report(
     Raises
     ------
     InputError
-        Not a fit, no posterior group, data of another fit, or a path that cannot be written.
+        Not a fit, no posterior group, data or a model of another fit, or a path that cannot be
+        written.
     """
     from bayesmixer.identity import check_results, data_of_fit
     from bayesmixer.progress import track
@@ -84,6 +84,7 @@ def report(
     results = check_results(results)
     if data is not None:
         data = data_of_fit(results, data)
+    verdict = verdict or judged(results, data, model=model, progress=progress)
     plans, skipped = plan(results, data)
     images = []
     for one in track(plans, "Drawing figures", show=progress):
@@ -91,7 +92,6 @@ def report(
             images.append(render(one))
         except InputError as error:
             skipped.append(f"No figure '{one.title}': {error}")
-    verdict = verdict or judged(results, data, model=model, progress=progress)
     text = page(results, data, title, images, skipped, verdict)
     return aside.write(path, text, kind, replace=replace)
 

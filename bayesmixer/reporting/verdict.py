@@ -128,7 +128,7 @@ def verdict(
     Raises
     ------
     InputError
-        `results` is no fit, or `data` are not those that were fitted.
+        `results` is no fit, or `data` or `model` are not those that were fitted.
     """
     whole = check_results(results)
     if data is None:
@@ -136,6 +136,10 @@ def verdict(
     one = data_of_fit(whole, data)
     from bayesmixer.checks.check import check
 
+    if model is not None:  # another model is no note, but an error
+        from bayesmixer.inference.fitted import density_of
+
+        density_of(results, model)
     try:
         found = check(results, one, model=model, progress=progress)
     except InputError as error:

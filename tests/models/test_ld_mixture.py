@@ -28,11 +28,11 @@ def data():
     return simulate_gwas(blocks=12)
 
 
-def like_ours(data, **options):
+def like_ours(data, pi_sd=2.5, **options):
     """The univariate model, written anew on `ld_mixture`."""
     with pm.Model() as model:
         h2 = pm.math.exp(LogHalfNormal("log_h2", 0.5))
-        pi = pm.math.sigmoid(pm.Normal("logit_pi", -5.5, 2.5))
+        pi = pm.math.sigmoid(pm.Normal("logit_pi", -5.5, pi_sd))
         sigma2_0 = pm.math.exp(pm.Normal("log_sigma2_0", 0.0, 0.25))
         s = options.get("maf_s")
         total = data.attrs["h_total"][0] if s is None else h_total_at(data, s)
