@@ -64,7 +64,11 @@ class PairLogLik(BlockLogLik):
         threads = 1 if len(data.weight) < 1000 else threads or nb.get_num_threads()
         announce(pair_kernel.cosine_blocks, "the likelihood of two traits")
         evaluate: Any = pair_kernel.evaluate
-        loglik, jacobian = evaluate(data, pi, sigma_beta, sigma_0, gradient, threads)
+        loglik, jacobian = np.zeros(data.n_blocks), np.zeros((data.n_blocks, 4 * c + 3))
+        for part in data.alike:
+            value, slope = evaluate(part, pi, sigma_beta, sigma_0, gradient, threads)
+            loglik += value
+            jacobian += slope
         one_trait: Any = kernel.evaluate
         for trait, one in enumerate(data.alone):
             if one is None:

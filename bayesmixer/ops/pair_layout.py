@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayesmixer.ops.layout import LARGEST, Array, LikelihoodData
 
+ALIKE = 4.0  # largest over smallest N of what shares lattices
 MOST_UNEQUAL = 1e3  # largest over smallest N of a trait that is computed
 
 
@@ -159,6 +160,22 @@ class PairData:
     def rows(self) -> PairRows:
         """The variants seen in both traits whose density is wanted."""
         return self._rows(np.flatnonzero(self.seen.all(1) & ~self.exceeds), self.z)
+
+    @cached_property
+    def alike(self) -> tuple[PairData, ...]:
+        """The data cut by N, so that each part's differ by at most `ALIKE` in either trait: what is
+        a good lattice for one N is not for another.
+        """
+        if not self.seen.all(1).any():
+            return ()
+        n = np.where(self.seen, self.n, self.n_ref)
+        bins = np.floor(np.log(self.n_ref / n) / np.log(ALIKE) + 1e-9).astype(np.int64)
+        _, label = np.unique(bins @ np.array([1, 1000]), return_inverse=True)
+        both = self.seen.all(1)
+        kinds = np.unique(label[both])
+        if len(kinds) == 1 and both.all():
+            return (self,)
+        return tuple(self.subset(np.flatnonzero(both & (label == i))) for i in kinds)
 
     @cached_property
     def exceeding(self) -> PairRows:

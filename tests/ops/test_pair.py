@@ -261,3 +261,13 @@ def test_improbable_exceeding_is_the_sum_of_both_traits():
         for t in (0, 1)
     ]
     np.testing.assert_allclose(found, np.logaddexp(*one), rtol=1e-6)
+
+
+def test_a_variant_of_small_n_has_the_density_that_it_has_alone():
+    z, n, _, s, _ = variants(20, seed=9, spread=1.1)
+    n[:6, 0] /= 400
+    n[3:9, 1] /= 400
+    found = pair_log_density(z, n, s, NODE_X, *POINT)
+    for j in range(8):
+        alone = pair_log_density(z[[j]], n[[j]], s[[j]], NODE_X, *POINT)
+        assert found[j] == pytest.approx(float(alone[0]), abs=1e-5)
