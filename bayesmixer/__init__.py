@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
-    from bayesmixer.mixer.variants import variants as variants
     from bayesmixer.models.ld_mixture import ld_mixture as ld_mixture
     from bayesmixer.models.rebuild import rebuild as rebuild
     from bayesmixer.reporting.export import to_json as to_json
     from bayesmixer.reporting.export import to_tsv as to_tsv
     from bayesmixer.reporting.html import report as report
+    from bayesmixer.reporting.variants import variants as variants
     from bayesmixer.reporting.verdict import verdict as verdict
     from bayesmixer.results import summary as summary
     from bayesmixer.simulation.simulate import simulate as simulate
@@ -77,7 +77,7 @@ _HOME = {
     "summary": "results",
     "to_json": "reporting.export",
     "to_tsv": "reporting.export",
-    "variants": "mixer.variants",
+    "variants": "reporting.variants",
     "verdict": "reporting.verdict",
 }
 

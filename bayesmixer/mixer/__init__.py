@@ -29,5 +29,6 @@ OFFERS = {
     "stratum_scores": "families:STRATUM_SCORES",
     "against_tails": "families:against_tails",
     "predicted_draws": "draws:predicted",
+    "variants": "variants:table",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

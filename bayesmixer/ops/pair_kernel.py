@@ -24,6 +24,7 @@ from bayesmixer.ops.pair_box import exceeding
 from bayesmixer.ops.pair_far import add_far
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
+    LOG_ERROR,
     MAX_FREQUENCIES,
     classes,
     frame,
@@ -350,8 +351,8 @@ def turned(data, pi, sigma_beta, sigma_0):
     return np.array([n1, n2, sign * math.sqrt(n1 * n2)]), np.array([1.0, 1.0, sign]), rows
 
 
-def plan(data, rows, pi, gamma, sigma_0, threads=1):
-    """Frame of the lattices, what each row needs (J, 4), and its loss (J,)."""
+def plan(data, rows, pi, gamma, sigma_0, threads=1, log_error=LOG_ERROR):
+    """Frame of the lattices, what each row needs (J, 4) for that error, and its loss (J,)."""
     node_x = data.node_x
     typical = (rows.error * sigma_0).mean(0)
     view = frame(node_x, data.mean_spectrum, pi, gamma, typical)
@@ -359,7 +360,7 @@ def plan(data, rows, pi, gamma, sigma_0, threads=1):
 
     def part(lo, hi):
         first, last = rows.block_row[lo], rows.block_row[hi]
-        plan_rows(first, last, rows, node_x, view, sigma_0, pi, gamma, need, loss)
+        plan_rows(first, last, rows, node_x, view, sigma_0, pi, gamma, log_error, need, loss)
 
     blocks = rows.block_row.size - 1
     share_parts(part, data.parts if threads > 1 else (0, blocks), threads)

@@ -113,7 +113,7 @@ def frame(node_x: Array, mean: Array, pi: Array, gamma: Array, sigma_0: Array) -
 
 
 @nb.njit(nogil=True, cache=True)
-def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, need, loss):
+def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, loss):
     """Fill need (J, 4), (R, T_1, T_2, T_3): radius, and what 2a, 2b and the product of (a, b) with
     a direction across must reach; and loss (J,), of rows lo .. hi - 1.
     """
@@ -148,7 +148,7 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, need, loss):
             log_p = saddle_point(z1, z2, wide, node_x, error, pi, gamma)[0]
             bound = min(bound, MARGIN - log_p - math.log(2 * math.pi) + stretch)
         loss[r] = bound = max(bound, 0.0)
-        log_tol = LOG_ERROR - bound
+        log_tol = log_error - bound
         # M = A' Sigma A
         m11 = a[0, 0] * (e1 * a[0, 0] + 2 * e12 * a[1, 0]) + e2 * a[1, 0] ** 2
         m22 = a[0, 1] * (e1 * a[0, 1] + 2 * e12 * a[1, 1]) + e2 * a[1, 1] ** 2

@@ -9,5 +9,6 @@ OFFERS = {
     "staged": "staged:staged",
     "apart": "univariate:apart",
     "rivals": "rivals:criteria",
+    "variants": "variants:table",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""
