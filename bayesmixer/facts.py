@@ -78,6 +78,21 @@ def quantities(results: xr.DataTree) -> dict[str, np.ndarray]:
     return out
 
 
+def varying(posterior: xr.Dataset) -> xr.Dataset:
+    """Scalars (chain, draw) of a posterior, named as ArviZ names them (`pi[small]`), without the
+    constants, of which no diagnostic knows anything.
+    """
+    out = {}
+    for name, values in posterior.data_vars.items():
+        dims = [d for d in values.dims if d not in ("chain", "draw")]
+        for at in np.ndindex(*(values.sizes[d] for d in dims)):
+            one = values.isel(dict(zip(dims, at, strict=True)), drop=True)
+            label = ", ".join(str(values[d].values[i]) for d, i in zip(dims, at, strict=True))
+            if values.dtype.kind == "f" and float(one.max() - one.min()) > 0:
+                out[f"{name}[{label}]" if label else str(name)] = one
+    return xr.Dataset(out)
+
+
 def evaluated(data: xr.Dataset) -> xr.Dataset:
     """The trait's variants of positive weight."""
     return data.isel(trait=0, variant=evaluated_rows(data))
@@ -138,10 +153,12 @@ def estimate_number(results: xr.DataTree, name: str) -> float | None:
 
 def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
     """95% interval of a scalar: of its draws, or where there is one draw (method "map") of its
-    standard error; None where neither is known.
+    standard error; None where neither is known, or the scalar is fixed.
     """
     draws = results["posterior"][name].to_numpy().ravel().astype(float)
     if len(draws) > 1:
+        if np.ptp(draws) == 0:
+            return None
         low, high = np.quantile(draws, (0.025, 0.975))
         return float(low), float(high)
     estimate = results["estimate"].to_dataset() if "estimate" in results.children else xr.Dataset()
@@ -210,17 +227,13 @@ def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
         log_weight = results["sample_stats"]["log_weight"].to_numpy().ravel().astype(float)
         weight = np.exp(log_weight - log_weight.max())
         return None, float(weight.sum() ** 2 / np.sum(weight**2))
-    varying = [
-        str(name)
-        for name, v in posterior.data_vars.items()
-        if v.dtype.kind == "f" and bool((v.std(("chain", "draw")) > 0).all())
-    ]
-    if posterior.sizes["draw"] < 4 or not varying:
+    parts = varying(posterior)
+    if posterior.sizes["draw"] < 4 or not parts:
         return None, None
     import arviz as az
 
     table = az.summary(
-        xr.DataTree.from_dict({"posterior": posterior[varying]}),
+        xr.DataTree.from_dict({"posterior": parts}),
         kind="diagnostics",
         round_to="none",
     )

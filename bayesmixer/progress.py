@@ -43,6 +43,26 @@ class Bar:
             self._progress.update(self._task, description=text)
 
 
+class Part(Bar):
+    """A share of a bar for work of which at most is known how much it is: it never moves the bar by
+    more than `total`, and by the rest of it at the end.
+    """
+
+    def __init__(self, whole: Bar, total: float) -> None:
+        super().__init__()
+        self._whole, self._left = whole, total
+
+    def advance(self, step: float = 1) -> None:
+        """Move the bar by `step` units, or what is left."""
+        step = min(step, self._left)
+        self._left -= step
+        self._whole.advance(step)
+
+    def finish(self) -> None:
+        """Move the bar by what is left."""
+        self.advance(self._left)
+
+
 @contextmanager
 def bar(description: str, total: float | None, show: bool | None = None) -> Iterator[Bar]:
     """Context manager of a progress bar.

@@ -18,6 +18,7 @@ import xarray as xr
 
 from bayesmixer.arguments import fraction
 from bayesmixer.card import card_of, withheld
+from bayesmixer.facts import varying
 from bayesmixer.identity import check_fit
 
 PACKAGES = (
@@ -127,16 +128,14 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     said, table = table.attrs, table[["map"]]  # the draws' own sd is calibrated
     import arviz as az
 
-    stats = az.summary(results, ci_kind="eti", ci_prob=prob, round_to="none")
-    stats = stats.apply(pd.to_numeric, errors="coerce")
-    table = table.join(stats, how="right")
-    if results.attrs.get("method") in (
-        "laplace",
-        "binned",
-    ):  # resampled by weight: chain diagnostics say nothing
-        table = table.drop(
-            columns=[c for c in table.columns if c.startswith(("ess", "r_hat", "mcse"))]
-        )
+    stats = az.summary(results, kind="stats", ci_kind="eti", ci_prob=prob, round_to="none")
+    # resampled by weight: chain diagnostics say nothing
+    if results.attrs.get("method") not in ("laplace", "binned") and (
+        parts := varying(results["posterior"].to_dataset())
+    ):
+        chains = xr.DataTree.from_dict({"posterior": parts})
+        stats = stats.join(az.summary(chains, kind="diagnostics", round_to="none"))
+    table = table.join(stats.apply(pd.to_numeric, errors="coerce"), how="right")
     if hidden is not None:
         ends = [c for c in table.columns if c.startswith("eti")]
         told = {*hidden.kept, *hidden.limits}

@@ -5,6 +5,7 @@ numbers are written.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,16 +91,23 @@ def as_count(x: float) -> str:
     return f"{round(x):,}"
 
 
+def as_parameter(name: str) -> str:
+    """A free parameter without the name of the scale on which PyMC has it: `share_logodds__[0]` as
+    `share[0]`.
+    """
+    return re.sub(r"_(log_exp_m1|[a-z0-9-]+)__(?=\[|$)", "", name)
+
+
 def as_interval(low: float, high: float) -> str:
     """An interval in words: `0.15 to 0.18`."""
     return f"{as_number(low)} to {as_number(high)}"
 
 
 def as_middle(x: np.ndarray) -> str:
-    """Mean and interval of draws in words: `0.16 (0.15 to 0.18)`; one draw as it is."""
+    """Mean and interval of draws in words: `0.16 (0.15 to 0.18)`; what is fixed as it is."""
     import numpy as np
 
-    if len(x) == 1:
+    if np.ptp(x) == 0:
         return as_number(float(x[0]))
     low, high = np.quantile(x, TAILS)
     return f"{as_number(float(x.mean()))} ({as_interval(low, high)})"
@@ -109,7 +117,7 @@ def as_percent(x: np.ndarray) -> str:
     """`as_middle` of shares, in percent."""
     import numpy as np
 
-    if len(x) == 1:
+    if np.ptp(x) == 0:
         return f"{as_number(100 * float(x[0]))}%"
     low, high = 100 * np.quantile(x, TAILS)
     return f"{as_number(100 * float(x.mean()))}% ({as_interval(low, high)}%)"

@@ -340,8 +340,10 @@ def require(
         v = ds[variable]
         if tuple(map(str, v.dims)) not in spec.dims:
             expected = " or ".join(str(d) for d in spec.dims)
+            lost = sorted({*spec.dims[0]} - {*map(str, v.dims)})
+            keep = f"Keep the dimension: {name}.isel({lost[0]}=[0])." if len(lost) == 1 else ""
             raise InputError(
-                name, f"variable '{variable}' has dims {tuple(v.dims)}, expected {expected}"
+                name, f"variable '{variable}' has dims {tuple(v.dims)}, expected {expected}", keep
             )
         if v.dtype.kind not in spec.kinds:
             raise InputError(

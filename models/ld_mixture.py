@@ -138,9 +138,10 @@ def _exponent(data: xr.Dataset, maf_s: Any) -> tuple[xr.Dataset, Any, bool]:
         if maf_s.type.ndim:
             raise InputError("maf_s", f"{maf_s.type.ndim} dimensions, expected a scalar")
         return data, maf_s, True
-    if isinstance(maf_s, str):
+    number = isinstance(maf_s, (int, float, np.integer, np.floating))
+    if isinstance(maf_s, bool) or not (number or maf_s is None):
         raise InputError("maf_s", f"{maf_s!r}, expected a number, a variable or None")
-    data, s, held_there = take_exponent(data, maf_s)
+    data, s, held_there = take_exponent(data, None if maf_s is None else float(maf_s))
     return data, s, not held_there
 
 
@@ -151,6 +152,8 @@ def _tensor(key: str, value: Any, most: int) -> Any:
     except (TypeError, NotImplementedError, ValueError):
         found = f"{type(value).__name__}, expected a number, an array or a variable of the model"
         raise InputError(key, found) from None
+    if tensor.type.dtype.startswith("complex"):
+        raise InputError(key, "complex numbers, expected real ones")
     if tensor.type.ndim > most:
         shape = "a scalar or a vector, one entry a component" if most else "a scalar"
         raise InputError(key, f"{tensor.type.ndim} dimensions, expected {shape}")

@@ -41,7 +41,7 @@ LEAST = 1e-10
 def scale_mixture(
     data: xr.Dataset,
     prior: str | Mapping[str, Any] = "weak",
-    components: int = 8,
+    components: int | None = None,
     grid: list[float] | None = None,
     censor: float | None = None,
 ) -> pm.Model:
@@ -54,11 +54,11 @@ def scale_mixture(
     prior
         "weak" (default; docs/methods/mixer.md), "flat", or one's own, as in `univariate_mixer`.
     components
-        Number of Gaussians, at least 2.
+        Number of Gaussians, at least 2; None: 8, or as many as `grid` has.
     grid
         Their variances, rising, on the scale of sigma2_beta; None spaces `components` of them
         evenly in their logarithm, from effects that add .3 to a variant's z^2 to those that add
-        1,000 (at the largest N and the mean heterozygosity).
+        1,000 (at the largest N and the mean heterozygosity). Fits keep the grid.
     censor
         See `univariate_mixer`.
 
@@ -74,8 +74,8 @@ def scale_mixture(
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait and one S, `prior` is unknown, or the grid is not of
-        rising positive variances.
+        `data` is not GwasData of one trait and one S, `prior` is unknown, the grid is not of
+        rising positive variances, or both it and `components` are given.
     """
     data = one_trait(data, "scale_mixture")
     censor = censoring_point(censor)

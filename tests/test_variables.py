@@ -36,6 +36,14 @@ def test_a_kind_must_hold_all_and_a_model_what_it_needs():
         UNIVARIATE.require(SMALL.drop_vars("spectrum"), "x")
 
 
+def test_a_dimension_that_was_taken_away_is_told_with_how_to_keep_it():
+    with pytest.raises(
+        InputError,
+        match=r"'z' has dims .*Keep the dimension: data.isel\(trait=\[0\]\)",
+    ):
+        INFINITESIMAL.require(SMALL.isel(trait=0))
+
+
 def test_what_is_there_is_well_formed_whether_it_is_needed_or_not():
     wrong = SMALL.assign(freq=SMALL["freq"].astype(str))
     with pytest.raises(InputError, match="'freq' has type"):

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmixer.card import card_of
+from bayesmixer.style import as_parameter
+
 if TYPE_CHECKING:
     import pymc as pm
 
@@ -94,10 +97,12 @@ def prior_sensitivity(
     bad = table.index[table["prior"].to_numpy(dtype=float) > THRESHOLD]
     if not len(bad):
         return table, ("", False)
-    names = ", ".join(f"{name} ({table.loc[name, 'prior']:.2f})" for name in bad)
+    names = ", ".join(f"{as_parameter(name)} ({table.loc[name, 'prior']:.2f})" for name in bad)
+    card = card_of(results)
+    other = "prior='flat'" if card is not None and card.free else "wider priors"
     return table, (
         f"The posterior of {names} moves with the prior (power-scaling sensitivity above "
         f"{THRESHOLD:g}): the data say little, or contradict the prior; "
-        "read its interval as the prior's as much as the data's, and compare prior='flat'.",
+        f"read its interval as the prior's as much as the data's, and compare {other}.",
         True,
     )

@@ -82,6 +82,17 @@ Censor = Annotated[
         show_default=False,
     ),
 ]
+Components = Annotated[
+    int | None,
+    typer.Option(min=2, help="Number of Gaussians, if not 8.", show_default=False),
+]
+Grid = Annotated[
+    str | None,
+    typer.Option(
+        help="Their variances, rising, as 1e-5,1e-4,1e-3; evenly spaced without.",
+        show_default=False,
+    ),
+]
 Weights = Annotated[
     Literal["pruning", "inverse_ld", "none"], typer.Option(help="How variants in LD are counted.")
 ]
@@ -199,6 +210,8 @@ def _command(card: Card) -> Callable[..., None]:
         censor: Censor = None,
         t: Place = None,
         univariate: Univariate = "joint",
+        components: Components = None,
+        grid: Grid = None,
         weights: Weights = "pruning",
         blocks: Blocks = None,
         by: Match = "auto",
@@ -238,6 +251,8 @@ def _command(card: Card) -> Callable[..., None]:
             "maf_s": _exponent(maf_s),
             "t": t,
             "univariate": univariate,
+            "components": components,
+            "grid": _variances(grid),
         }
         files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
         check_inputs(reference, *(path for path, *_ in files))
@@ -319,6 +334,16 @@ def _exponent(text: str | None) -> float | str | None:
         return text if text in (None, "free") else float(text)
     except ValueError:
         raise InputError("--maf-s", f"'{text}', expected a number, or free") from None
+
+
+def _variances(text: str | None) -> list[float] | None:
+    """Numbers between commas."""
+    try:
+        return None if text is None else [float(one) for one in text.split(",")]
+    except ValueError:
+        raise InputError(
+            "--grid", f"'{text}', expected numbers between commas, such as 1e-5,1e-4"
+        ) from None
 
 
 for _card in cards().values():

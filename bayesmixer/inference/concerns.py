@@ -7,6 +7,7 @@ import numpy as np
 from bayesmixer.card import UNIT, Bound, unit_in_words
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.information import Information
+from bayesmixer.style import as_parameter
 
 FEWEST_BLOCKS = 200
 DOMINANT = 0.5  # share of one unit in a parameter's variance that is worth a word
@@ -31,7 +32,9 @@ def concerns(
         )
     share = info.influence.share
     heavy = [
-        f"{name} ({s:.0%})" for name, s in zip(names, share.max(0), strict=True) if s > DOMINANT
+        f"{as_parameter(name)} ({s:.0%})"
+        for name, s in zip(names, share.max(0), strict=True)
+        if s > DOMINANT
     ]
     if heavy:
         label = info.blocks[int(np.argmax(share.max(1)))]
@@ -43,8 +46,8 @@ def concerns(
         )
     if at_bound:
         said.append(
-            f"Not calibrated in {', '.join(at_bound)}: the mode is at the edge of the search "
-            "box; read the other parameters only."
+            f"Not calibrated in {', '.join(map(as_parameter, at_bound))}: the mode is at the edge "
+            "of the search box; read the other parameters only."
         )
     return said
 
@@ -63,7 +66,7 @@ def far_from_gaussian(draws: Array, names: list[str], besides: str = "") -> list
     away = (flat - flat.mean(0)) / np.maximum(flat.std(0), 1e-12)
     skew = (away**3).mean(0)
     bad = [
-        f"{name} ({s:+.1f})"
+        f"{as_parameter(name)} ({s:+.1f})"
         for name, s in zip(names, skew, strict=True)
         if abs(s) > 1.5 and name != besides
     ]

@@ -28,13 +28,14 @@ from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.draw import Settings, draw
 from bayesmixer.inference.estimate import estimate_group
 from bayesmixer.inference.find_map import Modes, climbable, covariance_of, distinct, find_modes
-from bayesmixer.inference.limits import LEAST, METHODS, NUTS_SAMPLERS
+from bayesmixer.inference.limits import INITS, LEAST, METHODS, NUTS_SAMPLERS
 from bayesmixer.inference.staged import staged_modes
 from bayesmixer.interrupts import remembered
 from bayesmixer.models.common import bound_of, origin_of, prior_in_words
 from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import track
 from bayesmixer.results import add_criteria, assemble
+from bayesmixer.style import as_parameter
 
 
 @remembered()
@@ -147,6 +148,8 @@ def fit(
         raise InputError(
             "init", f"{init!r}, but sampler {sampler!r} has none", "Use sampler='pymc'."
         )
+    if init is not None:
+        choice("init", init, INITS)
     kept = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     density = LogDensity(model)
     # of a changed model (do, observe, more variables) only data and search box are known
@@ -407,7 +410,8 @@ def _judge(modes: Modes, said: list[str]) -> None:
         )
     if best.at_bound:
         said.append(
-            f"The mode lies at the edge of the search box in {', '.join(best.at_bound)}: the "
+            f"The mode lies at the edge of the search box in "
+            f"{', '.join(map(as_parameter, best.at_bound))}: the "
             "data do not determine it; read the other parameters only."
         )
     rivals = [

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.linalg import solve_triangular
+from scipy.special import gammaln, logsumexp
 
 from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity, room
@@ -129,6 +130,28 @@ def in_chains(rows: np.ndarray) -> np.ndarray:
     return rows.reshape(next(n for n in (4, 3, 2, 1) if rows.size % n == 0), -1)
 
 
+class Student(NamedTuple):
+    """Multivariate t of P dimensions: `centre` (P,), lower `root` (P, P) of scale, `degrees`."""
+
+    centre: Array
+    root: Array
+    degrees: float
+
+    def draw(self, n: int, rng: np.random.Generator) -> Array:
+        """Draws (n, P)."""
+        normal = rng.standard_normal((n, self.centre.size))
+        white = normal / np.sqrt(rng.chisquare(self.degrees, n) / self.degrees)[:, None]
+        return np.asarray(self.centre + white @ self.root.T)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density (S,) at points (S, P)."""
+        nu, p = self.degrees, self.centre.size
+        white = solve_triangular(self.root, (x - self.centre).T, lower=True)
+        constant = gammaln((nu + p) / 2) - gammaln(nu / 2) - 0.5 * p * np.log(nu * np.pi)
+        constant -= np.log(np.diag(self.root)).sum()
+        return np.asarray(constant - 0.5 * (nu + p) * np.log1p((white**2).sum(0) / nu))
+
+
 class Weighted(NamedTuple):
     """Proposals (S, P), log density ratios to the proposal (S,)."""
 
@@ -154,10 +177,9 @@ def _draw(
     """n draws of a multivariate t, with their log ratios; -inf outside the box. Their
     log-likelihoods by unit are written into `blocks`, (total, L) by potential, from row `at` on.
     """
-    normal = rng.standard_normal((n, centre.size))
-    white = normal / np.sqrt(rng.chisquare(degrees, n) / degrees)[:, None]
-    proposals = centre + white @ np.linalg.cholesky(covariance).T
-    log_q = -0.5 * (degrees + centre.size) * np.log1p((white**2).sum(1) / degrees)
+    proposal = Student(centre, np.linalg.cholesky(covariance), degrees)
+    proposals = proposal.draw(n, rng)
+    log_q = proposal.log_density(proposals)
     log_p = np.empty(n)
     for first in range(0, n, BATCH):
         batch = proposals[first : first + BATCH]

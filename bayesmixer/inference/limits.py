@@ -15,3 +15,16 @@ LEAST = {"draws": 50, "tune": 0, "chains": 1, "cores": 1, "seed": 0, "bins": 10}
 Nuts = Literal["nutpie", "pymc", "numpyro", "blackjax"]
 NUTS_SAMPLERS: tuple[str, ...] = get_args(Nuts)
 """Whose NUTS may be asked for by name."""
+INITS = (
+    "auto",
+    "adapt_diag",
+    "jitter+adapt_diag",
+    "jitter+adapt_diag_grad",
+    "advi",
+    "advi+adapt_diag",
+    "advi_map",
+    "map",
+    "adapt_full",
+    "jitter+adapt_full",
+)
+"""How PyMC's NUTS may begin."""

@@ -1,4 +1,5 @@
-"""PSIS-LOO of one fit over its independent units (LD blocks), with exact refits where it fails.
+"""PSIS-LOO of one fit over its independent units (LD blocks), with more draws, or refits, without
+a unit where it fails.
 
 elpd_loo = sum_b log p(z_b | z_-b), b a unit, p its weighted composite likelihood. LD blocks are
 (nearly) independent, so that leaving one out is a fair test of prediction although the variants
@@ -9,6 +10,7 @@ Vidoni 2005, Biometrika 92:519).
 
 from __future__ import annotations
 
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -22,18 +24,20 @@ from scipy.special import logsumexp
 from bayesmixer.arguments import whole_number
 from bayesmixer.card import Bound, unit_in_words, unit_of
 from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.facts import varying
 from bayesmixer.fingerprint import fingerprint, fingerprint_of, place
 from bayesmixer.identity import check_fit
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.fitted import density_of
-from bayesmixer.inference.leave_out import LeftOut, blocks_of
+from bayesmixer.inference.leave_out import FEW, Fitted, LeftOut, blocks_of
 from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of
 from bayesmixer.models.rebuild import model_of
 from bayesmixer.ops.pytensor_doors import forget_ops
-from bayesmixer.progress import bar
+from bayesmixer.progress import Part, bar
 
 RELIABLE = 0.7  # k-hat up to which PSIS is trusted
+CLIMB = 25  # gradients to the mode without a unit, about
 
 
 def loo(
@@ -47,7 +51,7 @@ def loo(
     progress: bool | None = None,
 ) -> xr.DataTree:
     """How well a fit predicts each of its units (LD blocks) from the others: leave-one-out by
-    Pareto-smoothed importance sampling, by refits where that fails.
+    Pareto-smoothed importance sampling, and by fits without a unit where that fails.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ def loo(
     reloo
         Whether to make those refits.
     draws
-        Posterior draws of a refit.
+        Draws at most of a refit. Most take 100, about the mode without the unit, beside those of
+        the fit (docs/ideas/compare.md).
     seed
         Seed of the refits.
     progress
@@ -86,7 +91,8 @@ def loo(
     Warns
     -----
     DataWarning
-        k-hat > 0.7 in units that were not refitted.
+        k-hat > 0.7 in units that were not refitted; or that are, before it begins, with about how
+        long that takes.
 
     References
     ----------
@@ -137,41 +143,87 @@ class Taken:
             assert self.bound is not None
             data = self.bound.reweighted(judge.data, self.where)
             other = LogDensity(self.bound.build(data))
-            target = np.stack([blocks_of(other, x) for x in self._draws()])
+            if (at := self._draws()) is None:
+                raise InputError(
+                    self.where, "the draws of its log-likelihood are not in it", "Fit again."
+                )
+            target = np.stack([blocks_of(other, x) for x in at])
             seen = fingerprint(data, self.bound.card.unit)
         elpd, lpd, k = _psis_loo(self.own, target, _relative_efficiency(self.results))
         high, refitted = np.flatnonzero(k > RELIABLE), np.zeros(k.size, bool)
-        if reloo and self.bound is not None:
-            assert self.density is not None
-            named = self.results["estimate"].to_dataset()["mode"]
-            # by name: a copied model has them in another order
-            mode = np.asarray(named.sel(parameter=self.density.names).values, float)
-            unit = unit_in_words(unit_of(self.results))
-            with bar(
-                f"refits without one {unit}", high.size, progress if high.size else False
-            ) as b:
-                for i in high:
-                    left_out = LeftOut(self.bound, self.labels[i], mode, int(draws), seed)
-                    elpd[i] = (
-                        left_out.elpd_of(data)
-                        if judge is not None and data is not None
-                        else left_out.elpd(self.own[:, i])
-                    )
-                    refitted[i] = True
-                    forget_ops()
-                    b.advance()
+        if high.size and reloo and self.bound is not None:
+            judged = data if judge is not None else None
+            elpd[high] = self._refit(high, judged, int(draws), seed, progress)
+            refitted[high] = True
         elif high.size:
-            self._warn(high)
+            remedy = "Pass data=" if self.bound is None else "Pass reloo=True"
+            self._warn(high, f"is not reliable. {remedy} to refit without them.")
         return self._tree(target, elpd, lpd, k, refitted, seen, judged=judge is not None)
 
-    def _warn(self, high: np.ndarray) -> None:
+    def _refit(
+        self,
+        high: np.ndarray,
+        judged: xr.Dataset | None,
+        draws: int,
+        seed: int,
+        progress: bool | None,
+    ) -> Array:
+        """elpd of the units `high` without which k-hat is too large."""
+        assert self.bound is not None and self.density is not None
+        named = self.results["estimate"].to_dataset()["mode"]
+        # by name: a copied model has them in another order
+        mode = np.asarray(named.sel(parameter=self.density.names).values, float)
+        each = draws if judged is not None else FEW
+        took = self._how_long(mode, high.size, each)
+        self._warn(high, f"takes {high.size} fit{'s' * (high.size > 1)} without one, {took}.")
+        fit = None if judged is not None else self._fitted()
+        found, unit = np.empty(high.size), unit_in_words(unit_of(self.results))
+        with bar(f"{high.size} fit(s) without one {unit}", high.size * draws, progress) as b:
+            for j, i in enumerate(high):
+                b.describe(f"without {unit} {self._name(int(i))}, {j + 1} of {high.size}")
+                left_out = LeftOut(self.bound, self.labels[i], mode, draws, seed)
+                part, own, pooled = Part(b, draws), self.own[:, i], None
+                if fit is not None:
+                    pooled = left_out.pooled(fit, own, part.advance)
+                if judged is not None:
+                    found[j] = left_out.elpd_of(judged)
+                else:
+                    found[j] = left_out.elpd(own) if pooled is None else pooled
+                forget_ops()
+                part.finish()
+        return found
+
+    def _how_long(self, mode: Array, fits: int, draws: int) -> str:
+        """About how long fits without a unit take, of so many draws each, in words."""
+        assert self.density is not None
+        seconds = []
+        for evaluate in (self.density.value_and_gradient, self.density.value_and_blocks):
+            evaluate(mode)  # the first one compiles
+            began = time.perf_counter()
+            evaluate(mode)
+            seconds.append(time.perf_counter() - began)
+        total = fits * (CLIMB * seconds[0] + draws * seconds[1])
+        shown = f"{total:.0f} s" if total < 100 else f"{total / 60:.0f} minutes"
+        return f"about {shown} on this machine"
+
+    def _fitted(self) -> Fitted | None:
+        """The posterior; None where its draws are not in the fit."""
+        draws = self._draws()
+        if draws is None:
+            return None
+        assert self.density is not None
+        prior = self.density.log_prior(draws[None]).to_array().sum("variable").values[0]
+        log_p = prior + self.own.sum(axis=1)
+        if not np.isclose(log_p[0], self.density.value_and_blocks(draws[0])[0], rtol=1e-6):
+            log_p = self.density.values_and_blocks(draws)[0]  # more terms than those of the card
+        return Fitted(self.density, draws, log_p)
+
+    def _warn(self, high: np.ndarray, consequence: str) -> None:
         units = "; ".join(self._name(int(i)) for i in high[:5])
         more = f"; and {high.size - 5} more" if high.size > 5 else ""
-        remedy = "Pass data=" if self.bound is None else "Pass reloo=True"
         warnings.warn(
             f"{self.where}: k-hat > 0.7, so that leaving out "
-            f"{unit_in_words(unit_of(self.results))} {units}{more} is not reliable. {remedy} to "
-            "refit without them.",
+            f"{unit_in_words(unit_of(self.results))} {units}{more} {consequence}",
             DataWarning,
             stacklevel=4,
         )
@@ -181,9 +233,9 @@ class Taken:
         label = str(self.labels[i])
         return label if self.print is None else f"{label} ({place(self.print, i)})"
 
-    def _draws(self) -> Array:
+    def _draws(self) -> Array | None:
         """The draws (S, P) at which the fit's log-likelihood was evaluated: a fit may hold others
-        as well, moved by calibration.
+        as well, moved by calibration. None where it lacks them.
         """
         assert self.density is not None
         for group in (child.to_dataset() for child in self.results.children.values()):
@@ -196,7 +248,7 @@ class Taken:
                 for i in (0, -1)
             ):
                 return draws
-        raise InputError(self.where, "the draws of its log-likelihood are not in it", "Fit again.")
+        return None
 
     def _tree(
         self,
@@ -299,7 +351,7 @@ def _relative_efficiency(results: xr.DataTree) -> float:
         return 1.0
     import arviz as az
 
-    ess = az.ess(results["posterior"].to_dataset(), method="mean")
+    ess = az.ess(varying(results["posterior"].to_dataset()), method="mean")
     n = results["posterior"].sizes["chain"] * results["posterior"].sizes["draw"]
     return float(np.nanmean(np.hstack([np.ravel(v.values) for v in ess.data_vars.values()])) / n)
 

@@ -13,6 +13,7 @@ import pymc as pm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.models.common import origin_of
+from bayesmixer.style import as_parameter
 
 # log-likelihood units, e^-8 = 3e-4: below, a chain may leave through that edge and never come back
 FALL = 8.0
@@ -95,5 +96,7 @@ def _improper(density: LogDensity, i: int, why: str) -> InputError:
         else "Give it a prior, or use method='map'."
     )
     return InputError(
-        where, f"flat for {density.names[i]}, and the posterior is improper: {why}", remedy
+        where,
+        f"flat for {as_parameter(density.names[i])}, and the posterior is improper: {why}",
+        remedy,
     )

@@ -243,8 +243,13 @@ SCALE_MIXTURE = replace(
         replace(N50, shown=True),
         replace(N90, shown=True),
         N_EFFECTIVE,
-        replace(PI, shown=False, truth=None),
-        SIGMA2_BETA,
+        Quantity(
+            "pi",
+            "share of the reference variants with an effect from each Gaussian of the grid; small "
+            "ones take up variants of no effect, so that their sum is no polygenicity",
+            log=True,
+        ),
+        Quantity("sigma2_beta", "variance of each Gaussian of the grid, fixed", log=True),
         SIGMA2_0,
     ),
     rivals=("univariate_mixer",),
@@ -253,5 +258,5 @@ SCALE_MIXTURE = replace(
     starts="grid_starts",
     cell="",
     usual=False,
-    options=("censor",),
+    options=("censor", "components", "grid"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from bayesmixer.card import card_of
 from bayesmixer.errors import InputError
 from bayesmixer.mixer.manhattan import plot_manhattan
 from bayesmixer.mixer.power import plot_power, power_draws
@@ -86,7 +87,7 @@ def figures(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Planned |
                 "Profile log-likelihood against polygenicity, with its maximum at the estimate.",
             ),
         )
-    elif "pi" in results["posterior"]:
+    elif (card := card_of(results)) is not None and card.profile is not None:
         yield "No profile of the likelihood along pi: the fit did not store one."
 
 

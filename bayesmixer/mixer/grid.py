@@ -15,26 +15,32 @@ from bayesmixer.errors import InputError
 from bayesmixer.mixer.laid_out import h_total, largest_n
 from bayesmixer.mixer.starts import mixer_starts
 
+COMPONENTS = 8
 WEAKEST, STRONGEST = 0.3, 1000.0  # what an effect adds to its variant's z^2
 
 
 def grid_of_variances(
-    data: xr.Dataset, components: int, grid: list[float] | None
+    data: xr.Dataset, components: int | None, grid: list[float] | None
 ) -> NDArray[np.float64]:
     """The grid (C,): the given one, checked, or one evenly spaced in its logarithm.
 
     Raises
     ------
     InputError
-        Fewer than two components, or variances that are not rising positive numbers.
+        Fewer than two components, variances that are not rising positive numbers, or both given.
     """
     if grid is not None:
-        given = np.asarray(grid, float)
+        if components is not None:
+            raise InputError("components", "given beside grid, expected one of them", "Drop one.")
+        try:
+            given = np.asarray(grid, float)
+        except (TypeError, ValueError):
+            given = np.empty(0)
         rising = given.ndim == 1 and given.size > 1 and np.isfinite(given).all()
         if not (rising and given[0] > 0 and (np.diff(given) > 0).all()):
             raise InputError("grid", f"{grid!r}, expected two or more rising positive variances")
         return given
-    components = whole_number("components", components, 2)
+    components = whole_number("components", COMPONENTS if components is None else components, 2)
     h = data["h_bin_value"].values.astype(float)
     mean_h = float(np.average(h, weights=data["h_bin_count"].values.astype(float)))
     largest = largest_n(data)

@@ -31,7 +31,7 @@ def headline(results: xr.DataTree) -> list[str]:
     # where the card does not show it, pi is that of components which stand for nothing
     pi = pi if share is None or share.shown else {}
     for name, x in pi.items():
-        if x.std() == 0 and len(x) > 1:
+        if np.ptp(x) == 0 and len(x) > 1:
             continue
         which = name.removeprefix("pi").strip(" []")
         effect = f" with {which} effects" if which else ""

@@ -17,7 +17,7 @@ from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of, with
 from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import of_trait
 from bayesmixer.reporting.block_error import block_standard_errors
-from bayesmixer.style import INTERVAL, as_count, as_interval, as_middle, as_number
+from bayesmixer.style import INTERVAL, as_count, as_interval, as_middle, as_number, as_parameter
 
 METHODS = {
     "map": "posterior mode only",
@@ -83,9 +83,9 @@ def parameter_table(results: xr.DataTree) -> Table:
     low, high = [c for c in summary.columns if c not in ("mean", "sd")]
     rows, hidden = [], withheld(results)
     for name, x in draws.items():
-        s, one = summary.loc[name], len(x) == 1
+        s, fixed = summary.loc[name], np.ptp(x) == 0
         one_of = facts.quantity_of(results, name.split(" [")[0])
-        interval = "–" if one else as_interval(s[low], s[high])
+        interval = "–" if fixed else as_interval(s[low], s[high])
         if hidden is not None and name not in hidden.kept:
             limit = hidden.limits.get(name)
             interval = "–" if limit is None else f"below {as_number(limit)} (95%)"
@@ -94,10 +94,10 @@ def parameter_table(results: xr.DataTree) -> Table:
                 name,
                 as_number(s["mean"]),
                 as_number(float(np.median(x))),
-                "–" if one else as_number(s["sd"]),
+                "–" if fixed else as_number(s["sd"]),
                 interval,
                 as_number(mode[name]) if name in mode else "–",
-                as_number(errors[name]) if name in errors else "–",
+                as_number(errors[name]) if name in errors and not fixed else "–",
                 "" if one_of is None else one_of.meaning,
             )
         )
@@ -171,7 +171,9 @@ def optimum_table(results: xr.DataTree) -> Table | None:
     ):
         if values.dims == ("start", "parameter") and name == "optimum":
             for k, parameter in enumerate(values["parameter"].to_numpy()):
-                columns[str(parameter)] = [as_number(float(x)) for x in values.to_numpy()[:, k]]
+                columns[as_parameter(str(parameter))] = [
+                    as_number(float(x)) for x in values.to_numpy()[:, k]
+                ]
         elif values.dims == ("start",):
             columns[name.removeprefix("optimum_").replace("_", " ")] = [
                 _optimum_cell(name, x) for x in values.to_numpy()
@@ -302,7 +304,7 @@ def input_table(results: xr.DataTree) -> Table:
         )
         if key in reference
     )
-    for name, digest in _sources(sources):
+    for name, digest in dict.fromkeys(_sources(sources)):  # each chromosome names its own
         rows.append(("LD reference", name, about, digest))
     if reference and not sources:
         rows.append(

@@ -31,7 +31,7 @@ from bayesmixer.identity import check_results, data_of_fit
 from bayesmixer.io.plausible import HARDLY, NO_POWER
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.trust_data import dominant_loci, warnings_of_alignment
-from bayesmixer.style import as_count, as_number
+from bayesmixer.style import as_count, as_number, as_parameter
 
 Severity = Literal["stop", "caution", "note"]
 SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")
@@ -200,7 +200,7 @@ def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
         yield Finding(
             "stop",
             "The estimate lies at the edge of what is searched "
-            f"({', '.join(map(str, at_bound))}): it is no maximum.",
+            f"({', '.join(map(as_parameter, at_bound))}): it is no maximum.",
             _instead(results),
         )
     heights = optimum_heights(results)

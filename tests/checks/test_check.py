@@ -585,3 +585,25 @@ def test_too_few_ld_blocks_are_said(data, fit):
     few = data.assign(ld_block=("variant", (data["ld_block"].values // 25).astype(np.int32)))
     with pytest.raises(InputError, match="10 LD blocks, expected at least 20"):
         check(make_fit(few), few)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("univariate_mixer", "compare prior='flat'."),
+        ("ld_mixture", "compare wider priors."),
+        ("of other makers", "compare wider priors."),
+    ],
+)
+def test_who_leans_on_the_prior_is_told_what_to_compare(model, words):
+    two = ("chain", "draw")
+    x = np.random.default_rng(1).normal(size=(4, 250))
+    groups = {
+        "unconstrained_posterior": xr.Dataset({"h2_logodds__": (two, x)}),
+        "log_prior": xr.Dataset({"h2": (two, -0.4 * x**2)}),
+        "log_likelihood": xr.Dataset({"z": ((*two, "ld_block"), -0.1 * x[..., None] ** 2)}),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = {"model": model, "prior": "weak"}
+    sentence, flagged = prior_sensitivity(tree)[1]
+    assert flagged and sentence.startswith("The posterior of h2 (") and sentence.endswith(words)

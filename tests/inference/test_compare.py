@@ -13,10 +13,13 @@ from scipy.stats import halfnorm, norm
 
 import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.inference import leave_out
 from bayesmixer.inference.compare import compare, stacking
-from bayesmixer.inference.leave_out import bridge
+from bayesmixer.inference.density import LogDensity
+from bayesmixer.inference.leave_out import Fitted, LeftOut, bridge
 from bayesmixer.inference.loo import loo
 from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0
+from bayesmixer.models.common import bound_of
 from tests.models.small_gwas import simulate_gwas
 
 
@@ -100,15 +103,56 @@ def test_a_block_where_psis_fails_is_refitted_without_it_exactly(outlying):
     )
     with pytest.warns(DataWarning, match=r"LD block 4 \(chr1 .* Mb\).*Pass data= to refit"):
         without = compare({"a": fit})
-    found = loo(fit, outlying, draws=2000)
+    with pytest.warns(DataWarning, match="takes . fits? without one"):
+        found = loo(fit, outlying, draws=2000)
     table = compare({"a": found})
     assert table.loc["a", "refitted"] == table.loc["a", "k_high"] >= 1
     assert abs(table.loc["a", "elpd_loo"] - expected.sum()) < 0.4
     assert abs(without.loc["a", "elpd_loo"] - expected.sum()) > 10  # what the refit was for
     with pytest.warns(DataWarning, match="Pass reloo=True"):
         compare({"a": fit}, outlying, reloo=False)
-    by_model = loo(fit, model=model, draws=2000)
+    with pytest.warns(DataWarning, match="takes . fits? without one"):
+        by_model = loo(fit, model=model, draws=2000)
     xr.testing.assert_identical(by_model, found)
+
+
+def pooled(fit, model, block, draws):
+    """The score of a block from the fit's draws and a few about the mode without it."""
+    density = LogDensity(model)
+    points = density.flat_draws(fit["unconstrained_posterior"].to_dataset()).reshape(-1, 2)
+    log_p, blocks = density.values_and_blocks(points)
+    mode = fit["estimate"]["mode"].values
+    left_out = LeftOut(bound_of(model), block, mode, draws, seed=1)
+    return left_out.pooled(Fitted(density, points, log_p), blocks["z"][:, block])
+
+
+def test_a_hundred_draws_without_a_block_beside_those_of_the_fit_are_quadrature(tiny):
+    model = bm.models.infinitesimal(tiny)
+    fit, expected = fitted(model, draws=1000), quadrature(tiny)
+    found = [pooled(fit, model, block, leave_out.FEW) for block in range(0, 12, 3)]
+    # Monte Carlo error of a mean over 1,000 draws whose log-likelihood has sd .5: .016
+    np.testing.assert_allclose(found, expected[::3], atol=0.06)
+
+
+def test_draws_that_do_not_overlap_are_not_pooled(outlying):
+    model = bm.models.infinitesimal(outlying)
+    assert pooled(fitted(model, draws=400), model, 4, 2 * leave_out.FEW) is None
+
+
+def test_blocks_that_need_more_draws_are_told_with_their_time_and_shown(tiny, monkeypatch, capsys):
+    z = tiny["z"].values.copy()
+    z[tiny["ld_block"].values == 4] *= 2.5
+    data = tiny.assign(z=(("variant", "trait"), z))
+    fit = fitted(bm.models.infinitesimal(data), draws=1000)
+    monkeypatch.setattr("bayesmixer.inference.loo.RELIABLE", 0.6)
+    monkeypatch.setattr(LeftOut, "posterior", lambda *a: pytest.fail("refitted in full"))
+    with pytest.warns(
+        DataWarning, match=r"4 \(chr1 .*takes 1 fit without one, about .* s on this machine"
+    ):
+        found = loo(fit, data, progress=True)
+    assert "without LD block" in capsys.readouterr().err
+    assert np.flatnonzero(found["refitted"]).tolist() == [4]
+    assert float(found["elpd"][4]) == pytest.approx(quadrature(data)[4], abs=3 * leave_out.ERROR)
 
 
 def test_table_agrees_with_arviz(three):

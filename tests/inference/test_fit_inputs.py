@@ -48,6 +48,10 @@ BAD = {
         {"method": "nuts", "sampler": "Slice", "target_accept": 0.9},
         "target_accept: given, but sampler 'Slice'",
     ),
+    "init that PyMC does not know": (
+        {"method": "nuts", "sampler": "pymc", "init": "foo"},
+        "init: 'foo', expected one of auto, adapt_diag",
+    ),
     "init of a sampler without": (
         {"method": "nuts", "init": "adapt_diag"},
         "init: 'adapt_diag', but sampler 'nutpie' has none",

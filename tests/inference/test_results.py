@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import xarray as xr
 from scipy.optimize import minimize
 
 import bayesmixer as bm
+from bayesmixer import facts
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from tests.inference.conftest import LAPLACE_DRAWS
@@ -177,6 +179,25 @@ def test_summary_holds_the_estimate_beside_mean_sd_and_the_interval_of_the_draws
             bm.summary(laplace_small, prob=bad)
     with pytest.raises(InputError, match="not a fit"):
         bm.summary({"h2": 0.1})
+
+
+def test_summary_and_mixing_ask_nothing_of_constants(laplace_small):
+    chains = laplace_small.copy()
+    posterior = chains["posterior"].to_dataset()
+    two = posterior["pi"] * xr.DataArray([1.0, 0.0], coords={"component": ["one", "none"]})
+    chains["posterior"] = xr.DataTree(posterior.assign(pi=two, sigma2_0=0 * two[..., 0] + 1.1))
+    chains["sample_stats"] = xr.DataTree(xr.Dataset())
+    chains.attrs = chains.attrs | {"method": "nuts"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = bm.summary(chains)
+        r_hat, ess = facts.mixing(chains)
+    fixed = table.loc["sigma2_0"]
+    assert fixed["mean"] == pytest.approx(1.1) and fixed["sd"] < 1e-12
+    assert np.isnan(table.loc["pi[none]", "r_hat"]) and np.isfinite(table.loc["pi[one]", "r_hat"])
+    assert r_hat == pytest.approx(table["r_hat"].max()) and ess == pytest.approx(
+        table[["ess_bulk", "ess_tail"]].min().min()
+    )
 
 
 def test_summary_of_a_map_fit_has_the_estimate_alone_and_one_row_a_component(small):

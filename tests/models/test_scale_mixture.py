@@ -1,5 +1,7 @@
 """The scale mixture, which no hall knows of: fitted, sampled, compared, checked and reported."""
 
+import inspect
+
 import numpy as np
 import pytest
 from scipy.special import erfc
@@ -7,8 +9,10 @@ from scipy.special import erfc
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
+from bayesmixer.mixer.cards import SCALE_MIXTURE
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models import scale_mixture, univariate_mixer
+from bayesmixer.models.common import bound_of
 from tests.models.small_gwas import simulate_gwas
 
 GRID = [1e-3, 1e-2, 1e-1]
@@ -93,6 +97,16 @@ def test_bad_grids_are_refused_in_one_line(data):
         ({"components": 1}, "components: 1, expected a whole number"),
         ({"grid": [1e-3]}, "grid: .*expected two or more rising positive"),
         ({"grid": [1e-3, 1e-4]}, "grid: "),
+        ({"grid": ["a", "b"]}, "grid: .*expected two or more rising positive"),
+        ({"grid": GRID, "components": 3}, "components: given beside grid, expected one of them"),
     ):
         with pytest.raises(InputError, match=words):
             scale_mixture(data, **options)
+
+
+def test_its_card_names_every_option_and_a_fit_keeps_those_that_it_was_made_with(data):
+    options = inspect.signature(scale_mixture).parameters.keys() - {"data", "prior"}
+    assert {*SCALE_MIXTURE.options} == options
+    kept = bound_of(scale_mixture(data, components=3, censor=5.0)).options
+    again = bound_of(scale_mixture(data, **kept))
+    assert again.options == kept and len(kept["grid"]) == 3

@@ -15,10 +15,11 @@ from bayesmixer.identity import data_of_fit
 from bayesmixer.mixer.heritability import HeritabilityTest
 from bayesmixer.reporting import html, tables
 from bayesmixer.reporting.export import to_json, to_tsv
+from bayesmixer.reporting.figures import plan
 from bayesmixer.reporting.load import open_data, open_results
 from bayesmixer.reporting.posterior import plotted
 from bayesmixer.reporting.trust import trust
-from bayesmixer.style import as_middle, as_number
+from bayesmixer.style import as_middle, as_number, as_parameter, as_percent
 from tests.reporting.fabricate import make_data, make_fit
 
 
@@ -120,6 +121,48 @@ def test_grave_findings_stand_under_the_result(tmp_path):
     assert "Do not rely on this estimate" in text
     assert "Only chromosome 1 was used" in text
     assert text.index("Only chromosome 1") < text.index("How the fit went")
+
+
+def test_what_is_fixed_has_no_interval(fit):
+    held = fit.copy()
+    held["posterior"] = xr.DataTree(
+        fit["posterior"].to_dataset().assign(sigma2_0=0 * fit["posterior"]["h2"] + 1)
+    )
+    assert any("sigma2_0 is 1.00 (1 without" in sentence for sentence in tables.headline(held))
+    row = next(row for row in tables.parameter_table(held).rows if row[0] == "sigma2_0")
+    assert row[1:5] == ("1.00", "1.00", "–", "–") and row[6] == "–"
+    assert as_percent(np.full(3, 0.2)) == "20.0%"
+
+
+def test_files_that_each_chromosome_names_stand_once_among_the_inputs(fit):
+    sources = {str(c): {"panel.bed": "ef" * 32, "panel.bim": "12" * 32} for c in range(1, 23)}
+    data = json.loads(fit.attrs["data"]) | {"reference": {"sources": json.dumps(sources)}}
+    held = fit.copy()
+    held.attrs = fit.attrs | {"data": json.dumps(data)}
+    rows = [row[1] for row in tables.input_table(held).rows if row[0] == "LD reference"]
+    assert rows == ["panel.bed", "panel.bim"]
+
+
+def test_free_parameters_are_named_without_the_scale_that_pymc_has_them_on(fit):
+    held = fit.copy()
+    names = ["effect_weights_simplex__[0]", "pi_logodds__", "sd_log_exp_m1__"]
+    estimate = fit["estimate"].to_dataset().assign_coords(parameter=names)
+    held["estimate"] = xr.DataTree(
+        estimate.assign_attrs(fit["estimate"].attrs | {"at_bound": json.dumps(names)})
+    )
+    assert {"effect_weights[0]", "pi", "sd"} <= {*tables.optimum_table(held).columns}
+    said = " ".join(finding.sentence for finding in trust(held))
+    assert "(effect_weights[0], pi, sd): it is no maximum" in said
+    assert as_parameter("log_h2") == "log_h2"
+
+
+def test_profile_is_missed_only_in_fits_of_models_that_have_one(fit):
+    estimate = fit["estimate"].to_dataset().drop_vars(["profile_pi", "profile_log_likelihood"])
+    held = fit.copy()
+    held["estimate"] = xr.DataTree(estimate)
+    for model, missed in (("univariate_mixer", True), ("scale_mixture", False)):
+        held.attrs = fit.attrs | {"model": model}
+        assert missed == any("No profile" in one for one in plan(held, None)[1])
 
 
 def test_parameter_table_holds_mean_median_sd_and_equal_tailed_interval(fit):
