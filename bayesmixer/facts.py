@@ -153,12 +153,10 @@ def estimate_number(results: xr.DataTree, name: str) -> float | None:
 
 def interval_of(results: xr.DataTree, name: str) -> tuple[float, float] | None:
     """95% interval of a scalar: of its draws, or where there is one draw (method "map") of its
-    standard error; None where neither is known, or the scalar is fixed.
+    standard error; None where neither is known.
     """
     draws = results["posterior"][name].to_numpy().ravel().astype(float)
     if len(draws) > 1:
-        if np.ptp(draws) == 0:
-            return None
         low, high = np.quantile(draws, (0.025, 0.975))
         return float(low), float(high)
     estimate = results["estimate"].to_dataset() if "estimate" in results.children else xr.Dataset()

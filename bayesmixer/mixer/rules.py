@@ -162,7 +162,8 @@ def inflation_far_from_one(results: xr.DataTree, data: xr.Dataset | None) -> Sai
     least, most = INFLATION
     if ends is None:
         return
-    shown = f"sigma2_0 is {value:.3f} (95% interval {as_interval(*ends)})"
+    fixed = np.ptp(ends) == 0
+    shown = f"sigma2_0 is {value:.3f}" + ("" if fixed else f" (95% interval {as_interval(*ends)})")
     if ends[0] > most:
         yield (
             "caution" if value <= VERY_INFLATED else "stop",
