@@ -113,6 +113,15 @@ class Local:
         """Of the others' negative Hessian."""
         return float(np.linalg.slogdet(self.others.hessian)[1])
 
+    @property
+    def share(self) -> float:
+        """Of the information on the others that is real, on average: P / tr(H^-1 J), the prior's
+        part in both (Pace, Salvan & Sartori 2011, Statistica Sinica 21:129).
+        """
+        info = self.others
+        ratio = np.linalg.solve(info.hessian, info.variability + info.prior)
+        return float(len(ratio) / np.trace(ratio))
+
 
 @dataclass(frozen=True)
 class Along:

@@ -18,6 +18,7 @@ from bayesmixer.card import Bound, Ends
 from bayesmixer.inference.calibration import Calibration, from_information
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.information import Information
+from bayesmixer.jackknife import spread
 
 UNIFORM = 12.0  # precision of a uniform law on (0, 1)
 _FIRST, _SECOND = 1e-5, 1e-3  # differences for gradients, and for second derivatives
@@ -39,7 +40,7 @@ def calibrated(
     at_bound: list[str],
     covariance: str = "jackknife",
     bound: Bound | None = None,
-) -> tuple[Calibration, float]:
+) -> tuple[Calibration, float | None]:
     """A calibration made anew on the natural scale, and the share of the likelihood's information
     on the excess that is real: its variance as stated over the calibrated one.
 
@@ -57,14 +58,16 @@ def calibrated(
     Returns
     -------
     tuple
-        Covariances in the unconstrained coordinates, by the delta method, and the share; `found`
-        with a concern, and 1, where the likelihood has no curvature on the natural scale.
+        Covariances in the unconstrained coordinates, by the delta method, and the share: None
+        where the mode leans against an end, the score there beyond its standard deviation, since
+        curvature then tells nothing of the variance; `found` and None where the likelihood has no
+        curvature on the natural scale.
     """
     info, at = found.information, names.index(ends.parameter)
     jacobian = np.eye(mode.size)
     jacobian[at] = gradient_of(ends.natural, names, mode)
     if not (info.by_unit and jacobian[at, at] > 0):
-        return found, 1.0
+        return found, None
     inverse = np.linalg.inv(jacobian)
     scores = info.scores @ inverse
     bend = _second(ends.natural, names, mode)
@@ -84,11 +87,13 @@ def calibrated(
         moved, jacobian @ found.raw @ jacobian.T, names, at_bound, covariance, bound
     )
     if isinstance(there, str):
-        found.concerns.append(f"{ends.parameter} is not calibrated on its natural scale: {there}.")
-        return found, 1.0
+        return found, None
+    leans = scores[:, at].sum() ** 2 > spread(scores[:, [at]])[0, 0]
     share = (of_excess @ there.raw @ of_excess) / (of_excess @ there.covariance @ of_excess)
     back = [inverse @ m @ inverse.T for m in (there.raw, there.covariance)]
-    return replace(there, information=info, raw=back[0], covariance=back[1]), float(share)
+    return replace(there, information=info, raw=back[0], covariance=back[1]), (
+        None if leans else float(share)
+    )
 
 
 def _at(function: Function, names: list[str], points: Array) -> Array:

@@ -5,7 +5,8 @@ Under a continuous prior "not at the end" is true whatever the data, so each end
 its own question, the only one with a guarantee (P(BF >= 19) <= 1/19 where the end is true: Markov's
 inequality), 1/3 where the three are mixed. The likelihood is composite: log L(e) less its maximum
 is multiplied by the share of its information on e that is real (Chandler & Bate 2007, Biometrika
-94:167), a number that `natural.calibrated` gives.
+94:167), a number that `natural.calibrated` gives at a mode between the ends; where the mode leans
+against an end, it is the share of the information on the other parameters there.
 """
 
 from __future__ import annotations
@@ -208,7 +209,7 @@ def of_mode(
     show
         Progress bar.
     """
-    ends, scaling = ends_of(bound), 1.0
+    ends, scaling, scaled = ends_of(bound), None, found is not None
     if ends is None:
         return found, None
     if found is not None:
@@ -216,6 +217,9 @@ def of_mode(
     if not wanted:
         return found, None
     path = marginal_along(density, ends, mode, raw, show)
+    if scaling is None:
+        best = path.excess[np.argmax(path.log_marginal)]
+        scaling = (path.low if best < 0.5 else path.high).share if scaled else 1.0
     return found, points_of(ends, path, scaling, density.names, covariance, bound)
 
 

@@ -165,6 +165,19 @@ def test_scaling_is_the_share_of_the_information_that_the_blocks_bear_out(spread
     assert np.mean(found) == pytest.approx(0.98, abs=3 * np.sqrt(2 / BLOCKS / 4))
 
 
+@pytest.mark.parametrize("spread", [1.0, 3.0])
+def test_scaling_of_a_mode_against_an_end_is_that_of_the_others_there(monkeypatch, spread):
+    """f is observed far below |u|: its curvature there is not asked."""
+    monkeypatch.setattr(points, "ends_of", lambda bound: ENDS)
+    model, _, _ = triangle(0.5, -0.2, 0.03, 0.1, spread=spread)
+    density, mode, covariance = at_mode(model)
+    measured = calibration.covariance_of_mode(density, mode, covariance, [])
+    assert natural.calibrated(ENDS, density.names, mode, measured, [])[1] is None
+    _, found = points.of_mode(density, None, mode, covariance, measured, [], "jackknife", True)
+    # two parameters, a variance of 100 blocks each
+    assert found.scaling * spread == pytest.approx(1, abs=3 * np.sqrt(2 / BLOCKS / 2))
+
+
 def test_calibration_on_the_natural_scale_is_that_of_a_model_of_natural_coordinates():
     """The likelihood is normal in (u, f, a): the posterior's variance of f is that of the observed
     mean and of the uniform prior, of variance (1 - u)^2 / 12.
