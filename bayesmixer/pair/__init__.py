@@ -10,5 +10,7 @@ OFFERS = {
     "apart": "univariate:apart",
     "rivals": "rivals:criteria",
     "variants": "variants:table",
+    "ends": "ends:ends",
+    "record": "statements:record",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""
