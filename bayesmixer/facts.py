@@ -5,13 +5,14 @@ weights, convergence, mixing.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayesmixer.card import Quantity, card_of, each_quantity, unit_of
-from bayesmixer.identity import of_trait
+from bayesmixer.identity import of_trait, trait_names
 from bayesmixer.variables import evaluated as evaluated_rows
 
 MOST_SHOWN = 6
@@ -93,9 +94,20 @@ def varying(posterior: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(out)
 
 
-def evaluated(data: xr.Dataset) -> xr.Dataset:
-    """The trait's variants of positive weight."""
-    return data.isel(trait=0, variant=evaluated_rows(data))
+def evaluated(data: xr.Dataset, trait: int = 0) -> xr.Dataset:
+    """The trait's variants of positive weight; of several traits those that the one has."""
+    one = data.isel(trait=trait, variant=evaluated_rows(data))
+    return one if data.sizes["trait"] == 1 else one.isel(variant=np.isfinite(one["z"].values))
+
+
+def each_trait(data: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
+    """The evaluated variants of each trait, and whose they are in words: `""` where there is one
+    trait, `" of height"` where there are several.
+    """
+    names = trait_names(data)
+    for k in range(data.sizes["trait"]):
+        label = f" of {names[k] if names else k}" if data.sizes["trait"] > 1 else ""
+        yield label, evaluated(data, k)
 
 
 def alignment_warnings(results: xr.DataTree) -> list[str]:
@@ -135,9 +147,8 @@ def effective_variants(results: xr.DataTree, data: xr.Dataset | None) -> float |
     return None if data is None else float(data["weight"].sum())
 
 
-def mean_chi2(data: xr.Dataset) -> float:
-    """Weighted mean of z squared."""
-    one = evaluated(data)
+def mean_chi2(one: xr.Dataset) -> float:
+    """Weighted mean of z squared of the variants of one trait (`evaluated`)."""
     return float(
         np.average(np.asarray(one["z"], dtype=float) ** 2, weights=np.asarray(one["weight"]))
     )

@@ -153,9 +153,9 @@ def data_of_fit(
     given = validate(data, "gwas_data", name) if card is None else card.require(data, name)
     if together := json.loads(results.attrs.get("traits", "[]")):
         joined = _together(results, given, together, name, remedy)
-        if card is not None and card.traits > 1:
+        if trait is None and card is not None and card.traits > 1:
             return joined
-        return _one_of(given, together, trait)
+        return _one_of(joined, together, trait)
     order = _candidates(results, given, trait)
     group = results["constant_data"].to_dataset() if "constant_data" in results.children else None
     if group is None or not has_fingerprint(group):

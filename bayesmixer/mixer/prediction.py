@@ -180,6 +180,8 @@ def parameters(
         The posterior holds no `sigma2_0`, or nothing to make the effects' variance of.
     """
     posterior = of_mixture(stacked(results), results.attrs.get("mixtures"), data)
+    if "trait" in posterior.sizes:
+        posterior = _of_the_trait(posterior, data)
     rows = np.arange(posterior.sizes["sample"])
     if draws is not None and draws < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, draws).round().astype(int)]
@@ -250,6 +252,21 @@ def of_mixture(
         key: draws[v] if isinstance(v, str) else whole + _vector(v) for key, v in values.items()
     }
     return draws.drop_vars([n for n in ("pi", "maf_s") if n in draws]).assign(renamed)
+
+
+def _of_the_trait(posterior: xr.Dataset, data: xr.Dataset | None) -> xr.Dataset:
+    """What a posterior of several traits says of the one that the data are of.
+
+    Raises
+    ------
+    InputError
+        The data are of none of them.
+    """
+    known = [str(name) for name in posterior["trait"].values]
+    trait = next(iter(trait_names(data)), None) if data is not None else None
+    if trait not in known:
+        raise InputError("trait", f"{trait!r}, expected one of {', '.join(known)}")
+    return posterior.isel(trait=known.index(trait), drop=True)
 
 
 def _vector(value: Any) -> Any:

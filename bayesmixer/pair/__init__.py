@@ -12,5 +12,10 @@ OFFERS = {
     "variants": "variants:table",
     "ends": "ends:ends",
     "record": "statements:record",
+    "headline": "words:headline",
+    "settings": "words:settings",
+    "rules": "rules:RULES",
+    "looks_at": "rules:LOOKS_AT",
+    "figures": "figures:figures",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

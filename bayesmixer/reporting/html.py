@@ -183,7 +183,8 @@ def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
     from bayesmixer.facts import data_attributes, read_json
     from bayesmixer.identity import of_trait, trait_names
 
-    name = results.attrs.get("trait")
+    together = read_json(results.attrs.get("traits"), [])
+    name = results.attrs.get("trait") or " and ".join(together)
     if name or (data is not None and (name := next(iter(trait_names(data)), None))):
         return str(name)
     recorded = of_trait(read_json(data_attributes(results).get("sumstats"), []), name)

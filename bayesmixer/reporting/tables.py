@@ -245,7 +245,10 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
     if rule:
         said.append(f"Weights: {_plain(rule)}.")
     if data is not None and "z" in data:
-        said.append(f"Weighted mean of z squared: {facts.mean_chi2(data):.3f}.")
+        said += [
+            f"Weighted mean of z squared{of}: {facts.mean_chi2(one):.3f}."
+            for of, one in facts.each_trait(data)
+        ]
     return said
 
 

@@ -16,8 +16,8 @@ import xarray as xr
 from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of
 from bayesmixer.facts import (
     chromosomes_used,
+    each_trait,
     effective_variants,
-    evaluated,
     mean_chi2,
     mixing,
     number_of_blocks,
@@ -156,13 +156,14 @@ def low_power(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     """With a mean chi2 near 1 there is little signal to split into number and size of effects."""
     if data is None or "z" not in data:
         return
-    chi2 = mean_chi2(data)
-    if chi2 < LOW_CHI2:
-        yield Finding(
-            "stop",
-            f"The weighted mean of z squared is {chi2:.3f}, below {LOW_CHI2}: {NO_POWER}.",
-            "Use a larger study, or check that z-scores were not corrected by genomic control.",
-        )
+    for of, one in each_trait(data):
+        chi2 = mean_chi2(one)
+        if chi2 < LOW_CHI2:
+            yield Finding(
+                "stop",
+                f"The weighted mean of z squared{of} is {chi2:.3f}, below {LOW_CHI2}: {NO_POWER}.",
+                "Use a larger study, or check that z-scores were not corrected by genomic control.",
+            )
 
 
 def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
@@ -171,17 +172,18 @@ def unequal_n(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding
     """
     if data is None or "n" not in data:
         return
-    n = np.asarray(evaluated(data)["n"], dtype=float)
-    low = float(np.mean(n < np.quantile(n, 0.9) / 1.5))
-    if low > UNEQUAL_N:
-        yield Finding(
-            "note",
-            f"{low:.0%} of the variants have a sample size below two thirds of the 90th "
-            f"percentile ({as_count(float(np.quantile(n, 0.9)))}): "
-            "each counts with its own, which is right if the column N is.",
-            "Run check (bm.check), which tells whether z-scores and N agree; keep all variants "
-            "where it flags nothing by N.",
-        )
+    for of, one in each_trait(data):
+        n = np.asarray(one["n"], dtype=float)
+        low = float(np.mean(n < np.quantile(n, 0.9) / 1.5))
+        if low > UNEQUAL_N:
+            yield Finding(
+                "note",
+                f"{low:.0%} of the variants{of} have a sample size below two thirds of the 90th "
+                f"percentile ({as_count(float(np.quantile(n, 0.9)))}): "
+                "each counts with its own, which is right if the column N is.",
+                "Run check (bm.check), which tells whether z-scores and N agree; keep all "
+                "variants where it flags nothing by N.",
+            )
 
 
 def optimiser(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
