@@ -12,13 +12,13 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.pair.ends import GROUP
 from bayesmixer.pair.prediction import draws_of
 from bayesmixer.style import BLUE, GREY, ORANGE, VERMILION, axes_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-GROUP = "overlap"  # of the results
 EDGES = (0.01, 0.99)
 BINS = 40
 NEAR = 1e-6  # of an end: a draw of its model

@@ -4,18 +4,15 @@ heritabilities, shared samples.
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
 from bayesmixer.mixer.words import settings
-from bayesmixer.pair.along_overlap import along
 from bayesmixer.pair.prediction import draws_of, names_of
+from bayesmixer.pair.statements import sentences
 from bayesmixer.style import as_middle, as_number, as_percent
 
-__all__ = ["headline", "settings", "statements"]
+__all__ = ["headline", "settings"]
 
 
 def headline(results: xr.DataTree) -> list[str]:
@@ -45,7 +42,7 @@ def headline(results: xr.DataTree) -> list[str]:
             f"Chance would let them share {as_number(chance)}, and their genetic correlation "
             f"requires {as_number(float(np.median(least)))}."
         )
-        out += statements(along(results))
+        out += sentences(results)
     sentence = f"Their genetic correlation rg is {said('rg')}"
     if "rho_beta" in held:
         most = float(np.median(draws_of(results, "rg_max")))
@@ -65,22 +62,4 @@ def headline(results: xr.DataTree) -> list[str]:
         f"The errors of the two z-scores correlate by {said('rho_0')} (shared samples times the "
         "correlation of the phenotypes)."
     )
-    return out
-
-
-def statements(group: xr.Dataset | None) -> list[str]:
-    """The claims that the truth is at no end of overlap, each with its probability and never
-    without its Bayes factor; empty where the fit does not weigh them.
-    """
-    if group is None:
-        return []
-    claims: dict[str, Any] = json.loads(group.attrs.get("claims", "{}"))
-    out = []
-    for name, claim in claims.items():
-        p, bf = (float(group[f"{of}_{name}"]) for of in ("p", "log10_bf"))
-        factor = as_number(10**bf) if abs(bf) < 4 else f"1e{bf:.0f}"
-        out.append(
-            f"{claim[:1].upper()}{claim[1:]}: probability {as_number(p)} (Bayes factor {factor}, "
-            "prior 1/2)."
-        )
     return out

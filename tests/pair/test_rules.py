@@ -18,7 +18,7 @@ from bayesmixer.pair.rules import (
     shared_samples,
     unpowered,
 )
-from bayesmixer.pair.words import headline, statements
+from bayesmixer.pair.words import headline
 from bayesmixer.reporting.trust import low_power, unequal_n
 from tests.pair.fabricate import make_pair_fit, with_overlap
 
@@ -146,17 +146,14 @@ def test_headline_tells_what_is_shared_and_claims_come_with_their_factor(pair_fi
     shared = pair_fit["posterior"]["n_shared"]
     assert sentences[0].startswith(f"height and asthma share {float(shared.mean()):,.0f} (")
     assert "requires" in sentences[1]
-    assert sentences[2] == (
-        "Overlap beyond what the genetic correlation requires: probability 0.930 (Bayes factor "
-        "13.2, prior 1/2)."
-    )
+    assert sentences[2].startswith("Overlap beyond what the genetic correlation requires: ")
+    assert "(probability 0.93, Bayes factor 13.2, prior 1/2)" in sentences[2]
     assert sum("SNP heritability" in s for s in sentences) == 2
     assert "rho_0" not in sentences[-1]
     assert "shared samples" in sentences[-1]
 
 
 def test_without_weighed_ends_nothing_is_claimed(pair_data):
-    assert statements(None) == []
     assert not any("probability" in s for s in headline(make_pair_fit(pair_data, draws=20)))
 
 
