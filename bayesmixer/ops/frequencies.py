@@ -94,7 +94,6 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
     return m, ds
 
 
-@nb.njit(cache=True)
 def which_tail(m, bands):
     """Index into `LikelihoodData.tails`: how many of the |z| edges the cosine sum serves."""
     served = 0

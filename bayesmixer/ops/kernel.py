@@ -14,9 +14,11 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmixer.ops.elementary import FAST, exp_cos_sin
 from bayesmixer.ops.frequencies import (
@@ -28,14 +30,13 @@ from bayesmixer.ops.frequencies import (
     plan_bands,
     which_tail,
 )
-from bayesmixer.ops.layout import CHUNK
+from bayesmixer.ops.layout import CHUNK, Array
 from bayesmixer.ops.saddle import (
     HALF_WIDTH,
     LEAST_LOSS,
-    blend,
     branch_height,
-    saddle_density,
-    saddle_gradient,
+    far_rows,
+    saddle_rows,
 )
 from bayesmixer.ops.tables import cumulant_table, real_table, shifted_table
 
@@ -48,7 +49,7 @@ CEILING = math.exp(ABOVE) / math.sqrt(2 * math.pi)
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _cosine_blocks(
+def cosine_blocks(
     lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
 ):
     """Add the chunks of LD blocks lo .. hi - 1 to loglik (L,) and jac (L, P); the last parameter is
@@ -56,7 +57,7 @@ def _cosine_blocks(
     """
     k_n = tables.shape[2]
     n_par = d_tables.shape[1]
-    m_max = max(m.max(), 1)
+    m_max = tables.shape[1]
     work = np.empty(m_max * CHUNK)
     wide = np.empty(k_n * CHUNK)
     bits = np.empty(CHUNK, np.int64)
@@ -161,21 +162,22 @@ def _contract(acc, d_table, m, out):
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, lost, far):
-    """Shift, period and loss of digits (e-folds) of the tail rows lo .. hi - 1, and whether they
-    may need the saddle point.
+def _plan_rows(tail, rows, g, top, sigma2_zero, shift, far, longest, deepest):
+    """Shift of each tail row, and whether it may need the saddle point; of each shift the longest
+    period and the largest loss of digits (e-folds) of its rows.
 
     `top` is the last shift below the zeros.
     """
-    cumulant = np.empty(SHIFTS.size)
-    wide = np.empty(rows.spectrum.shape[1])
-    for i in range(lo, hi):
+    cumulant, wide = np.empty(SHIFTS.size), np.empty(g.shape[1])
+    for i in range(tail.row.size):
         r = tail.row[i]
-        wide[:] = rows.spectrum[r]
+        for k in range(wide.size):
+            wide[k] = rows.spectrum[r, k]
         cumulants(wide, rows.inv_nu[r], sigma2_zero, g, cumulant)
         z = rows.zt[r]
-        shift[i], period[i], at = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
-        lost[i] = cumulant[shift[i]] - cumulant[at] - (SHIFTS[shift[i]] - SHIFTS[at]) * z
+        l, period, at = choose_shift(cumulant, z, rows.censored[r], top, LOG_TAIL)
+        lost = cumulant[l] - cumulant[at] - (SHIFTS[l] - SHIFTS[at]) * z
+        shift[i], longest[l], deepest[l] = l, max(longest[l], period), max(deepest[l], lost)
         below = max(top - 1, 0)  # at most h / SHARE
         loss = cumulant[below] - cumulant[at] - (SHIFTS[below] - SHIFTS[at]) * z
         far[i] = below < at and loss > 0.5 * (
@@ -184,15 +186,13 @@ def _plan_rows(lo, hi, tail, rows, g, top, sigma2_zero, shift, period, lost, far
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
-def _shifted_rows(
-    lo, hi, tail, rows, tail_plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac
-):
+def _lines(lo, hi, tail, rows, plan, far, sigma2_zero, gradient, loglik, jac):
     """Tail rows lo .. hi - 1: add weight * log p to loglik[block] and its derivatives to
-    jac[block].
+    jac[block]; `far` are those of them that the saddle point has a share in.
     """
-    shift, far, cumulant, (place, m, ds, re, im, d_re, d_im), block_of = tail_plan
+    re, im, d_re, d_im = plan.re, plan.im, plan.d_re, plan.d_im
     k_n, n_par = re.shape[1], d_re.shape[1]
-    size = max(m.max(), 1)
+    size = re.shape[2]
     er = np.empty(size)
     ei = np.empty(size)
     x = np.empty(size)
@@ -200,57 +200,45 @@ def _shifted_rows(
     s = np.empty(size)
     a = np.empty(size)
     b = np.empty(size)
-    wide, d_far, d_place = np.empty(k_n), np.empty(n_par + 1), np.empty(n_par + 1)
+    wide = np.empty(k_n)
+    next_far = 0
     for i in range(lo, hi):
-        r, l, block = tail.row[i], shift[i], block_of[i]
-        u = place[l]
-        k_shift, n, step = SHIFTS[l], m[u], ds[u]
+        r, l, block = tail.row[i], plan.shift[i], plan.block[i]
+        v = next_far
+        is_far = v < far.row.size and far.row[v] == i
+        next_far += is_far
+        u = plan.place[l]
+        k_shift, n, step = SHIFTS[l], plan.m[u], plan.ds[u]
         if n == 0:  # too fine for any line
             loglik[block] = -np.inf
             continue
         z, inv_nu, weight, censored = rows.zt[r], rows.inv_nu[r], rows.weight[r], rows.censored[r]
-        wide[:] = rows.spectrum[r]
-        share, log_far, slope = 0.0, 0.0, 0.0
+        for k in range(k_n):
+            wide[k] = rows.spectrum[r, k]
+        share, log_far = 0.0, 0.0
         ceiling = ABOVE if censored else math.log(CEILING / math.sqrt(sigma2_zero))
-        if far[i]:
-            log_far, place_far = saddle_density(
-                z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero
-            )
-            share, slope = blend(place_far)
-            if share > 0.0 and gradient:
-                saddle_gradient(
-                    z,
-                    inv_nu,
-                    censored,
-                    wide,
-                    node_x,
-                    n_ref,
-                    pi,
-                    sigma2,
-                    sigma2_zero,
-                    d_far,
-                    d_place,
-                )
+        if is_far:
+            share, log_far = far.share[v], far.log_p[v]
             if share == 1.0:
                 loglik[block] += weight * log_far if log_far < ceiling else -np.inf
                 if gradient:
                     for p in range(n_par + 1):
-                        jac[block, p] += weight * d_far[p]
+                        jac[block, p] += weight * far.d_log_p[v, p]
                 continue
         base = 0.5 * sigma2_zero * inv_nu
         total = base * k_shift * k_shift  # K(k), the exponent at t = 0
         for k in range(k_n):
-            total += wide[k] * cumulant[l, k]
+            total += wide[k] * plan.cumulant[l, k]
         for f in range(n):
             t = f * step
             er[f] = -base * (t * t - k_shift * k_shift) - total
             ei[f] = 2 * base * t * k_shift - t * z
         for k in range(k_n):
-            v = wide[k]
+            amount = wide[k]
             g, h = re[u, k], im[u, k]
             for f in range(n):
-                er[f] += v * g[f]
-                ei[f] += v * h[f]
+                er[f] += amount * g[f]
+                ei[f] += amount * h[f]
         exp_cos_sin(er, ei, x, c, s, n)
         x[0] *= 0.5
         value = 0.0
@@ -279,7 +267,7 @@ def _shifted_rows(
             if gradient:  # the share moves with the parameters
                 for p in range(n_par + 1):
                     jac[block, p] += weight * (
-                        (1.0 - line) * d_far[p] + slope * (1.0 - ratio) / mixed * d_place[p]
+                        (1.0 - line) * far.d_log_p[v, p] + (1.0 - ratio) / mixed * far.d_share[v, p]
                     )
         loglik[block] += weight * log_p if log_p < ceiling else -np.inf
         if gradient:
@@ -300,44 +288,61 @@ def _shifted_rows(
             jac[block, n_par] += factor * w * inv_nu
 
 
-@nb.njit(cache=True)
-def _band_tables(m, ds, node_x, n_ref, pi, sigma2):
+class TailPlan(NamedTuple):
+    """How the rows of a tail are evaluated: shift, LD block, and whether the saddle point may have
+    a share, of each; cumulants g(x_k; -i shift) (shifts, K); and the tables of the shifts in use,
+    `place` (shifts,) saying where, m and ds their frequencies.
+    """
+
+    shift: NDArray[np.int64]
+    block: NDArray[np.int64]
+    far: NDArray[np.bool_]
+    cumulant: Array
+    place: NDArray[np.int64]
+    m: NDArray[np.int64]
+    ds: Array
+    re: Array
+    im: Array
+    d_re: Array
+    d_im: Array
+
+
+def band_tables(m, ds, node_x, n_ref, pi, sigma2):
     """g (bands, M, K) and its derivatives (bands, 2C, M, K) at each band's frequencies."""
     m_max = max(m.max(), 1)
     tables = np.zeros((m.size, m_max, node_x.size))
     d_tables = np.zeros((m.size, 2 * pi.size, m_max, node_x.size))
-    for b in range(m.size):
-        if m[b] > 0:
-            real_table(node_x, ds[b] * np.arange(m[b]), n_ref, pi, sigma2, tables[b], d_tables[b])
+    for b in np.flatnonzero(m > 0):
+        real_table(node_x, ds[b], m[b], n_ref, pi, sigma2, tables[b], d_tables[b])
     return tables, d_tables
 
 
-@nb.njit(cache=True)
-def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient):
-    """Tables of the shifts that are used: `place` (shifts,) says where, m and ds their
-    frequencies.
-    """
+def plan_tail(tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradient):
+    """Shift of each tail row and the tables of the shifts in use."""
+    n = tail.row.size
+    g = np.empty((SHIFTS.size, node_x.size))
+    shift, far = np.empty(n, np.int64), np.empty(n, np.bool_)
     longest, deepest = np.zeros(SHIFTS.size), np.zeros(SHIFTS.size)
-    for i in range(shift.size):
-        longest[shift[i]] = max(longest[shift[i]], period[i])
-        deepest[shift[i]] = max(deepest[shift[i]], lost[i])
-    place = np.full(SHIFTS.size, -1)
+    if n:
+        cumulant_table(node_x, n_ref, pi, sigma2, g)
+        height = branch_height.py_func(node_x[0], n_ref, pi, sigma2)
+        # the last shift below the lowest branch point
+        top = max(int(np.searchsorted(SHIFTS, height, side="right")) - 1, 0)
+        _plan_rows(tail, rows, g, top, sigma2_zero, shift, far, longest, deepest)
     used = np.flatnonzero(longest)
-    m, ds = np.zeros(used.size, np.int64), np.ones(used.size)
-    for u in range(used.size):
-        place[used[u]] = u
-        s_max = math.sqrt(2 * (deepest[used[u]] + MARGIN - LOG_TAIL) / sigma2_zero)
-        ds[u] = 2 * math.pi / longest[used[u]]
-        m[u] = int(s_max / ds[u]) + 2 if s_max / ds[u] < MAX_LINE - 2 else 0
-    m_max = max(m.max(), 1) if used.size else 1
-    k_n, c_n = node_x.size, pi.size
+    place = np.full(SHIFTS.size, -1)
+    place[used] = np.arange(used.size)
+    s_max = np.sqrt(2 * (deepest[used] + MARGIN - LOG_TAIL) / sigma2_zero)
+    ds = 2 * np.pi / longest[used]
+    m = np.where(s_max / ds < MAX_LINE - 2, s_max / ds + 2, 0).astype(np.int64)
+    m_max, k_n, c_n = max(m.max(initial=0), 1), node_x.size, pi.size
     re, im = np.zeros((used.size, k_n, m_max)), np.zeros((used.size, k_n, m_max))
     d_re = np.zeros((used.size, 2 * c_n, k_n, m_max))
     d_im = np.zeros((used.size, 2 * c_n, k_n, m_max))
-    for u in range(used.size):
+    for u, k_shift in enumerate(SHIFTS[used]):
         shifted_table(
             node_x,
-            SHIFTS[used[u]],
+            k_shift,
             ds[u],
             m[u],
             n_ref,
@@ -349,67 +354,23 @@ def _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, g
             d_re[u],
             d_im[u],
         )
-    return place, m, ds, re, im, d_re, d_im
+    block = np.repeat(np.arange(tail.block_row.size - 1), np.diff(tail.block_row))
+    return TailPlan(shift, block, far, g, place, m, ds, re, im, d_re, d_im)
 
 
-@nb.njit(cache=True)
-def _labels(tail):
-    """LD block of each tail row."""
-    out = np.empty(tail.row.size, np.int64)
-    for b in range(tail.block_row.size - 1):
-        out[tail.block_row[b] : tail.block_row[b + 1]] = b
-    return out
-
-
-@nb.njit(cache=True)
-def _prepare(data, pi, sigma2, sigma2_zero):
-    """Frequencies and tables of the bands."""
-    bands, node_x, n_ref = data.bands, data.node_x, data.n_ref
-    m, ds = plan_bands(bands, node_x[0], n_ref, pi, sigma2, sigma2_zero)
-    tables, d_tables = _band_tables(m, ds, node_x, n_ref, pi, sigma2)
-    return m, ds, tables, d_tables
-
-
-@nb.njit(cache=True)
-def _top_shift(node_x, n_ref, pi, sigma2):
-    """The last shift below the lowest branch point."""
-    return max(
-        np.searchsorted(SHIFTS, branch_height(node_x[0], n_ref, pi, sigma2), side="right") - 1, 0
-    )
-
-
-@nb.njit(nogil=True, cache=True)
-def _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient):
-    """Shift of each tail row and the tables of the shifts in use."""
-    rows, node_x, n_ref = data.rows, data.node_x, data.n_ref
-    n = tail.row.size
-    g = np.empty((SHIFTS.size, node_x.size))
-    shift = np.empty(n, np.int64)
-    period = np.empty(n)
-    lost = np.empty(n)
-    far = np.empty(n, np.bool_)
-    if n:
-        cumulant_table(node_x, n_ref, pi, sigma2, g)
-        _plan_rows(
-            0,
-            n,
-            tail,
-            rows,
-            g,
-            _top_shift(node_x, n_ref, pi, sigma2),
-            sigma2_zero,
-            shift,
-            period,
-            lost,
-            far,
-        )
-    return (
-        shift,
-        far,
-        g,
-        _shift_tables(shift, period, lost, sigma2_zero, node_x, n_ref, pi, sigma2, gradient),
-        _labels(tail),
-    )
+def tail_rows(
+    lo, hi, tail, rows, plan, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, jac
+):
+    """Add LD blocks lo .. hi - 1 of a tail to loglik (L,) and jac (L, P), P as in
+    `cosine_blocks`.
+    """
+    a, b = tail.block_row[lo], tail.block_row[hi]
+    if a == b:
+        return
+    far = far_rows(a + np.flatnonzero(plan.far[a:b]), 2 * pi.size + 1)
+    if far.row.size:
+        saddle_rows(far, tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradient)
+    _lines(a, b, tail, rows, plan, far, sigma2_zero, gradient, loglik, jac)
 
 
 def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
@@ -421,35 +382,21 @@ def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
     threading layers do. Compiled, this would hold a copy of each kernel that it calls.
     """
     chunks, bands, rows, node_x, n_ref = data.chunks, data.bands, data.rows, data.node_x, data.n_ref
-    m, ds, tables, d_tables = _prepare(data, pi, sigma2, sigma2_zero)
+    m, ds = plan_bands(bands, node_x[0], n_ref, pi, sigma2, sigma2_zero)
+    tables, d_tables = band_tables(m, ds, node_x, n_ref, pi, sigma2)
     n_blocks = chunks.block_chunk.size - 1
     loglik, jac = np.zeros(n_blocks), np.zeros((n_blocks, 2 * pi.size + 1))
     if m.min() < 0:
         return np.full(n_blocks, -np.inf), jac
     tail = tails[which_tail(m, bands)]
-    tail_plan = _plan_tail(data, tail, pi, sigma2, sigma2_zero, gradient)
+    parameters = (node_x, n_ref, pi, sigma2, sigma2_zero, gradient)
+    plan = plan_tail(tail, rows, *parameters)
 
     def part(lo, hi):  # no other thread writes the entries of these blocks
-        _cosine_blocks(
+        cosine_blocks(
             lo, hi, chunks, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
         )
-        a, b = tail.block_row[lo], tail.block_row[hi]
-        if b > a:
-            _shifted_rows(
-                a,
-                b,
-                tail,
-                rows,
-                tail_plan,
-                node_x,
-                n_ref,
-                pi,
-                sigma2,
-                sigma2_zero,
-                gradient,
-                loglik,
-                jac,
-            )
+        tail_rows(lo, hi, tail, rows, plan, *parameters, loglik, jac)
 
     share_parts(part, data.parts if threads > 1 else (0, n_blocks), threads)
     return loglik, jac

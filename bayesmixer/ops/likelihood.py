@@ -57,7 +57,7 @@ class MixtureLogLik(BlockLogLik):
         threads = (
             1 if data.z.size < 4000 else threads or nb.get_num_threads()
         )  # threads would cost more than they save
-        announce(kernel._cosine_blocks, "the likelihood")
+        announce(kernel.cosine_blocks, "the likelihood")
         evaluate: Any = kernel.evaluate
         loglik, jacobian = evaluate(data.packed, data.tails, *parameters, self.gradient, threads)
         return loglik, jacobian

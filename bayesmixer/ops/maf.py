@@ -56,7 +56,7 @@ class MafMixtureLogLik(BlockLogLik):
         threads = (
             1 if data.one.z.size < 4000 else threads or nb.get_num_threads()
         )  # threads would cost more than they save
-        announce(maf_kernel._bulk, "the likelihood of a free S")
+        announce(maf_kernel._spectra_at, "the likelihood of a free S")
         evaluate: Any = maf_kernel.evaluate
         loglik, jacobian = evaluate(data.packed, data.tails, *parameters, self.gradient, threads)
         return loglik, jacobian

@@ -16,34 +16,27 @@ import numpy as np
 from bayesmixer.ld.exponents import H_REF, lagrange
 from bayesmixer.ops.elementary import FAST
 from bayesmixer.ops.frequencies import plan_bands, which_tail
-from bayesmixer.ops.kernel import (
-    _band_tables,
-    _cosine_blocks,
-    _plan_tail,
-    _shifted_rows,
-    share_parts,
-)
-from bayesmixer.ops.layout import Bands, Chunks, Packed, Rows, Tail
+from bayesmixer.ops.kernel import band_tables, cosine_blocks, plan_tail, share_parts, tail_rows
+from bayesmixer.ops.layout import Chunks, Rows, Tail
 
 _LOG_REF = float(np.log(H_REF))
 _STEP = 3e-4  # of S, in the tails
 
 
-@nb.njit(cache=True)
 def _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient):
     """Bands with their LD scores at S; frequencies; tables [g, 0] and, of every parameter and S,
     [dg, 0], [0, g].
     """
     one = data.one
     n_bands, k, p = data.log_ld_max.shape[1], one.node_x.size, 2 * pi.size
-    held, top = np.sort(data.held), np.empty(n_bands)
-    for b in range(n_bands):  # an LD score is log-convex in S, so that its chord is a bound
-        top[b] = np.exp(np.interp(s, held, data.log_ld_max[:, b]))
-    bands = Bands(one.bands.z_limit, one.bands.zt_max, one.bands.inv_nu_max, top)
+    held = np.sort(data.held)
+    # an LD score is log-convex in S, so that its chord is a bound
+    top = np.exp([np.interp(s, held, line) for line in data.log_ld_max.T])
+    bands = one.bands._replace(ld_max=top)
     # the strongest partner there can be, H = 1/2 and r^2 = 1
     strongest = min(0.5 ** (1 + s) * H_REF ** (held[0] - s), one.node_x[0])
     m, ds = plan_bands(bands, strongest, one.n_ref, pi, sigma2, sigma2_zero)
-    g, dg = _band_tables(m, ds, one.node_x, one.n_ref, pi, sigma2)
+    g, dg = band_tables(m, ds, one.node_x, one.n_ref, pi, sigma2)
     if not gradient:
         return bands, m, ds, g, dg
     tables = np.zeros((n_bands, g.shape[1], 2 * k))
@@ -81,10 +74,9 @@ def _spectra_at(first, last, data, weight, slope, gradient):
     return out
 
 
-@nb.njit(nogil=True, cache=True)
 def _bulk(lo, hi, data, plan, weight, slope, sigma2_zero, gradient, loglik, jac):
     """Cosine sums of LD blocks lo .. hi - 1."""
-    _, m, ds, tables, d_tables = plan
+    bands, m, ds, tables, d_tables = plan
     c = data.one.chunks
     first, last = c.block_chunk[lo], c.block_chunk[hi]
     a, b = c.start[first], c.start[last]
@@ -92,82 +84,45 @@ def _bulk(lo, hi, data, plan, weight, slope, sigma2_zero, gradient, loglik, jac)
     here = Chunks(
         c.z[a:b], c.inv_nu[a:b], c.weight[a:b], spectra, c.start - a, c.band, c.block_chunk
     )
-    _cosine_blocks(
-        lo, hi, here, plan[0], m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac
-    )
+    cosine_blocks(lo, hi, here, bands, m, ds, tables, d_tables, sigma2_zero, gradient, loglik, jac)
 
 
-@nb.njit(nogil=True, cache=True)
-def _tail_plan(data, tail, weight, slope, pi, sigma2, sigma2_zero, gradient):
-    """Rows of the tails with their spectra at S, dS_jk/dS, and the lines and tables for them."""
-    one, r, k = data.one, tail.row, data.one.node_x.size
-    spectrum, derivative = np.zeros((r.size, k)), np.zeros((r.size, k))
-    wide = np.empty(data.source.shape[2])
-    for s in range(data.held.size):
-        for i in range(r.size):
-            wide[:] = data.source[s, data.order[r[i]]]
-            moved = wide @ data.matrices[s]
-            spectrum[i] += weight[s] * moved
-            derivative[i] += slope[s] * moved
-    rows = Rows(
-        one.rows.zt[r], one.rows.inv_nu[r], one.rows.weight[r], spectrum, one.rows.censored[r]
-    )
-    order = Tail(np.arange(r.size), tail.block_row)
-    lines = _plan_tail(
-        Packed(one.chunks, one.bands, rows, one.node_x, one.n_ref, one.parts),
-        order,
-        pi,
-        sigma2,
-        sigma2_zero,
-        gradient,
-    )
-    return rows, derivative, order, lines
+def _rows_at(data, tail, weight, slope):
+    """Rows of a tail with their spectra at S, dS_jk/dS (J, K), and where they now lie."""
+    one, r = data.one.rows, tail.row
+    spectrum, derivative = np.zeros((2, r.size, data.one.node_x.size))
+    for s, matrix in enumerate(data.matrices):
+        moved = data.source[s, data.order[r]].astype(float) @ matrix
+        spectrum += weight[s] * moved
+        derivative += slope[s] * moved
+    rows = Rows(one.zt[r], one.inv_nu[r], one.weight[r], spectrum, one.censored[r])
+    return rows, derivative, Tail(np.arange(r.size), tail.block_row)
 
 
-@nb.njit(nogil=True, cache=True)
-def _tails(lo, hi, data, plan, pi, sigma2, sigma2_zero, gradient, loglik, jac):
+def _tails(lo, hi, tail, rows, derivative, plan, parameters, gradient, loglik, jac):
     """Shifted lines of LD blocks lo .. hi - 1; the last columns of jac are S and sigma2_zero."""
-    rows, derivative, order, lines = plan
-    node_x, n_ref = data.one.node_x, data.one.n_ref
-    a, b = order.block_row[lo], order.block_row[hi]
-    if a == b:
-        return
-    p = 2 * pi.size
+    p = jac.shape[1] - 2
     part = np.zeros((loglik.size, p + 1))
-    _shifted_rows(
-        a, b, order, rows, lines, node_x, n_ref, pi, sigma2, sigma2_zero, gradient, loglik, part
-    )
+    tail_rows(lo, hi, tail, rows, plan, *parameters, gradient, loglik, part)
     if not gradient:
         return
     up, down = np.zeros(loglik.size), np.zeros(loglik.size)
     for value, step in ((up, _STEP), (down, -_STEP)):
-        moved = Rows(
-            rows.zt, rows.inv_nu, rows.weight, rows.spectrum + step * derivative, rows.censored
-        )
-        _shifted_rows(
-            a, b, order, moved, lines, node_x, n_ref, pi, sigma2, sigma2_zero, False, value, part
-        )
+        moved = rows._replace(spectrum=rows.spectrum + step * derivative)
+        tail_rows(lo, hi, tail, moved, plan, *parameters, False, value, part)
     jac[lo:hi, :p] += part[lo:hi, :p]
     jac[lo:hi, p] += (up[lo:hi] - down[lo:hi]) / (2 * _STEP)
     jac[lo:hi, p + 1] += part[lo:hi, p]
 
 
-@nb.njit(cache=True)
 def _columns(jac, sigma2_beta, scale):
     """Derivatives (L, 2C + 2) in (pi, sigma2_beta, sigma2_0, S) from those in (pi, the scaled
     sigma2_beta, S, sigma2_0).
     """
     c = sigma2_beta.size
-    out = np.empty_like(jac)
-    for block in range(jac.shape[0]):
-        along = jac[block, 2 * c]
-        for i in range(c):
-            out[block, i] = jac[block, i]
-            out[block, c + i] = jac[block, c + i] * scale
-            along += jac[block, c + i] * sigma2_beta[i] * scale * _LOG_REF
-        out[block, 2 * c] = jac[block, 2 * c + 1]
-        out[block, 2 * c + 1] = along
-    return out
+    d_pi, d_sigma2, d_s, d_zero = np.split(jac, [c, 2 * c, 2 * c + 1], axis=1)
+    d_sigma2 = d_sigma2 * scale
+    return np.hstack([d_pi, d_sigma2, d_zero, d_s + _LOG_REF * d_sigma2 @ sigma2_beta[:, None]])
 
 
 def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
@@ -185,13 +140,13 @@ def evaluate(data, tails, pi, sigma2_beta, sigma2_zero, s, gradient, threads):
     bulk = _bulk_plan(data, s, pi, sigma2, sigma2_zero, gradient)
     if bulk[1].min() < 0:
         return np.full(n_blocks, -np.inf), jac
-    tails_plan = _tail_plan(
-        data, tails[which_tail(bulk[1], bulk[0])], weight, slope, pi, sigma2, sigma2_zero, gradient
-    )
+    rows, derivative, tail = _rows_at(data, tails[which_tail(bulk[1], bulk[0])], weight, slope)
+    parameters = (data.one.node_x, data.one.n_ref, pi, sigma2, sigma2_zero)
+    plan = plan_tail(tail, rows, *parameters, gradient)
 
     def part(lo, hi):  # no other thread writes the entries of these blocks
         _bulk(lo, hi, data, bulk, weight, slope, sigma2_zero, gradient, loglik, jac)
-        _tails(lo, hi, data, tails_plan, pi, sigma2, sigma2_zero, gradient, loglik, jac)
+        _tails(lo, hi, tail, rows, derivative, plan, parameters, gradient, loglik, jac)
 
     share_parts(part, data.one.parts, threads)
     return loglik, _columns(jac, sigma2_beta, scale)

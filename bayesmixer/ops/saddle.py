@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import cmath
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmixer.ops.frequencies import log_total
+from bayesmixer.ops.layout import Array
 
 SHARE = 1.3  # step of the grid of shifts: a shift of the grid lies between h / SHARE and h
 # of a line that loses nothing, upper decile over random variants of one to sixty partners
@@ -110,7 +113,7 @@ def _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest):
 
 
 @nb.njit(cache=True)
-def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
+def _density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
     """Log density by the saddle point (log P(|Z| > z) where censored), and the place in the change
     of hands: the line's below 0, its own from 1.
     """
@@ -162,54 +165,71 @@ def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sig
     return log_p, 0.5 + (loss - middle) / (2 * HALF_WIDTH)
 
 
-@nb.njit(cache=True)
-def saddle_gradient(
-    z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero, d_log_p, d_place
-):
-    """Derivatives of both in pi, sigma2_beta, sigma2_zero by central differences: smooth functions,
-    few variants.
+class Far(NamedTuple):
+    """What `saddle_rows` finds of tail rows `row` (F,): log density, its share in a mixture with
+    the line's, and derivatives (F, 2C + 1) of both in pi, sigma2_beta, sigma2_zero.
     """
+
+    row: NDArray[np.int64]
+    log_p: Array
+    share: Array
+    d_log_p: Array
+    d_share: Array
+
+
+def far_rows(row, parameters):
+    """Room for tail rows `row`."""
+    wide = (row.size, parameters)
+    return Far(row, np.zeros(row.size), np.zeros(row.size), np.zeros(wide), np.zeros(wide))
+
+
+@nb.njit(nogil=True, cache=True)
+def saddle_rows(far, tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradient):
+    """Fill `far`; derivatives by central differences: smooth functions, few variants."""
     c_n = pi.size
     theta = np.empty(2 * c_n + 1)
-    theta[:c_n], theta[c_n : 2 * c_n], theta[2 * c_n] = pi, sigma2, sigma2_zero
-    moved = theta.copy()
-    for i in range(theta.size):
-        step = _STEP * theta[i]
-        if i < c_n:  # the rest must stay positive
-            step = min(step, 0.5 * (1.0 - pi.sum()))
-        if step <= 0.0:
-            d_log_p[i], d_place[i] = 0.0, 0.0
+    for c in range(c_n):
+        theta[c], theta[c_n + c] = pi[c], sigma2[c]
+    theta[2 * c_n] = sigma2_zero
+    wide, moved = np.empty(node_x.size), theta.copy()
+    most = 0.5 * (1.0 - pi.sum())  # step of a weight: the rest must stay positive
+    for v in range(far.row.size):
+        r = tail.row[far.row[v]]
+        z, inv_nu, censored = rows.zt[r], rows.inv_nu[r], rows.censored[r]
+        for k in range(wide.size):
+            wide[k] = rows.spectrum[r, k]
+        far.log_p[v], place = _density(
+            z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero
+        )
+        far.share[v], slope = _share(place)
+        if far.share[v] == 0.0 or not gradient:
             continue
-        moved[i] = theta[i] + step
-        a, la = saddle_density(
-            z,
-            inv_nu,
-            censored,
-            spectrum,
-            node_x,
-            n_ref,
-            moved[:c_n],
-            moved[c_n : 2 * c_n],
-            moved[2 * c_n],
-        )
-        moved[i] = theta[i] - step
-        b, lb = saddle_density(
-            z,
-            inv_nu,
-            censored,
-            spectrum,
-            node_x,
-            n_ref,
-            moved[:c_n],
-            moved[c_n : 2 * c_n],
-            moved[2 * c_n],
-        )
-        moved[i] = theta[i]
-        d_log_p[i], d_place[i] = (a - b) / (2 * step), (la - lb) / (2 * step)
+        for i in range(theta.size):
+            step = _STEP * theta[i]
+            if i < c_n:
+                step = min(step, most)
+            if step <= 0.0:
+                continue
+            for side in (1.0, -1.0):
+                moved[i] = theta[i] + side * step
+                log_p, place = _density(
+                    z,
+                    inv_nu,
+                    censored,
+                    wide,
+                    node_x,
+                    n_ref,
+                    moved[:c_n],
+                    moved[c_n : 2 * c_n],
+                    moved[2 * c_n],
+                )
+                far.d_log_p[v, i] += side * log_p / (2 * step)
+                far.d_share[v, i] += slope * side * place / (2 * step)
+            moved[i] = theta[i]
 
 
 @nb.njit(cache=True)
-def blend(place):
+def _share(place):
     """Share of the saddle-point density in a mixture with the line's, and its derivative in the
     place (a cubic step).
     """

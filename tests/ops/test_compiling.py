@@ -50,7 +50,7 @@ def test_a_compilation_is_announced_once(screen, monkeypatch):
 
 def test_nothing_is_said_of_what_is_on_disk_or_where_nobody_looks(screen, monkeypatch):
     monkeypatch.setattr(sys, "stderr", screen)
-    compiling.announce(kernel._cosine_blocks, "what the session has compiled")
+    compiling.announce(kernel.cosine_blocks, "what the session has compiled")
     monkeypatch.setattr(screen, "isatty", lambda: False)
     compiling.announce(Kernel, "another")
     assert screen.text == ""
@@ -58,7 +58,7 @@ def test_nothing_is_said_of_what_is_on_disk_or_where_nobody_looks(screen, monkey
 
 def test_numba_still_says_where_its_cache_lies():
     """The private door: without it compilations are never announced."""
-    assert kernel._cosine_blocks._cache._cache_file._index_path.endswith(".nbi")
+    assert kernel.cosine_blocks._cache._cache_file._index_path.endswith(".nbi")
 
 
 def test_jax_waits_until_something_imports_its_backend_and_then_knows_the_likelihood():
