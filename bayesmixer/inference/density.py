@@ -20,7 +20,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import NDArray
 from pytensor.compile.mode import Mode
-from pytensor.gradient import pushforward
+from pytensor.gradient import pullback
 
 from bayesmixer.card import UNIT, Free, unit_in_words, usual
 from bayesmixer.errors import InputError
@@ -79,7 +79,7 @@ class LogDensity:
                 "model", "it has discrete or no free parameters, expected continuous ones only"
             )
         self.model = model
-        point = model.initial_point()
+        self._start = point = model.initial_point()
         origin = origin_of(model)
         order = {name: i for i, name in enumerate(origin.free if origin is not None else ())}
         # copies of a model hold its variables in another order
@@ -162,9 +162,7 @@ class LogDensity:
 
     def _joined(self, outputs: list[Any]) -> tuple[list[Any], Any]:
         """Graphs of the value variables as graphs of one flat vector."""
-        made, joined = pm.pytensorf.join_nonshared_inputs(
-            self.model.initial_point(), outputs, self.value_vars
-        )
+        made, joined = pm.pytensorf.join_nonshared_inputs(self._start, outputs, self.value_vars)
         return list(made), joined
 
     @cached_property
@@ -235,7 +233,10 @@ class LogDensity:
         (logp, blocks), joined = self._joined(
             [self.log_posterior(), pt.add(*self.log_likelihoods(), pt.zeros(()))]
         )
-        columns = [pushforward(blocks, joined, pt.as_tensor_variable(e)) for e in np.eye(self.size)]
+        # a pushforward is a pullback of a pullback, the inner one here made once for all parameters
+        cotangent = pt.zeros_like(blocks)
+        back = pullback(blocks, joined, cotangent)
+        columns = [pullback(back, cotangent, pt.as_tensor_variable(e)) for e in np.eye(self.size)]
         prior = pytensor.grad(logp, joined) - pytensor.grad(blocks.sum(), joined)
         return pytensor.function([joined], [pt.stack(columns, axis=1), prior], mode=python_mode())
 
@@ -281,11 +282,7 @@ class LogDensity:
 
     @cached_property
     def _reported(self) -> Any:
-        variables = self.reported
-        outputs = self.model.replace_rvs_by_values(variables)
-        outputs, joined = pm.pytensorf.join_nonshared_inputs(
-            self.model.initial_point(), outputs, self.value_vars
-        )
+        outputs, joined = self._joined(self.model.replace_rvs_by_values(self.reported))
         return pytensor.function([joined], outputs, mode=python_mode())
 
     @property
