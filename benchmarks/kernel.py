@@ -77,7 +77,7 @@ def fixed_frequencies(
         loglik, jac = np.zeros(data.n_blocks), np.zeros((data.n_blocks, 2 * components + 1))
 
         def part(lo: int, hi: int) -> None:
-            kernel._cosine_blocks(
+            kernel.cosine_blocks(
                 lo, hi, chunks, data.bands, m, ds, tables, d_tables, POINT[2], True, loglik, jac
             )
 

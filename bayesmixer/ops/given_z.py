@@ -29,9 +29,9 @@ from numpy.typing import ArrayLike, NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.ld.spectrum import cardinal
 from bayesmixer.ops.compiling import announce
-from bayesmixer.ops.frequencies import which_tail
+from bayesmixer.ops.frequencies import plan_bands, which_tail
 from bayesmixer.ops.given_z_kernel import cosine_chunks, line_rows, saddle_rows
-from bayesmixer.ops.kernel import _plan_tail, _prepare, share_parts
+from bayesmixer.ops.kernel import band_tables, plan_tail, share_parts
 from bayesmixer.ops.layout import LikelihoodData, Tail, by_chunk
 from bayesmixer.ops.oracle import Model, saddle_point
 
@@ -145,7 +145,9 @@ class _Sums:
     def add(self, pi: Array, beta: Array, zero: float, threads: int | None) -> None:
         """Add a draw."""
         packed = self.data.packed
-        m, ds, tables, _ = _prepare(packed, pi, beta, zero)
+        node_x, n_ref = packed.node_x, packed.n_ref
+        m, ds = plan_bands(packed.bands, node_x[0], n_ref, pi, beta, zero)
+        tables, _ = band_tables(m, ds, node_x, n_ref, pi, beta)
         if m.min() < 0:
             raise InputError(
                 "draws",
@@ -181,11 +183,9 @@ class _Sums:
         packed = self.data.packed
         # as if censored: shifts that keep away from the pole of the tail's probability
         rows = packed.rows._replace(censored=np.ones(self.data.z.size, bool))
-        shift, far, _, (place, m, ds, re, im, *_), _ = _plan_tail(
-            packed._replace(rows=rows), tail, pi, beta, zero, False
-        )
-        lost = m[place[shift]] == 0  # too fine for any line
-        at = np.flatnonzero(far | lost)
+        plan = plan_tail(tail, rows, packed.node_x, packed.n_ref, pi, beta, zero, False)
+        lost = plan.m[plan.place[plan.shift]] == 0  # too fine for any line
+        at = np.flatnonzero(plan.far | lost)
         share = lost.astype(float)
         if at.size:
             share[at], said = self._saddle(tail.row[at], lost[at], pi, beta, zero)
@@ -195,8 +195,8 @@ class _Sums:
 
         def part(lo: int, hi: int) -> None:
             line_rows(
-                lo, hi, tail.row[at], shift[at], place, m, ds, re, im, packed.rows, self.close,
-                self.own, self.count, packed.n_ref, pi, beta, zero, out,
+                lo, hi, tail.row[at], plan.shift[at], plan.place, plan.m, plan.ds, plan.re, plan.im,
+                packed.rows, self.close, self.own, self.count, packed.n_ref, pi, beta, zero, out,
             )  # fmt: skip
 
         edges = np.unique(np.append(np.arange(0, at.size, _ROWS), at.size))

@@ -313,7 +313,8 @@ def band_tables(m, ds, node_x, n_ref, pi, sigma2):
     tables = np.zeros((m.size, m_max, node_x.size))
     d_tables = np.zeros((m.size, 2 * pi.size, m_max, node_x.size))
     for b in np.flatnonzero(m > 0):
-        real_table(node_x, ds[b], m[b], n_ref, pi, sigma2, tables[b], d_tables[b])
+        s = ds[b] * np.arange(m[b])
+        real_table(node_x, s, n_ref, pi, sigma2, tables[b], d_tables[b])
     return tables, d_tables
 
 

@@ -113,7 +113,7 @@ def _next_term(k, curvature, spectrum, node_x, n_ref, pi, sigma2, rest):
 
 
 @nb.njit(cache=True)
-def _density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
+def saddle_density(z, inv_nu, censored, spectrum, node_x, n_ref, pi, sigma2, sigma2_zero):
     """Log density by the saddle point (log P(|Z| > z) where censored), and the place in the change
     of hands: the line's below 0, its own from 1.
     """
@@ -198,10 +198,10 @@ def saddle_rows(far, tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradien
         z, inv_nu, censored = rows.zt[r], rows.inv_nu[r], rows.censored[r]
         for k in range(wide.size):
             wide[k] = rows.spectrum[r, k]
-        far.log_p[v], place = _density(
+        far.log_p[v], place = saddle_density(
             z, inv_nu, censored, wide, node_x, n_ref, pi, sigma2, sigma2_zero
         )
-        far.share[v], slope = _share(place)
+        far.share[v], slope = blend(place)
         if far.share[v] == 0.0 or not gradient:
             continue
         for i in range(theta.size):
@@ -212,7 +212,7 @@ def saddle_rows(far, tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradien
                 continue
             for side in (1.0, -1.0):
                 moved[i] = theta[i] + side * step
-                log_p, place = _density(
+                log_p, place = saddle_density(
                     z,
                     inv_nu,
                     censored,
@@ -229,7 +229,7 @@ def saddle_rows(far, tail, rows, node_x, n_ref, pi, sigma2, sigma2_zero, gradien
 
 
 @nb.njit(cache=True)
-def _share(place):
+def blend(place):
     """Share of the saddle-point density in a mixture with the line's, and its derivative in the
     place (a cubic step).
     """

@@ -18,16 +18,15 @@ GONE = 60.0  # x q at which exp(-x q) is nothing beside a rest of more than 1e-8
 
 
 @nb.njit(cache=True)
-def real_table(node_x, ds, m, n_ref, pi, sigma2, g, dg):
-    """Fill g (M, K) and dg (2C, M, K) at the first m real frequencies s = 0, ds, .."""
+def real_table(node_x, s, n_ref, pi, sigma2, g, dg):
+    """Fill g (M, K) and dg (2C, M, K) at real frequencies s (M,)."""
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
     least = sigma2[0]
     for c in range(1, c_n):
         least = min(least, sigma2[c])
-    for f in range(m):
-        s = ds * f
-        half = 0.5 * n_ref * s * s
+    for f in range(s.size):
+        half = 0.5 * n_ref * s[f] * s[f]
         for k in range(node_x.size):
             x = node_x[k]
             if x == 0.0:

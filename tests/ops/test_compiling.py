@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from bayesmixer.ops import compiling, kernel
+from bayesmixer.ops.likelihood import log_density
 
 
 class Screen:
@@ -76,3 +78,13 @@ known = [jax_funcify.dispatch(op) is not jax_funcify.dispatch(object)
 assert known == [True, True]
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_rows_that_a_line_serves_need_no_saddle_point(monkeypatch):
+    """Its compilation is left to the few data sets that have rows beyond the line's reach."""
+    monkeypatch.setattr(kernel, "saddle_rows", None)
+    z = np.array([0.5, 7.0, -9.0])
+    found = log_density(
+        z, np.full(3, 1e5), np.full((3, 2), [2.0, 3.0]), [1.0, 0.0], [0.01], [1e-4], 1.0
+    )
+    assert np.isfinite(found).all() and (np.diff(found) < 0).all()
