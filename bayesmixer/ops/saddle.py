@@ -13,7 +13,6 @@ about as large as the error of the line.
 
 from __future__ import annotations
 
-import cmath
 import math
 from typing import NamedTuple
 
@@ -40,8 +39,12 @@ def branch_height(x_top, n_ref, pi, sigma2):
     h = 1e300
     for c in range(pi.size):
         if pi[c] > 0.0 and sigma2[c] > 0.0 and pi[c] < 1.0 - 1e-12:
-            u = complex(math.log((1.0 - pi[c]) / pi[c]), math.pi)
-            h = min(h, cmath.sqrt(2.0 * u / (n_ref * x_top * sigma2[c])).real)
+            # Re sqrt(2 u / (N_ref x sigma2_beta)), u = log((1 - pi) / pi) + i pi
+            real = math.log((1.0 - pi[c]) / pi[c])
+            h = min(
+                h,
+                math.sqrt((math.hypot(real, math.pi) + real) / (n_ref * x_top * sigma2[c])),
+            )
     return h
 
 
