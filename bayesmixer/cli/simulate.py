@@ -69,10 +69,10 @@ def command(
         float | None,
         typer.Option(help="Part of h2 from large effects (two-component).", show_default=False),
     ] = None,
-    rho_12: Annotated[
+    rho_beta: Annotated[
         float | None,
         typer.Option(
-            "--rho-12",
+            "--rho-beta",
             help="Correlation of effects at shared variants (bivariate).",
             show_default=False,
         ),
@@ -155,7 +155,7 @@ def command(
       bayesmixer ld build sim/genotypes --window sim/ld_blocks.bed \\
         --r2-rule plain --out sim/reference.zarr
       bayesmixer simulate pair --model bivariate --h2 0.02,0.03 \\
-        --pi 0.002,0.001,0.003 --rho-12 0.6
+        --pi 0.002,0.001,0.003 --rho-beta 0.6
 
     Writes TRAIT.txt.gz, truth.json and, where simulated, genotypes.bed/bim/fam and ld_blocks.bed.
     """
@@ -168,7 +168,7 @@ def command(
         h2=numbers("--h2", h2) or [],
         pi=numbers("--pi", pi),
         share_large=share_large,
-        rho_12=rho_12,
+        rho_beta=rho_beta,
         rg=rg,
         maf_s=maf_s,
         n=size or [],

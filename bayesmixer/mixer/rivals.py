@@ -63,6 +63,8 @@ def climb(bound: Bound) -> tuple[np.ndarray, float]:
             beta = h2 / (pi * total)
             blocks, jacobian = op.evaluate(np.array([pi]), np.array([beta]), zero)
             by_pi, by_beta, by_zero = jacobian.sum(axis=0)
+            if not (np.isfinite(blocks).all() and np.isfinite(jacobian).all()):
+                return 1e12, x  # a step too far: the line search comes back from it
             return -float(blocks.sum()), -np.array(
                 [(by_pi * pi - by_beta * beta) * (1 - pi), by_beta * beta, by_zero * zero]
             )

@@ -7,6 +7,8 @@ OFFERS = {
     "infinitesimal_starts": "starts:infinitesimal_starts",
     "coarse": "starts:coarse",
     "staged": "staged:staged",
+    "ceiling": "strength:Strength",
+    "strained": "strength:strained",
     "apart": "univariate:apart",
     "rivals": "rivals:criteria",
     "variants": "variants:table",

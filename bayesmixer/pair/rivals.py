@@ -12,6 +12,7 @@ from bayesmixer.card import Bound
 from bayesmixer.pair.chart import place
 from bayesmixer.pair.search import Array, Search, W, X, Y, overlap_at, point
 
+ACCURACY = 0.01  # log-likelihood units that an end may lack
 LEAST, COMPLETE = "least_overlap", "complete_overlap"
 NEAR_ENDS = {"overlap_at_1_percent": 0.01, "overlap_at_99_percent": 0.99}
 """As MiXeR has them: parts of the way from the least pi_shared to the largest."""
@@ -35,7 +36,8 @@ def criteria(bound: Bound, estimate: xr.Dataset) -> dict[str, tuple[float, int]]
     k = len(names) - 1
     out = {}
     for name, t in ((LEAST, 0.0), (COMPLETE, 1.0)):
-        out[name] = (search.climb(v, free, t, rest_covariance(estimate, names))[1], k)
+        spread = rest_covariance(estimate, names)
+        out[name] = (search.climb(v, free, t, spread, ACCURACY)[1], k)
     at, pi = overlap_at(v)
     low, high = float(at.least) * pi.min(), pi.min()
     for name, part in NEAR_ENDS.items():

@@ -18,7 +18,7 @@ import xarray as xr
 from bayesmixer.card import Bound
 from bayesmixer.pair.chart import place
 from bayesmixer.pair.search import Array, Search, W, X, Y, overlap_at
-from bayesmixer.pair.starts import coarse, named, own_point, valleys
+from bayesmixer.pair.starts import coarse, named, optima, own_point
 from bayesmixer.variables import evaluated
 
 SCANNED = 20  # places of the overlap, as MiXeR has them: from 1% to 99%, evenly in the logit
@@ -45,7 +45,7 @@ def staged(bound: Bound) -> tuple[dict[str, Any], xr.Dataset]:
         return _found(bound, v, heights, {})
     free = [X, Y, W]
     search = Search(few, censor) if evaluated(few).size < evaluated(bound.data).size else whole
-    v = max((search.climb(one, free) for one in valleys(v, search)), key=lambda pair: pair[1])[0]
+    v = optima(v, search)[0]
     v, heights["correlations"] = whole.climb(v, free, accuracy=ACCURACY)
     at, pi = overlap_at(v)
     low, high, u = float(at.least) * pi.min(), float(pi.min()), float(np.tanh(v[X]))

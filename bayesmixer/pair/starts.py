@@ -2,8 +2,9 @@
 moments, and overlap in both of the valleys that its profile can have.
 
 In the fourth moments overlap enters at fixed rg through f (1 + 2 rho_beta^2) = f + 2 u^2 / f alone,
-so that f and 2 u^2 / f are twins there: a search that starts at one may stay there. So the starts
-are the best of a scan along f, its twin, the least overlap and complete overlap.
+so that f and 2 u^2 / f are twins there: a search that starts at one may stay there. So the best of
+a scan along f, its twin, the least overlap and complete overlap are climbed on few variants, each
+trait's own parameters held, and what they come to are the starts.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SCAN = np.linspace(0.05, 0.95, 10)  # excess over the least overlap
 FROM_ENDS = 0.02  # excess of the starts at the least and at complete overlap
 MOST = 0.9  # |rg| and |rho_0| of moments, which know no bounds
 SEARCHED, SCANNED = 10_000, 5_000  # variants
+ROUGH = 0.02  # log-likelihood units that a start may lack
+SAME = 0.05  # f within which two optima are one
 
 
 def coarse(data: xr.Dataset) -> xr.Dataset:
@@ -118,12 +121,22 @@ def named(v: Array) -> dict[str, Any]:
     }
 
 
+def optima(v: Array, search: Search) -> list[Array]:
+    """Distinct optima of (x, y, rho_0) from all `valleys` of a point, best first."""
+    found = [search.climb(one, [X, Y, W], accuracy=ROUGH) for one in valleys(v, search)]
+    kept: list[Array] = []
+    for one, _ in sorted(found, key=lambda pair: -pair[1]):
+        f = float(overlap_at(one)[0].f)
+        if all(abs(f - float(overlap_at(other)[0].f)) > SAME for other in kept):
+            kept.append(one)
+    return kept
+
+
 def pair_starts(bound: Bound) -> list[dict[str, Any]]:
-    """Up to four starts; one where overlap is held."""
+    """Up to four starts, best first; one where overlap is held."""
     v = own_point(bound, coarse(bound.data))
     points = [v]
     if bound.options.get("t") is None:
-        points = valleys(
-            v, Search(one_trait.thin(bound.data, SCANNED), bound.options.get("censor"))
-        )
+        few = one_trait.thin(bound.data, SCANNED)
+        points = optima(v, Search(few, bound.options.get("censor")))
     return [{name: named(v)[name] for name in bound.free} for v in points]

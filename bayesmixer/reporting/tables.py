@@ -144,11 +144,16 @@ def comparison_table(results: xr.DataTree) -> Table | None:
     rows = [row(facts.title_of(results))]
     card = card_of(results)
     null = None if card is None else cards().get(card.null)
-    if null is not None and number("aic", f"_{null.name}") is not None:
+    if card is not None and null is not None and number("aic", f"_{null.name}") is not None:
         rows.append(row(null.title, f"_{null.name}"))
         pairs = [(number(k, f"_{null.name}"), number(k, "")) for k in ("aic", "bic")]
         gain = ["–" if a is None or b is None else f"{a - b:,.2f}" for a, b in pairs]
         rows.append(("difference (positive favours the richer model)", "", "", *gain))
+        rows += [
+            row(name.replace("_", " "), f"_{name}")
+            for name in card.rivals
+            if name not in cards() and number("aic", f"_{name}") is not None
+        ]
     return Table(
         "Fit at the mode (lower AIC and BIC are better)",
         ("model", "parameters", "log-likelihood", "AIC", "BIC"),

@@ -181,7 +181,7 @@ def architecture(
     h2: float | Sequence[float],
     pi: float | Sequence[float] | None = None,
     share_large: float | None = None,
-    rho_12: float | None = None,
+    rho_beta: float | None = None,
     rg: float | None = None,
     maf_s: float = 0.0,
 ) -> Architecture:
@@ -200,7 +200,7 @@ def architecture(
         bivariate: unique to trait 1, unique to trait 2, shared.
     share_large
         two_component: part of h2 that the large effects explain.
-    rho_12
+    rho_beta
         bivariate: correlation of effects at shared variants.
     rg
         infinitesimal with two traits: genetic correlation.
@@ -217,12 +217,12 @@ def architecture(
         An argument is missing, out of range, or not a parameter of the model.
     """
     choice("model", model, MODELS)
-    given = {"pi": pi, "share_large": share_large, "rho_12": rho_12, "rg": rg}
+    given = {"pi": pi, "share_large": share_large, "rho_beta": rho_beta, "rg": rg}
     takes = {
         "infinitesimal": ("rg",),
         "univariate": ("pi",),
         "two_component": ("pi", "share_large"),
-        "bivariate": ("pi", "rho_12"),
+        "bivariate": ("pi", "rho_beta"),
     }[model]
     for name, value in given.items():
         if value is not None and name not in takes:
@@ -271,8 +271,8 @@ def architecture(
             ),
             s,
         )
-    correlation = _numbers("rho_12", 0.0 if rho_12 is None else rho_12, (1,), model)
-    _within("rho_12", correlation, -1, 1, "between -1 and 1")
+    correlation = _numbers("rho_beta", 0.0 if rho_beta is None else rho_beta, (1,), model)
+    _within("rho_beta", correlation, -1, 1, "between -1 and 1")
     unique_1, unique_2, shared = shares
     poly = (unique_1 + shared, unique_2 + shared)
     if min(poly) == 0:

@@ -70,7 +70,7 @@ def simulate(
     h2: float | Sequence[float] = 0.02,
     pi: float | Sequence[float] | None = None,
     share_large: float | None = None,
-    rho_12: float | None = None,
+    rho_beta: float | None = None,
     rg: float | None = None,
     maf_s: float = 0.0,
     n: float | Sequence[float] = 100_000,
@@ -103,7 +103,7 @@ def simulate(
     ----------
     out
         Directory to write; made if need be.
-    model, h2, pi, share_large, rho_12, rg, maf_s
+    model, h2, pi, share_large, rho_beta, rg, maf_s
         True effects: see `bayesmixer.simulation.effects.architecture`. By default, for model
         "univariate", pi is 0.003.
     n
@@ -166,7 +166,7 @@ def simulate(
     out = Path(out)
     if model == "univariate" and pi is None:
         pi = 0.003
-    effects = architecture(model, h2, pi, share_large, rho_12, rg, maf_s)
+    effects = architecture(model, h2, pi, share_large, rho_beta, rg, maf_s)
     d = effects.traits
     sizes = _per_trait("n", n, d, lambda v: v >= 2, "a sample size of at least 2")
     noise = _per_trait("sigma2_0", sigma2_0, d, lambda v: 0 < v <= 100, "a variance above 0")

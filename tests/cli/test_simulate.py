@@ -75,7 +75,7 @@ def test_two_traits_and_values_by_comma(tmp_path):
         "0.2,0.1",
         "--pi",
         "0.1,0.1,0.2",
-        "--rho-12",
+        "--rho-beta",
         "0.5",
         "--n",
         "5000,3000",

@@ -8,12 +8,12 @@ from bayesmixer.ld.gwas_data import gwas_data_from_arrays
 from bayesmixer.ld.spectrum import nodes
 from tests.models.small_gwas import K, panel
 
-PI = (0.012, 0.008, 0.015)  # unique to the first, to the second, shared
+PI = (0.015, 0.01, 0.025)  # unique to the first, to the second, shared
 
 
 def simulate_pair(
-    h2=(0.3, 0.25), pi=PI, rho_beta=0.6, sigma2_0=(1.05, 1.02), rho_0=0.2, n=(6_000, 4_000),
-    seed=0, blocks=60, size=30, **kwargs,
+    h2=(0.3, 0.25), pi=PI, rho_beta=0.6, sigma2_0=(1.05, 1.02), rho_0=0.2, n=(3_000, 2_500),
+    seed=0, blocks=40, size=30, **kwargs,
 ):  # fmt: skip
     """GwasData of two traits."""
     rng = np.random.default_rng(seed)

@@ -209,7 +209,7 @@ def test_bivariate_effects_have_the_asked_genetic_covariance_and_unique_variants
     panel,
 ):
     pi, h2, rho = (0.1, 0.05, 0.2), (0.3, 0.2), -0.5
-    effects = architecture("bivariate", h2, pi, rho_12=rho)
+    effects = architecture("bivariate", h2, pi, rho_beta=rho)
     rg = rho * pi[2] / math.sqrt((pi[0] + pi[2]) * (pi[1] + pi[2]))
     expected = np.array(
         [[h2[0], rg * math.sqrt(h2[0] * h2[1])], [rg * math.sqrt(h2[0] * h2[1]), h2[1]]]
@@ -292,7 +292,7 @@ def files(tmp_path_factory):
         model="bivariate",
         h2=[0.3, 0.2],
         pi=[0.05, 0.05, 0.1],
-        rho_12=0.4,
+        rho_beta=0.4,
         n=[5000, 3000],
         n_spread=0.2,
         seed=3,
@@ -558,8 +558,8 @@ def test_chromosome_has_the_asked_density_and_frequencies_and_ld_that_decays():
             "one of the traits would have no causal",
         ),
         (
-            {"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1, 0.1], "rho_12": 2},
-            "rho_12: found 2, expected between",
+            {"model": "bivariate", "h2": [0.1, 0.1], "pi": [0.1, 0.1, 0.1], "rho_beta": 2},
+            "rho_beta: found 2, expected between",
         ),
         ({"model": "infinitesimal", "h2": [0.1, 0.1], "rg": -1.1}, "rg: found -1.1"),
         ({"model": "infinitesimal", "rg": 0.2}, "rg: needs two traits"),
