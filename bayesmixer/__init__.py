@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayesmixer.io.sumstats import munge as munge
     from bayesmixer.io.sumstats import read_sumstats as read_sumstats
     from bayesmixer.laboratory.coverage import coverage as coverage
+    from bayesmixer.laboratory.pairs import fit_pairs as fit_pairs
     from bayesmixer.ld.align import align as align
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
@@ -61,6 +62,7 @@ _HOME = {
     "coverage": "laboratory.coverage",
     "example_data": "example",
     "fit": "inference.fit",
+    "fit_pairs": "laboratory.pairs",
     "gwas_data_from_arrays": "ld.gwas_data",
     "ld_mixture": "models.ld_mixture",
     "load": "io.saved",

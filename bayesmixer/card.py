@@ -194,6 +194,9 @@ class Card:
         of that kind does.
     traits
         How many traits it is of.
+    each
+        Of a model of two: the model of each trait by itself, and its own option that takes those
+        two fits and holds at them what belongs to one trait.
     unit
         Dimension of the independent units: their log-likelihoods add up.
     wing
@@ -229,6 +232,7 @@ class Card:
     kind: str = "gwas_data"
     needs: tuple[str, ...] = ()
     traits: int = 1
+    each: tuple[str, str] | None = None
     unit: str = UNIT
     wing: str = ""
     null: str = ""

@@ -228,10 +228,10 @@ def study(prefix: str, a: argparse.Namespace) -> None:
     """Coverage of intervals with S free, at one truth."""
     from scipy.stats import binomtest
 
-    from bayesmixer.laboratory.coverage import run
-    from bayesmixer.laboratory.replicates import Settings, recalibrated
+    from bayesmixer.laboratory.replicates import Settings, recalibrated, work
     from bayesmixer.laboratory.table import coverage_table
     from bayesmixer.mixer.cell import Cell
+    from bayesmixer.workers import run
 
     if len(a.true_s) > 1:
         raise SystemExit("--study: one --true-s at a time")
@@ -255,7 +255,7 @@ def study(prefix: str, a: argparse.Namespace) -> None:
     files = [folder / f"{name}-{r:04d}.parquet" for r in range(a.replicates)]
     todo = [(settings, cell, r, 1, str(file)) for r, file in enumerate(files) if not file.exists()]
     began = time.perf_counter()
-    for i, path in enumerate(run(todo, a.processes), 1):
+    for i, path in enumerate(run(work, todo, a.processes), 1):
         row = pd.read_parquet(path).set_index("parameter")
         each = (time.perf_counter() - began) / i
         print(

@@ -26,6 +26,7 @@ from bayesmixer.cli import (
     fit,
     ld,
     munge,
+    pairs,
     report,
     simulate,
     variants,
@@ -73,6 +74,7 @@ app.add_typer(
 app.add_typer(
     fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference."
 )
+fit.app.command("pairs")(pairs.command)
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)

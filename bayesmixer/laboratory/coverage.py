@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bayesmixer import aside
+from bayesmixer import aside, workers
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.card import studied
 from bayesmixer.errors import InputError
 from bayesmixer.kinds import json_object
-from bayesmixer.laboratory import workers
 from bayesmixer.laboratory.cells import Cell, kind_of, read_cells
 from bayesmixer.laboratory.replicates import BATCH, Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
@@ -181,7 +180,8 @@ def _run_batches(
     sizes = {str(path): size for _, _, size, path in jobs}
     with bar("replicates", sum(sizes.values()), progress) as show:
         show.advance(sum(sizes.values()) - sum(size for _, _, size, _ in todo))
-        for path in run(
+        for path in workers.run(
+            work,
             [(settings, cell, b, size, str(path)) for cell, b, size, path in todo],
             processes,
             client,
@@ -197,43 +197,6 @@ def _replicates_in(path: Path) -> int:
         return int(pd.read_parquet(path, columns=["replicate"])["replicate"].nunique())
     except (OSError, ValueError, KeyError):
         return 0
-
-
-def run(
-    arguments: list[tuple[Settings, Cell, int, int, str]],
-    processes: int | None = None,
-    client: Any = None,
-) -> Iterator[str]:
-    """Run `work` on each of `arguments`, yielding as each ends; on Ctrl-C those that have not begun
-    are dropped and finished ones kept.
-
-    Parameters
-    ----------
-    arguments
-        Of `bayesmixer.laboratory.replicates.work`: settings, cell, number and size of the batch,
-        path of its file.
-    processes, client
-        As in `coverage`.
-
-    Raises
-    ------
-    InputError
-        A worker was killed.
-    """
-    if not arguments:
-        return
-    if client is not None:
-        from distributed import as_completed as as_completed_there
-
-        for future in as_completed_there([client.submit(work, *a, pure=False) for a in arguments]):
-            yield future.result()
-        return
-    processes = min(processes or os.cpu_count() or 1, len(arguments))
-    if processes == 1:
-        for a in arguments:
-            yield work(*a)
-        return
-    yield from workers.run(work, arguments, processes)
 
 
 def _settings(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bayesmixer.errors import InputError
-from bayesmixer.laboratory.workers import WorkerError, attempt, run
-from tests.laboratory import tasks
+from bayesmixer.workers import WorkerError, attempt, run
+from tests import tasks
 
 
 def test_results_arrive_from_all() -> None:
@@ -24,7 +24,7 @@ def test_results_arrive_from_all() -> None:
 
 def test_an_error_of_ours_arrives_as_it_was_raised() -> None:
     with pytest.raises(InputError, match=r"^7.txt: no column of z. Name it.$") as caught:
-        list(run(tasks.bad_file, [(7,)], 1))
+        list(run(tasks.bad_file, [(7,), (7,)], 2))
     assert caught.value.remedy == "Name it."
 
 
@@ -44,8 +44,8 @@ def test_an_error_that_cannot_travel_comes_as_its_traceback() -> None:
     ],
 )
 def test_how_a_worker_ended_is_said(task: object, how: str) -> None:
-    with pytest.raises(InputError, match=f"processes: one of 1 workers {how}"):
-        list(run(task, [(1,)], 1))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"processes: one of 2 workers {how}"):
+        list(run(task, [(1,), (1,)], 2))  # type: ignore[arg-type]
 
 
 def alive(process: int) -> bool:
@@ -63,7 +63,7 @@ def alive(process: int) -> bool:
 )
 def test_no_worker_outlives_its_parent_nor_says_a_word(sign: int, code: int, root: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.laboratory.tasks"],
+        [sys.executable, "-m", "tests.tasks"],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -26,7 +26,10 @@ class WorkerError(RuntimeError):
 
 
 def run(
-    work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processes: int
+    work: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+    processes: int | None = None,
+    client: Any = None,
 ) -> Iterator[Any]:
     """Yield `work(*a)` of each of `arguments` as it ends; when one fails, or on Ctrl-C, the others
     are stopped.
@@ -38,13 +41,46 @@ def run(
     arguments
         Of each call.
     processes
-        Worker processes, one thread each: the parallelism is over calls.
+        Worker processes, one thread each: the parallelism is over calls. None is one a core; with 1
+        the calls are made here, one after another.
+    client
+        A dask.distributed Client to run on instead, whose workers see the same files.
 
     Raises
     ------
     InputError
         A worker was killed, or `work` raised it.
     """
+    if not arguments:
+        return
+    if client is not None:
+        yield from _on_cluster(work, arguments, client)
+        return
+    processes = min(processes or os.cpu_count() or 1, len(arguments))
+    if processes == 1:
+        for a in arguments:
+            yield work(*a)
+        return
+    yield from _in_processes(work, arguments, processes)
+
+
+def _on_cluster(
+    work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], client: Any
+) -> Iterator[Any]:
+    """Calls on a dask cluster, which gives those of a worker that dies to another."""
+    from distributed import as_completed as as_completed_there
+
+    futures = [client.submit(work, *a, pure=False) for a in arguments]
+    try:
+        for future in as_completed_there(futures):
+            yield future.result()
+    finally:
+        client.cancel(futures)
+
+
+def _in_processes(
+    work: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], processes: int
+) -> Iterator[Any]:
     pool = ProcessPoolExecutor(
         processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
     )

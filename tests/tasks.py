@@ -51,7 +51,7 @@ def long(n: int) -> int:
 
 
 if __name__ == "__main__":
-    from bayesmixer.laboratory.workers import run
+    from bayesmixer.workers import run
 
     signal.signal(
         signal.SIGINT, signal.default_int_handler
