@@ -17,18 +17,18 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup:  ## make the environment with everything in it
-	@$(SETUP) test,simulate,dev,docs $(GIVEN)
+	@$(SETUP) test,simulate,cluster,dev,docs $(GIVEN)
 
 demo:  ## run the main job on the embedded data set: posterior, table, report
 	@$(SETUP) none $(GIVEN)
 	@$(RUN)/python -m bayesmixer demo --force
 
 test:  ## run the tests
-	@$(SETUP) test,simulate $(GIVEN)
+	@$(SETUP) test,simulate,cluster $(GIVEN)
 	@$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-hard:  ## run them five times: random order; 1, 2 and 4 threads; this processor and the plainest
-	@$(SETUP) test,simulate $(GIVEN)
+	@$(SETUP) test,simulate,cluster $(GIVEN)
 	@$(RUN)/python -m tests.hard -q -n $(WORKERS) --dist loadfile
 
 lint:  ## ruff: style and formatting

@@ -363,7 +363,7 @@ def calibrate(
     groups = {name: node.to_dataset() for name, node in results.children.items()}
     raw = _raw_draws(groups, density)
     evidence = evidence_of(bound_of(model))
-    found, three = points.of_mode(
+    on_scale, three = points.of_mode(
         density,
         bound,
         mode,
@@ -374,6 +374,7 @@ def calibrate(
         raw is not None,
         progress,
     )
+    found = on_scale or found
     if three is not None:
         groups[three.ends.group] = three.dataset(density, seed)
     groups["estimate"] = with_errors(estimate, density, mode, found, evidence)
