@@ -197,9 +197,9 @@ OF_PAIRS = ("second", "sample_size_2", "trait_2", "join", "staged")
 def _command(card: Card) -> Callable[..., None]:
     def command(
         sumstats: Sumstats,
-        second: Second,
         reference: Reference,
         out: Out,
+        second: Second = Path(),  # models of one trait are called without
         report: Report = None,
         json: Json = None,
         tsv: Tsv = None,
@@ -316,6 +316,9 @@ def _command(card: Card) -> Callable[..., None]:
     left_out = (OWN - {*card.options}) | {*(OF_PAIRS if one else ())}
     signature = inspect.signature(command, eval_str=True)
     taken = [p for p in signature.parameters.values() if p.name not in left_out]
+    if not one:  # the second file follows the first, and is required
+        second = taken.pop([p.name for p in taken].index("second"))
+        taken.insert(1, second.replace(default=inspect.Parameter.empty))
     command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
     example = "height.txt.gz" if one else "height.txt.gz weight.txt.gz"
     command.__doc__ = f"""{card.summary}
