@@ -177,10 +177,8 @@ BIVARIATE = Card(
         ATANH_RHO_0,
     ),
     reported=(
-        H2,
-        PI,
-        SIGMA2_0,
-        RHO_0,
+        # figures of the posterior show six: polygenicities and what is shared
+        *(replace(one, shown=one is PI) for one in (H2, PI, SIGMA2_0, RHO_0)),
         SIGMA2_BETA,
         N_CAUSAL,
         one_trait.N90,

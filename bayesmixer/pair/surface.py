@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 MOST = 40_000  # variants that the surface is computed with
 LOUD = 3.0  # |z| of either trait from which more are kept
-NODES = (7, 13)  # of overlap and of the correlation, between which the surface is interpolated
+SPREAD = 5.0  # standard deviations of u on either side that are shown
+NODES = (7, 11)  # of overlap and of the correlation, between which the surface is interpolated
 DROPS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
 
@@ -58,6 +59,7 @@ def overlap_surface(
     nodes: tuple[int, int] = NODES,
     points: int = 81,
     most: int = MOST,
+    whole: bool = False,
 ) -> xr.Dataset:
     """Log-likelihood over overlap and rho_beta, the other parameters at their posterior medians.
 
@@ -74,13 +76,15 @@ def overlap_surface(
         Of the grid that is returned, per side.
     most
         Variants that are taken, each for several.
+    whole
+        Whether the whole range is taken, and not the part of it in which u = rho_beta f lies where
+        the draws have it.
 
     Returns
     -------
     xarray.Dataset
         `log_likelihood` (overlap, rho_beta), its maximum taken off. Coordinates `overlap`
-        (pi_shared / min(pi)), from the least that polygenicities allow (0 where they sum to less
-        than 1) to 1, and `rho_beta` from -1 to 1.
+        (pi_shared / min(pi)), up to 1, and `rho_beta`.
 
     Raises
     ------
@@ -91,8 +95,8 @@ def overlap_surface(
     rows, weight = thinned(p, most)
     one, two = p.traits
     n = np.column_stack([one.n, two.n])[rows]
-    whole = np.zeros(len(rows), np.int64)  # one LD block: the sum is what is wanted
-    kept = PairData(p.z[rows], n, weight, one.spectrum[rows], p.node_x, whole)
+    block = np.zeros(len(rows), np.int64)  # one: the sum is what is wanted
+    kept = PairData(p.z[rows], n, weight, one.spectrum[rows], p.node_x, block)
     likelihood = PairLogLik(kept, gradient=False)
     pi, beta = (
         np.array([np.median(draws_of(results, name, k)) for k in (0, 1)])
@@ -100,9 +104,14 @@ def overlap_surface(
     )
     sigma_0 = np.median([m.sigma_0 for m in mixtures(results)], axis=0)
     least = max((pi.sum() - 1) / pi.min(), 0.0)
+    shown, angle = (least, 1.0), (-1.0, 1.0)
+    if not whole:
+        shown, angle = _part(results, least)
     # closer together near the ends, where few variants without a partner decide
     place = [np.linspace(0, np.pi, number) for number in nodes]
-    f, rho = least + (1 - least) * (1 - np.cos(place[0])) / 2, -np.cos(place[1])
+    f, rho = (
+        a + (b - a) * (1 - np.cos(x)) / 2 for x, (a, b) in zip(place, (shown, angle), strict=True)
+    )
     value = np.empty(nodes)
     for i, shared in enumerate(f * pi.min()):
         shares = np.array([*np.maximum(pi - shared, 0), shared])
@@ -117,8 +126,23 @@ def overlap_surface(
     surface = RectBivariateSpline(*place, value, **degree)(fine, fine)
     return xr.Dataset(
         {"log_likelihood": (("overlap", "rho_beta"), surface - surface.max())},
-        coords={"overlap": least + (1 - least) * at, "rho_beta": 2 * at - 1},
+        coords={
+            "overlap": shown[0] + (shown[1] - shown[0]) * at,
+            "rho_beta": angle[0] + (angle[1] - angle[0]) * at,
+        },
     )
+
+
+def _part(results: xr.DataTree, least: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ranges of overlap and of rho_beta that hold the ridge."""
+    u = draws_of(results, "rg") / draws_of(results, "rg_max")
+    away = max(SPREAD * float(u.std()), 0.1)
+    ends = u.mean() - away, u.mean() + away
+    if ends[0] <= 0 <= ends[1]:
+        return (least, 1.0), (-1.0, 1.0)
+    near = min(map(abs, ends))
+    share = max(least, min(0.9 * near, 0.8))
+    return (share, 1.0), (near, 1.0) if u.mean() > 0 else (-1.0, -near)
 
 
 def plot_surface(
@@ -168,7 +192,7 @@ def plot_surface(
     if abs(u) < twin < 1:
         ax.plot(twin, u / twin, "D", color=BLUE, mec="white", ms=6, label="twin of the median")
     ax.set_xlim(f[0], 1)
-    ax.set_ylim(-1, 1)
+    ax.set_ylim(rho[0], rho[-1])
     ax.set_xlabel("overlap: share of the less polygenic trait's causal variants")
     ax.set_ylabel(r"correlation of shared effects $\rho_\beta$")
     ax.figure.colorbar(filled, ax=ax, label="log-likelihood below its maximum", shrink=0.85)

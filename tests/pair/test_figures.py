@@ -19,6 +19,7 @@ from bayesmixer.pair.density import expected_effects, plot_effects, plot_z_densi
 from bayesmixer.pair.figures import figures
 from bayesmixer.pair.prediction import middle, mixtures, pair
 from bayesmixer.pair.surface import overlap_surface, plot_surface, thinned
+from bayesmixer.reporting.posterior import plot_pair, plotted
 from tests.pair.fabricate import TRAITS, make_pair_data, make_pair_fit
 from tests.reporting.fabricate import H_TOTAL
 
@@ -148,7 +149,7 @@ def test_effects_plot_sums_to_the_number_of_causal_variants(pair_fit):
 
 def test_surface_is_the_likelihood_and_highest_near_the_truth(pair_data):
     fit = make_pair_fit(pair_data, spread=1e-6, draws=3)
-    surface = overlap_surface(pair_data, fit, points=11, most=10**6)
+    surface = overlap_surface(pair_data, fit, points=11, most=10**6, nodes=(7, 13), whole=True)
     value = surface["log_likelihood"]
     assert float(value.max()) == 0
     assert np.ptp(value.sel(overlap=0.0).values) < 1e-6
@@ -178,6 +179,18 @@ def test_surface_is_the_likelihood_and_highest_near_the_truth(pair_data):
     ax = plot_surface(pair_data, fit, surface=surface)
     assert ax.get_xlim() == (0, 1)
     assert ax.get_ylim() == (-1, 1)
+
+
+def test_surface_shows_where_the_draws_have_their_genetic_correlation(pair_data):
+    for u, low, high in ((0.45, 0.3, 1), (-0.45, -1, -0.3), (0.02, -1, 1)):
+        fit = make_pair_fit(pair_data, draws=100, u=u)
+        surface = overlap_surface(pair_data, fit, nodes=(3, 3), points=3, most=200)
+        ends = surface["rho_beta"].values[[0, -1]]
+        np.testing.assert_allclose(ends, (low, high), atol=0.3)
+        posterior = fit["posterior"]
+        within = (posterior["rho_beta"] >= ends[0]) & (posterior["rho_beta"] <= ends[1])
+        assert float(within.mean()) == 1
+        assert surface["overlap"].values[-1] == 1
 
 
 def test_thinned_variants_stand_for_all(pair_data):
@@ -248,6 +261,18 @@ def test_every_figure_of_a_fit_has_a_caption_and_what_is_lacking_is_said(pair_da
     assert any("need the data" in one for one in alone if isinstance(one, str))
     bare = list(figures(make_pair_fit(pair_data, draws=5), None))
     assert "No likelihood along overlap: the fit did not store one." in bare
+
+
+def test_figures_of_the_posterior_show_polygenicities_and_what_is_shared(pair_fit):
+    assert list(plotted(pair_fit)["posterior"].data_vars) == [
+        "log10 pi [height]",
+        "log10 pi [asthma]",
+        "rg",
+        "n_shared",
+        "rho_beta",
+        "dice",
+    ]
+    assert plot_pair(pair_fit).shape == (6, 6)
 
 
 def test_variants_that_one_trait_lacks_are_left_out(pair_data):
