@@ -321,12 +321,13 @@ def _command(card: Card) -> Callable[..., None]:
         taken.insert(1, second.replace(default=inspect.Parameter.empty))
     command.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
     example = "height.txt.gz" if one else "height.txt.gz weight.txt.gz"
+    fit = "height" if one else "both"
     command.__doc__ = f"""{card.summary}
 
     \b
     Example:
-      bayesmixer fit {card.verb} {example} --reference panel.zarr \\
-        --out height.nc --report height.html --json height.json
+      bayesmixer fit {card.verb} {example} \\
+        --reference panel.zarr --out {fit}.nc --report {fit}.html --json {fit}.json
     """
     return command
 

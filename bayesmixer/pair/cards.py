@@ -7,11 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from bayesmixer.card import Card, Free, Prior, Quantity
 from bayesmixer.mixer import cards as one_trait
-from bayesmixer.pair.chart import MOST_RHO_0, place
+
+
+def _floats(values: Any) -> Any:
+    """As an array; NumPy waits until then, since every --help reads the cards."""
+    import numpy as np
+
+    return np.asarray(values, float)
+
+
+def _logs(values: Any) -> Any:
+    import numpy as np
+
+    return np.log(_floats(values))
 
 
 def _shared(truth: Mapping[str, Any]) -> tuple[float, float]:
@@ -23,14 +33,24 @@ def _shared(truth: Mapping[str, Any]) -> tuple[float, float]:
 
 def _place(truth: Mapping[str, Any]) -> tuple[float, float]:
     """(x, y) of a simulation."""
+    from bayesmixer.pair.chart import place
+
     x, y = place(*_shared(truth), *truth["polygenicity"])
     return float(x), float(y)
 
 
 def _logits(truth: Mapping[str, Any]) -> Any:
-    pi = np.asarray(truth["polygenicity"], float)
+    import numpy as np
+
+    pi = _floats(truth["polygenicity"])
     with np.errstate(divide="ignore"):
         return np.log(pi / (1 - pi))
+
+
+def _rho_0(truth: Mapping[str, Any]) -> float:
+    from bayesmixer.pair.chart import MOST_RHO_0
+
+    return math.atanh(truth["rho_0"] / MOST_RHO_0)
 
 
 def _drawn(truth: Mapping[str, Any], trait: int | None = None) -> float:
@@ -41,13 +61,13 @@ def _drawn(truth: Mapping[str, Any], trait: int | None = None) -> float:
 
 
 def _drawn_by_trait(truth: Mapping[str, Any]) -> Any:
-    return np.array([_drawn(truth, 0), _drawn(truth, 1)])
+    return _floats([_drawn(truth, 0), _drawn(truth, 1)])
 
 
 LOG_H2 = replace(
     one_trait.LOG_H2,
-    truth=lambda truth, data: np.log(truth["h2"]),
-    realised=lambda truth: np.log(truth["h2_realised"]),
+    truth=lambda truth, data: _logs(truth["h2"]),
+    realised=lambda truth: _logs(truth["h2_realised"]),
 )
 LOGIT_PI_MEAN = Free(
     "logit_pi_mean",
@@ -62,9 +82,9 @@ LOGIT_PI_DIFFERENCE = Free(
     (-2.0, 2.0),
     # independent priors of the two would have ratios beyond 10 every other time, and bound rg
     Prior("normal", (0.0, 1.5), "polygenicities differ by a factor of up to 19"),
-    truth=lambda truth, data: float(-np.diff(_logits(truth))[0]),
+    truth=lambda truth, data: float(_logits(truth)[0] - _logits(truth)[1]),
 )
-LOG_SIGMA2_0 = replace(one_trait.LOG_SIGMA2_0, truth=lambda truth, data: np.log(truth["sigma2_0"]))
+LOG_SIGMA2_0 = replace(one_trait.LOG_SIGMA2_0, truth=lambda truth, data: _logs(truth["sigma2_0"]))
 ATANH_U = Free(
     "atanh_u",
     (-5.0, 5.0),  # |rg| up to 0.9999 of what the polygenicities allow
@@ -84,7 +104,7 @@ ATANH_RHO_0 = Free(
     (-4.0, 4.0),
     (-0.5, 0.5),
     Prior("normal", (0.0, 0.5), "rho_0 between -0.75 and 0.75: shared samples, correlated traits"),
-    truth=lambda truth, data: math.atanh(truth["rho_0"] / MOST_RHO_0),
+    truth=lambda truth, data: _rho_0(truth),
 )
 ATANH_RG = Free(
     "atanh_rg",
@@ -99,9 +119,9 @@ def _by_trait(one: Quantity, truth: Callable[[Mapping[str, Any]], Any] | None) -
     return replace(one, truth=truth)
 
 
-H2 = _by_trait(one_trait.H2, lambda truth: np.asarray(truth.get("h2_realised", truth["h2"])))
+H2 = _by_trait(one_trait.H2, lambda truth: _floats(truth.get("h2_realised", truth["h2"])))
 PI = _by_trait(one_trait.PI, lambda truth: _drawn_by_trait(truth) / truth["variants"])
-SIGMA2_0 = _by_trait(one_trait.SIGMA2_0, lambda truth: np.asarray(truth["sigma2_0"]))
+SIGMA2_0 = _by_trait(one_trait.SIGMA2_0, lambda truth: _floats(truth["sigma2_0"]))
 SIGMA2_BETA = _by_trait(one_trait.SIGMA2_BETA, None)
 N_CAUSAL = _by_trait(one_trait.N_CAUSAL, _drawn_by_trait)
 RG = Quantity(
