@@ -327,7 +327,8 @@ def _command(card: Card) -> Callable[..., None]:
     \b
     Example:
       bayesmixer fit {card.verb} {example} \\
-        --reference panel.zarr --out {fit}.nc --report {fit}.html --json {fit}.json
+        --reference panel.zarr --out {fit}.nc \\
+        --report {fit}.html --json {fit}.json
     """
     return command
 
