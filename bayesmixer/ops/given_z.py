@@ -37,6 +37,9 @@ from bayesmixer.ops.oracle import Model, saddle_point
 
 Array = NDArray[np.float64]
 _shared: Any = share_parts  # of a module without types
+_bands: Any = band_tables
+_which: Any = which_tail
+_plan: Any = plan_tail
 Draw = tuple[Array, Array, float]
 """pi (C,), sigma2_beta (C,), sigma2_0."""
 
@@ -147,7 +150,7 @@ class _Sums:
         packed = self.data.packed
         node_x, n_ref = packed.node_x, packed.n_ref
         m, ds = plan_bands(packed.bands, node_x[0], n_ref, pi, beta, zero)
-        tables, _ = band_tables(m, ds, node_x, n_ref, pi, beta)
+        tables, _ = _bands(m, ds, node_x, n_ref, pi, beta)
         if m.min() < 0:
             raise InputError(
                 "draws",
@@ -165,7 +168,7 @@ class _Sums:
             )  # fmt: skip
 
         _shared(part, self.parts, threads)
-        tail = self.data.tails[which_tail(m, packed.bands)]
+        tail = self.data.tails[_which(m, packed.bands)]
         if tail.row.size:
             self._add_tail(tail, pi, beta, zero, threads)
 
@@ -183,7 +186,7 @@ class _Sums:
         packed = self.data.packed
         # as if censored: shifts that keep away from the pole of the tail's probability
         rows = packed.rows._replace(censored=np.ones(self.data.z.size, bool))
-        plan = plan_tail(tail, rows, packed.node_x, packed.n_ref, pi, beta, zero, False)
+        plan = _plan(tail, rows, packed.node_x, packed.n_ref, pi, beta, zero, False)
         lost = plan.m[plan.place[plan.shift]] == 0  # too fine for any line
         at = np.flatnonzero(plan.far | lost)
         share = lost.astype(float)
