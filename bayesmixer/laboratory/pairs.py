@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ import xarray as xr
 from bayesmixer import aside, workers
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.card import Card, cards
-from bayesmixer.errors import InputError
+from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.kinds import json_object
 from bayesmixer.progress import bar
 
@@ -309,7 +310,9 @@ def _fit(
     stop the others.
     """
     try:
-        _fit_and_save(settings, folder, traits, keys)
+        with warnings.catch_warnings():  # of each fit its verdict tells, and the fit keeps them
+            warnings.simplefilter("ignore", DataWarning)
+            _fit_and_save(settings, folder, traits, keys)
     except InputError as error:
         return traits, str(error)
     return traits, ""
