@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
@@ -182,4 +181,4 @@ def test_digest_tells_one_value(study):
     other = one.copy(deep=True)
     other["z"][7] += 1e-9
     assert pairs._digest(one) != pairs._digest(other)
-    assert pairs._digest(one) == pairs._digest(xr.Dataset(one))
+    assert pairs._digest(one) == pairs._digest(one.copy())
