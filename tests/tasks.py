@@ -21,10 +21,11 @@ def bad_file(n: int) -> int:
 
 
 class Unfit(Exception):
-    """An error that cannot be pickled."""
+    """An error that cannot be pickled, whatever distributed teaches pickle about errors."""
 
     def __init__(self, one: str, other: str) -> None:
         super().__init__(f"{one} and {other}")
+        self.open = (i for i in range(1))
 
 
 def defect(n: int) -> int:
