@@ -65,7 +65,6 @@ def log_total(x, half, pi, sigma2, rest):
     return top + math.log(total)
 
 
-@nb.njit(cache=True)
 def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
     """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve
     it, -1 where nothing can.
@@ -74,24 +73,25 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
     -------
     m (bands,) int64, ds (bands,) float64
     """
-    n = bands.z_limit.size
-    m, ds = np.zeros(n, np.int64), np.ones(n)
-    rest = max(1.0 - pi.sum(), 0.0)
-    for b in range(n):
-        floor = -0.5 * bands.z_limit[b] ** 2 / sigma2_zero
-        if floor < LOG_COSINE_FLOOR:
-            continue
-        log_tol = LOG_TOLERANCE + floor
-        d = 1e300
-        for h in _H:
-            k_up = 0.5 * sigma2_zero * bands.inv_nu_max[b] * h * h + bands.ld_max[
-                b
-            ] / x_top * log_total(x_top, 0.5 * n_ref * h * h, pi, sigma2, rest)
-            d = min(d, (k_up - log_tol) / h)
-        ds[b] = 2 * math.pi / (bands.zt_max[b] + d)
-        s_max = math.sqrt(-2 * log_tol / sigma2_zero)
-        m[b] = int(s_max / ds[b]) + 2 if s_max / ds[b] < MAX_FREQUENCIES - 2 else -1
-    return m, ds
+    y = x_top * 0.5 * n_ref * np.multiply.outer(_H**2, sigma2)
+    with np.errstate(divide="ignore"):  # log 0 where nothing is left, or a component is absent
+        terms = np.log(np.append(pi, max(1.0 - pi.sum(), 0.0)))
+    log_total = np.where(  # as the function of that name
+        y.max(1) < 1.0,
+        np.log1p((pi * np.expm1(np.minimum(y, 1.0))).sum(1)),
+        np.logaddexp.reduce(np.pad(y, [(0, 0), (0, 1)]) + terms, axis=1),
+    )
+    k_up = np.multiply.outer(bands.inv_nu_max, 0.5 * sigma2_zero * _H**2) + np.multiply.outer(
+        bands.ld_max / x_top, log_total
+    )
+    floor = -0.5 * bands.z_limit**2 / sigma2_zero
+    log_tol = LOG_TOLERANCE + floor
+    period = bands.zt_max + ((k_up - log_tol[:, None]) / _H).min(1)
+    ds = 2 * np.pi / period
+    m = np.sqrt(-2 * log_tol / sigma2_zero) / ds
+    m = np.where(m < MAX_FREQUENCIES - 2, m + 2, -1).astype(np.int64)
+    served = floor >= LOG_COSINE_FLOOR
+    return np.where(served, m, 0), np.where(served, ds, 1.0)
 
 
 def which_tail(m, bands):

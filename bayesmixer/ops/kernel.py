@@ -153,11 +153,11 @@ def cosine_blocks(
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def _contract(acc, d_table, m, out):
     """out[p] += sum over frequencies and nodes of acc * d g / d theta_p."""
-    flat, d_flat = acc.reshape(-1), d_table.reshape(d_table.shape[0], -1)
     for p in range(d_table.shape[0]):
         t = 0.0
-        for i in range(m * acc.shape[1]):
-            t += flat[i] * d_flat[p, i]
+        for a in range(m):
+            for k in range(acc.shape[1]):
+                t += acc[a, k] * d_table[p, a, k]
         out[p] += t
 
 
