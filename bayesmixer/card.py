@@ -214,6 +214,9 @@ class Card:
         The wing's offer that proposes starting points.
     cell
         The wing's offer of what its coverage is studied with; "" where it is not.
+    judged
+        The reported quantities whose intervals such a study judges, from draws; where there are
+        none, those of the free parameters, on the unconstrained scale.
     usual
         Whether it is the model that is meant where none is named.
     options
@@ -243,6 +246,7 @@ class Card:
     staged: bool = False
     starts: str = "starts"
     cell: str = ""
+    judged: tuple[str, ...] = ()
     usual: bool = False
     options: tuple[str, ...] = ()
     observed_by: tuple[str, ...] = ()

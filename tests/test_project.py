@@ -166,10 +166,10 @@ def written(tree: ast.AST) -> Iterator[str]:
             yield from (text for text in found if isinstance(text, str))
 
 
-def test_one_model_is_the_usual_one_and_two_have_cells_of_a_coverage_study() -> None:
+def test_one_model_is_the_usual_one_and_three_have_cells_of_a_coverage_study() -> None:
     # a card made by `replace` of another says `cell` and `usual` anew
     assert [card.name for card in cards().values() if card.usual] == ["univariate_mixer"]
-    assert studied() == ("univariate_mixer", "infinitesimal")
+    assert studied() == ("univariate_mixer", "infinitesimal", "bivariate_mixer")
 
 
 def test_halls_name_no_model_parameter_or_quantity_of_a_method(root: Path) -> None:

@@ -102,7 +102,9 @@ def command(
         "cover90",
         "cover95",
         "raw_cover90",
+        "hdi_cover90",
         "flagged",
     ]
-    print_table(table.set_index(table["cell"] + " " + table["parameter"])[columns], "coverage")
+    shown = table.set_index(table["cell"] + " " + table["parameter"])
+    print_table(shown[[c for c in columns if c in shown]], "coverage")
     say(f"page: {out / 'index.html'}")

@@ -159,7 +159,7 @@ def fit(
     if staged:
         modes, stages = staged_modes(density, bound, method, starts)
     else:
-        modes, stages = _modes(density, bound, starts, seed, progress), xr.Dataset()
+        modes, stages = searched(density, bound, starts, seed, progress), xr.Dataset()
     _judge(modes, said)
     estimate = _with(estimate_group(density, modes), stages)
     if bound is not None and (apart := bound.card.ask("apart")) is not None:
@@ -347,14 +347,14 @@ def _plain(attrs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _modes(
+def searched(
     density: LogDensity,
     bound: Bound | None,
-    starts: int | list[dict[str, float]] | None,
-    seed: int,
-    progress: bool | None,
+    starts: int | list[dict[str, float]] | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
 ) -> Modes:
-    """Every optimum from the staged, scattered or given starts."""
+    """Every optimum from the staged, scattered or given starts; arguments as of `fit`."""
     points: list[Array] = []
     origin = origin_of(density.model)
     if isinstance(starts, list):

@@ -27,6 +27,8 @@ class Cell(Protocol):
     """The keys that tell cells apart in a table, and their headings there."""
     example: ClassVar[str]
     """A cell as text."""
+    batch: ClassVar[int]
+    """Replicates that are simulated together and kept as one file."""
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init__(self, **numbers: float) -> None: ...
@@ -50,6 +52,15 @@ class Cell(Protocol):
     @classmethod
     def standard(cls) -> list[Self]:
         """Those of a study that names none."""
+
+
+class ReportedCell(Cell, Protocol):
+    """A cell of a model that is judged by what it reports."""
+
+    def truths(self, panel: PanelBlocks, replicate: xr.Dataset) -> dict[str, Mapping[str, Any]]:
+        """What a simulation of it records, as the card's truths read it, by what follows a
+        quantity's name: "" what the cell aims at, "_realised" what a replicate's draws came to.
+        """
 
 
 def kind_of(model: str) -> type[Cell]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import pandas as pd
 
 from bayesmixer import aside, workers
 from bayesmixer.arguments import choice, whole_number
-from bayesmixer.card import studied
+from bayesmixer.card import cards, studied
 from bayesmixer.errors import InputError
 from bayesmixer.kinds import json_object
+from bayesmixer.laboratory import claims as claims_of
 from bayesmixer.laboratory.cells import Cell, kind_of, read_cells
-from bayesmixer.laboratory.replicates import BATCH, Settings, recalibrated, work
+from bayesmixer.laboratory.replicates import Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
 
@@ -27,6 +28,8 @@ OWN_NAMES = (
     "reference.zarr",
     "replicates.parquet",
     "table.csv",
+    "held.csv",
+    "claims.csv",
     "table.md",
     "index.html",
 )
@@ -51,6 +54,7 @@ def coverage(
     seed: int = 1,
     processes: int | None = None,
     client: Any = None,
+    alignment: Mapping[str, Any] | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
     """Coverage study: simulate many GWAS through a panel's LD, fit each, and count how often its
@@ -65,7 +69,7 @@ def coverage(
     ----------
     out
         Directory: `batches/` while it runs, then `replicates.parquet`, `table.csv`, `table.md` and
-        `index.html`.
+        `index.html`; of a model judged by what it reports also `held.csv` and `claims.csv`.
     genotypes, ld_blocks
         Panel (prefix of PLINK files, {chrom} for the chromosome) and BED file of its LD blocks;
         both None for simulated ones.
@@ -83,9 +87,10 @@ def coverage(
         Model of bayesmixer.models that is fitted, and its prior.
     method
         "map" (default): normal intervals on the unconstrained scale, from the mode and the
-        calibrated covariance, which takes seconds a fit. "laplace", "nuts": quantiles of the draws.
+        calibrated covariance, which takes seconds a fit; of a model that is judged by what it
+        reports, draws of that normal. "laplace", "nuts": quantiles of the draws.
     draws
-        Of "laplace" or, a chain, "nuts".
+        Of "laplace" or, a chain, "nuts"; of a model judged by what it reports, by any method.
     bootstrap
         Replicates of the LD-block bootstrap of every fit, 0 for none.
     seed
@@ -95,6 +100,9 @@ def coverage(
     client
         A dask.distributed Client to run on instead; `out` and the panel must be visible to its
         workers.
+    alignment
+        Other options of `align` than those of a study, such as {"prune_iterations": 1}: an eighth
+        of the variants has a weight, and a fit of two traits takes a fifth of the time.
     progress
         Progress bar; None shows it on a terminal.
 
@@ -124,6 +132,8 @@ def coverage(
         draws,
         bootstrap,
         seed,
+        {},
+        dict(alignment or {}),
     )
     _same_study(folder, settings)
     aside.make_folder(folder / "batches")
@@ -165,14 +175,15 @@ def _run_batches(
     what was asked.
     """
     jobs = []
-    for first in range(0, replicates, BATCH):
-        size = min(BATCH, replicates - first)
+    batch = cells[0].batch
+    for first in range(0, replicates, batch):
+        size = min(batch, replicates - first)
         jobs += [
             (
                 cell,
-                first // BATCH,
+                first // batch,
                 size,
-                folder / "batches" / f"{cell.name}-{first // BATCH:04d}.parquet",
+                folder / "batches" / f"{cell.name}-{first // batch:04d}.parquet",
             )
             for cell in cells
         ]
@@ -257,7 +268,7 @@ def _same_study(folder: Path, settings: Settings) -> None:
                 "Give another directory.",
             )
         return
-    there = {"options": {}} | there  # which earlier studies did not write
+    there = {"options": {}, "alignment": {}} | there  # which earlier studies did not write
     if differ := [k for k in here if there.get(k) != here[k]]:
         k = differ[0]
         raise InputError(
@@ -274,10 +285,18 @@ def _write(
     from bayesmixer.laboratory.page import page
 
     table = coverage_table(replicates, kind)
+    if cards()[settings.model].judged:
+        held = claims_of.held_table(replicates, kind)
+        claims = claims_of.claims_table(replicates, kind)
+        said = claims_of.markdown(held, claims, kind)
+        for name, one in (("held.csv", held), ("claims.csv", claims)):
+            aside.write(folder / name, one.to_csv(index=False, float_format="%.5g"))
+    else:
+        said = markdown(table)
     with aside.writing(folder / "replicates.parquet") as beside:
         replicates.to_parquet(beside, index=False)
     aside.write(folder / "table.csv", table.to_csv(index=False, float_format="%.5g"))
-    aside.write(folder / "table.md", markdown(table))
+    aside.write(folder / "table.md", said)
     aside.write(folder / "index.html", page(replicates, table, asdict(settings)))
     return table
 

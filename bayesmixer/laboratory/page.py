@@ -29,6 +29,8 @@ COLUMNS = {
     "cover95": "95%",
     "raw_cover90": "raw 90%",
     "raw_width_ratio": "raw width",
+    "hdi_cover90": "shortest 90%",
+    "hdi_width_ratio": "shortest width",
     "flagged": "flagged",
     "cpu_seconds": "CPU s a fit",
 }
@@ -51,7 +53,8 @@ spread of the estimates over replicates. The band is 86 to 94%.</p>
 
 
 def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -> Axes:
-    """Coverage of the 90% intervals in every cell, calibrated and raw, with Monte Carlo error.
+    """Coverage of the 90% intervals in every cell, calibrated and raw (or shortest), with Monte
+    Carlo error.
 
     Parameters
     ----------
@@ -71,10 +74,12 @@ def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -
     ax = axes_or_new(ax, 6.0, 3.2)
     rows = table[table["parameter"] == parameter]
     x = np.arange(len(rows))
-    for prefix, offset, label, colour in (
+    two = (
         ("", -0.08, "calibrated", "#0072B2"),
         ("raw_", 0.08, "raw", "#D55E00"),
-    ):
+        ("hdi_", 0.08, "shortest", "#D55E00"),
+    )
+    for prefix, offset, label, colour in (one for one in two if f"{one[0]}cover90" in rows):
         p = rows[f"{prefix}cover90"].to_numpy()
         ax.errorbar(
             x + offset,
@@ -93,7 +98,8 @@ def plot_coverage(table: pd.DataFrame, parameter: str, ax: Axes | None = None) -
     ]
     ax.set_xticks(x, ticks, fontsize=7)
     ax.set_ylabel("share of intervals that hold the truth")
-    ax.set_ylim(min(0.5, float(rows[["cover90", "raw_cover90"]].min().min()) - 0.05), 1.02)
+    shown = [c for c in ("cover90", "raw_cover90", "hdi_cover90") if c in rows]
+    ax.set_ylim(min(0.5, float(rows[shown].min().min()) - 0.05), 1.02)
     ax.set_title(parameter)
     ax.legend(loc="lower right")
     return ax

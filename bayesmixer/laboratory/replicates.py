@@ -22,7 +22,6 @@ from bayesmixer.card import cards
 from bayesmixer.laboratory.cells import Cell, numbers
 
 LEVELS = (50, 80, 90, 95)
-BATCH = 5  # replicates that are simulated together
 REALISED = "_realised"
 """What follows a parameter's name where its truth is what the draws came to."""
 
@@ -30,7 +29,8 @@ REALISED = "_realised"
 @dataclass(frozen=True)
 class Settings:
     """What every replicate of a study shares; paths are to the panel, its LD blocks and the
-    reference made of them, `options` what the model is made with besides data and prior.
+    reference made of them, `options` what the model is made with besides data and prior,
+    `alignment` other options of `align` than the laboratory's.
     """
 
     genotypes: str
@@ -44,6 +44,7 @@ class Settings:
     bootstrap: int
     seed: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    alignment: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Bench:
@@ -76,16 +77,18 @@ class Bench:
             "filters": "{}",
         }
         sumstats = xr.Dataset(columns, attrs=attrs)
+        traits = cards()[settings.model].traits
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", bm.DataWarning)
             self.data = bm.align(
-                sumstats,
+                sumstats if traits == 1 else {f"trait{t + 1}": sumstats for t in range(traits)},
                 settings.reference,
                 blocks=settings.ld_blocks,
                 by="id",
                 ambiguous="keep",
                 exclude_regions=(),
                 progress=False,
+                **settings.alignment,
             )
         self.rows = pd.Index(v["snp"]).get_indexer(self.data["snp"].values)
 
@@ -94,7 +97,10 @@ class Bench:
         whatever ran before. And their scores by LD block.
         """
         rng = np.random.default_rng([self.settings.seed, zlib.crc32(cell.name.encode()), number])
-        simulated = cell.simulate(self.panel, BATCH, rng)
+        judged = cards()[self.settings.model].judged
+        began = time.process_time()
+        simulated = cell.simulate(self.panel, cell.batch, rng)
+        simulating = time.process_time() - began
         rows: list[dict[str, Any]] = []
         blocks: dict[str, Any] = {}
         for r in range(size):
@@ -104,10 +110,19 @@ class Bench:
             common = {
                 "cell": cell.name,
                 **numbers(cell),
-                "replicate": number * BATCH + r,
+                "replicate": number * cell.batch + r,
                 **cell.realised(one),
                 "mean_chi2": float((z**2).mean()),
             }
+            if judged:
+                from bayesmixer.laboratory import reported  # which imports this
+
+                aims: Any = cell
+                common["cpu_simulate"] = simulating / cell.batch
+                rows += reported.rows(
+                    self.settings, data, aims.truths(self.panel, one), common, judged
+                )
+                continue
             found, calibration = self._fitted(data, common)
             rows += found
             if calibration is not None:
@@ -286,9 +301,9 @@ def work(settings: Settings, cell: Cell, number: int, size: int, path: str) -> s
         start(settings)
     assert _bench is not None
     table, blocks = _bench.batch(cell, number, size)
-    # for other estimators of the calibrated covariance, without fitting again
-    with aside.writing(Path(path).with_suffix(".npz")) as beside:
-        np.savez_compressed(beside, **blocks)
+    if blocks:  # for other estimators of the calibrated covariance, without fitting again
+        with aside.writing(Path(path).with_suffix(".npz")) as beside:
+            np.savez_compressed(beside, **blocks)
     with aside.writing(path) as beside:
         table.to_parquet(beside, index=False)
     return path

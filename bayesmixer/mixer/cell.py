@@ -39,6 +39,8 @@ class Cell:
         The keys that tell cells apart in a table, and their headings there.
     example
         A cell as text.
+    batch
+        Replicates that are simulated together and kept as one file.
     """
 
     pi: float
@@ -48,6 +50,7 @@ class Cell:
     maf_s: float = 0.0
     headings: ClassVar[Mapping[str, str]] = MappingProxyType({"pi": "pi", "n": "N"})
     example: ClassVar[str] = "pi=0.003,n=100000"
+    batch: ClassVar[int] = 5
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ OFFERS = {
     "rivals": "rivals:criteria",
     "variants": "variants:table",
     "ends": "ends:ends",
+    "cell": "cell:PairCell",
     "record": "statements:record",
     "headline": "words:headline",
     "settings": "words:settings",

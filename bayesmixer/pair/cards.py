@@ -31,6 +31,12 @@ def _shared(truth: Mapping[str, Any]) -> tuple[float, float]:
     return float(one["pi"]), float(one["rho"])
 
 
+def _rho_beta(truth: Mapping[str, Any]) -> float:
+    """Of a simulation; NaN where nothing is shared."""
+    shared, rho = _shared(truth)
+    return rho if shared > 0 else math.nan
+
+
 def _place(truth: Mapping[str, Any]) -> tuple[float, float]:
     """(x, y) of a simulation."""
     from bayesmixer.pair.chart import place
@@ -152,7 +158,7 @@ OVERLAP = (
         "rho_beta",
         "correlation of the two effects of a shared causal variant",
         shown=True,
-        truth=lambda truth: _shared(truth)[1],
+        truth=_rho_beta,
     ),
     Quantity(
         "dice",
@@ -165,7 +171,11 @@ OVERLAP = (
         "shared variants over all that are causal for either",
         truth=lambda truth: _drawn(truth) / (_drawn_by_trait(truth).sum() - _drawn(truth)),
     ),
-    Quantity("fraction_concordant", "share of the shared variants whose effects agree in sign"),
+    Quantity(
+        "fraction_concordant",
+        "share of the shared variants whose effects agree in sign",
+        truth=lambda truth: 0.5 + math.asin(_rho_beta(truth)) / math.pi,
+    ),
     Quantity("n_concordant", "number of shared variants whose effects agree in sign"),
     Quantity("n_discordant", "number of shared variants of opposite effects"),
     Quantity("n90_shared", "shared variants among a trait's n90"),
@@ -176,7 +186,11 @@ OVERLAP = (
         truth=lambda truth: _drawn_by_trait(truth) - _drawn(truth),
     ),
     Quantity("pi_unique", "share of the reference variants that are causal for one trait alone"),
-    Quantity("rg_max", "the largest |rg| that the polygenicities allow"),
+    Quantity(
+        "rg_max",
+        "the largest |rg| that the polygenicities allow",
+        truth=lambda truth: math.sqrt(min(truth["polygenicity"]) / max(truth["polygenicity"])),
+    ),
     Quantity("pi_shared_min", "the smallest pi_shared that rg and the polygenicities allow"),
     Quantity("n_expected_overlap", "number of shared variants that chance gives, M pi1 pi2"),
 )
@@ -213,6 +227,18 @@ BIVARIATE = Card(
     rivals=("least_overlap", "complete_overlap", "overlap_at_1_percent", "overlap_at_99_percent"),
     keeps=one_trait.KEEPS,
     staged=True,
+    cell="cell",
+    judged=(
+        "n_shared",
+        "dice",
+        "rg",
+        "rg_max",
+        "rho_beta",
+        "fraction_concordant",
+        "pi",
+        "h2",
+        "rho_0",
+    ),
     options=("censor", "t", "univariate"),
     observed_by=("censor",),
 )
@@ -229,5 +255,7 @@ INFINITESIMAL_PAIR = replace(
     rivals=(),
     staged=False,
     starts="infinitesimal_starts",
+    cell="",
+    judged=(),
     options=("censor",),
 )
