@@ -23,7 +23,8 @@ import numpy as np
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
 from bayesmixer.ops import pair_kernel
 from bayesmixer.ops.pair import PairLogLik
-from bayesmixer.ops.pair_kernel import CLASSES, COSINE_LOSS, SINGLE_LOSS
+from bayesmixer.ops.pair_kernel import BLOCK as PER_BLOCK
+from bayesmixer.ops.pair_kernel import CLASSES, COSINE_LOSS, SINGLE_LOSS, TABLE
 from bayesmixer.ops.pair_lattice import classes, frequencies
 from bayesmixer.ops.pair_layout import PairData
 
@@ -78,7 +79,8 @@ def lattice_sizes(data: PairData, theta: Any) -> tuple[float, float, float]:
     need, loss = need[loss <= COSINE_LOSS], loss[loss <= COSINE_LOSS]
     total = 0.0
     for most, chosen in zip(CLASSES, (loss <= SINGLE_LOSS, loss > SINGLE_LOSS), strict=True):
-        label, wanted = classes(need[chosen], view.across, most)
+        table = TABLE + PER_BLOCK * data.n_blocks
+        label, wanted = classes(need[chosen], view.across, most, table)
         total += float((np.bincount(label) * frequencies(wanted, view.across)).sum())
     one = float(frequencies(need.max(0), view.across))
     return one, total / len(need), float(frequencies(need, view.across).mean())

@@ -205,7 +205,7 @@ def _add_cosines(
     lattice = lattices(wanted, view)
     known = v.close.shape[1] > 1
     made: Any = tables
-    table = made(lattice, node_x, point.pi, point.gamma, point.sigma_0, False)[0]
+    table = made(lattice.s, node_x, point.pi, point.gamma, point.sigma_0, False)[0]
     less = np.empty((len(point.sets), len(lattice.s), node_x.size))
     for k, q in enumerate(point.sets):
         left = np.where(q, 0.0, point.pi / np.exp(point.log_none[k]))

@@ -13,7 +13,7 @@ precision, which leaves six digits of the density.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
@@ -36,10 +36,18 @@ from bayesmixer.ops.pair_tables import pair_table
 
 SINGLE_LOSS = 4.5
 CHUNK = 96  # variants a chunk, at most
-SPACE = 1 << 18  # bytes of a chunk's (frequencies, variants), about: the second cache
+TOGETHER = 32  # and at least, of several LD blocks, where there are so many
+SPACE = 1 << 20  # bytes of a chunk's (frequencies, variants), about
+HELD = 1 << 20  # bytes of the sums of LD blocks that wait for their contraction, about
+SLOTS = 16  # and their number, at most
+TILE = 128  # frequencies that are contracted together
+SHEET = 1024  # frequencies whose tables are made together
+COMPRESSED = 1e-8  # of the exponent, what its few functions leave where nothing is damped
 LANES = 8
 RUN = 512  # exponentials at a time
-CLASSES = 6, 2  # of single and of double precision
+CLASSES = 12, 4  # of single and of double precision, at most
+TABLE = 240.0  # what a frequency of a table costs, in terms of one row's
+BLOCK = 10.0  # and its contraction for an LD block
 # exp(x) = 2^j exp(r), r = x - j ln 2: x / ln 2 + ROUND holds the integer j in its last bits
 ROUND = {np.float32: 1.5 * 2.0**23, np.float64: 1.5 * 2.0**52}
 LOWEST = {np.float32: -87.0, np.float64: -700.0}
@@ -125,6 +133,126 @@ def _phases(u, step, c, s, last, middle, turns):
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _forward(tier, lo, hi, s, flat, turn, middle, tools, p):
+    """flat = phi cos(s'z) at the frequencies lo .. hi - 1 of a tier (half of it at 0) of the
+    variants whose spectra and errors are s (K + 3, N), and p (N,) += its sum over them.
+    """
+    constants, bits, rounded, places, row, shift = tools
+    c1, s1, c2, s2 = turn
+    m, n, half = hi - lo, s.shape[1], constants[2]
+    e = flat[: m * n].reshape(m, n)
+    np.dot(tier.table[lo:hi], s, e)
+    j = 0
+    while j < m:  # frequencies of one a
+        ia, last = tier.a[lo + j], j
+        while last < m and tier.a[lo + last] == ia:
+            last += 1
+        _exp(flat, bits, j * n, last * n, rounded, places, constants, shift)
+        if ia == 0 and tier.b[lo + j] == 0:  # frequency 0 stands for itself alone
+            for v in range(n):
+                e[j, v] *= half
+        ca, sa = c1[ia], s1[ia]
+        for v in range(n):
+            row[v] = half - half
+        for h in range(j, last):
+            eh, ib = e[h], tier.b[lo + h] + middle
+            cb, sb = c2[ib], s2[ib]
+            for v in range(n):
+                y = eh[v] * (ca[v] * cb[v] - sa[v] * sb[v])
+                eh[v] = y
+                row[v] += y
+        for v in range(n):
+            p[v] += row[v]
+        j = last
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _backward(m, s, flat, first, last, add, spare, more, sums):
+    """sums (K + 3, M) = s e' over the variants first .. last - 1, added to what is there or not."""
+    wide, n = s.shape
+    e = flat[: m * n].reshape(m, n)
+    few = last - first
+    if few < n:  # the columns of one LD block, side by side
+        part, right = spare[: m * few].reshape(m, few), np.empty((wide, few), s.dtype)
+        for j in range(m):
+            for v in range(few):
+                part[j, v] = e[j, first + v]
+        for k in range(wide):
+            for v in range(few):
+                right[k, v] = s[k, first + v]
+    else:
+        part, right = e, s
+    if add:
+        other = more[: wide * m].reshape(wide, m)
+        np.dot(right, part.T, other)
+        for k in range(wide):
+            for j in range(m):
+                sums[k, j] += other[k, j]
+    else:
+        np.dot(right, part.T, sums)
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
+def _contract(tier, lo, hi, sums, blocks, pi, jac):
+    """Add sums (B, K + 3, M) over variants of LD blocks (B,), contracted with the derivatives of
+    the exponent at the frequencies lo .. hi - 1, to the rows `blocks` of jac (L, 4C + 3).
+
+    A few frequencies at a time, whose derivatives stay near while block after block uses them.
+    """
+    c_n, k_n = pi.size, tier.share.shape[1]
+    t, u = np.empty(TILE, sums.dtype), np.empty(TILE, sums.dtype)
+    zero = sums.dtype.type(0)
+    for at in range(lo, hi, TILE):
+        n = min(TILE, hi - at)
+        to = at - lo
+        q1, q2 = tier.form[0, at : at + n], tier.form[1, at : at + n]
+        q12 = tier.form[2, at : at + n]
+        for c in range(c_n):
+            for i in range(blocks.size):
+                out, own = jac[blocks[i]], sums[i]
+                for j in range(n):
+                    t[j], u[j] = zero, zero
+                k = 0
+                while k + 1 < k_n:  # two at a time: half the way to and from t and u
+                    a, b = own[k, to : to + n], own[k + 1, to : to + n]
+                    one, two = tier.less[c, k, at : at + n], tier.less[c, k + 1, at : at + n]
+                    for j in range(n):
+                        t[j] += a[j] * one[j] + b[j] * two[j]
+                    one, two = tier.share[c, k, at : at + n], tier.share[c, k + 1, at : at + n]
+                    for j in range(n):
+                        u[j] += a[j] * one[j] + b[j] * two[j]
+                    k += 2
+                if k < k_n:
+                    a = own[k, to : to + n]
+                    one, two = tier.less[c, k, at : at + n], tier.share[c, k, at : at + n]
+                    for j in range(n):
+                        t[j] += a[j] * one[j]
+                    for j in range(n):
+                        u[j] += a[j] * two[j]
+                d, d1, d2, d12 = zero, zero, zero, zero
+                for j in range(n):
+                    d += t[j]
+                    d1 += u[j] * q1[j]
+                    d2 += u[j] * q2[j]
+                    d12 += u[j] * q12[j]
+                out[c] += d
+                out[c_n + 3 * c] -= pi[c] * d1
+                out[c_n + 3 * c + 1] -= pi[c] * d2
+                out[c_n + 3 * c + 2] -= pi[c] * d12
+        for i in range(blocks.size):
+            out, own = jac[blocks[i]], sums[i]
+            a, b, both = own[k_n, to : to + n], own[k_n + 1, to : to + n], own[k_n + 2, to : to + n]
+            d1, d2, d12 = zero, zero, zero
+            for j in range(n):
+                d1 += a[j] * q1[j]
+                d2 += b[j] * q2[j]
+                d12 += both[j] * q12[j]
+            out[4 * c_n] -= d1
+            out[4 * c_n + 1] -= d2
+            out[4 * c_n + 2] -= d12
+
+
+@nb.njit(fastmath=FAST, nogil=True, cache=True)
 def cosine_blocks(
     lo,
     hi,
@@ -133,10 +261,11 @@ def cosine_blocks(
     edge,
     to_u,
     lattice,
-    tables,
+    fine,
+    plain,
+    basis,
     pi,
     constants,
-    whole,
     gradient,
     loglik,
     jac,
@@ -144,144 +273,256 @@ def cosine_blocks(
     """Add LD blocks lo .. hi - 1 to loglik (L,) and jac (L, 4C + 3), derivatives in pi, gamma and
     the error covariance.
 
-    Block l has rows `order[edge[i, l] : edge[i, l + 1]]` of class i. The type of `tables` is that
-    of the computation.
+    Block l has rows `order[edge[i, l] : edge[i, l + 1]]` of class i. `fine` and `plain` are the
+    frequencies of double and of single precision, the latter in `basis` (R, K). Chunks of rows do
+    not end where blocks do; their second products do.
     """
-    table, share, less = tables
-    kind, half = table.dtype, constants[2]
-    zero = half - half
-    shift = 23 if whole.itemsize == 4 else 52
-    space = SPACE // whole.itemsize
-    k_n = rows.spectrum.shape[1]
-    wide = k_n + 3
-    largest = 0
-    for i in range(lattice.start.size - 1):
-        largest = max(largest, lattice.start[i + 1] - lattice.start[i])
-    phase = lattice.most.max() + 1
-    work = np.empty(max(largest * LANES, space), kind)
-    held = np.empty(wide * CHUNK, kind)
-    c1, s1 = np.empty((phase, CHUNK), kind), np.empty((phase, CHUNK), kind)
-    c2, s2 = np.empty((2 * phase, CHUNK), kind), np.empty((2 * phase, CHUNK), kind)
-    rounded, row = np.empty(RUN, kind), np.empty(CHUNK, kind)
-    places, turns = rounded.view(whole.dtype), np.empty((4, CHUNK))
+    k_n, few = rows.spectrum.shape[1], basis.shape[0]
+    largest, phase = 0, lattice.most.max() + 1
+    for i in range(lattice.weight.size):
+        m = fine.start[i + 1] - fine.start[i], plain.start[i + 1] - plain.start[i]
+        largest = max(largest, m[0] + m[1])
+    space = max(largest * LANES, SPACE // 4)
+    flat1, flat2 = np.empty(space if fine.a.size else 0), np.empty(space, np.float32)
+    spare1 = np.empty(flat1.size if gradient else 0)
+    spare2 = np.empty(flat2.size if gradient else 0, np.float32)
+    kept = max(HELD // 4, (k_n + 3) * largest) if gradient else 0
+    held1, held2 = np.empty(kept if fine.a.size else 0), np.empty(kept, np.float32)
+    more = (k_n + 3) * largest if gradient else 0
+    more1, more2 = np.empty(more if fine.a.size else 0), np.empty(more, np.float32)
+    raw, thin = np.empty((k_n + 3) * CHUNK), np.empty(few * CHUNK)
+    single = np.empty((few + 3) * CHUNK, np.float32)
+    turn1 = (
+        np.empty((phase, CHUNK)),
+        np.empty((phase, CHUNK)),
+        np.empty((2 * phase, CHUNK)),
+        np.empty((2 * phase, CHUNK)),
+    )
+    turn2 = (
+        np.empty((phase, CHUNK), np.float32),
+        np.empty((phase, CHUNK), np.float32),
+        np.empty((2 * phase, CHUNK), np.float32),
+        np.empty((2 * phase, CHUNK), np.float32),
+    )
+    rounded1, rounded2 = np.empty(RUN), np.empty(RUN, np.float32)
+    places1, places2 = rounded1.view(np.int64), rounded2.view(np.int32)
+    tools1 = constants[0], flat1.view(np.int64), rounded1, places1, np.empty(CHUNK), 52
+    row2 = np.empty(CHUNK, np.float32)
+    tools2 = constants[1], flat2.view(np.int32), rounded2, places2, row2, 23
+    turns = np.empty((4, CHUNK))
     u1, u2, p = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
-    one_sum, two_sums = np.empty(wide * largest, kind), np.empty(wide * largest, kind)
-    for task in range((hi - lo) * edge.shape[0]):  # class by class, whose tables stay near
-        i, block = task // (hi - lo), lo + task % (hi - lo)
-        at, stop = edge[i, block], edge[i, block + 1]
-        if at < stop:
-            first, m = lattice.start[i], lattice.start[i + 1] - lattice.start[i]
-            m1, m2 = lattice.most[i, 0], lattice.most[i, 1]
-            most = min(CHUNK, max(LANES, space // m // LANES * LANES))
-            chunks = -(-(stop - at) // most)
-            sums, more = one_sum[: wide * m].reshape(wide, m), two_sums[: wide * m].reshape(wide, m)
-            fresh = True
-            while at < stop:
-                n = -(-(stop - at) // chunks)
-                chunks -= 1
-                padded = -(-n // LANES) * LANES
-                s = held[: wide * padded].reshape(wide, padded)
-                flat = work[: m * padded]
-                e, bits = flat.reshape(m, padded), flat.view(whole.dtype)
-                s[:, n:] = 0.0
-                u1[:padded], u2[:padded], p[:padded] = 0.0, 0.0, 0.0
-                for v in range(n):
+    slots = np.empty(SLOTS, np.int64)
+    for i in range(lattice.weight.size):
+        at, stop = edge[i, lo], edge[i, hi]
+        if at == stop:
+            continue
+        f0, f1, g0, g1 = fine.start[i], fine.start[i + 1], plain.start[i], plain.start[i + 1]
+        m1, m2 = f1 - f0, g1 - g0
+        most = SPACE // (8 * m1 + 4 * m2) // LANES * LANES
+        most = min(CHUNK, max(LANES, most))
+        a_most, b_most = lattice.most[i, 0], lattice.most[i, 1]
+        n_slots = HELD // (8 * (k_n + 3) * m1 + 4 * (few + 3) * m2)
+        n_slots = min(SLOTS, max(1, n_slots)) if gradient else 0
+        size1, size2 = (k_n + 3) * m1, (few + 3) * m2
+        sums1 = held1[: n_slots * size1].reshape(n_slots, k_n + 3, m1)
+        sums2 = held2[: n_slots * size2].reshape(n_slots, few + 3, m2)
+        block, used = lo, 0
+        while at < stop:
+            while edge[i, block + 1] <= at:
+                block += 1
+            # a block's own rows in even parts, or those of several small ones
+            n = edge[i, block + 1] - at
+            if n > most:
+                n = -(-n // (-(-n // most)))
+            after = block + 1
+            while n < TOGETHER and at + n < stop:
+                more_rows = edge[i, after + 1] - edge[i, after]
+                if n + more_rows > most:
+                    break
+                n, after = n + more_rows, after + 1
+            padded = -(-n // LANES) * LANES
+            s = raw[: (k_n + 3) * padded].reshape(k_n + 3, padded)
+            s[:, n:] = 0.0
+            u1[:padded], u2[:padded], p[:padded] = 0.0, 0.0, 0.0
+            for v in range(n):
+                r = order[at + v]
+                for k in range(k_n):
+                    s[k, v] = rows.spectrum[r, k]
+                for k in range(3):
+                    s[k_n + k, v] = rows.error[r, k]
+                u1[v] = to_u[0, 0] * rows.z[r, 0] + to_u[1, 0] * rows.z[r, 1]
+                u2[v] = to_u[0, 1] * rows.z[r, 0] + to_u[1, 1] * rows.z[r, 1]
+            x = single[: (few + 3) * padded].reshape(few + 3, padded)
+            projected = thin[: few * padded].reshape(few, padded)
+            np.dot(basis, s[:k_n], projected)
+            for k in range(few):
+                for v in range(padded):
+                    x[k, v] = projected[k, v]
+            for k in range(3):
+                for v in range(padded):
+                    x[few + k, v] = s[k_n + k, v]
+            _phases(u1[:padded], lattice.step[i, 0], turn2[0], turn2[1], a_most, 0, turns)
+            _phases(u2[:padded], lattice.step[i, 1], turn2[2], turn2[3], b_most, b_most, turns)
+            if m1:
+                _phases(u1[:padded], lattice.step[i, 0], turn1[0], turn1[1], a_most, 0, turns)
+                _phases(u2[:padded], lattice.step[i, 1], turn1[2], turn1[3], b_most, b_most, turns)
+                _forward(fine, f0, f1, s, flat1, turn1, b_most, tools1, p)
+            if m2:
+                _forward(plain, g0, g1, x, flat2, turn2, b_most, tools2, p)
+            first = 0
+            while first < n:  # one LD block after the other
+                while edge[i, block + 1] <= at + first:
+                    block += 1
+                last = min(n, edge[i, block + 1] - at)
+                value = 0.0
+                for v in range(first, last):
                     r = order[at + v]
-                    for k in range(k_n):
-                        s[k, v] = rows.spectrum[r, k]
-                    for k in range(3):
-                        s[k_n + k, v] = rows.error[r, k]
-                    u1[v] = to_u[0, 0] * rows.z[r, 0] + to_u[1, 0] * rows.z[r, 1]
-                    u2[v] = to_u[0, 1] * rows.z[r, 0] + to_u[1, 1] * rows.z[r, 1]
-                np.dot(table[first : first + m], s, e)
-                _phases(u1[:padded], lattice.step[i, 0], c1, s1, m1, 0, turns)
-                _phases(u2[:padded], lattice.step[i, 1], c2, s2, m2, m2, turns)
-                j = 0
-                while j < m:  # frequencies of one a
-                    ia, last = lattice.a[first + j], j
-                    while last < m and lattice.a[first + last] == ia:
-                        last += 1
-                    _exp(flat, bits, j * padded, last * padded, rounded, places, constants, shift)
-                    if j == 0:  # frequency 0 stands for itself alone
-                        for v in range(padded):
-                            e[0, v] *= half
-                    ca, sa = c1[ia], s1[ia]
-                    for v in range(padded):
-                        row[v] = zero
-                    for h in range(j, last):
-                        eh, ib = e[h], lattice.b[first + h] + m2
-                        cb, sb = c2[ib], s2[ib]
-                        for v in range(padded):
-                            y = eh[v] * (ca[v] * cb[v] - sa[v] * sb[v])
-                            eh[v] = y
-                            row[v] += y
-                    for v in range(padded):
-                        p[v] += row[v]
-                    j = last
-                for v in range(n):
-                    w = rows.weight[order[at + v]]
                     density = max(p[v], 1e-300)
-                    scale = lattice.weight[i] * rows.error[order[at + v], 2]
-                    loglik[block] += w * math.log(density * scale)
-                    p[v] = w / density
+                    scale = lattice.weight[i] * rows.error[r, 2]
+                    value += rows.weight[r] * math.log(density * scale)
+                    p[v] = rows.weight[r] / density
+                loglik[block] += value
                 if gradient:
-                    for k in range(wide):
-                        for v in range(n):
+                    add = used > 0 and slots[used - 1] == block
+                    if not add:
+                        if used == n_slots:
+                            _contract(fine, f0, f1, sums1, slots[:used], pi, jac)
+                            _contract(plain, g0, g1, sums2, slots[:used], pi, jac)
+                            used = 0
+                        slots[used] = block
+                        used += 1
+                    for v in range(first, last):
+                        for k in range(k_n + 3):
                             s[k, v] *= p[v]
-                    if fresh:
-                        np.dot(s, e.T, sums)
-                        fresh = False
-                    else:
-                        np.dot(s, e.T, more)
-                        for k in range(wide):
-                            for j in range(m):
-                                sums[k, j] += more[k, j]
-                at += n
-            if gradient:
-                contract(sums, lattice.s[first : first + m], share, less, first, pi, jac[block])
+                        for k in range(few + 3):
+                            x[k, v] *= p[v]
+                    end = padded if first == 0 and last == n else last
+                    if m1:
+                        _backward(m1, s, flat1, first, end, add, spare1, more1, sums1[used - 1])
+                    if m2:
+                        _backward(m2, x, flat2, first, end, add, spare2, more2, sums2[used - 1])
+                first = last
+            at += n
+        if gradient and used:
+            _contract(fine, f0, f1, sums1, slots[:used], pi, jac)
+            _contract(plain, g0, g1, sums2, slots[:used], pi, jac)
 
 
-@nb.njit(fastmath=FAST, nogil=True, cache=True)
-def contract(sums, s, share, less, first, pi, out):
-    """Add sums (K + 3, M) over variants, contracted with the derivatives of the exponent, to out
-    (4C + 3,).
+def _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, jac):
+    blocks = data.n_blocks
+    view, need, loss = plan(data, rows, pi, gamma, sigma_0, threads)
+    label, wanted = np.zeros(loss.size, np.int64), np.empty((0, 4))
+    inner, most_lost = np.empty(0), np.empty(0)
+    for most, chosen in (
+        (CLASSES[0], loss <= SINGLE_LOSS),
+        (CLASSES[1], (loss > SINGLE_LOSS) & (loss <= COSINE_LOSS)),
+    ):
+        order = np.flatnonzero(chosen)
+        if not order.size:
+            continue
+        table = TABLE + BLOCK * min(blocks, order.size)
+        own, needed = classes(need[order], view.across, most, table)
+        label[order] = own + len(wanted)
+        lost = np.maximum(loss[order] - SINGLE_LOSS, 0.0)
+        within = need[order, 0] ** 2 * lost / (loss[order] - LOG_ERROR)
+        inside = [own == i for i in range(len(needed))]
+        wanted = np.concatenate([wanted, needed])
+        inner = np.concatenate([inner, [within[v].max() for v in inside]])
+        most_lost = np.concatenate([most_lost, [lost[v].max() for v in inside]])
+    order = np.flatnonzero(loss <= COSINE_LOSS)
+    if order.size:
+        if frequencies(wanted, view.across).max() > MAX_FREQUENCIES:
+            loglik[:] = -np.inf
+            return
+        lattice = lattices(wanted, view)
+        place = label[order] * blocks + data.block_of_row[order]
+        order = order[np.argsort(place, kind="stable")]
+        first = np.arange(len(wanted))[:, None] * blocks + np.arange(blocks + 1)
+        edge = np.searchsorted(np.sort(place), first)
+        fine, plain, basis = tiers(lattice, inner, most_lost, data, pi, gamma, sigma_0, gradient)
+        constants = CONSTANTS[np.float64], CONSTANTS[np.float32]
+
+        def part(lo, hi):  # no other thread writes the entries of these blocks
+            cosine_blocks(
+                lo, hi, rows, order, edge, view.a, lattice, fine, plain, basis, pi, constants,
+                gradient, loglik, jac,
+            )  # fmt: skip
+
+        share_parts(part, data.parts, threads)
+    far = np.flatnonzero(~(loss <= COSINE_LOSS))
+    if far.size:
+        add_far(far, data, rows, view, pi, gamma, sigma_0, gradient, loglik, jac)
+
+
+class Tier(NamedTuple):
+    """Frequencies of one precision: class i has `start[i] : start[i + 1]` of the integers a, b
+    (F,); table (F, K + 3) of the exponents, share and less (C, K, F) of `pair_table`, or (0, 0, 0),
+    and form (3, F): s_1^2 / 2, s_2^2 / 2, s_1 s_2.
     """
-    c_n, k_n, m = pi.size, share.shape[1], s.shape[0]
-    t, u = np.empty(m, sums.dtype), np.empty(m, sums.dtype)
-    last = first + m
-    for c in range(c_n):
-        t[:], u[:] = 0, 0
-        for k in range(0, k_n - 1, 2):  # two nodes at a time: half the way to and from t and u
-            a, b = sums[k], sums[k + 1]
-            one, other = less[c, k, first:last], less[c, k + 1, first:last]
-            for j in range(m):
-                t[j] += a[j] * one[j] + b[j] * other[j]
-            one, other = share[c, k, first:last], share[c, k + 1, first:last]
-            for j in range(m):
-                u[j] += a[j] * one[j] + b[j] * other[j]
-        if k_n % 2:
-            a, one, other = sums[k_n - 1], less[c, k_n - 1], share[c, k_n - 1]
-            for j in range(m):
-                t[j] += a[j] * one[first + j]
-                u[j] += a[j] * other[first + j]
-        d, d1, d2, d12 = 0.0, 0.0, 0.0, 0.0
-        for j in range(m):
-            d += t[j]
-            d1 += u[j] * s[j, 0] ** 2
-            d2 += u[j] * s[j, 1] ** 2
-            d12 += u[j] * s[j, 0] * s[j, 1]
-        out[c] += d
-        out[c_n + 3 * c] -= 0.5 * pi[c] * d1
-        out[c_n + 3 * c + 1] -= 0.5 * pi[c] * d2
-        out[c_n + 3 * c + 2] -= pi[c] * d12
-    d1, d2, d12 = 0.0, 0.0, 0.0
-    for j in range(m):
-        d1 += sums[k_n, j] * s[j, 0] ** 2
-        d2 += sums[k_n + 1, j] * s[j, 1] ** 2
-        d12 += sums[k_n + 2, j] * s[j, 0] * s[j, 1]
-    out[4 * c_n] -= 0.5 * d1
-    out[4 * c_n + 1] -= 0.5 * d2
-    out[4 * c_n + 2] -= d12
+
+    start: Any
+    a: Any
+    b: Any
+    table: Any
+    share: Any
+    less: Any
+    form: Any
+
+
+def tiers(lattice, inner, lost, data, pi, gamma, sigma_0, gradient):
+    """Frequencies of double precision, of |u|^2 below `inner` (classes,), those of single
+    precision, and the basis (R, K) of the latter's tables: few functions of a partner's strength,
+    into which a spectrum is put before the products.
+
+    `lost` (classes,) are the e-folds that cancel beyond `SINGLE_LOSS`, at most.
+    """
+    size, k_n = np.diff(lattice.start), data.node_x.size
+    u = np.column_stack([lattice.a, lattice.b]) * np.repeat(lattice.step, size, axis=0)
+    outside = (u**2).sum(1) >= np.repeat(inner, size)
+    fine, plain = np.flatnonzero(~outside), np.flatnonzero(outside)
+    parameters = data.node_x, pi, gamma, sigma_0
+    few = plain[:: max(1, plain.size // 1000)]
+    exponent = tables(lattice.s[few], *parameters, False)[0]
+    weight = np.exp(np.minimum(exponent[:, k_n:].sum(1) + np.repeat(lost, size)[few], 0.0))
+    into, basis = compressed(exponent[:, :k_n], weight, data.second_moment)
+    sheets = []
+    for at in range(0, plain.size, SHEET):  # few at a time, which stay near
+        table, *slopes = tables(lattice.s[plain[at : at + SHEET]], *parameters, gradient)
+        sheets.append(
+            (np.column_stack([table[:, :k_n] @ into, table[:, k_n:]]).astype(np.float32),
+             *(np.matmul(into.T, v).astype(np.float32) if gradient else v for v in slopes))
+        )  # fmt: skip
+    none = np.empty((0, 0, 0), np.float32)
+    single = [
+        np.concatenate([sheet[i] for sheet in sheets] or [np.empty((0, len(basis) + 3))], axis=axis)
+        if i == 0 or (gradient and sheets)
+        else none
+        for i, axis in ((0, 0), (1, 2), (2, 2))
+    ]
+    s1, s2 = lattice.s.T
+    form = np.stack([s1**2 / 2, s2**2 / 2, s1 * s2])
+    double = tables(lattice.s[fine], *parameters, gradient)
+    return *(
+        Tier(
+            np.searchsorted(here, lattice.start), lattice.a[here], lattice.b[here],
+            *(v.astype(kind, copy=False) for v in (*made, np.ascontiguousarray(form[:, here]))),
+        )
+        for here, kind, made in ((fine, np.float64, double), (plain, np.float32, single))
+    ), basis  # fmt: skip
+
+
+def compressed(g, weight, second_moment):
+    """(K, R) and (R, K): what puts tables g (F, K), and spectra of that second moment (K, K), into
+    few functions that leave `COMPRESSED` of a typical spectrum's exponent, times weight (F,).
+    """
+    value, axes = np.linalg.eigh(second_moment)
+    scale = np.sqrt(np.maximum(value, 1e-12 * value[-1]))  # of a spectrum along the axes
+    some = (g @ (axes * scale)) * weight[:, None]
+    turn = np.linalg.eigh(some.T @ some)[1][:, ::-1]
+    # what the functions from each on hold, at the frequency where it is most
+    rest = np.sqrt(np.cumsum((some @ turn)[:, ::-1] ** 2, axis=1)[:, ::-1].max(0, initial=0.0))
+    turn = turn[:, : max(1, int((rest > COMPRESSED).sum()))]
+    return axes * scale @ turn, np.ascontiguousarray((axes / scale @ turn).T)
 
 
 def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
@@ -301,42 +542,6 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
         np.add.at(jac, block, weight[:, None] * slope)
     jac *= np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors])
     return loglik, jac
-
-
-def _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, jac):
-    node_x, blocks = data.node_x, data.n_blocks
-    view, need, loss = plan(data, rows, pi, gamma, sigma_0, threads)
-    jobs = []
-    for kind, most, chosen in (
-        (np.float32, CLASSES[0], loss <= SINGLE_LOSS),
-        (np.float64, CLASSES[1], (loss > SINGLE_LOSS) & (loss <= COSINE_LOSS)),
-    ):
-        order = np.flatnonzero(chosen)
-        if not order.size:
-            continue
-        label = np.zeros(loss.size, np.int64)
-        label[order], wanted = classes(need[order], view.across, most)
-        if frequencies(wanted, view.across).max() > MAX_FREQUENCIES:
-            loglik[:] = -np.inf
-            return
-        lattice = lattices(wanted, view)
-        place = label[order] * blocks + data.block_of_row[order]
-        order = order[np.argsort(place, kind="stable")]
-        first = np.arange(len(wanted))[:, None] * blocks + np.arange(blocks + 1)
-        edge = np.searchsorted(np.sort(place), first)
-        table = [v.astype(kind) for v in tables(lattice, node_x, pi, gamma, sigma_0, gradient)]
-        jobs.append((order, edge, view.a, lattice, tuple(table), kind))
-
-    def part(lo, hi):  # no other thread writes the entries of these blocks
-        for *job, kind in jobs:
-            cosine_blocks(
-                lo, hi, rows, *job, pi, CONSTANTS[kind], WHOLE[kind], gradient, loglik, jac
-            )
-
-    share_parts(part, data.parts if threads > 1 else (0, blocks), threads)
-    far = np.flatnonzero(~(loss <= COSINE_LOSS))
-    if far.size:
-        add_far(far, data, rows, view, pi, gamma, sigma_0, gradient, loglik, jac)
 
 
 def turned(data, pi, sigma_beta, sigma_0):
@@ -367,11 +572,11 @@ def plan(data, rows, pi, gamma, sigma_0, threads=1, log_error=LOG_ERROR):
     return view, need, loss
 
 
-def tables(lattice, node_x, pi, gamma, sigma_0, gradient):
-    """Exponents (F, K + 3) of a row's spectrum and error factors at the lattices' frequencies and,
-    for the gradient, share and less (C, K, F) of `pair_table` (else empty).
+def tables(s, node_x, pi, gamma, sigma_0, gradient):
+    """Exponents (F, K + 3) of a row's spectrum and error factors at frequencies s (F, 2) and, for
+    the gradient, share and less (C, K, F) of `pair_table` (else empty).
     """
-    s, k_n = lattice.s, node_x.size
+    k_n = node_x.size
     table = np.empty((len(s), k_n + 3))
     shape = (pi.size, k_n, len(s)) if gradient else (0, 0, 0)
     share, less = np.empty(shape), np.empty(shape)

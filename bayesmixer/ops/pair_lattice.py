@@ -42,8 +42,10 @@ REFINE = 8.0  # bound of the loss beyond which the saddle point is worth finding
 MARGIN = 3.0  # e-folds by which it may overrate the density
 _RUNGS = 11
 LADDER = 0.04 * 1.6 ** np.arange(_RUNGS)  # h of Chernoff's bound, in z'
+_PER = 1 / LADDER
+_TOGETHER = 128  # rows whose cumulants are one matrix product
 _PLACES = 48  # at which a cut is tried
-_SAMPLE = 1024  # rows from which the classes are made
+_SAMPLE = 512  # rows from which the classes are made
 
 
 class Lattices(NamedTuple):
@@ -119,25 +121,22 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
     """
     a, across = frame.a, frame.across
     k_n, rungs = rows.spectrum.shape[1], LADDER.size
-    cumulant = np.empty(4 * rungs)
-    wide = np.empty(k_n)
+    wide, cumulants = np.empty((_TOGETHER, k_n)), np.empty((_TOGETHER, 4 * rungs))
     mean = np.zeros(3)
     for c in range(pi.size):
         mean += pi[c] * gamma[c]
     error = np.empty(3)
     stretch = math.log(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))
     for r in range(lo, hi):
+        i = (r - lo) % _TOGETHER
+        if i == 0:
+            some = min(_TOGETHER, hi - r)
+            wide[:some] = rows.spectrum[r : r + some]
+            np.dot(wide[:some], frame.ladder, cumulants[:some])
+        cumulant, score = cumulants[i], wide[i].sum()
         e1 = sigma_0[0] * rows.error[r, 0]
         e2 = sigma_0[1] * rows.error[r, 1]
         e12 = sigma_0[2] * rows.error[r, 2]
-        score = 0.0
-        cumulant[:] = 0.0
-        for k in range(k_n):
-            v = np.float64(rows.spectrum[r, k])
-            wide[k] = v
-            score += v
-            for l in range(4 * rungs):
-                cumulant[l] += v * frame.ladder[k, l]
         z1, z2 = rows.z[r, 0], rows.z[r, 1]
         det = e1 * e2 - e12 * e12
         v1, v2, v12 = e1 + score * mean[0], e2 + score * mean[1], e12 + score * mean[2]
@@ -145,7 +144,7 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
         bound += 0.5 * math.log(max(v1 * v2 - v12 * v12, 1e-300)) + stretch
         if bound > REFINE:
             error[0], error[1], error[2] = e1, e2, e12
-            log_p = saddle_point(z1, z2, wide, node_x, error, pi, gamma)[0]
+            log_p = saddle_point(z1, z2, wide[i], node_x, error, pi, gamma)[0]
             bound = min(bound, MARGIN - log_p - math.log(2 * math.pi) + stretch)
         loss[r] = bound = max(bound, 0.0)
         log_tol = log_error - bound
@@ -162,10 +161,9 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
             m = 0.5 * (x * x * m11 + y * y * m22 + 2 * x * y * m12)
             d = 1e300
             for l in range(rungs):
-                h = LADDER[l]
-                d = min(d, (cumulant[t * rungs + l] + m * h * h - log_tol) / h)
-            i = min(1 + t, 3)
-            need[r, i] = max(need[r, i] if t > 2 else 0.0, abs(x * u1 + y * u2) + d)
+                d = min(d, (cumulant[t * rungs + l] - log_tol) * _PER[l] + m * LADDER[l])
+            j = min(1 + t, 3)
+            need[r, j] = max(need[r, j] if t > 2 else 0.0, abs(x * u1 + y * u2) + d)
 
 
 def dual(need: Array, across: Array) -> Array:
@@ -182,15 +180,19 @@ def frequencies(need: Array, across: Array) -> Array:
     return np.asarray(need[..., 0] ** 2 * dual(need, across).prod(-1) / (4 * math.pi))
 
 
-def classes(need: Array, across: Array, most: int) -> tuple[NDArray[np.int64], Array]:
+def classes(
+    need: Array, across: Array, most: int, table: float = 0.0
+) -> tuple[NDArray[np.int64], Array]:
     """Class (J,) of each row of need (J, 4), and what each class needs (classes, 4).
 
-    The class where it saves most is cut in two, at the need and place that leave fewest frequencies
-    in all, until there are `most`. Rows are sampled for the choice of the cuts.
+    The class where it saves most is cut in two, at the need and place that leave least to do in
+    all, until nothing is saved or there are `most`. `table` is what a frequency costs a class
+    itself, in rows. Rows are sampled for the choice of the cuts.
     """
     label = np.zeros(len(need), np.int64)
-    sample = np.arange(0, len(need), -(-len(need) // _SAMPLE))
-    cuts = [_cut(need[sample], across)]
+    every = -(-len(need) // _SAMPLE)
+    sample = np.arange(0, len(need), every)
+    cuts = [_cut(need[sample], across, table / every)]
     inside = [sample]
     while len(cuts) < most:
         i = int(np.argmax([c[0] for c in cuts]))
@@ -201,27 +203,30 @@ def classes(need: Array, across: Array, most: int) -> tuple[NDArray[np.int64], A
         above = need[inside[i], axis] > edge
         inside.append(inside[i][above])
         inside[i] = inside[i][~above]
-        cuts[i] = _cut(need[inside[i]], across)
-        cuts.append(_cut(need[inside[-1]], across))
+        cuts[i] = _cut(need[inside[i]], across, table / every)
+        cuts.append(_cut(need[inside[-1]], across, table / every))
     return label, np.stack([need[label == i].max(0) for i in range(len(cuts))])
 
 
-def _cut(need: Array, across: Array) -> tuple[float, int, float]:
+def _cut(need: Array, across: Array, table: float) -> tuple[float, int, float]:
     """What the best cut of some rows saves, the need that it cuts, and where."""
     n = len(need)
     if n < 2:
         return 0.0, 0, 0.0
     count = np.unique(np.linspace(1, n - 1, _PLACES).astype(np.int64))  # rows below the cut
-    s = np.stack([need[np.argsort(v)] for v in need.T])  # (4, n, 4), sorted by each need
-    below = np.maximum.accumulate(s, axis=1)[:, count - 1]
-    above = np.maximum.accumulate(s[:, ::-1], axis=1)[:, ::-1][:, count]
-    cost = frequencies(np.stack([below, above]), across) + OVERHEAD
-    total = count * cost[0] + (n - count) * cost[1]
-    axes = np.arange(4)
-    edge = s[axes[:, None], count - 1, axes[:, None]]
-    total[edge >= s[axes[:, None], count, axes[:, None]]] = np.inf  # between equal rows
+    s = need[np.argsort(need, axis=0).T]  # (4, n, 4), sorted by each need
+    # the largest of the rows between two cuts, then of those below and above each
+    between = np.maximum.reduceat(s, np.concatenate([[0], count]), axis=1)
+    below = np.maximum.accumulate(between[:, :-1], axis=1)
+    above = np.maximum.accumulate(between[:, :0:-1], axis=1)[:, ::-1]
+    size = frequencies(np.stack([below, above]), across)
+    rows = np.stack([count, n - count])[:, None]
+    total = ((rows + table) * size + rows * OVERHEAD).sum(0)
+    axes = np.arange(4)[:, None]
+    edge = s[axes, count - 1, axes]
+    total[edge >= s[axes, count, axes]] = np.inf  # between equal rows
     axis, i = np.unravel_index(int(total.argmin()), total.shape)
-    whole = n * (float(frequencies(need.max(0), across)) + OVERHEAD)
+    whole = (n + table) * float(frequencies(need.max(0), across)) + n * OVERHEAD
     return max(whole - float(total[axis, i]), 0.0), int(axis), float(edge[axis, i])
 
 

@@ -210,10 +210,19 @@ class PairData:
         return np.asarray(self.rows.spectrum.mean(0, dtype=float))
 
     @cached_property
+    def second_moment(self) -> Array:
+        """(K, K) mean product of the entries of the spectra of `rows`."""
+        wide = self.rows.spectrum.astype(float)
+        return np.asarray(wide.T @ wide / len(wide))
+
+    @cached_property
     def parts(self) -> NDArray[np.int64]:
-        """Edges of up to 64 runs of LD blocks of about equal size, the unit of work of a thread."""
+        """Edges of up to 64 runs of LD blocks of about equal size, and 4,000 variants or more, the
+        unit of work of a thread.
+        """
         edge = self.rows.block_row
-        inner = np.searchsorted(edge, np.linspace(0, edge[-1], min(64, self.n_blocks) + 1)[1:-1])
+        runs = max(1, min(64, self.n_blocks, int(edge[-1]) // 4000))
+        inner = np.searchsorted(edge, np.linspace(0, edge[-1], runs + 1)[1:-1])
         return np.unique(np.concatenate([[0], inner, [self.n_blocks]])).astype(np.int64)
 
     @cached_property

@@ -9,7 +9,6 @@ import math
 import numba as nb
 import numpy as np
 
-from bayesmixer.ops.frequencies import log_total
 from bayesmixer.ops.pair_tables import form
 
 MOST_STEPS = 60
@@ -23,7 +22,7 @@ def cumulant(k1, k2, spectrum, node_x, error, pi, gamma, out):
     """
     c_n = pi.size
     rest = max(1.0 - pi.sum(), 0.0)
-    q, d1, d2 = np.empty(c_n), np.empty(c_n), np.empty(c_n)
+    q, d1, d2, w = np.empty(c_n), np.empty(c_n), np.empty(c_n), np.empty(c_n)
     form(gamma, k1, k2, q)
     for c in range(c_n):
         d1[c] = gamma[c, 0] * k1 + gamma[c, 2] * k2
@@ -33,20 +32,27 @@ def cumulant(k1, k2, spectrum, node_x, error, pi, gamma, out):
     out[2], out[3], out[4] = error[0], error[1], error[2]
     for j in range(node_x.size):
         x, s = node_x[j], spectrum[j]
-        log_t = log_total(x, 1.0, pi, q, rest) if x > 0.0 else 0.0
-        value += s * (log_t / x if x > 0.0 else (pi * q).sum())
-        m1, m2, v11, v22, v12, g11, g22, g12 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        top = 0.0
         for c in range(c_n):
             if pi[c] > 0.0:
-                w = math.exp(math.log(pi[c]) + x * q[c] - log_t)
-                m1 += w * d1[c]
-                m2 += w * d2[c]
-                v11 += w * d1[c] * d1[c]
-                v22 += w * d2[c] * d2[c]
-                v12 += w * d1[c] * d2[c]
-                g11 += w * gamma[c, 0]
-                g22 += w * gamma[c, 1]
-                g12 += w * gamma[c, 2]
+                top = max(top, x * q[c])
+        total = rest * math.exp(-top)
+        for c in range(c_n):
+            w[c] = pi[c] * math.exp(x * q[c] - top) if pi[c] > 0.0 else 0.0
+            total += w[c]
+        value += s * ((top + math.log(max(total, 1e-300))) / x if x > 0.0 else (pi * q).sum())
+        inverse = 1.0 / max(total, 1e-300)
+        m1, m2, v11, v22, v12, g11, g22, g12 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for c in range(c_n):
+            share = w[c] * inverse
+            m1 += share * d1[c]
+            m2 += share * d2[c]
+            v11 += share * d1[c] * d1[c]
+            v22 += share * d2[c] * d2[c]
+            v12 += share * d1[c] * d2[c]
+            g11 += share * gamma[c, 0]
+            g22 += share * gamma[c, 1]
+            g12 += share * gamma[c, 2]
         out[0] += s * m1
         out[1] += s * m2
         out[2] += s * (g11 + x * (v11 - m1 * m1))
