@@ -22,6 +22,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.ops.elementary import exp_cos_sin
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.pair_lattice import LADDER, Frame, Lattices, frequencies, lattices
 from bayesmixer.ops.pair_saddle import cumulant, saddle_point
@@ -64,56 +65,74 @@ def choose_shifts(far, rows, node_x, inverse, sigma_0, pi, gamma, place, log_p, 
         place[i, 1] = math.floor(side[i] * u2 + 0.5)
 
 
-@nb.njit(nogil=True, cache=True)
+@nb.njit(error_model="numpy", nogil=True, cache=True)
 def shifted_table(node_x, s, visit, before, pi, gamma, g, share, less):
     """Fill g (M, K) and, unless they are empty, share and less (C, K, M) of `pair_tables` at
     complex s (M, 2), visited in the order `visit`, each after its neighbour `before`.
     """
     c_n, m = pi.size, visit.size
     rest = max(1.0 - pi.sum(), 0.0)
-    q, e = np.empty(c_n, np.complex128), np.empty(c_n, np.complex128)
+    log_rest = math.log(rest) if rest > 0.0 else -1e300
+    q, one = np.empty((c_n, m), np.complex128), np.empty(c_n, np.complex128)
+    re, im, top = np.empty((c_n, m)), np.empty((c_n, m)), np.empty(m)
+    y, angle, size, cosine, sine = (
+        np.empty(m), np.empty(m), np.empty(m), np.empty(m), np.empty(m)
+    )  # fmt: skip
     phase, rate = np.empty(m), np.empty((m, 2), np.complex128)
+    for f in range(m):
+        form(gamma, s[f, 0], s[f, 1], one)
+        q[:, f] = one
     for k in range(node_x.size):
         x = node_x[k]
-        for f in visit:
-            form(gamma, s[f, 0], s[f, 1], q)
-            if x == 0.0:
+        if x == 0.0:
+            for f in range(m):
                 total = 0.0j
                 for c in range(c_n):
-                    total -= pi[c] * q[c]
+                    total -= pi[c] * q[c, f]
                     if share.size:
-                        share[c, k, f], less[c, k, f] = 1.0, -q[c]
+                        share[c, k, f], less[c, k, f] = 1.0, -q[c, f]
                 g[f, k] = total
-                continue
-            top = math.log(rest) if rest > 0.0 else -1e300
+            continue
+        per_x = 1.0 / x
+        top[:] = log_rest
+        for c in range(c_n):
+            if pi[c] > 0.0:
+                log_pi = math.log(pi[c])
+                for f in range(m):
+                    top[f] = max(top[f], log_pi - x * q[c, f].real)
+        for c in range(c_n):
+            for f in range(m):
+                y[f] = min(-x * q[c, f].real - top[f], 600.0)
+                angle[f] = -x * q[c, f].imag
+            exp_cos_sin(y, angle, size, cosine, sine, m)
+            for f in range(m):
+                re[c, f] = size[f] * cosine[f]
+                im[c, f] = size[f] * sine[f]
+        for f in visit:
+            none = math.exp(-top[f]) if top[f] > -600.0 else 0.0
+            t, u = rest * none, 0.0
             for c in range(c_n):
-                if pi[c] > 0.0:
-                    top = max(top, math.log(pi[c]) - x * q[c].real)
-            total = complex(rest * math.exp(-top) if rest > 0.0 else 0.0, 0.0)
-            for c in range(c_n):
-                size = math.exp(min(-x * q[c].real - top, 600.0))
-                e[c] = complex(size * math.cos(x * q[c].imag), -size * math.sin(x * q[c].imag))
-                total += pi[c] * e[c]
-            size = max(abs(total), 1e-150)
-            inverse = total.conjugate() / (size * size)
+                t += pi[c] * re[c, f]
+                u += pi[c] * im[c, f]
+            long = max(t * t + u * u, 1e-300)
+            inverse = complex(t / long, -u / long)
             rate[f, 0], rate[f, 1] = 0.0j, 0.0j  # of log T, in s
             for c in range(c_n):
-                w = -x * pi[c] * e[c] * inverse
+                w = -x * pi[c] * complex(re[c, f], im[c, f]) * inverse
                 rate[f, 0] += w * (gamma[c, 0] * s[f, 0] + gamma[c, 2] * s[f, 1])
                 rate[f, 1] += w * (gamma[c, 2] * s[f, 0] + gamma[c, 1] * s[f, 1])
-            angle, guess = math.atan2(total.imag, total.real), 0.0
+            turned, guess = math.atan2(u, t), 0.0
             b = before[f]
             if b >= 0:
                 step = (rate[b, 0] + rate[f, 0]) * (s[f, 0] - s[b, 0])
                 step += (rate[b, 1] + rate[f, 1]) * (s[f, 1] - s[b, 1])
                 guess = phase[b] + 0.5 * step.imag
-            phase[f] = angle + 2 * math.pi * math.floor((guess - angle) / (2 * math.pi) + 0.5)
-            g[f, k] = complex(top + math.log(size), phase[f]) / x
+            phase[f] = turned + 2 * math.pi * math.floor((guess - turned) / (2 * math.pi) + 0.5)
+            g[f, k] = complex((top[f] + 0.5 * math.log(long)) * per_x, phase[f] * per_x)
             if share.size:
-                one = inverse * math.exp(-top) if top > -600.0 else 0.0j
                 for c in range(c_n):
-                    share[c, k, f] = e[c] * inverse
-                    less[c, k, f] = (e[c] * inverse - one) / x
+                    e = complex(re[c, f], im[c, f]) * inverse
+                    share[c, k, f], less[c, k, f] = e, (e - inverse * none) * per_x
 
 
 @nb.njit(nogil=True, cache=True)
