@@ -119,9 +119,11 @@ class Bench:
 
                 aims: Any = cell
                 common["cpu_simulate"] = simulating / cell.batch
-                rows += reported.rows(
+                found, draws = reported.rows(
                     self.settings, data, aims.truths(self.panel, one), common, judged
                 )
+                rows += found
+                blocks |= {f"{name}_{common['replicate']}": v for name, v in draws.items()}
                 continue
             found, calibration = self._fitted(data, common)
             rows += found

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from bayesmixer.inference.points import Points
     from bayesmixer.laboratory.replicates import Settings
 
+OPEN = 0.1  # of the draws that an interval leaves out, on a side where it is open
 HIGHER = 0.01  # log posterior by which a place on the way is higher than the mode
-CERTAIN = 0.95  # probability from which a statement is claimed
 Facts = dict[str, Any]
 
 
@@ -43,7 +43,7 @@ def rows(
     truths: Mapping[str, Mapping[str, Any]],
     common: Facts,
     judged: Sequence[str],
-) -> list[Facts]:
+) -> tuple[list[Facts], dict[str, NDArray[np.float32]]]:
     """Rows of one replicate, one a quantity, component and kind of truth.
 
     Parameters
@@ -62,9 +62,11 @@ def rows(
     Returns
     -------
     list of dict
-        `parameter` (`name`, `name[component]`, with `_realised` behind the name), `truth`,
+        Rows: `parameter` (`name`, `name[component]`, with `_realised` behind the name), `truth`,
         `estimate` (median), `sd`, `low90`, `high90`, .. (central), `hdi_low90`, .. (shortest),
         probabilities and Bayes factors of the statements, `true_<statement>`, CPU seconds by part.
+    dict
+        Draws (S, ..) of each quantity, for other intervals.
     """
     import bayesmixer as bm
 
@@ -79,12 +81,13 @@ def rows(
         "seconds": time.perf_counter() - clock[0],
         "cpu_seconds": time.process_time() - clock[1],
     }
-    card, out = cards()[settings.model], []
+    card, out, kept = cards()[settings.model], [], {}
     for name in judged:
         one = card.quantity(name)
         assert one is not None and one.truth is not None, name
         draws = posterior[name].transpose("chain", "draw", ...)
         flat = draws.values.reshape(-1, *draws.shape[2:])
+        kept[name] = flat.astype(np.float32)
         for behind, truth in truths.items():
             value = np.asarray(one.truth(truth), float)
             if behind and np.array_equal(value, np.asarray(one.truth(truths[""]), float)):
@@ -99,14 +102,15 @@ def rows(
                 }
                 if np.isfinite(row["truth"]):
                     out.append(common | row | intervals(flat[(slice(None), *at)]))
-    return out
+    return out, kept
 
 
 def intervals(draws: NDArray[np.float64]) -> dict[str, float]:
     """Median, standard deviation, and ends of the central and of the shortest intervals of draws.
 
     A new draw falls between quantiles at (n + 1) p with the stated probability, however few there
-    are. Where the posterior has a mass at an end, the shortest interval begins there.
+    are. A shortest interval that leaves out hardly any draw on a side (a tenth of what it leaves
+    out at most: the posterior is highest at an end of its range) is open there, infinite.
     """
     x = np.sort(draws)
     out = {"estimate": float(np.median(x)), "sd": float(x.std())}
@@ -115,11 +119,13 @@ def intervals(draws: NDArray[np.float64]) -> dict[str, float]:
         low, high = np.quantile(x, [tail, 1 - tail], method="weibull")
         held = min(int(np.ceil(level / 100 * (x.size + 1))), x.size)
         first = int(np.argmin(x[held - 1 :] - x[: x.size - held + 1]))
+        left = x.size - held
+        few = OPEN * left
         out |= {
             f"low{level}": float(low),
             f"high{level}": float(high),
-            f"hdi_low{level}": float(x[first]),
-            f"hdi_high{level}": float(x[first + held - 1]),
+            f"hdi_low{level}": float(x[first]) if first > few else -np.inf,
+            f"hdi_high{level}": float(x[first + held - 1]) if left - first > few else np.inf,
         }
     return out
 
