@@ -44,6 +44,7 @@ _RUNGS = 11
 LADDER = 0.04 * 1.6 ** np.arange(_RUNGS)  # h of Chernoff's bound, in z'
 _PER = 1 / LADDER
 _TOGETHER = 128  # rows whose cumulants are one matrix product
+_WORTH = 0.01  # of all there is to do, what a cut must save
 _PLACES = 48  # at which a cut is tried
 _SAMPLE = 512  # rows from which the classes are made
 
@@ -66,7 +67,7 @@ class Lattices(NamedTuple):
 
 class Frame(NamedTuple):
     """Axes a (2, 2) of u, directions (4, 2) of Chernoff's bounds in u (both axes and two across
-    them), and g(x_k; -i A e h) (K, 4 rungs) along them.
+    them), and g(x_k; -i A e h) (K, rungs 4) along them.
     """
 
     a: Array
@@ -108,9 +109,8 @@ def frame(node_x: Array, mean: Array, pi: Array, gamma: Array, sigma_0: Array) -
         / np.array([1, 1, *[np.hypot(d1, d2)] * 2])[:, None]
     )
     ladder = np.empty((node_x.size, 4 * _RUNGS))
-    cumulant_table(
-        node_x, np.concatenate([np.outer(LADDER, e) for e in across @ a.T]), pi, gamma, ladder
-    )
+    steps = LADDER[:, None, None] * (across @ a.T)
+    cumulant_table(node_x, steps.reshape(-1, 2), pi, gamma, ladder)
     return Frame(a, across, ladder)
 
 
@@ -125,7 +125,7 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
     mean = np.zeros(3)
     for c in range(pi.size):
         mean += pi[c] * gamma[c]
-    error = np.empty(3)
+    error, half, reach = np.empty(3), np.empty(4), np.empty(4)
     stretch = math.log(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))
     for r in range(lo, hi):
         i = (r - lo) % _TOGETHER
@@ -155,15 +155,18 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
         least = 0.5 * (m11 + m22) - math.sqrt(0.25 * (m11 - m22) ** 2 + m12 * m12)
         need[r, 0] = math.sqrt(-2 * log_tol / max(least, 1e-12))
         u1, u2 = a[0, 0] * z1 + a[1, 0] * z2, a[0, 1] * z1 + a[1, 1] * z2
-        need[r, 3] = 0.0
         for t in range(4):
             x, y = across[t, 0], across[t, 1]
-            m = 0.5 * (x * x * m11 + y * y * m22 + 2 * x * y * m12)
-            d = 1e300
-            for l in range(rungs):
-                d = min(d, (cumulant[t * rungs + l] - log_tol) * _PER[l] + m * LADDER[l])
-            j = min(1 + t, 3)
-            need[r, j] = max(need[r, j] if t > 2 else 0.0, abs(x * u1 + y * u2) + d)
+            half[t] = 0.5 * (x * x * m11 + y * y * m22 + 2 * x * y * m12)
+            reach[t] = 1e300
+        for l in range(rungs):
+            h, per = LADDER[l], _PER[l]
+            for t in range(4):  # all at once
+                d = (cumulant[4 * l + t] - log_tol) * per + half[t] * h
+                reach[t] = d if d < reach[t] else reach[t]
+        for t in range(4):
+            reach[t] += abs(across[t, 0] * u1 + across[t, 1] * u2)
+        need[r, 1], need[r, 2], need[r, 3] = reach[0], reach[1], max(reach[2], reach[3])
 
 
 def dual(need: Array, across: Array) -> Array:
@@ -186,19 +189,21 @@ def classes(
     """Class (J,) of each row of need (J, 4), and what each class needs (classes, 4).
 
     The class where it saves most is cut in two, at the need and place that leave least to do in
-    all, until nothing is saved or there are `most`. `table` is what a frequency costs a class
-    itself, in rows. Rows are sampled for the choice of the cuts.
+    all, until that saves less than a hundredth or there are `most`. `table` is what a frequency
+    costs a class itself, in rows. Rows are sampled for the choice of the cuts.
     """
     label = np.zeros(len(need), np.int64)
     every = -(-len(need) // _SAMPLE)
     sample = np.arange(0, len(need), every)
     cuts = [_cut(need[sample], across, table / every)]
+    total = _cost(need[sample], across, table / every)
     inside = [sample]
     while len(cuts) < most:
         i = int(np.argmax([c[0] for c in cuts]))
         gain, axis, edge = cuts[i]
-        if gain <= 0:
+        if gain <= _WORTH * total:
             break
+        total -= gain
         label[(label == i) & (need[:, axis] > edge)] = len(cuts)
         above = need[inside[i], axis] > edge
         inside.append(inside[i][above])
@@ -226,8 +231,13 @@ def _cut(need: Array, across: Array, table: float) -> tuple[float, int, float]:
     edge = s[axes, count - 1, axes]
     total[edge >= s[axes, count, axes]] = np.inf  # between equal rows
     axis, i = np.unravel_index(int(total.argmin()), total.shape)
-    whole = (n + table) * float(frequencies(need.max(0), across)) + n * OVERHEAD
-    return max(whole - float(total[axis, i]), 0.0), int(axis), float(edge[axis, i])
+    gain = _cost(need, across, table) - float(total[axis, i])
+    return max(gain, 0.0), int(axis), float(edge[axis, i])
+
+
+def _cost(need: Array, across: Array, table: float) -> float:
+    """What rows cost as one class, in frequencies."""
+    return (len(need) + table) * float(frequencies(need.max(0), across)) + len(need) * OVERHEAD
 
 
 def lattices(need: Array, frame: Frame) -> Lattices:

@@ -89,9 +89,8 @@ def test_traits_may_be_swapped():
     other, _ = PairLogLik(PairData(z[:, ::-1], n[:, ::-1], w, s, NODE_X, block)).evaluate(
         pi[swap], sigma_beta[swap][:, swap], sigma_0[swap]
     )
-    np.testing.assert_allclose(
-        value, other, rtol=1e-7
-    )  # sums in another order, some of them of single precision
+    # sums in another order, some of single precision, which leaves 4e-7 of a block's hundred or so
+    np.testing.assert_allclose(value, other, rtol=2e-8)
 
 
 def test_independent_traits_have_the_product_of_their_densities():
