@@ -175,6 +175,36 @@ class Ends:
 
 
 @dataclass(frozen=True)
+class View:
+    """A direction in which a model is held against its data: what a wing's `views` returns, one
+    number and its predicted distribution for every variant.
+
+    Attributes
+    ----------
+    label
+        What names it among others; "" where it is the only one.
+    z
+        (J,) of the model's variants, in units of the errors' standard deviation where nothing
+        inflates or correlates them; NaN where it was not seen.
+    predictive
+        `f(bound, there)`, as the wing's offer of that name; `bound` may hold some of the variants
+        only.
+    traits
+        Positions in the model's data of the traits that it looks at.
+    causes, deed
+        What may lie behind a misfit that is this view's own, and what to do; "" for the hall's
+        words.
+    """
+
+    label: str
+    z: Any
+    predictive: Callable[[Bound, xr.Dataset], Any]
+    traits: tuple[int, ...] = (0,)
+    causes: str = ""
+    deed: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """A model's card.
 

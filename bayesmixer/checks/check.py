@@ -16,7 +16,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer.arguments import fraction
-from bayesmixer.checks.families import FEWEST_BLOCKS, Context, Row, families
+from bayesmixer.card import View, card_of
+from bayesmixer.checks.families import FEWEST_BLOCKS, Context, Row, rows
 from bayesmixer.checks.moment_tests import levels
 from bayesmixer.checks.moments import BINS, Floats, Point, moments
 from bayesmixer.checks.prior_sensitivity import prior_sensitivity, unconstrained
@@ -43,7 +44,8 @@ class Check:
         PIT by stratum (dims stratum, bin): `share` of the weight, `low`, `high` (95% of what chance
         allows around the uniform), `z_level` (stratum: residual of the mean PIT in standard
         errors), `weight`, and `all_share`, `all_low`, `all_high` (bin); `pit` (variant) of the
-        evaluated variants.
+        evaluated variants. A fit of two traits has all of them along `view`: each trait, their sum
+        and their difference; NaN where a view sees no variant.
     prior
         Table of ArviZ's power-scaling sensitivity, or None where it cannot be had (the row `prior`
         says why).
@@ -87,7 +89,8 @@ def check(
     inflation: tuple[float, float] | None = None,
     progress: bool | None = None,
 ) -> Check:
-    """Check a fit of a model of one trait against its data.
+    """Check a fit against its data; one of two traits in each trait, their sum and their
+    difference.
 
     Parameters
     ----------
@@ -99,7 +102,8 @@ def check(
         The model; needed for those that cannot be made again of the fit and its data, as models of
         other makers.
     trait
-        Name or position of the trait; None takes the fitted one.
+        Name or position of the trait, of a model of one's own of several; None takes the fitted
+        one. A fit of two traits is checked in both.
     draws
         Posterior draws that the PIT of the dataset is averaged over; the tests stand at the mode.
     level
@@ -114,7 +118,7 @@ def check(
     -------
     Check
         `table` (a row a check, with a sentence), `ok`, `sentences`, `dataset` (PIT by stratum with
-        bands, dims stratum and bin), `prior`.
+        bands, dims stratum and bin, of two traits also view), `prior`.
 
     Raises
     ------
@@ -134,10 +138,14 @@ def check(
     if inflation is not None and not 0 < inflation[0] <= inflation[1]:
         raise InputError("inflation", f"{inflation}, expected two rising positive numbers")
     results = check_results(results)
+    card = card_of(results)
+    if trait is not None and card is not None and card.traits > 1:
+        found = f"{trait!r}, but the traits of this fit are checked together"
+        raise InputError("trait", found, "Leave it out.")
     data = data_of_fit(results, data, trait=trait)
     made = model_of(results, data, model)
-    fitted = next(iter(trait_names(data)), None)
-    point = Point(made, 0 if fitted is None else fitted)
+    names = trait_names(data)
+    point = Point(made, names[0] if names else 0)
     if model is not None:
         check_density(results, point.density)
     if (blocks := int(point.block.max()) + 1) < FEWEST_BLOCKS:
@@ -148,11 +156,17 @@ def check(
         )
     x = _mode(results, point)
     cells = strata(point.at(point.there(x)).data)
-    m = moments(point, x, _draws(results, draws), cells.cell, progress)
-    context = Context(results, data, m, cells, point, x, inflation, fitted)
-    rows = [row for family in families(results) for row in family(context)]
+    contexts = [
+        Context(results, data, m, cells, point, x, inflation, view, _trait(names, view))
+        for view, m in zip(
+            point.views,
+            moments(point, x, _draws(results, draws), cells.cell, progress),
+            strict=True,
+        )
+    ]
+    table = list(rows(contexts))
     sensitivity, sentence = prior_sensitivity(results, made)
-    rows.append(
+    table.append(
         Row(
             "prior",
             np.nan if sensitivity is None else float(sensitivity["prior"].max()),
@@ -161,7 +175,12 @@ def check(
             *sentence,
         )
     )
-    return Check(_table(rows, level), _dataset(context), sensitivity)
+    return Check(_table(table, level), _dataset(contexts), sensitivity)
+
+
+def _trait(names: list[str], view: View) -> str | None:
+    """Name of the trait that a view is of; None where it is of several, or has no name."""
+    return names[view.traits[0]] if names and len(view.traits) == 1 else None
 
 
 def _mode(results: xr.DataTree, point: Point) -> Floats:
@@ -220,12 +239,27 @@ def _table(rows: list[Row], level: float) -> pd.DataFrame:
     )
 
 
-def _dataset(c: Context) -> xr.Dataset:
-    """PIT by stratum with bands."""
+def _dataset(contexts: list[Context]) -> xr.Dataset:
+    """PIT by stratum with bands, along `view` where there are several."""
+    parts, strata = [_pit(c) for c in contexts], contexts[0].strata
+    out = parts[0]
+    if len(parts) > 1:
+        out = xr.concat(parts, "view").assign_coords(view=[c.view.label for c in contexts])
+    names, _ = strata.crossed([*strata.of_cell])
+    return (
+        out.assign({f"stratum_{q}": ("stratum", of) for q, of in strata.of_cell.items()})
+        .assign_coords(stratum=names, bin=(np.arange(BINS) + 0.5) / BINS)
+        .assign_attrs(kind="check", band=0.95, labels=json.dumps(strata.labels))
+    )
+
+
+def _pit(c: Context) -> xr.Dataset:
+    """PIT of one view."""
     from scipy.stats import t
 
     m = c.moments
     weight = m.weight.sum(axis=0)
+    seen = np.where(weight > 0, weight, np.nan)
     quantile = float(t.ppf(0.975, len(m.weight) - 1))
     adjusted = m.share + m.influence(m.d_share)
 
@@ -233,7 +267,7 @@ def _dataset(c: Context) -> xr.Dataset:
         away = x - x.mean(axis=0)
         return np.asarray(np.sqrt(len(x) / (len(x) - 1) * np.square(away).sum(axis=0)))
 
-    share, se = 1 / BINS + m.share.sum(axis=0) / weight[:, None], error(adjusted) / weight[:, None]
+    share, se = 1 / BINS + m.share.sum(axis=0) / seen[:, None], error(adjusted) / seen[:, None]
     together = 1 / BINS + m.share.sum(axis=(0, 1)) / weight.sum()
     se_together = error(adjusted.sum(axis=1)) / weight.sum()
     dims = ("stratum", "bin")
@@ -248,8 +282,5 @@ def _dataset(c: Context) -> xr.Dataset:
             "all_low": ("bin", 1 / BINS - quantile * se_together),
             "all_high": ("bin", 1 / BINS + quantile * se_together),
             "pit": ("variant", m.pit),
-            **{f"stratum_{q}": ("stratum", of) for q, of in c.strata.of_cell.items()},
-        },
-        coords={"stratum": c.strata.names(), "bin": (np.arange(BINS) + 0.5) / BINS},
-        attrs={"kind": "check", "band": 0.95, "labels": json.dumps(c.strata.labels)},
+        }
     )

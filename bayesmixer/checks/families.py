@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of, offers
+from bayesmixer.card import View, card_of, offers
 from bayesmixer.checks.moment_tests import (
     ABSORBED,
     Statistic,
@@ -26,7 +26,7 @@ from bayesmixer.checks.moments import (
     Point,
     effective_blocks,
 )
-from bayesmixer.checks.strata import NAMES, Strata
+from bayesmixer.checks.strata import Strata
 from bayesmixer.facts import read_json
 from bayesmixer.identity import of_trait
 from bayesmixer.jackknife import spread
@@ -58,8 +58,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """What a family of checks may look at: the fit, its data, the moments and their strata, the
-    model and its mode `x`, the range of inflation that was asked for, the trait.
+    """What a family of checks may look at: the fit, its data, the moments of one of the model's
+    views and their strata, the model and its mode `x`, the range of inflation that was asked for,
+    the view and, where it is of one, its trait.
     """
 
     results: xr.DataTree
@@ -69,6 +70,7 @@ class Context:
     point: Point
     x: Floats
     inflation: tuple[float, float] | None
+    view: View
     trait: str | None
 
     @property
@@ -84,9 +86,10 @@ class Context:
 def pit_shape(c: Context) -> Iterator[Row]:
     """All variants together: is u uniform?"""
     sums = levels(c.moments).summed(np.ones((1, c.moments.weight.shape[1])))
+    usual = f"{_richer(c)}check the reference's ancestry and the file's filters"
     words = (
         f"The fitted distribution of |z| has another shape than the data's: {_ends(c)}; "
-        f"{_richer(c)}check the reference's ancestry and the file's filters."
+        f"{c.view.deed or usual}."
     )
     yield Row("PIT, all variants", *sums.test(), words)
 
@@ -109,6 +112,8 @@ def _ends(c: Context) -> str:
 
 def _cause(c: Context, beyond: float) -> str:
     """What makes so many times as many large |z| as predicted, beside what the smallest are."""
+    if c.view.causes:
+        return c.view.causes
     if beyond > 1:
         return (
             "effects of more scales than the model has, single loci, or LD that the reference does "
@@ -150,17 +155,17 @@ CAUSES = {
 }
 
 
-def several(c: Context) -> Iterator[tuple[str, list[str], str, Floats]]:
-    """Quantities with several strata: name, labels, causes, and the cells (S, C) of each
-    stratum.
+def several(c: Context, traits: tuple[int, ...]) -> Iterator[tuple[str, list[str], str, Floats]]:
+    """Quantities with several strata, of traits at these positions: name, labels, causes, and the
+    cells (S, C) of each stratum.
     """
-    for quantity, causes in CAUSES.items():
+    for quantity in sorted(c.strata.of_traits(traits)):
         labels = c.strata.labels[quantity]
         if len(labels) > 1:
             yield (
-                NAMES[quantity],
+                c.strata.names[quantity],
                 labels,
-                causes,
+                CAUSES.get(quantity, CAUSES["n"]),
                 np.equal.outer(np.arange(len(labels)), c.strata.of_cell[quantity]).astype(float),
             )
 
@@ -168,7 +173,7 @@ def several(c: Context) -> Iterator[tuple[str, list[str], str, Floats]]:
 def pit_strata(c: Context) -> Iterator[Row]:
     """By LD score, MAF and N: do level and spread of u differ between strata?"""
     total = c.moments.weight.sum(axis=0)
-    for name, labels, causes, join in several(c):
+    for name, labels, causes, join in several(c, c.view.traits):
         # against what all variants show: their common misfit is the row above
         contrast = join - (join @ total / total.sum())[:, None]
         sums = levels(c.moments, 2).summed(contrast, join)
@@ -186,16 +191,18 @@ def scores_by_stratum(c: Context) -> Iterator[Row]:
     """By LD score, MAF and N: would the likelihood of one stratum alone choose another value of the
     parameters that the wing names, or of any (Rao's score test)?
     """
-    known, names = offers(c.results, "stratum_scores") or {}, c.moments.names
-    tested = {name: words for name, words in known.items() if name in names}
-    tested = tested or dict(zip(names, c.point.density.owners, strict=True))
-    for name, labels, causes, join in several(c):
-        sums = stratum_scores(c.moments, list(tested)).summed(join)
+    known, tested = offers(c.results, "stratum_scores"), c.point.parameters
+    if known and any(of.name in known for of in tested):
+        tested = [of for of in tested if of.name in known]
+    everything = tuple(range(c.point.bound.data.sizes["trait"]))
+    for name, labels, causes, join in several(c, everything):
+        entries = [of.entry for of in tested]
+        sums = stratum_scores(c.moments.whole, entries).summed(join)
         z = sums.z.reshape(len(labels), len(tested))
         stratum, parameter = np.unravel_index(int(np.argmax(np.abs(z))), z.shape)
         found = float(z[stratum, parameter])
         words = (
-            f"{list(tested.values())[parameter]} would be {'larger' if found > 0 else 'smaller'} "
+            f"{tested[parameter].said(known)} would be {'larger' if found > 0 else 'smaller'} "
             f"where {labels[stratum]} if these variants alone were fitted "
             f"({as_number(abs(found))} standard errors): {causes}."
         )
@@ -206,11 +213,12 @@ def pit_cells(c: Context) -> Iterator[Row]:
     """The worst cell of MAF x LD score x N, by Bonferroni."""
     from scipy.stats import t
 
-    cells = c.moments.weight.shape[1]
-    if cells < 2:
+    names, join = c.strata.crossed(c.strata.of_traits(c.view.traits))
+    if len(names) < 2:
         return
-    sums = levels(c.moments, 1).summed(np.eye(cells))
-    df = np.array([effective_blocks(w[:, None]) for w in c.moments.weight.T]) - sums.lost
+    sums = levels(c.moments, 1).summed(join)
+    weight = c.moments.weight @ join.T
+    df = np.array([effective_blocks(w[:, None]) for w in weight.T]) - sums.lost
     # few blocks in a cell make a standard error of nothing
     use = (df >= FEWEST_BLOCKS - sums.lost) & (
         np.diag(spread(sums.adjusted)) > ABSORBED * np.diag(spread(sums.raw))
@@ -223,7 +231,7 @@ def pit_cells(c: Context) -> Iterator[Row]:
     p = min(1.0, float(p_each[worst]) * int(use.sum()))
     words = (
         f"|z| is mostly {'larger' if z[worst] > 0 else 'smaller'} than the fit predicts where "
-        f"{c.strata.names()[worst]} ({as_number(abs(z[worst]))} standard errors): the pattern over "
+        f"{names[worst]} ({as_number(abs(z[worst]))} standard errors): the pattern over "
         "strata is in plot_pit_strata; check sample sizes, allele frequencies and the reference "
         "there."
     )
@@ -239,14 +247,21 @@ def tail(c: Context) -> Iterator[Row]:
     m = c.moments
     # counts beyond the farther of two thresholds are what both share
     far = m.expected_beyond[:, np.maximum.outer(use, use)]
-    counts = Statistic(m, m.beyond[:, :, use], m.d_beyond[:, use], m.thinning[:, None, None] * far)
+    counts = Statistic(
+        m.whole,
+        m.weight,
+        m.thinning,
+        m.beyond[:, :, use],
+        m.d_beyond[:, use],
+        m.thinning[:, None, None] * far,
+    )
     sums = counts.summed(np.ones((1, m.weight.shape[1])))
     ratios = beyond_expected(c)
     shown = ", ".join(f"{as_number(ratio)} times as many beyond {t:g}" for t, ratio in ratios)
     # what to do about more large |z| than predicted, by the model's wing
     against = offers(c.results, "against_tails")
     deed = against(c.results) if against is not None and ratios[-1][1] > 1 else ""
-    deed = f"{_richer(c)}{deed or _FILTERS}"
+    deed = c.view.deed or f"{_richer(c)}{deed or _FILTERS}"
     words = (
         f"The number of large |z| is not the predicted one ({shown}): "
         f"{_cause(c, ratios[-1][1])}; {deed}."
@@ -256,12 +271,12 @@ def tail(c: Context) -> Iterator[Row]:
 
 def largest(c: Context) -> Iterator[Row]:
     """QQ: may the largest |z| be as small as it is? The number of loci beyond it is Poisson; a
-    locus holds as much weight as those seen do.
+    locus holds as much weight as those seen do. A file is of one trait.
     """
     expected = c.moments.expected_beyond_largest
-    if not np.isfinite(expected):
+    if not np.isfinite(expected) or len(c.view.traits) > 1:
         return
-    loci = expected / _weight_of_locus(c.data)
+    loci = expected / _weight_of_locus(c.point.bound.data.isel(trait=[*c.view.traits]))
     words = (
         f"No |z| lies beyond {c.moments.largest:.3g}, where the fit expects {as_number(expected)} "
         "variants: strong associations are missing from the file, or |z| was capped, so that "
@@ -327,14 +342,34 @@ def ancestry(c: Context) -> Iterator[Row]:
 Family = Callable[[Context], Iterator[Row]]
 OF_FIT: tuple[Family, ...] = (pit_shape, pit_strata, pit_cells, scores_by_stratum, tail, largest)
 OF_DATA: tuple[Family, ...] = (reference, ancestry)
+OF_MODEL: tuple[Family, ...] = (scores_by_stratum,)
+"""Those that look at the model as a whole, and not at one of its views."""
 
 
-def families(results: xr.DataTree) -> list[Family]:
-    """The families of checks of a fit: those of any fit, its wing's own, and facts about the
-    data.
+def rows(contexts: list[Context]) -> Iterator[Row]:
+    """The checks of a fit, from what its views see: those of any fit, its wing's own, and facts
+    about the data; where there are several views, rows and sentences say of which they are.
     """
+    for family in OF_FIT:
+        for c in contexts[:1] if family in OF_MODEL else contexts:
+            yield from _labelled(c, family)
+    for own in offers(contexts[0].results, "families") or ():
+        yield from (Row(*row) for row in own(contexts[0]))
+    for family in OF_DATA:
+        for c in contexts:
+            if len(c.view.traits) == 1:
+                yield from _labelled(c, family)
 
-    def named(own: Callable[[Context], Iterator[tuple[Any, ...]]]) -> Family:
-        return lambda c: (Row(*row) for row in own(c))
 
-    return [*OF_FIT, *map(named, offers(results, "families") or ()), *OF_DATA]
+def _labelled(c: Context, family: Family) -> Iterator[Row]:
+    for row in family(c):
+        if not c.view.label or family in OF_MODEL:
+            yield row
+        else:
+            yield of_view(c.view.label, row)
+
+
+def of_view(label: str, row: Row) -> Row:
+    """A row that names its view."""
+    words = row.words if row.words[:2].isupper() else row.words[0].lower() + row.words[1:]
+    return row._replace(name=f"{label}: {row.name}", words=f"{label}: {words}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmixer.checks.moments import Floats, Moments, effective_blocks
+from bayesmixer.checks.moments import Floats, Moments, Scores, effective_blocks
 from bayesmixer.jackknife import spread
 
 ABSORBED = 0.1  # a direction of which the fit explains more than 90% says nothing about the model
@@ -26,8 +26,10 @@ class Statistic:
 
     Attributes
     ----------
-    moments
-        Where it comes from.
+    scores
+        Of the model.
+    weight, thinning
+        (L, C) and (C,) of the variants that it is summed over.
     raw
         (L, C, q) sums of terms of mean 0.
     d
@@ -36,7 +38,9 @@ class Statistic:
         (C, q, q) covariance of their sums over blocks if variants were independent.
     """
 
-    moments: Moments
+    scores: Scores
+    weight: Floats
+    thinning: Floats
     raw: Floats
     d: Floats
     own: Floats
@@ -45,18 +49,16 @@ class Statistic:
         """Sums over cells, `matrix` (S, C); `groups` (S, C) marks the cells whose LD blocks are
         counted, by default those of the matrix.
         """
-        m = self.moments
         q = self.raw.shape[2]
-        adjusted = self.raw + m.influence(self.d)
+        adjusted = self.raw + self.scores.influence(self.d)
         # covariance of own terms and influence for independent variants: D is minus the covariance
         # of terms and scores, up to the weights
-        inverse = np.linalg.inv(m.hessian)
+        inverse = np.linalg.inv(self.scores.hessian)
         d = self.d.reshape(-1, self.d.shape[-1])
-        thinning = np.repeat(m.thinning, q)
-        information = np.einsum("c,cpq->pq", m.thinning, m.cell_hessian)
+        thinning = np.repeat(self.thinning, q)
         least = (
             -np.add.outer(thinning, thinning) * (d @ inverse @ d.T)
-            + d @ inverse @ information @ inverse @ d.T
+            + d @ inverse @ self.scores.information @ inverse @ d.T
         )
         for c, part in enumerate(self.own):
             least[c * q : (c + 1) * q, c * q : (c + 1) * q] += part
@@ -66,7 +68,7 @@ class Statistic:
             a,
             r,
             wide @ least @ wide.T,
-            effective_blocks(m.weight @ (matrix if groups is None else groups).T),
+            effective_blocks(self.weight @ (matrix if groups is None else groups).T),
             d.shape[1],
         )
 
@@ -149,11 +151,13 @@ def moment_test(
 def levels(m: Moments, orders: int = 4) -> Statistic:
     """Residuals of the polynomials of u."""
     own = np.einsum("c,kl->ckl", m.thinning * m.weight.sum(axis=0), np.eye(orders))
-    return Statistic(m, m.level[:, :, :orders], m.d_level[:, :orders], own)
+    level, d = m.level[:, :, :orders], m.d_level[:, :orders]
+    return Statistic(m.whole, m.weight, m.thinning, level, d, own)
 
 
-def stratum_scores(m: Moments, names: Sequence[str]) -> Statistic:
+def stratum_scores(s: Scores, names: Sequence[str]) -> Statistic:
     """Derivatives of the log-likelihood in some of the parameters."""
-    pick = np.eye(len(m.names))[[m.names.index(name) for name in names]]
-    d = -np.einsum("ap,cpq->caq", pick, m.cell_hessian)
-    return Statistic(m, m.cell_scores @ pick.T, d, -m.thinning[:, None, None] * (d @ pick.T))
+    pick = np.eye(len(s.names))[[s.names.index(name) for name in names]]
+    d = -np.einsum("ap,cpq->caq", pick, s.cell_hessian)
+    own = -s.thinning[:, None, None] * (d @ pick.T)
+    return Statistic(s, s.weight, s.thinning, s.cell_scores @ pick.T, d, own)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.style import DATA, GREY, VERMILION, as_number, new_figure
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 SAME = 0.05  # a quantity whose 5% and 95% quantiles differ by less, relatively, is one stratum
 Floats = NDArray[np.float64]
-
-NAMES = {"maf": "MAF", "ld_score": "LD score", "n": "N"}
 
 
 @dataclass(frozen=True)
@@ -33,23 +32,35 @@ class Strata:
     cell
         (J,) cell of each variant, in the order of `of_cell`.
     of_cell
-        By quantity ("maf", "ld_score", "n"), (C,): the stratum of each cell.
+        By quantity ("maf", "ld_score", "n"; of several traits "n_0", "n_1" for "n"), (C,): the
+        stratum of each cell.
+    names
+        By quantity: its name in sentences.
     labels
         By quantity: a label per stratum, such as "MAF < 0.14".
     """
 
     cell: NDArray[np.int64]
     of_cell: dict[str, NDArray[np.int64]]
+    names: dict[str, str]
     labels: dict[str, list[str]]
 
-    def names(self) -> list[str]:
-        """One label a cell, of the quantities that have several strata."""
-        several = [q for q in self.of_cell if len(self.labels[q]) > 1]
-        cells = len(self.of_cell["maf"])
-        return [
-            ", ".join(self.labels[q][self.of_cell[q][c]] for q in several) or "all variants"
-            for c in range(cells)
+    def of_traits(self, traits: tuple[int, ...]) -> list[str]:
+        """Quantities that concern traits at these positions."""
+        others = [q for q in self.of_cell if q.startswith("n_") and int(q[2:]) not in traits]
+        return [q for q in self.of_cell if q not in others]
+
+    def crossed(self, quantities: list[str]) -> tuple[list[str], Floats]:
+        """The cells of some of the quantities (S): one label each, of those that have several
+        strata, and which of the cells they join (S, C).
+        """
+        codes, which = np.unique([self.of_cell[q] for q in quantities], axis=1, return_inverse=True)
+        several = [(q, k) for k, q in enumerate(quantities) if len(self.labels[q]) > 1]
+        names = [
+            ", ".join(self.labels[q][code[k]] for q, k in several) or "all variants"
+            for code in codes.T
         ]
+        return names, np.equal.outer(np.arange(len(names)), which.ravel()).astype(float)
 
 
 def strata(data: xr.Dataset) -> Strata:
@@ -58,36 +69,45 @@ def strata(data: xr.Dataset) -> Strata:
     Parameters
     ----------
     data
-        GwasData of one trait and one S; variants of positive weight.
+        GwasData of one S; variants of positive weight. What lacks N of a trait counts to the
+        largest N.
     """
     freq, weight = np.asarray(data["freq"], float), np.asarray(data["weight"], float)
     quantities = {
         "maf": np.minimum(freq, 1 - freq),
         "ld_score": of_one_s(data, "ld_score_h").astype(float),
-        "n": np.asarray(data["n"], float).ravel(),
     }
+    names = {"maf": "MAF", "ld_score": "LD score"}
+    of = [f" of {name}" for name in data["trait"].values] if data.sizes["trait"] > 1 else [""]
+    for k, n in enumerate(np.asarray(data["n"], float).T):
+        key = f"n_{k}" if len(of) > 1 else "n"
+        quantities[key], names[key] = n, f"N{of[k]}"
     level, labels = {}, {}
-    for name, values in quantities.items():
-        level[name], labels[name] = _tertiles(values, weight, NAMES[name])
+    for key, values in quantities.items():
+        level[key], labels[key] = _tertiles(values, weight, names[key])
     sizes = [len(labels[q]) for q in level]
     code = np.ravel_multi_index([level[q] for q in level], sizes)
     there, cell = np.unique(code, return_inverse=True)
     of_cell = dict(
         zip(level, (a.astype(np.int64) for a in np.unravel_index(there, sizes)), strict=True)
     )
-    return Strata(cell.astype(np.int64), of_cell, labels)
+    return Strata(cell.astype(np.int64), of_cell, names, labels)
 
 
 def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:
     """Stratum of each value, and labels."""
     at = (0.05, 1 / 3, 2 / 3, 0.95)
-    low, *edges, high = np.quantile(x, at, weights=weight, method="inverted_cdf").tolist()
+    seen = np.isfinite(x)
+    x = np.where(seen, x, np.inf)
+    low, *edges, high = np.quantile(
+        x[seen], at, weights=weight[seen], method="inverted_cdf"
+    ).tolist()
     if high - low <= SAME * abs(high):
         return np.zeros(len(x), np.int64), [name]
     # the largest value is no edge: it would leave the last stratum empty
-    cuts = np.array(sorted({e for e in edges if e < x.max()}))
+    cuts = np.array(sorted({e for e in edges if e < x[seen].max()}))
     if not len(cuts):
-        cuts = np.array([float(x[x < x.max()].max())])
+        cuts = np.array([float(x[x < x[seen].max()].max())])
     text = [f"{name} ≤ {as_number(cuts[0])}"]
     text += [f"{name} {as_number(a)}–{as_number(b)}" for a, b in pairwise(cuts)]
     return np.searchsorted(cuts, x, side="left").astype(np.int64), [
@@ -102,7 +122,7 @@ def plot_pit(dataset: xr.Dataset, ax: Axes | None = None, stratum: int | str | N
     Parameters
     ----------
     dataset
-        `Check.dataset`.
+        `Check.dataset`; of several views one of them, `dataset.sel(view="height")`.
     ax
         Axes to draw in; a new figure where None.
     stratum
@@ -111,14 +131,18 @@ def plot_pit(dataset: xr.Dataset, ax: Axes | None = None, stratum: int | str | N
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        It is of several views.
     """
+    _one_view(dataset)
     if ax is None:
         ax = new_figure(4.2, 3.2)[1]
     if stratum is None:
-        one = dataset[[f"all_{k}" for k in ("share", "low", "high")]].rename(
-            {f"all_{k}": k for k in ("share", "low", "high")}
-        )
-        title = "all variants"
+        one = xr.Dataset({k: dataset[f"all_{k}"] for k in ("share", "low", "high")})
+        title = str(dataset["view"].values) if "view" in dataset.coords else "all variants"
     else:
         one = (
             dataset.isel(stratum=stratum)
@@ -139,7 +163,7 @@ def plot_pit_strata(dataset: xr.Dataset, axes: Any = None) -> Any:
     Parameters
     ----------
     dataset
-        `Check.dataset`.
+        `Check.dataset`, as of `plot_pit`.
     axes
         Array of axes, at least as many as there are strata; a new figure where None (columns: LD
         score).
@@ -148,7 +172,13 @@ def plot_pit_strata(dataset: xr.Dataset, axes: Any = None) -> Any:
     -------
     numpy.ndarray
         The axes.
+
+    Raises
+    ------
+    InputError
+        It is of several views.
     """
+    _one_view(dataset)
     count = dataset.sizes["stratum"]
     if axes is None:
         columns = min(count, max(1, int(dataset["stratum_ld_score"].max()) + 1))
@@ -158,7 +188,8 @@ def plot_pit_strata(dataset: xr.Dataset, axes: Any = None) -> Any:
         )[1]
     flat = np.ravel(axes)
     # rows run over N and MAF, columns over the LD score
-    order = np.lexsort([dataset[f"stratum_{q}"].values for q in ("ld_score", "maf", "n")])
+    n = [q for q in map(str, dataset.data_vars) if q.startswith("stratum_n")]
+    order = np.lexsort([dataset[q].values for q in ("stratum_ld_score", "stratum_maf", *n)])
     for ax, i in zip(flat, order, strict=False):
         _draw(
             ax,
@@ -171,6 +202,45 @@ def plot_pit_strata(dataset: xr.Dataset, axes: Any = None) -> Any:
     for ax in np.atleast_2d(axes)[-1]:
         ax.set_xlabel("P(|Z| ≤ |z|) under the fit", fontsize=8)
     return axes
+
+
+def plot_pit_views(dataset: xr.Dataset, axes: Any = None) -> Any:
+    """Histograms of the predictive probability integral transform of all variants, one a view.
+
+    Parameters
+    ----------
+    dataset
+        `Check.dataset`.
+    axes
+        Array of axes, as many as there are views; a new figure where None.
+
+    Returns
+    -------
+    numpy.ndarray
+        The axes.
+    """
+    views = [dataset]
+    if "view" in dataset.dims:
+        views = [dataset.isel(view=k) for k in range(dataset.sizes["view"])]
+    if axes is None:
+        columns = min(len(views), 2)
+        rows = -(-len(views) // columns)
+        axes = new_figure(
+            3.3 * columns, 2.3 * rows + 0.4, rows, columns, sharex=True, sharey=True, squeeze=False
+        )[1]
+    for ax, one in zip(np.ravel(axes), views, strict=True):
+        plot_pit(one, ax)
+    return axes
+
+
+def _one_view(dataset: xr.Dataset) -> None:
+    if "view" in dataset.dims:
+        names = dataset["view"].values.tolist()
+        raise InputError(
+            "dataset",
+            f"of {len(names)} views ({', '.join(names)})",
+            f"Choose one: dataset.sel(view={names[0]!r}).",
+        )
 
 
 def _draw(ax: Axes, bins: Floats, one: xr.Dataset, title: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -26,20 +26,25 @@ def inflation(c: Any) -> Iterator[Row]:
     c
         The context of `check` (bayesmixer.checks.families.Context).
     """
+    return noise(c, lambda there: float(reported(c.point.bound, there)[SIGMA2_0.name]))
+
+
+def noise(c: Any, sigma2_0: Callable[[xr.Dataset], float]) -> Iterator[Row]:
+    """The same of whatever the model reports as sigma2_0."""
     from scipy.stats import t
 
     def log_noise(there: xr.Dataset) -> float:
-        return float(np.log(reported(c.point.bound, there)[SIGMA2_0.name]))
+        return float(np.log(sigma2_0(there)))
 
-    m = c.moments
+    s = c.moments.whole
     d = c.slope(log_noise)
     if not d.any():  # not estimated
         return
-    inverse = np.linalg.inv(m.hessian)
-    least = inverse @ np.einsum("c,cpq->pq", m.thinning, m.cell_hessian) @ inverse
-    se = float(np.sqrt(max(d @ m.covariance @ d, d @ least @ d)))
+    inverse = np.linalg.inv(s.hessian)
+    least = inverse @ s.information @ inverse
+    se = float(np.sqrt(max(d @ s.covariance @ d, d @ least @ d)))
     # one Newton step brings any point near the mode to the maximum of the likelihood
-    value = log_noise(c.there) + float(d @ inverse @ m.scores.sum(axis=0))
+    value = log_noise(c.there) + float(d @ inverse @ s.scores.sum(axis=0))
     lowest, highest = c.inflation or INFLATION
     low, high = np.log(lowest), np.log(highest)
     z = (value - high) / se if value > (low + high) / 2 else (value - low) / se
@@ -57,7 +62,7 @@ def inflation(c: Any) -> Iterator[Row]:
             f"{shown}, below {lowest:g}: z-scores were over-corrected (genomic control), "
             "or their standard errors are too large; use the uncorrected statistics."
         )
-    yield "inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, m.freedom))), words
+    yield "inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, s.freedom))), words
 
 
 def against_tails(results: xr.DataTree) -> str:

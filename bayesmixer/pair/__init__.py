@@ -20,5 +20,10 @@ OFFERS = {
     "rules": "rules:RULES",
     "looks_at": "rules:LOOKS_AT",
     "figures": "figures:figures",
+    "views": "views:views",
+    "families": "families:FAMILIES",
+    "stratum_scores": "families:STRATUM_SCORES",
+    "against_tails": "families:against_tails",
+    "grave": "families:grave",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

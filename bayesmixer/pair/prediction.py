@@ -115,6 +115,17 @@ def mixtures(results: xr.DataTree, draws: int | None = None) -> list[PairMixture
     flat = stacked(results)
     if draws is not None and draws < flat.sizes["sample"]:
         flat = flat.isel(sample=np.linspace(0, flat.sizes["sample"] - 1, draws).round().astype(int))
+    return of_draws(flat)
+
+
+def of_draws(flat: xr.Dataset) -> list[PairMixture]:
+    """The mixtures of what a model of two traits reports along `sample`, the first dimension.
+
+    Raises
+    ------
+    InputError
+        As of `mixtures`.
+    """
     infinitesimal = "pi_shared" not in flat
     needs = ("sigma2_beta", "sigma2_0", "rho_0", *(("rg",) if infinitesimal else PARTS))
     lacking = [name for name in needs if name not in flat]

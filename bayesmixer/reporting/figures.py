@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import offers
+from bayesmixer.checks.strata import plot_pit_views
 from bayesmixer.reporting.posterior import plot_pair, plot_rank, plot_trace
 from bayesmixer.style import RC
 
@@ -33,6 +34,11 @@ CAPTIONS = {
     "trace": (
         "Draws in the order in which they were made. They should look like noise around one level, "
         "the same in all chains."
+    ),
+    "pit": (
+        "Predictive probability of a smaller |z| than was seen, of all variants by weight: uniform "
+        "where the model is right. Grey: what chance allows (95% for each bar); dots lie outside. "
+        "Each trait by itself, and their sum and difference, which see how the two go together."
     ),
 }
 
@@ -104,6 +110,24 @@ def plan(results: xr.DataTree, data: xr.Dataset | None) -> tuple[list[Plan], lis
             )
         )
     return plans, skipped
+
+
+def of_views(pit: xr.Dataset | None) -> list[Plan]:
+    """The figure of a check along several views; of one the QQ plots show the same."""
+    if pit is None or "view" not in pit.dims:
+        return []
+    names = ", ".join(pit["view"].values.tolist())
+    return [
+        Plan(
+            "pit",
+            "Do the z-scores look as predicted?",
+            CAPTIONS["pit"],
+            lambda: (
+                _figure(plot_pit_views(pit)),
+                f"Histograms of the predictive probability transform: {names}.",
+            ),
+        )
+    ]
 
 
 def _figure(axes: Any) -> Figure:

@@ -75,7 +75,7 @@ def report(
     """
     from bayesmixer.identity import check_results, data_of_fit
     from bayesmixer.progress import track
-    from bayesmixer.reporting.figures import plan, render
+    from bayesmixer.reporting.figures import of_views, plan, render
     from bayesmixer.reporting.verdict import verdict as judged
 
     kind = REPORT if replace is not None or data is not None else POORER_REPORT
@@ -86,6 +86,7 @@ def report(
         data = data_of_fit(results, data)
     verdict = verdict or judged(results, data, model=model, progress=progress)
     plans, skipped = plan(results, data)
+    plans = [*plans, *of_views(verdict.pit)]
     images = []
     for one in track(plans, "Drawing figures", show=progress):
         try:

@@ -5,7 +5,7 @@ sentence and a list of findings.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -36,11 +36,15 @@ class Verdict:
         Whether `check` compared the fit with its data.
     with_data
         Whether the rules on z-scores and N could be applied.
+    pit
+        `Check.dataset`, for the figures of a report; None where `check` did not run, and in what a
+        fit holds.
     """
 
     findings: tuple[Finding, ...] = ()
     checked: bool = False
     with_data: bool = False
+    pit: xr.Dataset | None = field(default=None, repr=False, compare=False)
 
     @property
     def level(self) -> str:
@@ -178,7 +182,8 @@ def with_check(results: xr.DataTree, data: xr.Dataset, found: Check) -> Verdict:
         Finding(_severity(str(name), results), *in_two(str(row["in_words"])))
         for name, row in flagged.iterrows()
     ]
-    return Verdict(_sorted([*rules(results, data, checked=True), *said]), True, True)
+    findings = _sorted([*rules(results, data, checked=True), *said])
+    return Verdict(findings, True, True, found.dataset)
 
 
 def _severity(row: str, results: xr.DataTree) -> Severity:

@@ -157,7 +157,7 @@ def test_scores_by_cell_sum_to_those_by_block_and_are_slopes(data):
     """Also of a free S: no parameter is taken for known."""
     point = Point(bm.models.two_component_mixer(data))
     x = np.array([np.log(0.3), 0.1, -5.5, 3.0, 0.05])
-    cell = np.arange(len(point.z)) % 3
+    cell = np.arange(len(point.weight)) % 3
     scores = point.by_cell(cell)(x)
     np.testing.assert_allclose(scores.sum(axis=1), point.density.scores(x)[0], atol=1e-9)
     for i, e in enumerate(1e-4 * np.eye(5)):
@@ -173,11 +173,11 @@ TRUE = np.log([TRUTH["h2"], TRUTH["pi"] / (1 - TRUTH["pi"]), TRUTH["sigma2_0"]])
 def test_statistics_do_not_depend_on_where_near_the_mode_they_are_evaluated(data):
     """D H^-1 s carries a statistic from any point to the mode, to first order."""
     point = Point(bm.models.univariate_mixer(data))
-    cell = np.zeros(len(point.z), np.int64)
+    cell = np.zeros(len(point.weight), np.int64)
     raw, adjusted = [], []
     for factor in (1.0, 1.06):
         x = TRUE + np.log(factor) * np.array([1, 0, 0.5])
-        m = moments(point, x, [point.there(x)], cell)
+        [m] = moments(point, x, [point.there(x)], cell)
         raw.append(m.level[:, 0].sum(0))
         adjusted.append((m.level + m.influence(m.d_level))[:, 0].sum(0))
     assert np.abs(adjusted[1] - adjusted[0]).max() < 0.1 * np.abs(raw[1] - raw[0]).max()
@@ -233,8 +233,8 @@ def test_least_covariance_is_the_spread_between_blocks_of_independent_variants()
         point = Point(bm.models.univariate_mixer(data))
         x = np.log([POLYGENIC["h2"], 0.02 / 0.98, POLYGENIC["sigma2_0"]])
         there = point.there(x)
-        m = moments(point, x, [there], strata(point.at(there).data).cell)
-        for statistic in (levels(m), stratum_scores(m, ["log_h2", "log_sigma2_0"])):
+        [m] = moments(point, x, [there], strata(point.at(there).data).cell)
+        for statistic in (levels(m), stratum_scores(m.whole, ["log_h2", "log_sigma2_0"])):
             sums = statistic.summed(np.eye(9))
             ratio.append((np.diag(spread(sums.adjusted)) / np.diag(sums.least)).mean())
     assert np.reshape(ratio, (6, 2)).mean(0) == pytest.approx(1, abs=0.1)

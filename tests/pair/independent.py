@@ -22,10 +22,13 @@ BLOCKS = 160
 N = 50_000.0
 
 
-def components(pi, sigma_beta, sigma_0):
-    """(weight, variances and covariance of z) of each part of the mixture."""
+def components(pi, sigma_beta, sigma_0, scale=(N, N, N)):
+    """(weight, variances and covariance of z) of each part of the mixture; `scale` n_1, n_2 and
+    sqrt(n_1 n_2), of all variants or of each.
+    """
     parts = [
-        (float(p), tuple(sigma_0 + N * STRENGTH * s)) for p, s in zip(pi, sigma_beta, strict=True)
+        (float(p), tuple(v0 + n * STRENGTH * v for v0, n, v in zip(sigma_0, scale, s, strict=True)))
+        for p, s in zip(pi, sigma_beta, strict=True)
     ]
     return [*parts, (1 - float(np.sum(pi)), tuple(sigma_0))]
 
@@ -34,9 +37,17 @@ class Rows:
     """What the closed form needs of data."""
 
     def __init__(self, data, censor=None):
-        self.z = data["z"].values.T.copy()
-        self.first = np.searchsorted(data["ld_block"].values, np.arange(BLOCKS))
-        self.n_blocks, self.digest = BLOCKS, "independent"
+        self.z, n = (data[name].values.T.copy() for name in ("z", "n"))
+        self.scale = np.array([*n, np.sqrt(n.prod(axis=0))])
+        self.weight, block = data["weight"].values, data["ld_block"].values
+        self.n_blocks, self.digest = int(block.max()) + 1, "independent"
+        self.edges = np.searchsorted(block, np.arange(self.n_blocks + 1))
+
+    def summed(self, values):
+        """Weighted sums of values (..., J) over LD blocks."""
+        total = np.cumsum(self.weight * values, axis=-1)
+        total = np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1)
+        return np.diff(total[..., self.edges], axis=-1)
 
 
 class Independent(BlockLogLik):
@@ -52,7 +63,7 @@ class Independent(BlockLogLik):
         """Log-likelihood (L,) and Jacobian (L, 15)."""
         (z1, z2), slopes = self.data.z, []
         total = np.zeros_like(z1)
-        for weight, (v1, v2, c) in components(*parameters):
+        for weight, (v1, v2, c) in components(*parameters, self.data.scale):
             det = v1 * v2 - c * c
             q1, q2, q12 = v2 / det, v1 / det, -c / det
             w1, w2 = q1 * z1 + q12 * z2, q12 * z1 + q2 * z2
@@ -64,13 +75,11 @@ class Independent(BlockLogLik):
         rows = np.concatenate(
             [
                 [p - null for p, _ in causal],
-                *[N * STRENGTH * by for _, by in causal],
+                *[self.data.scale * STRENGTH * by for _, by in causal],
                 sum((by for _, by in causal), by_null),
             ]
         )
-        first = self.data.first
-        loglik = np.add.reduceat(np.log(total), first)
-        return loglik, np.add.reduceat(rows / total, first, axis=1).T
+        return self.data.summed(np.log(total)), self.data.summed(rows / total).T
 
 
 def simulate(u, e, pi, variance, variants, seed):

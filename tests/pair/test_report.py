@@ -1,7 +1,10 @@
 """The report of two traits."""
 
 import bayesmixer as bm
+from bayesmixer.reporting import figures
 from bayesmixer.reporting.verdict import by_rules
+from tests.models.small_pair import simulate_pair
+from tests.pair.faulty import fit_from
 
 
 def test_report_of_two_traits_names_both_and_says_what_is_shared(pair_fit, tmp_path):
@@ -19,3 +22,19 @@ def test_report_of_two_traits_names_both_and_says_what_is_shared(pair_fit, tmp_p
 def test_verdict_of_two_traits_is_that_of_their_rules(pair_fit, pair_data):
     verdict = by_rules(pair_fit, pair_data)
     assert any("shares of these" in finding.sentence for finding in verdict.findings)
+
+
+def test_report_with_data_holds_the_pair_against_them_and_draws_every_view(
+    kernel, tmp_path, monkeypatch
+):
+    """The check's own figure; the others have tests of their own."""
+    monkeypatch.setattr(figures, "plan", lambda *a: ([], []))
+    data = simulate_pair(seed=2)
+    start = {"log_h2": [-1.2, -1.4], "log_sigma2_0": [0.05, 0.02], "atanh_rg": 0.4}
+    fit = fit_from(data, start | {"atanh_rho_0": 0.2}, "infinitesimal_pair")
+    verdict = bm.verdict(fit, data, progress=False)
+    assert verdict.checked and verdict.pit.sizes["view"] == 4
+    path = bm.report(fit, data, tmp_path / "pair.html", progress=False, verdict=verdict)
+    text = path.read_text()
+    assert text.count("<img") == 1 and "Do the z-scores look as predicted?" in text
+    assert "first, second, first + second, first - second" in text
