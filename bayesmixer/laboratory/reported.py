@@ -96,7 +96,7 @@ def rows(
                 label = ", ".join(
                     str(draws[d].values[i]) for d, i in zip(draws.dims[2:], at, strict=True)
                 )
-                row = {
+                row: Facts = {
                     "parameter": f"{name}{behind}" + (f"[{label}]" if label else ""),
                     "truth": float(value[at]),
                 }
@@ -259,7 +259,7 @@ def _statements(bound: Bound, group: xr.Dataset, truth: Mapping[str, Any]) -> Fa
     }
     shares = zip(group["model"].values, group["p_model"].values, strict=True)
     out |= {f"p_is_{name}": float(p) for name, p in shares}
-    out["excess_estimate"] = float(group["excess"][int(group["log_marginal"].argmax())])
+    out["excess_estimate"] = float(group["excess"].values[np.argmax(group["log_marginal"].values)])
     return out | {
         f"true_{ends.low.statement}": at > -np.inf,
         f"true_{ends.high.statement}": at < np.inf,

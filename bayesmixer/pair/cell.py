@@ -159,7 +159,7 @@ class PairCell:
         variants = int((panel.heterozygosity > 0).sum())
         g = effects.genetic_covariance()
         parts = [{"name": c.name, "pi": c.pi, "rho": c.rho} for c in effects.components]
-        aim = {
+        aim: dict[str, Any] = {
             "h2": [self.h2_1, self.h2_2],
             "polygenicity": effects.polygenicity,
             "components": parts,
@@ -167,7 +167,7 @@ class PairCell:
             "rho_0": self.rho_0,
             "sigma2_0": [self.sigma2_0] * 2,
             "variants": variants,
-            "n_causal": {part["name"]: part["pi"] * variants for part in parts},
+            "n_causal": {c.name: c.pi * variants for c in effects.components},
         }
         return {"": aim, "_realised": aim | self._drawn(replicate)}
 

@@ -177,6 +177,18 @@ def test_tables_count_what_is_held_and_claimed_by_cell_and_pooled():
     assert "raw_cover90" not in table
 
 
+def test_a_study_of_reported_quantities_leaves_its_tables_and_page(tmp_path):
+    settings = Settings("", "", "", None, "bivariate_mixer", "map", "weak", 50, 0, 1)
+    coverage = import_module("bayesmixer.laboratory.coverage")
+    coverage._write(tmp_path, made_up(), settings, PairCell)
+    assert {path.name for path in tmp_path.iterdir()} <= set(coverage.OWN_NAMES)
+    assert pd.read_csv(tmp_path / "claims.csv")["claimed"].sum() > 0
+    assert "Shortest 90% intervals" in (tmp_path / "table.md").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("data:image/png") == 3
+    assert "shortest 90%" in page
+
+
 def test_the_table_of_the_study_of_one_trait_is_that_of_its_rows(root):
     folder = root / "benchmarks/results/coverage"
     table = coverage_table(pd.read_parquet(folder / "replicates.parquet"), Cell)
