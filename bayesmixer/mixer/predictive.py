@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from bayesmixer.card import Bound
 from bayesmixer.ld.exponents import at_exponent, of_one_s
 from bayesmixer.mixer.prediction import of_mixture
+from bayesmixer.ops.blas import one_blas_thread
+from bayesmixer.ops.elementary import FAST, exponential
 from bayesmixer.variables import require
 
 Floats = NDArray[np.float64]
@@ -25,7 +27,7 @@ Draw = tuple[Floats, Floats, float]
 Z_MAX = 12.0  # beyond, |Z| is never for every purpose here
 _DECAY = 18.0  # the grid ends where the noise's characteristic function is exp(-18)
 _PERIOD = 45.0  # aliases lie at least so far away, in units of the noise's sd
-_CHUNK = 4096
+_CHUNK = 512  # variants at a time: what stays in cache
 
 
 @dataclass(frozen=True)
@@ -84,25 +86,35 @@ def reported(bound: Bound, there: xr.Dataset) -> xr.Dataset:
     return of_mixture(there, bound.record.get("mixtures"), bound.data)
 
 
-@nb.njit(cache=True, nogil=True, error_model="numpy")
-def _transform(e: Floats, step: float, damp: float, c: Floats, root: Floats, out: Floats) -> None:
-    """out (J, T) = P(|Z_j| <= c_jt) from log phi_j without noise, e (J, M); root = 1 / sqrt(nu),
-    and c already times it.
+@nb.njit(cache=True, nogil=True, fastmath=FAST)
+def _transform(
+    e: Floats, step: float, damp: float, c: Floats, root: Floats, out: Floats, work: Floats
+) -> None:
+    """out (T, J) = P(|Z_j| <= c_tj) from log phi_j without noise, e (M, J), which is overwritten;
+    root = 1 / sqrt(nu), c already times it, and `work` (3, J).
     """
-    rows, m = e.shape
-    for j in range(rows):
-        noise = damp * root[j] * root[j]
-        for a in range(m):
-            s = a * step
-            e[j, a] = np.exp(e[j, a] - noise * s * s)
-        for t in range(c.shape[1]):
-            x = step * c[j, t]
-            two_cos, before, now = 2 * np.cos(x), 0.0, np.sin(x)
-            total = 0.5 * c[j, t]
-            for a in range(1, m):
-                total += e[j, a] * now / (a * step)
-                before, now = now, two_cos * now - before
-            out[j, t] = min(max(total * step * 2 / np.pi, 0.0), 1.0)
+    m, rows = e.shape
+    for a in range(1, m):
+        s, of_s = a * step, e[a]
+        weight = step * 2 / np.pi / s
+        for j in range(rows):
+            of_s[j] = weight * exponential(of_s[j] - damp * root[j] * root[j] * s * s)
+    two_cos, before, now = work[0], work[1], work[2]
+    for t in range(c.shape[0]):
+        total = out[t]
+        for j in range(rows):
+            x = step * c[t, j]
+            two_cos[j], before[j], now[j] = 2 * np.cos(x), 0.0, np.sin(x)
+            total[j] = x / np.pi
+        for a in range(1, m):
+            of_s = e[a]
+            for j in range(rows):
+                total[j] += of_s[j] * now[j]
+                following = two_cos[j] * now[j] - before[j]
+                before[j] = now[j]
+                now[j] = following
+        for j in range(rows):
+            total[j] = min(max(total[j], 0.0), 1.0)
 
 
 def cumulative(n: Floats, spectrum: NDArray[Any], node_x: Floats, draw: Draw, at: Floats) -> Floats:
@@ -142,11 +154,14 @@ def cumulative(n: Floats, spectrum: NDArray[Any], node_x: Floats, draw: Draw, at
         away > -0.5, np.log1p(np.maximum(away, -0.5)), whole
     )  # 1 + away has no digits left near -1
     table = np.where(x > 0, mixed / np.where(x > 0, x, 1.0), -np.sum(pi[:, None] * q, axis=0))
-    out = np.empty(at.shape)
-    for first in range(0, len(n), _CHUNK):
-        rows = slice(first, first + _CHUNK)
-        e = np.ascontiguousarray(spectrum[rows] @ table, dtype=float)
-        part = np.empty((len(e), at.shape[1]))
-        _transform(e, step, 0.5 * zero, np.ascontiguousarray(c[rows]), root[rows], part)
-        out[rows] = part
-    return out
+    out = np.empty(at.shape[::-1])
+    work = np.empty((3, _CHUNK))
+    table = np.ascontiguousarray(table.T)
+    with one_blas_thread():
+        for first in range(0, len(n), _CHUNK):
+            rows = slice(first, first + _CHUNK)
+            e = table @ spectrum[rows].astype(float).T
+            part = np.empty((len(out), e.shape[1]))
+            _transform(e, step, 0.5 * zero, np.ascontiguousarray(c[rows].T), root[rows], part, work)
+            out[:, rows] = part
+    return np.ascontiguousarray(out.T)

@@ -1,4 +1,4 @@
-"""A word where numba is about to compile for some ten seconds, which it does once a machine."""
+"""A word where numba is about to compile for about ten seconds, which it does once a machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def announce(kernel: Any, what: str) -> None:
     watched = sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
     if is_quiet() or not watched or kernel.signatures or _on_disk(kernel):
         return
-    print(f"Compiling {what} for this machine, once: 10 to 20 s ...", file=sys.stderr, flush=True)
+    print(f"Compiling {what} for this machine, once: about 10 s ...", file=sys.stderr, flush=True)
 
 
 def _on_disk(kernel: Any) -> bool:

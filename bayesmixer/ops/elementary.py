@@ -4,23 +4,76 @@ reduction and Taylor polynomials, to about 1e-15.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 # infinities and NaN must keep their meaning (a rejected step), so not plain fastmath
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
 
+ROUND = 1.5 * 2.0**52  # j + ROUND holds the integer j in its last bits
+
+
+@intrinsic
+def _bits_of(typing_context: Any, x: Any) -> Any:
+    """The bits of a float64 as an int64, in its register: through memory loops would come apart."""
+
+    def made(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], ir.IntType(64))
+
+    return types.int64(types.float64), made
+
+
+@intrinsic
+def _of_bits(typing_context: Any, x: Any) -> Any:
+    """The float64 of the bits of an int64."""
+
+    def made(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], ir.DoubleType())
+
+    return types.float64(types.int64), made
+
+
+@nb.njit(fastmath=FAST, nogil=True, forceinline=True)
+def power_of_two(j):
+    """2^j of a whole number j as a float, -1022 to 1023: few processors convert vectors of floats
+    to integers.
+    """
+    return _of_bits((_bits_of(j + ROUND) + 1023) << 52)
+
+
+@nb.njit(fastmath=FAST, nogil=True, forceinline=True)
+def exponential(x):
+    """exp(x) of one number, to 1e-13; beyond 700 and below -700 that of 700 and -700."""
+    v = max(min(x, 700.0), -700.0)
+    j = np.floor(v * 1.4426950408889634 + 0.5)
+    r = v - j * 0.6931471805599453
+    y = 1 / 39916800.0
+    y = y * r + 1 / 3628800.0
+    y = y * r + 1 / 362880.0
+    y = y * r + 1 / 40320.0
+    y = y * r + 1 / 5040.0
+    y = y * r + 1 / 720.0
+    y = y * r + 1 / 120.0
+    y = y * r + 1 / 24.0
+    y = y * r + 1 / 6.0
+    y = y * r + 0.5
+    y = y * r + 1.0
+    return (y * r + 1.0) * power_of_two(j)
+
+
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def exp_cos_sin(x, angle, e, c, s, m):
     """e = exp(x), c = cos(angle), s = sin(angle) over the first m entries, without branches."""
-    bits = np.empty(m, np.int64)
-    pow2 = bits.view(np.float64)
     for i in range(m):
         v = max(min(x[i], 700.0), -700.0)
         j = np.floor(v * 1.4426950408889634 + 0.5)
         r = (v - j * 0.693147180369123816490) - j * 1.90821492927058770002e-10
-        bits[i] = (np.int64(j) + 1023) << 52
         y = 1 / 6227020800.0
         y = y * r + 1 / 479001600.0
         y = y * r + 1 / 39916800.0
@@ -34,9 +87,7 @@ def exp_cos_sin(x, angle, e, c, s, m):
         y = y * r + 1 / 6.0
         y = y * r + 0.5
         y = y * r + 1.0
-        e[i] = y * r + 1.0
-    for i in range(m):
-        e[i] *= pow2[i]
+        e[i] = (y * r + 1.0) * power_of_two(j)
     for i in range(m):
         j = np.floor(angle[i] * 0.3183098861837907 + 0.5)
         r = (angle[i] - j * 3.141592653589793) - j * 1.2246467991473532e-16
@@ -63,30 +114,3 @@ def exp_cos_sin(x, angle, e, c, s, m):
         y = y * u + 1 / 24.0
         y = y * u - 0.5
         c[i] = sign * (1.0 + u * y)
-
-
-@nb.njit(fastmath=FAST, nogil=True, cache=True)
-def exponential(x, bits, m):
-    """x = exp(x) over the first m entries, without branches, to 1e-13; `bits` (m,) int64 is
-    scratch.
-    """
-    pow2 = bits.view(np.float64)
-    for i in range(m):
-        v = max(min(x[i], 700.0), -700.0)
-        j = np.floor(v * 1.4426950408889634 + 0.5)
-        r = v - j * 0.6931471805599453
-        bits[i] = (np.int64(j) + 1023) << 52
-        y = 1 / 39916800.0
-        y = y * r + 1 / 3628800.0
-        y = y * r + 1 / 362880.0
-        y = y * r + 1 / 40320.0
-        y = y * r + 1 / 5040.0
-        y = y * r + 1 / 720.0
-        y = y * r + 1 / 120.0
-        y = y * r + 1 / 24.0
-        y = y * r + 1 / 6.0
-        y = y * r + 0.5
-        y = y * r + 1.0
-        x[i] = y * r + 1.0
-    for i in range(m):
-        x[i] *= pow2[i]

@@ -89,7 +89,8 @@ def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
     period = bands.zt_max + ((k_up - log_tol[:, None]) / _H).min(1)
     ds = 2 * np.pi / period
     m = np.sqrt(-2 * log_tol / sigma2_zero) / ds
-    m = np.where(m < MAX_FREQUENCIES - 2, m + 2, -1).astype(np.int64)
+    # two more, and an even number: the kernel takes two at a time
+    m = np.where(m < MAX_FREQUENCIES - 2, 2 * np.floor((m + 3) / 2), -1).astype(np.int64)
     served = floor >= LOG_COSINE_FLOOR
     return np.where(served, m, 0), np.where(served, ds, 1.0)
 

@@ -114,7 +114,7 @@ def cosine_chunks(
     log_rest = math.log(max(rest, 1e-300))
     e_work, f_work = np.empty(m_max * CHUNK), np.empty(m_max * CHUNK)
     own_work, some_work = np.empty(m_max * CHUNK), np.empty(m_max * CHUNK)
-    wide, bits = np.empty(k_n * CHUNK), np.empty(m_max * CHUNK, np.int64)
+    wide = np.empty(k_n * CHUNK)
     c, s, cos_step, sin_step = np.empty((4, CHUNK))
     total = np.empty((8, CHUNK))
     for chunk in range(lo, hi):
@@ -139,16 +139,13 @@ def cosine_chunks(
         # f, and the part of it that is of causal effects, times N_ref sigma2_beta_c
         f[:], own_part[:] = rest, 0.0
         for k in range(pi.size):
+            v = n_ref * sigma2[k]
             for a in range(mb):
                 q = 0.5 * n_ref * sigma2[k] * (a * step) ** 2
                 for i in range(n):
-                    some[a, i] = -q * x[i]
-            exponential(some_work, bits, size)
-            v = n_ref * sigma2[k]
-            for a in range(mb):
-                for i in range(n):
-                    f[a, i] += pi[k] * some[a, i]
-                    own_part[a, i] += pi[k] * v * some[a, i]
+                    left = exponential(-q * x[i])
+                    f[a, i] += pi[k] * left
+                    own_part[a, i] += pi[k] * v * left
         if with_close:  # log of phi without close partners
             packed = close[k_n * start : k_n * (start + n)]
             for i in range(k_n * n):
@@ -156,9 +153,7 @@ def cosine_chunks(
             np.dot(tables[band, :mb], wide[: k_n * n].reshape(k_n, n), some)
             for a in range(mb):
                 for i in range(n):
-                    some[a, i] = e[a, i] - some[a, i] + number[i] * log_rest
-            exponential(some_work, bits, size)
-        exponential(e_work, bits, size)
+                    some[a, i] = exponential(e[a, i] - some[a, i] + number[i] * log_rest)
         total[:] = 0.0
         for i in range(n):
             cos_step[i], sin_step[i] = math.cos(step * z[i]), math.sin(step * z[i])
@@ -167,7 +162,7 @@ def cosine_chunks(
             freq, half = a * step, 0.5 if a == 0 else 1.0
             over = 1.0 / freq if a > 0 else 0.0
             for i in range(n):
-                phi = half * e[a, i]
+                phi = half * exponential(e[a, i])
                 rest_of = phi / f[a, i]
                 slope, within = freq * s[i], z[i] if a == 0 else s[i] * over
                 total[0, i] += phi * c[i]

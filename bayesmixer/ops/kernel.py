@@ -20,7 +20,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmixer.ops.elementary import FAST, exp_cos_sin
+from bayesmixer.ops.blas import one_blas_thread
+from bayesmixer.ops.elementary import FAST, exp_cos_sin, exponential
 from bayesmixer.ops.frequencies import (
     LOG_TOLERANCE,
     MAX_LINE,
@@ -60,8 +61,6 @@ def cosine_blocks(
     m_max = tables.shape[1]
     work = np.empty(m_max * CHUNK)
     wide = np.empty(k_n * CHUNK)
-    bits = np.empty(CHUNK, np.int64)
-    pow2 = bits.view(np.float64)
     c0 = np.empty(CHUNK)
     c1 = np.empty(CHUNK)
     c2 = np.empty(CHUNK)
@@ -94,42 +93,26 @@ def cosine_blocks(
             step = ds[band]
             for i in range(n):
                 c2[i] = 2 * math.cos(step * z[i])
-                c0[i] = 0.5 * c2[i]
-                c1[i] = 1.0
+                c0[i] = 1.0
+                c1[i] = 0.5 * c2[i]
                 p[i] = 0.0
                 d2[i] = 0.0
-            for a in range(mb):
-                ea = e[a]
-                s2 = (a * step) ** 2
-                damp = -0.5 * sigma2_zero * s2
-                q = step / math.pi if a > 0 else 0.5 * step / math.pi
-                for i in range(
-                    n
-                ):  # exp without branches: 2^j times a polynomial on [-ln 2 / 2, ln 2 / 2]
-                    x = max(ea[i] + damp * inv_nu[i], -700.0)
-                    j = np.floor(x * 1.4426950408889634 + 0.5)
-                    r = x - j * 0.6931471805599453
-                    bits[i] = (np.int64(j) + 1023) << 52
-                    y = 1 / 39916800.0
-                    y = y * r + 1 / 3628800.0
-                    y = y * r + 1 / 362880.0
-                    y = y * r + 1 / 40320.0
-                    y = y * r + 1 / 5040.0
-                    y = y * r + 1 / 720.0
-                    y = y * r + 1 / 120.0
-                    y = y * r + 1 / 24.0
-                    y = y * r + 1 / 6.0
-                    y = y * r + 0.5
-                    y = y * r + 1.0
-                    ea[i] = y * r + 1.0
-                for i in range(n):  # cos(a ds z) by its three-term recurrence
-                    t = ea[i] * pow2[i] * q * c1[i]
-                    ea[i] = t
-                    p[i] += t
-                    d2[i] += t * s2
-                    following = c2[i] * c1[i] - c0[i]
-                    c0[i] = c1[i]
-                    c1[i] = following
+            # cos(a ds z) by its three-term recurrence, two frequencies at a time
+            for a in range(0, mb, 2):
+                even, odd = e[a], e[a + 1]
+                s2, t2 = (a * step) ** 2, ((a + 1) * step) ** 2
+                q = step / math.pi
+                first = q if a > 0 else 0.5 * q
+                damp_s, damp_t = -0.5 * sigma2_zero * s2, -0.5 * sigma2_zero * t2
+                for i in range(n):
+                    u = exponential(even[i] + damp_s * inv_nu[i]) * first * c0[i]
+                    v = exponential(odd[i] + damp_t * inv_nu[i]) * q * c1[i]
+                    even[i] = u
+                    odd[i] = v
+                    p[i] += u + v
+                    d2[i] += u * s2 + v * t2
+                    c0[i] = c2[i] * c1[i] - c0[i]
+                    c1[i] = c2[i] * c0[i] - c1[i]
             for i in range(n):
                 density = max(p[i], 1e-300)
                 possible &= density * math.sqrt(inv_nu[i] * sigma2_zero) < CEILING
@@ -137,9 +120,9 @@ def cosine_blocks(
                 f[i] = weight[i] / density
                 d_zero -= 0.5 * f[i] * d2[i] * inv_nu[i]
             if gradient:
-                for a in range(mb):
+                for k in range(k_n):
                     for i in range(n):
-                        e[a, i] *= f[i]
+                        s[k, i] *= f[i]
                 np.dot(e, s.T, product[:mb])
                 for a in range(mb):
                     for k in range(k_n):
@@ -417,13 +400,14 @@ def share_parts(work, edges, threads):
                 return
             work(lo, hi)
 
-    others = [_pool(threads).submit(take) for _ in range(threads - 1)]
-    try:
-        take()
-    finally:
-        queue.clear()
-        for other in others:
-            other.result()
+    with one_blas_thread():
+        others = [_pool(threads).submit(take) for _ in range(threads - 1)]
+        try:
+            take()
+        finally:
+            queue.clear()
+            for other in others:
+                other.result()
 
 
 @cache

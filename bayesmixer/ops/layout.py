@@ -27,7 +27,7 @@ SOME = 0.02
 MOST_UNEQUAL = 1e5  # largest over smallest N that is computed
 LARGEST = 1e12  # of |z| and of a spectrum
 # |z| up to which the cosine sum may serve (frequencies.py decides); beyond: the shifted line
-Z_EDGES = (4.0, 5.5)
+Z_EDGES = (2.0, 4.0, 5.5)
 
 
 class Chunks(NamedTuple):
@@ -263,8 +263,8 @@ class LikelihoodData:
 
     @cached_property
     def tails(self) -> tuple[Tail, ...]:
-        """Rows left to the shifted line when the cosine sum serves |z| up to 0, the first, the
-        second edge (and all censored rows).
+        """Rows left to the shifted line when the cosine sum serves |z| up to 0 and to each edge (and
+        all censored rows).
         """
         out = []
         for edge in (-1.0, *Z_EDGES):
@@ -293,7 +293,7 @@ class LikelihoodData:
 
     @cached_property
     def bands(self) -> Bands:
-        """The four bands: |z| up to each edge, times weaker and stronger LD."""
+        """The bands: |z| up to each edge, times weaker and stronger LD."""
         n_bands = 2 * len(Z_EDGES)
         ld = self.spectrum.sum(1, dtype=float)
         out = np.zeros((3, n_bands))
