@@ -33,17 +33,17 @@ def cut_off(z: NDArray[np.float64]) -> str | None:
     z
         (variant,) finite z-scores.
     """
-    from scipy.stats import binom, norm
+    from scipy.special import bdtr, ndtr
 
     size = np.sort(np.abs(z))
     if size.size < FEW_TO_JUDGE:
         return None
     below = int(LOW * size.size)
     limit = float(size[below])
-    expected = 2 * norm.cdf(limit / np.sqrt(np.mean(size**2))) - 1
-    if not binom.cdf(below, size.size, expected) < IMPROBABLE:
+    expected = 2 * ndtr(limit / np.sqrt(np.mean(size**2))) - 1
+    if not bdtr(below, size.size, expected) < IMPROBABLE:
         return None
-    p = 2 * norm.sf(limit)
+    p = 2 * ndtr(-limit)
     chosen = f"next to no variant has P above {p:.2g} (|z| below {limit:.2f})"
     return (
         f"{chosen}: the variants were chosen by their P value (a file of top hits), which no model "

@@ -413,9 +413,12 @@ def _joined_rows(
         for trait, m in matched.items()
         for k, v in m.filters.items()
     }
-    row = next(iter(matched.values())).row
-    for m in matched.values():
-        row = np.union1d(row, m.row) if join == "outer" else np.intersect1d(row, m.row)
+    row, *more = (m.row for m in matched.values())
+    for other in more:
+        if join == "outer":
+            row = np.union1d(row, other)
+        else:
+            row = np.intersect1d(row, other, assume_unique=True)
     if several and join == "inner":
         filters.update(
             {f"{t}: not_in_all_traits": len(m.row) - len(row) for t, m in matched.items()}

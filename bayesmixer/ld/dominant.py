@@ -96,7 +96,10 @@ def _log_expected(lead: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
     """Log number of loci expected to be as strong as each of `lead` (z^2 of the strongest variants)
     if `others` show the scale; 0 where not significant.
     """
-    from scipy.stats import chi2
+    from scipy.special import log_ndtr
+
+    def log_tail(chi2: Any) -> Any:  # of one degree of freedom, without log 2
+        return log_ndtr(-np.sqrt(chi2))
 
     hits = np.sort(others[others > SIGNIFICANT])
     out = np.zeros(lead.size)
@@ -107,14 +110,10 @@ def _log_expected(lead: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
     low, high = 2.0, 1e7
     for _ in range(60):
         scale = np.sqrt(low * high)
-        above = chi2.logsf(middle / scale, 1) - chi2.logsf(SIGNIFICANT / scale, 1) > np.log(0.5)
+        above = log_tail(middle / scale) - log_tail(SIGNIFICANT / scale) > np.log(0.5)
         low, high = (low, scale) if above else (scale, high)
     at = lead > SIGNIFICANT
-    out[at] = (
-        chi2.logsf(lead[at] / high, 1)
-        - chi2.logsf(SIGNIFICANT / high, 1)
-        + np.log(max(hits.size, 1))
-    )
+    out[at] = log_tail(lead[at] / high) - log_tail(SIGNIFICANT / high) + np.log(max(hits.size, 1))
     return out
 
 
