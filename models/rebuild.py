@@ -43,9 +43,22 @@ def rebuild(results: xr.DataTree, data: xr.Dataset) -> pm.Model:
     check_fit(results)
     if found := obstacle(results):
         raise InputError("results", found, REMEDY)
+    return remade(results, data_of_fit(results, data))
+
+
+def remade(results: xr.DataTree, data: xr.Dataset) -> pm.Model:
+    """`rebuild` of data that are known to be the fit's.
+
+    Raises
+    ------
+    InputError
+        The model cannot be made again.
+    """
+    if found := obstacle(results):
+        raise InputError("results", found, REMEDY)
     options = json.loads(results.attrs.get("options", "{}"))
     build = getattr(models, str(results.attrs["model"]))
-    model: pm.Model = build(data_of_fit(results, data), prior=results.attrs["prior"], **options)
+    model: pm.Model = build(data, prior=results.attrs["prior"], **options)
     return model
 
 

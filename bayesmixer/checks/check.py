@@ -25,7 +25,7 @@ from bayesmixer.checks.strata import strata
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.inference.fitted import check_density
-from bayesmixer.models.rebuild import model_of
+from bayesmixer.models.rebuild import check_model, remade
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -143,7 +143,22 @@ def check(
         found = f"{trait!r}, but the traits of this fit are checked together"
         raise InputError("trait", found, "Leave it out.")
     data = data_of_fit(results, data, trait=trait)
-    made = model_of(results, data, model)
+    return of_data(results, data, model, draws, level, inflation, progress)
+
+
+def of_data(
+    results: xr.DataTree,
+    data: xr.Dataset,
+    model: pm.Model | None = None,
+    draws: int = 16,
+    level: float = 0.05,
+    inflation: tuple[float, float] | None = None,
+    progress: bool | None = None,
+) -> Check:
+    """`check` of data that are known to be the fit's."""
+    if model is not None:
+        check_model(results, model)
+    made = remade(results, data) if model is None else model
     names = trait_names(data)
     point = Point(made, names[0] if names else 0)
     if model is not None:
@@ -255,12 +270,12 @@ def _dataset(contexts: list[Context]) -> xr.Dataset:
 
 def _pit(c: Context) -> xr.Dataset:
     """PIT of one view."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     m = c.moments
     weight = m.weight.sum(axis=0)
     seen = np.where(weight > 0, weight, np.nan)
-    quantile = float(t.ppf(0.975, len(m.weight) - 1))
+    quantile = float(stdtrit(len(m.weight) - 1, 0.975))
     adjusted = m.share + m.influence(m.d_share)
 
     def error(x: Floats) -> Floats:

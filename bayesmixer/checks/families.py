@@ -211,7 +211,7 @@ def scores_by_stratum(c: Context) -> Iterator[Row]:
 
 def pit_cells(c: Context) -> Iterator[Row]:
     """The worst cell of MAF x LD score x N, by Bonferroni."""
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     names, join = c.strata.crossed(c.strata.of_traits(c.view.traits))
     if len(names) < 2:
@@ -226,7 +226,7 @@ def pit_cells(c: Context) -> Iterator[Row]:
     if not use.any():
         return
     z = np.where(use, sums.z, 0.0)
-    p_each = np.where(use, 2 * t.sf(np.abs(z), np.maximum(df - 1, 1)), 1.0)
+    p_each = np.where(use, 2 * stdtr(np.maximum(df - 1, 1), -np.abs(z)), 1.0)
     worst = int(np.argmin(p_each))
     p = min(1.0, float(p_each[worst]) * int(use.sum()))
     words = (

@@ -129,7 +129,7 @@ def moment_test(
     tuple
         F statistic, degrees of freedom of its numerator (0 where nothing is left), p.
     """
-    from scipy.stats import f
+    from scipy.special import fdtrc
 
     value, vector = np.linalg.eigh(spread(raw))
     use = value > 1e-6 * max(value.max(), 1e-300)
@@ -145,7 +145,7 @@ def moment_test(
     covariance = covariance + (axes * np.maximum(more, 0.0)) @ axes.T
     t2 = float(total @ np.linalg.solve(covariance, total))
     statistic = t2 * (blocks - k) / (k * (blocks - 1))
-    return statistic, k, float(f.sf(statistic, k, blocks - k))
+    return statistic, k, float(fdtrc(k, blocks - k, statistic))
 
 
 def levels(m: Moments, orders: int = 4) -> Statistic:

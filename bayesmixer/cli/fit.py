@@ -299,11 +299,12 @@ def _command(card: Card) -> Callable[..., None]:
             checkpoint=parts,
             bins=bins,
         )
-        save_finished(results, out, replace=force)
-        parts.clear()
-        verdict = bm.verdict(results, data)
-        verdict.store(results)
-        bm.save(results, out)
+        try:
+            verdict = bm.verdict(results, data)
+            verdict.store(results)
+        finally:  # an interrupted check must not cost the fit
+            save_finished(results, out, replace=force)
+            parts.clear()
         export(results, json, tsv)
         print_table(bm.summary(results), f"{card.verb}: {' and '.join(p.name for p, *_ in files)}")
         say_verdict(verdict)

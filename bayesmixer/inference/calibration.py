@@ -177,9 +177,9 @@ def small_sample_factor(info: Information) -> Array:
     of unequal squares would give twice the effective number; half of it is taken since an estimate
     that misses rare large effects misses their part of the variance too.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
-    return np.asarray(t.ppf(0.95, np.maximum(info.influence.effective, 2.0)) / norm.ppf(0.95))
+    return np.asarray(stdtrit(np.maximum(info.influence.effective, 2.0), 0.95) / ndtri(0.95))
 
 
 def affine(draws: Array, mode: Array, raw: Array, covariance: Array) -> Array:

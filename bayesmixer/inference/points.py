@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicSpline
-from scipy.stats import rankdata, t
+from scipy.special import stdtr
 
 from bayesmixer.card import Bound, Ends
 from bayesmixer.inference.calibration import Calibration, affine, from_information
@@ -95,7 +95,7 @@ class Points:
         rest, shape = np.delete(np.arange(mode.size), at), draws.shape
         pair = np.ix_(rest, rest)
         flat = draws.reshape(-1, mode.size)
-        order = rankdata(self.ends.excess(_named(flat, names)), method="ordinal").astype(int) - 1
+        order = np.argsort(np.argsort(self.ends.excess(_named(flat, names)), kind="stable"))
         out = flat.copy()
         out[:, rest] = affine(flat[:, rest], mode[rest], found.raw[pair], found.covariance[pair])
         out[:, at] = self.ends.place(self.excesses(len(flat))[order], _named(out, names))
@@ -279,7 +279,7 @@ def score_test(local: Local, sign: float) -> tuple[float, float]:
     parts = local.score
     z = sign * float(parts.sum()) / max(float(np.sqrt(spread(parts[:, None])[0, 0])), 1e-300)
     freedom = max(float(Influence(parts[:, None]).effective[0]), 2.0)
-    return z, float(t.sf(z, freedom))
+    return z, float(stdtr(freedom, -z))
 
 
 def _named(x: Array, names: list[str]) -> dict[str, Array]:

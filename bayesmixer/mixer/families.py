@@ -31,7 +31,7 @@ def inflation(c: Any) -> Iterator[Row]:
 
 def noise(c: Any, sigma2_0: Callable[[xr.Dataset], float]) -> Iterator[Row]:
     """The same of whatever the model reports as sigma2_0."""
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     def log_noise(there: xr.Dataset) -> float:
         return float(np.log(sigma2_0(there)))
@@ -62,7 +62,7 @@ def noise(c: Any, sigma2_0: Callable[[xr.Dataset], float]) -> Iterator[Row]:
             f"{shown}, below {lowest:g}: z-scores were over-corrected (genomic control), "
             "or their standard errors are too large; use the uncorrected statistics."
         )
-    yield "inflation", float(z), 1, min(1.0, 2 * float(t.sf(size, s.freedom))), words
+    yield "inflation", float(z), 1, min(1.0, 2 * float(stdtr(s.freedom, -size))), words
 
 
 def against_tails(results: xr.DataTree) -> str:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata, t
+from scipy.special import ndtr, stdtr
 
 from bayesmixer.card import Bound, Withheld
 from bayesmixer.ld.exponents import exponents, of_one_s, pick, totals
@@ -128,6 +128,8 @@ class HeritabilityTest:
         """Draws of h2, of any shape, moved in their order to the posterior of the natural scale, of
         which `h2_upper` is the 95% quantile.
         """
+        from scipy.stats import rankdata  # it takes a second
+
         place = (rankdata(h2.ravel()) - 0.5) / h2.size
         return np.asarray(
             _posterior_quantile(self.h2, self.h2_se, self.blocks_effective, place).reshape(h2.shape)
@@ -194,9 +196,11 @@ def heritability_test(
     # Hall's transformation: sums of squares are skewed, and large ones come with a large variance
     skew = float((score**3).sum() / max((score**2).sum() ** 1.5, 1e-300))
     p_score = float(
-        t.sf(statistic + skew * (1 + 2 * statistic**2) / 6 + skew**2 * statistic**3 / 27, freedom)
+        stdtr(
+            freedom, -(statistic + skew * (1 + 2 * statistic**2) / 6 + skew**2 * statistic**3 / 27)
+        )
     )
-    p_hits = min(1.0, 2 * float(norm.sf(np.sqrt(largest / sigma2_0))) * used.size)
+    p_hits = min(1.0, 2 * float(ndtr(-np.sqrt(largest / sigma2_0))) * used.size)
     share = float(np.clip(h2 * np.average(x, weights=w) / sigma2_0, 0.0, 1.0))
     p = min(1.0, p_score / SHARE_SCORE, p_hits / SHARE_HITS)
     upper = float(_posterior_quantile(h2, se, freedom, np.array([UPPER]))[0])
@@ -306,7 +310,8 @@ def _posterior_quantile(h2: float, se: float, freedom: float, place: Array) -> A
     # even steps of the t where it lies, and of the prior where it ends first
     top = min(max(h2, 0.0) + 60 * se, 8 * scale)
     grid = np.concatenate([[0.0], np.geomspace(1e-6 * min(se, top), top, 4000)])
-    log_p = t.logpdf((grid - h2) / se, freedom) - grid**2 / (2 * scale**2)
+    log_t = -0.5 * (freedom + 1) * np.log1p(((grid - h2) / se) ** 2 / freedom)
+    log_p = log_t - grid**2 / (2 * scale**2)
     p = np.exp(log_p - log_p.max())
     below = np.concatenate([[0.0], np.cumsum(np.diff(grid) * (p[1:] + p[:-1]) / 2)])
     return np.asarray(np.maximum(np.interp(place * below[-1], below, grid), grid[1]))

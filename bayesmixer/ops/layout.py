@@ -263,8 +263,8 @@ class LikelihoodData:
 
     @cached_property
     def tails(self) -> tuple[Tail, ...]:
-        """Rows left to the shifted line when the cosine sum serves |z| up to 0 and to each edge (and
-        all censored rows).
+        """Rows left to the shifted line when the cosine sum serves |z| up to 0, and to each edge
+        (and all censored rows).
         """
         out = []
         for edge in (-1.0, *Z_EDGES):

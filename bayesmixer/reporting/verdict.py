@@ -138,14 +138,14 @@ def verdict(
     if data is None:
         return stored(results) or by_rules(whole, None)
     one = data_of_fit(whole, data)
-    from bayesmixer.checks.check import check
+    from bayesmixer.checks.check import of_data
 
     if model is not None:  # another model is no note, but an error
         from bayesmixer.inference.fitted import density_of
 
         density_of(results, model)
     try:
-        found = check(results, one, model=model, progress=progress)
+        found = of_data(whole, one, model, progress=progress)
     except InputError as error:
         remedy = error.remedy or "Look at the QQ plot."
         said = Finding("note", f"The fit was not compared with its data ({error.problem}).", remedy)
