@@ -181,7 +181,7 @@ def open_group(path: str | Path, name: str) -> xr.Dataset:
         ) from None
 
 
-def _plainly_read() -> AbstractContextManager[object]:
+def _plainly_read() -> AbstractContextManager[Any]:
     """Within it arrays are opened whose chunks zarr reads without its event loop, which costs more
     than it gains where chunks lie on a disk. Versions that cannot, read in their own way.
     """
@@ -190,7 +190,9 @@ def _plainly_read() -> AbstractContextManager[object]:
 
     if not hasattr(codec_pipeline, "FusedCodecPipeline"):
         return nullcontext()
-    return zarr.config.set({"codec_pipeline.path": "zarr.core.codec_pipeline.FusedCodecPipeline"})
+    path = "zarr.core.codec_pipeline.FusedCodecPipeline"
+    opened: AbstractContextManager[Any] = zarr.config.set({"codec_pipeline.path": path})
+    return opened
 
 
 def text(values: Any) -> np.ndarray[Any, Any]:
