@@ -86,10 +86,10 @@ class Context:
 def pit_shape(c: Context) -> Iterator[Row]:
     """All variants together: is u uniform?"""
     sums = levels(c.moments).summed(np.ones((1, c.moments.weight.shape[1])))
-    usual = f"{_richer(c)}check the reference's ancestry and the file's filters"
+    usual = "check the reference's ancestry and the file's filters"
     words = (
         f"The fitted distribution of |z| has another shape than the data's: {_ends(c)}; "
-        f"{c.view.deed or usual}."
+        f"{_richer(c)}{c.view.deed or usual}."
     )
     yield Row("PIT, all variants", *sums.test(), words)
 
@@ -261,7 +261,7 @@ def tail(c: Context) -> Iterator[Row]:
     # what to do about more large |z| than predicted, by the model's wing
     against = offers(c.results, "against_tails")
     deed = against(c.results) if against is not None and ratios[-1][1] > 1 else ""
-    deed = c.view.deed or f"{_richer(c)}{deed or _FILTERS}"
+    deed = f"{_richer(c)}{c.view.deed or deed or _FILTERS}"
     words = (
         f"The number of large |z| is not the predicted one ({shown}): "
         f"{_cause(c, ratios[-1][1])}; {deed}."

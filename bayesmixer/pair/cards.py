@@ -253,6 +253,7 @@ INFINITESIMAL_PAIR = replace(
     each=None,
     null="",
     rivals=(),
+    richer="bivariate_mixer",
     staged=False,
     starts="infinitesimal_starts",
     cell="",
