@@ -335,7 +335,7 @@ def cosine_blocks(
             if n > most:
                 n = -(-n // (-(-n // most)))
             after = block + 1
-            while n < TOGETHER and at + n < stop:
+            while n < TOGETHER and at + n < stop and edge[i, after] == at + n:
                 more_rows = edge[i, after + 1] - edge[i, after]
                 if n + more_rows > most:
                     break

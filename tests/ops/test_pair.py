@@ -270,3 +270,17 @@ def test_a_variant_of_small_n_has_the_density_that_it_has_alone():
     for j in range(8):
         alone = pair_log_density(z[[j]], n[[j]], s[[j]], NODE_X, *POINT)
         assert found[j] == pytest.approx(float(alone[0]), abs=1e-5)
+
+
+def test_a_block_of_many_rows_before_blocks_of_few_is_taken_whole():
+    # rows that need many frequencies are cut into parts, one of which must not look for company
+    # among the blocks behind it
+    pi, sigma_beta, sigma_0 = POINT
+    strong = pi, 12 * sigma_beta, sigma_0
+    z, n, _, s, _ = variants(200)
+    z[:, 0] = np.where(np.arange(200) < 120, 5.0, 0.5) * np.sign(z[:, 0])
+    block = np.where(np.arange(200) < 120, 0, np.arange(200) - 119)
+    together = PairLogLik(PairData(z, n, np.ones(200), s, NODE_X, block)).evaluate(*strong)[0]
+    alone = PairData(z, n, np.ones(200), s, NODE_X, np.arange(200))
+    apart = PairLogLik(alone, gradient=False).evaluate(*strong)[0]
+    np.testing.assert_allclose(together, np.bincount(block, apart), atol=2e-4)
