@@ -12,9 +12,13 @@ The range: |phi(s)| <= exp(-sigma2_0 s^2 / 2), since nu <= 1.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 LOG_TOLERANCE = math.log(1e-9)  # error of p, relative to the smallest p of the band
 # parameters that need more have log-likelihood -inf: effects of hundreds of standard errors
@@ -65,7 +69,9 @@ def log_total(x, half, pi, sigma2, rest):
     return top + math.log(total)
 
 
-def plan_bands(bands, x_top, n_ref, pi, sigma2, sigma2_zero):
+def plan_bands(
+    bands: Any, x_top: float, n_ref: float, pi: Array, sigma2: Array, sigma2_zero: float
+) -> tuple[NDArray[np.int64], Array]:
     """Number of frequencies and step of each band; 0 frequencies where the cosine sum cannot serve
     it, -1 where nothing can.
 
