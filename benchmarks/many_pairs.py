@@ -37,8 +37,9 @@ def simulated(a: argparse.Namespace) -> Path:
     for couple in range((a.traits + 1) // 2):
         folder, share = a.work / f"couple{couple}", SHARED[couple % len(SHARED)]
         made = bm.simulate(
-            folder, model="bivariate", h2=[0.03, 0.03], n=100_000, sigma2_0=1.05, rho_0=0.1, rho_beta=0.5,
-            pi=[PI * (1 - share), PI * (1 - share), PI * share], seed=couple + 1,
+            folder, model="bivariate", h2=[0.03, 0.03], n=100_000, sigma2_0=1.05,
+            rho_0=0.1, rho_beta=0.5, pi=[PI * (1 - share), PI * (1 - share), PI * share],
+            seed=couple + 1,
             genotypes=a.panel, ld_blocks=a.ld_blocks, chromosomes=a.chromosomes, overwrite=True,
             show=False,
         )  # fmt: skip
