@@ -252,6 +252,25 @@ def _contract(tier, lo, hi, sums, blocks, pi, jac):
             out[4 * c_n + 2] -= d12
 
 
+@nb.njit(nogil=True, cache=True)
+def rows_together(edge, block, at, stop, most):
+    """How many rows from `at`, one of `block`'s, make a chunk: the block's own in even parts of at
+    most `most`, or, where they are few, those of whole blocks behind it; block l has rows edge[l]
+    .. edge[l + 1] - 1.
+    """
+    n = edge[block + 1] - at
+    if n > most:
+        n = -(-n // (-(-n // most)))
+    after = block + 1
+    # a part of a block looks for no company: it ends before the next block begins
+    while n < TOGETHER and at + n < stop and edge[after] == at + n:
+        more = edge[after + 1] - edge[after]
+        if n + more > most:
+            break
+        n, after = n + more, after + 1
+    return n
+
+
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def cosine_blocks(
     lo,
@@ -330,16 +349,7 @@ def cosine_blocks(
         while at < stop:
             while edge[i, block + 1] <= at:
                 block += 1
-            # a block's own rows in even parts, or those of several small ones
-            n = edge[i, block + 1] - at
-            if n > most:
-                n = -(-n // (-(-n // most)))
-            after = block + 1
-            while n < TOGETHER and at + n < stop and edge[i, after] == at + n:
-                more_rows = edge[i, after + 1] - edge[i, after]
-                if n + more_rows > most:
-                    break
-                n, after = n + more_rows, after + 1
+            n = rows_together(edge[i], block, at, stop, most)
             padded = -(-n // LANES) * LANES
             s = raw[: (k_n + 3) * padded].reshape(k_n + 3, padded)
             s[:, n:] = 0.0

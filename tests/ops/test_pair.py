@@ -12,6 +12,7 @@ import pytest
 from bayesmixer.ops import pair_oracle
 from bayesmixer.ops.likelihood import log_density
 from bayesmixer.ops.pair import PairLogLik, pair_log_density
+from bayesmixer.ops.pair_kernel import rows_together
 from bayesmixer.ops.pair_layout import PairData
 from tests.ops.likelihood_cases import NODE_X
 from tests.ops.pair_cases import POINT, make, parameters, reference, variants
@@ -272,15 +273,16 @@ def test_a_variant_of_small_n_has_the_density_that_it_has_alone():
         assert found[j] == pytest.approx(float(alone[0]), abs=1e-5)
 
 
-def test_a_block_of_many_rows_before_blocks_of_few_is_taken_whole():
-    # rows that need many frequencies are cut into parts, one of which must not look for company
-    # among the blocks behind it
-    pi, sigma_beta, sigma_0 = POINT
-    strong = pi, 12 * sigma_beta, sigma_0
-    z, n, _, s, _ = variants(200)
-    z[:, 0] = np.where(np.arange(200) < 120, 5.0, 0.5) * np.sign(z[:, 0])
-    block = np.where(np.arange(200) < 120, 0, np.arange(200) - 119)
-    together = PairLogLik(PairData(z, n, np.ones(200), s, NODE_X, block)).evaluate(*strong)[0]
-    alone = PairData(z, n, np.ones(200), s, NODE_X, np.arange(200))
-    apart = PairLogLik(alone, gradient=False).evaluate(*strong)[0]
-    np.testing.assert_allclose(together, np.bincount(block, apart), atol=2e-4)
+@pytest.mark.parametrize(
+    ("edge", "at", "most", "n"),
+    [
+        ([0, 40, 40, 40], 0, 24, 20),  # half of a block, before blocks without rows
+        ([0, 40, 40, 40], 20, 24, 20),
+        ([0, 5, 5, 12, 60], 0, 24, 12),  # whole blocks, until the next is too large
+        ([0, 5, 9], 0, 24, 9),
+        ([0, 40, 45], 0, 48, 40),
+    ],
+)
+def test_chunks_are_parts_of_a_block_or_whole_blocks(edge, at, most, n):
+    # as Python, which refuses to read behind the end
+    assert rows_together.py_func(np.array(edge), 0, at, edge[-1], most) == n
