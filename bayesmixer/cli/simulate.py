@@ -24,6 +24,14 @@ class Model(StrEnum):
     bivariate = "bivariate"
 
 
+class Law(StrEnum):
+    """Laws of the effects of causal variants."""
+
+    gaussian = "gaussian"
+    laplace = "laplace"
+    t5 = "t5"
+
+
 def numbers(option: str, text: str | None) -> list[float] | None:
     """Read numbers separated by commas.
 
@@ -85,6 +93,21 @@ def command(
         float,
         typer.Option(help="S: effect variance is proportional to heterozygosity to the power S."),
     ] = 0.0,
+    law: Annotated[
+        Law,
+        typer.Option(
+            help="Law of the effects of causal variants, of the same variance: t5 is Student's t."
+        ),
+    ] = Law.gaussian,
+    enrichment: Annotated[
+        float,
+        typer.Option(
+            help=(
+                "How many times denser than on average causal variants are in a tenth of the LD "
+                "blocks, the same for both traits."
+            )
+        ),
+    ] = 1.0,
     sample_size: Annotated[
         str, typer.Option("--n", help="Sample size of the GWAS; one value, or one per trait.")
     ] = "100000",
@@ -171,6 +194,8 @@ def command(
         rho_beta=rho_beta,
         rg=rg,
         maf_s=maf_s,
+        law=law.value,
+        enrichment=enrichment,
         n=size or [],
         sigma2_0=noise or [],
         rho_0=rho_0,

@@ -13,6 +13,7 @@ from bayesmixer.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     import xarray as xr
 
     from bayesmixer.simulation.panel import PanelBlocks
@@ -57,6 +58,9 @@ class Cell(Protocol):
 class ReportedCell(Cell, Protocol):
     """A cell of a model that is judged by what it reports."""
 
+    assumed: ClassVar[Mapping[str, float]]
+    """What the fitted model takes for granted, by key: cells of other values are never pooled."""
+
     def truths(self, panel: PanelBlocks, replicate: xr.Dataset) -> dict[str, Mapping[str, Any]]:
         """What a simulation of it records, as the card's truths read it, by what follows a
         quantity's name: "" what the cell aims at, "_realised" what a replicate's draws came to.
@@ -73,6 +77,12 @@ def kind_of(model: str) -> type[Cell]:
 def numbers(cell: Cell) -> dict[str, float]:
     """A cell as plain numbers by key."""
     return {key: float(getattr(cell, key)) for key in keys(type(cell))}
+
+
+def complete(rows: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
+    """Rows of a study, those from before a kind of cell had a key with that key's default."""
+    usual = {one.name: one.default for one in fields(kind) if one.default is not MISSING}
+    return rows.assign(**{k: rows[k].fillna(v) if k in rows else v for k, v in usual.items()})
 
 
 def keys(kind: type[Cell]) -> list[str]:

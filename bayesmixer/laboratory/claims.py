@@ -1,6 +1,7 @@
 """What a study of reported quantities comes to: how often intervals hold the truth, by cell and
 over all cells whose truth lies between the ends, and how often statements about the ends are
-claimed where they are false and where they are true, with Wilson's bounds.
+claimed where they are false and where they are true, with Wilson's bounds. Cells in which what the
+fitted model assumes is not so are shown and never pooled.
 
 Source: Wilson 1927, Journal of the American Statistical Association 22:209.
 """
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmixer.laboratory.cells import Cell
+from bayesmixer.laboratory.cells import ReportedCell
 from bayesmixer.laboratory.replicates import REALISED
 from bayesmixer.laboratory.table import holds
 
 CLAIMED = 0.95  # probability from which a statement is claimed
+OFTEN = 0.1  # share of claims in a cell where the claim is false, from which it is said
 TRUE = "true_"
 POOLED = "between the ends"
 
@@ -32,7 +34,12 @@ def wilson(count: int, of: int, z: float = 1.959964) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-def held_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
+def _as_assumed(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.Series:
+    """Whether all that the model assumes was so in each row's cell."""
+    return (replicates[list(kind.assumed)] == pd.Series(kind.assumed)).all(axis=1)
+
+
+def held_table(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.DataFrame:
     """How often 90% intervals hold the truth, components of a quantity together.
 
     Parameters
@@ -50,7 +57,7 @@ def held_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
         `share`, `low`, `high` of the central ones, and `hdi_` of the shortest.
     """
     statements = [c for c in replicates if str(c).startswith(TRUE)]
-    between = replicates[statements].astype(bool).all(axis=1)
+    between = replicates[statements].astype(bool).all(axis=1) & _as_assumed(replicates, kind)
     rows = []
     parts = [(str(cell), g) for cell, g in replicates.groupby("cell", sort=False)]
     for cell, part in [*parts, (POOLED, replicates[between])]:
@@ -74,7 +81,7 @@ def held_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def claims_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
+def claims_table(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.DataFrame:
     """How often each statement is claimed, and how often its score test rejects its end at 5%.
 
     Returns
@@ -85,11 +92,12 @@ def claims_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
         `log10_bf` (median).
     """
     fits = replicates.drop_duplicates(["cell", "replicate"])
+    pooled = _as_assumed(fits, kind)
     rows = []
     for statement in [str(c).removeprefix(TRUE) for c in fits if str(c).startswith(TRUE)]:
         groups = [(str(cell), g) for cell, g in fits.groupby("cell", sort=False)]
         truth = fits[TRUE + statement].astype(bool)
-        for cell, g in [*groups, ("all", fits[~truth]), ("all", fits[truth])]:
+        for cell, g in [*groups, ("all", fits[~truth & pooled]), ("all", fits[truth & pooled])]:
             g = g[g[f"p_{statement}"].notna()]
             if g.empty:
                 continue
@@ -115,9 +123,10 @@ def claims_table(replicates: pd.DataFrame, kind: type[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def markdown(held: pd.DataFrame, claims: pd.DataFrame, kind: type[Cell]) -> str:
+def markdown(held: pd.DataFrame, claims: pd.DataFrame, kind: type[ReportedCell]) -> str:
     """Both tables: central and shortest intervals of each quantity by cell, in per cent with
-    Wilson's bounds, those of the aimed truth apart from those of what was realised; and claims.
+    Wilson's bounds, those of the aimed truth apart from those of what was realised; and claims,
+    with a warning of each that is false and made in over a tenth of a cell's replicates.
     """
     out = []
     realised = held["quantity"].str.contains(REALISED)
@@ -150,10 +159,16 @@ def markdown(held: pd.DataFrame, claims: pd.DataFrame, kind: type[Cell]) -> str:
     head = [*kind.headings.values(), "statement", "is", "replicates", "claimed", "score test",
             "median log10 BF"]  # fmt: skip
     out.append(f"Claims\n\n{_table(head, lines)}")
+    often = claims[~claims["true"] & (claims["share"] > OFTEN) & (claims["cell"] != "all")]
+    out += [
+        f"Claimed too often where it is false: {row['statement']} in {_share(row, '')}% of "
+        f"{row['replicates']} replicates of {row['cell']}.\n"
+        for _, row in often.iterrows()
+    ]
     return "\n".join(out)
 
 
-def _keys(row: Any, cell: str, kind: type[Cell]) -> list[str]:
+def _keys(row: Any, cell: str, kind: type[ReportedCell]) -> list[str]:
     """The headings' entries of a row; of one over cells, which."""
     shown = [f"{row[key]:g}" if np.isfinite(row[key]) else "" for key in kind.headings]
     return shown if shown[0] else [cell, *shown[1:]]

@@ -17,7 +17,7 @@ from bayesmixer.card import cards, studied
 from bayesmixer.errors import InputError
 from bayesmixer.kinds import json_object
 from bayesmixer.laboratory import claims as claims_of
-from bayesmixer.laboratory.cells import Cell, kind_of, read_cells
+from bayesmixer.laboratory.cells import Cell, complete, kind_of, read_cells
 from bayesmixer.laboratory.replicates import Settings, recalibrated, work
 from bayesmixer.laboratory.table import coverage_table, markdown
 from bayesmixer.progress import bar
@@ -153,6 +153,7 @@ def coverage(
             ],
             ignore_index=True,
         )
+        table = complete(table, kind)
         more = table["cell"].isin([cell.name for cell in chosen]) & (
             table["replicate"] >= replicates
         )
@@ -286,9 +287,10 @@ def _write(
 
     table = coverage_table(replicates, kind)
     if cards()[settings.model].judged:
-        held = claims_of.held_table(replicates, kind)
-        claims = claims_of.claims_table(replicates, kind)
-        said = claims_of.markdown(held, claims, kind)
+        reported: Any = kind
+        held = claims_of.held_table(replicates, reported)
+        claims = claims_of.claims_table(replicates, reported)
+        said = claims_of.markdown(held, claims, reported)
         for name, one in (("held.csv", held), ("claims.csv", claims)):
             aside.write(folder / name, one.to_csv(index=False, float_format="%.5g"))
     else:

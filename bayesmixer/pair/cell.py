@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bayesmixer.pair.chart import Overlap, overlap, place_of_excess
-from bayesmixer.simulation.effects import Architecture, architecture
+from bayesmixer.simulation.effects import LAWS, Architecture, architecture
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairCell:
-    """Truth and size of two simulated GWAS whose effects are those of bivariate MiXeR.
+    """Truth and size of two simulated GWAS whose effects are those of bivariate MiXeR, or differ
+    from them in one of what `assumed` names.
 
     Attributes
     ----------
@@ -41,7 +42,16 @@ class PairCell:
     sigma2_0
         Variance of z without genetic effects, of both traits.
     maf_s
-        S: effect variance is proportional to H^S; the models take it for 0.
+        S: effect variance is proportional to H^S.
+    kurtosis
+        Excess kurtosis of the effects of causal variants, which says their law: 0 (Gaussian), 3
+        (Laplace) or 6 (Student t with 5 degrees of freedom).
+    enrichment
+        How many times denser than on average the causal variants of both traits are in a tenth of
+        the LD blocks.
+    assumed
+        What the fitted model takes for granted: of cells where it is otherwise coverage is shown,
+        and nothing is pooled.
     headings
         The keys that tell cells apart in a table, and their headings there.
     example
@@ -61,9 +71,14 @@ class PairCell:
     n_2: float = 100_000
     sigma2_0: float = 1.05
     maf_s: float = 0.0
+    kurtosis: float = 0.0
+    enrichment: float = 1.0
+    assumed: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"maf_s": 0.0, "kurtosis": 0.0, "enrichment": 1.0}
+    )
     headings: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"u": "rg / rg_max", "excess": "excess", "pi_1": "pi 1", "pi_2": "pi 2", "n_1": "N",
-         "rho_0": "rho_0", "maf_s": "S"}
+         "rho_0": "rho_0", "maf_s": "S", "kurtosis": "kurtosis", "enrichment": "enriched"}
     )  # fmt: skip
     example: ClassVar[str] = "u=0.4,excess=0.5,pi_1=0.004,pi_2=0.004,n_1=100000,n_2=100000"
     batch: ClassVar[int] = 1
@@ -78,6 +93,8 @@ class PairCell:
         )
         rest = f"_r{self.rho_0:g}" if self.rho_0 else ""
         rest += f"_s{self.maf_s:g}" if self.maf_s else ""
+        rest += f"_k{self.kurtosis:g}" if self.kurtosis else ""
+        rest += f"_d{self.enrichment:g}" if self.enrichment != 1 else ""
         return f"u{self.u:g}_x{self.excess:g}_{by_trait}_e{self.sigma2_0:g}{rest}"
 
     @property
@@ -101,6 +118,8 @@ class PairCell:
             (*shares, shared),
             rho_beta=at.rho_beta,
             maf_s=self.maf_s,
+            law=next(law for law, kurtosis in LAWS.items() if kurtosis == self.kurtosis),
+            enrichment=self.enrichment,
         )
 
     @property
@@ -110,7 +129,7 @@ class PairCell:
         Raises
         ------
         InputError
-            A heritability or S is out of range.
+            A heritability, S or the enrichment is out of range.
         """
         if not (-1 < self.u < 1 and 0 <= self.excess <= 1 and -0.99 <= self.rho_0 <= 0.99):
             return "-1 < u < 1, 0 <= excess <= 1 and -0.99 <= rho_0 <= 0.99"
@@ -118,7 +137,9 @@ class PairCell:
             return "0 < pi_1 < 1 and 0 < pi_2 < 1"
         if not (min(self.n_1, self.n_2) >= 2 and 0 < self.sigma2_0 <= 100):
             return "n_1 >= 2, n_2 >= 2 and 0 < sigma2_0 <= 100"
-        _ = self.effects  # checks h2 and S
+        if self.kurtosis not in LAWS.values():
+            return "kurtosis 0 (Gaussian), 3 (Laplace) or 6 (Student t of 5 degrees of freedom)"
+        _ = self.effects  # checks h2, S and the enrichment
         return ""
 
     def simulate(self, panel: PanelBlocks, replicates: int, rng: np.random.Generator) -> xr.Dataset:
@@ -198,4 +219,9 @@ class PairCell:
             cls(0.4, 0.0, n_1=30_000, n_2=30_000),
             replace(partial, n_1=30_000, n_2=30_000),
             replace(partial, maf_s=-0.5),
+            replace(partial, kurtosis=3.0),
+            replace(partial, kurtosis=6.0),
+            replace(partial, enrichment=5.0),
+            # where no overlap beyond rg is true, and shared regions could pass for it
+            cls(0.0, 0.0, enrichment=5.0),
         ]

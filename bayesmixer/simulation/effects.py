@@ -1,10 +1,16 @@
-"""Architectures of true effects: mixtures of normals whose variance may depend on heterozygosity,
-for one trait or two.
+"""Architectures of true effects, for one trait or two: mixtures of normals whose variance may
+depend on heterozygosity; and what the models do not reckon with, heavier tails and causal variants
+that crowd in some LD blocks.
 
 A causal variant of component c has effects (beta_1, .., beta_d) ~ N(0, H^S Sigma_c); every variant
 is of component c with probability pi_c and else not causal (Frei et al. 2019, eq. 1-4; H^S as in
 Speed et al. 2017). On the scale of standardised genotypes the effect is sqrt(H) beta, so a
 component's expected share of h2 is pi_c Sigma_c sum_i H_i^(1 + S).
+
+Heavier tails: the normal effects of a causal variant, on both traits alike, are multiplied by the
+root of a positive number W of mean 1, which leaves Sigma_c and rho as they are: W exponential makes
+every effect Laplace, W inverse-gamma makes it Student t (Andrews and Mallows 1974, Journal of the
+Royal Statistical Society B 36:99).
 """
 
 from __future__ import annotations
@@ -19,6 +25,9 @@ from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
 
 MODELS = ("infinitesimal", "univariate", "two_component", "bivariate")
+LAWS = {"gaussian": 0.0, "laplace": 3.0, "t5": 6.0}
+"""Laws of effects, with their excess kurtosis."""
+REGIONS = 0.1  # share of the LD blocks in which causal variants crowd
 
 
 @dataclass(frozen=True)
@@ -53,10 +62,18 @@ class Architecture:
         Kinds of causal variants; their `pi` add up to at most 1.
     maf_s
         S: effect variance is proportional to H^S.
+    law
+        Of the effects of a causal variant: "gaussian", "laplace" or "t5" (Student t with 5 degrees
+        of freedom), of the same variance.
+    enrichment
+        How many times denser than on average the causal variants of all kinds are in a tenth of the
+        LD blocks, drawn anew for every replicate and the same for both traits; 1 for even.
     """
 
     components: tuple[Component, ...]
     maf_s: float = 0.0
+    law: str = "gaussian"
+    enrichment: float = 1.0
 
     @property
     def traits(self) -> int:
@@ -105,12 +122,44 @@ class Architecture:
         pi = self.pi[:, None, None]
         return np.asarray((pi * self.covariance(1.0)).sum(axis=0))
 
+    def densities(
+        self, sizes: NDArray[np.int64], replicates: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draw where causal variants crowd.
+
+        Parameters
+        ----------
+        sizes
+            Number of variants of each LD block.
+        replicates
+            Independent draws.
+        rng
+            Source of randomness, left alone where the density is even.
+
+        Returns
+        -------
+        ndarray
+            (block, replicate) density of causal variants over that of the panel, of mean 1 over its
+            variants.
+        """
+        out = np.ones((len(sizes), replicates))
+        if self.enrichment == 1:
+            return out
+        crowded = max(round(REGIONS * len(sizes)), 1)
+        order = rng.permuted(np.tile(np.arange(len(sizes))[:, None], replicates), axis=0)
+        inside = order < crowded
+        share = (inside * sizes[:, None]).sum(axis=0) / sizes.sum()
+        # the rest has what is left, and nothing where the crowded blocks are large enough for all
+        fold = np.minimum(self.enrichment, 1 / share)
+        return np.where(inside, fold, (1 - fold * share) / np.maximum(1 - share, 1e-300))
+
     def draw(
         self,
         heterozygosity: NDArray[np.float64],
         h_total: float,
         replicates: int,
         rng: np.random.Generator,
+        density: NDArray[np.float64] | float = 1.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw per-allele effects of some variants.
 
@@ -124,6 +173,8 @@ class Architecture:
             Independent draws.
         rng
             Source of randomness.
+        density
+            Of causal variants over the panel's, in each replicate.
 
         Returns
         -------
@@ -132,7 +183,8 @@ class Architecture:
             where not causal.
         """
         shape = (len(heterozygosity), replicates)
-        component = np.searchsorted(np.cumsum(self.pi), rng.random(shape), side="right")
+        place = rng.random(shape) / np.maximum(density, 1e-300)
+        component = np.searchsorted(np.cumsum(self.pi), place, side="right")
         component[component == len(self.components)] = -1
         beta = np.zeros((*shape, self.traits))
         for c, sigma in enumerate(self.covariance(h_total)):
@@ -141,9 +193,17 @@ class Architecture:
             # eigenvalues
             value, vector = np.linalg.eigh(sigma)
             root = vector * np.sqrt(np.maximum(value, 0))
-            beta[chosen] = rng.standard_normal((int(chosen.sum()), self.traits)) @ root.T
+            count = int(chosen.sum())
+            beta[chosen] = rng.standard_normal((count, self.traits)) @ root.T
+            if self.law != "gaussian":
+                beta[chosen] *= np.sqrt(_scales(self.law, count, rng))[:, None]
         beta *= np.sqrt(_power(heterozygosity, self.maf_s))[:, None, None]
         return beta, component
+
+
+def _scales(law: str, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Positive numbers of mean 1, by whose roots a normal becomes of another law."""
+    return rng.exponential(size=count) if law == "laplace" else 3 / rng.chisquare(5, size=count)
 
 
 def _power(heterozygosity: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
@@ -184,6 +244,8 @@ def architecture(
     rho_beta: float | None = None,
     rg: float | None = None,
     maf_s: float = 0.0,
+    law: str = "gaussian",
+    enrichment: float = 1.0,
 ) -> Architecture:
     """Architecture of true effects under one of bayesmixer's models.
 
@@ -206,6 +268,13 @@ def architecture(
         infinitesimal with two traits: genetic correlation.
     maf_s
         S: effect variance is proportional to H^S; 0 for none.
+    law
+        Of the effects of a causal variant: "gaussian" as the models have it, "laplace" or "t5"
+        (Student t with 5 degrees of freedom), of the same variance. Of a variant shared by two
+        traits both effects are large together.
+    enrichment
+        How many times denser than on average causal variants are in a tenth of the LD blocks, from
+        1 (even, as the models have it) to 10 (all are there); the same blocks for both traits.
 
     Returns
     -------
@@ -239,6 +308,9 @@ def architecture(
             raise InputError("h2", f"found {value:g}, expected above 0 and below 1")
     (s,) = _numbers("maf_s", maf_s, (1,), model)
     _within("maf_s", (s,), -2, 2, "between -2 and 2")
+    choice("law", law, LAWS)
+    (fold,) = _numbers("enrichment", enrichment, (1,), model)
+    _within("enrichment", (fold,), 1, 1 / REGIONS, f"between 1 and {1 / REGIONS:g}")
     if model == "infinitesimal":
         if len(heritability) == 1 and rg is not None:
             raise InputError(
@@ -246,7 +318,9 @@ def architecture(
             )
         correlation = _numbers("rg", 0.0 if rg is None else rg, (1,), model)
         _within("rg", correlation, -1, 1, "between -1 and 1")
-        return Architecture((Component("causal", 1.0, heritability, correlation[0]),), s)
+        if fold > 1:
+            raise InputError("enrichment", "every variant is causal", "Choose another model.")
+        return Architecture((Component("causal", 1.0, heritability, correlation[0]),), s, law)
     shares = _numbers(
         "pi", pi, ({"univariate": 1, "two_component": 2, "bivariate": 3}[model],), model
     )
@@ -257,8 +331,14 @@ def architecture(
             )
     if sum(shares) > 1 + 1e-12:
         raise InputError("pi", f"the shares add up to {sum(shares):g}, expected at most 1")
+    if fold * sum(shares) > 1:
+        raise InputError(
+            "enrichment",
+            f"found {fold:g}, but {sum(shares):g} of all variants are causal",
+            f"At most {1 / sum(shares):.3g} goes with that.",
+        )
     if model == "univariate":
-        return Architecture((Component("causal", shares[0], heritability),), s)
+        return Architecture((Component("causal", shares[0], heritability),), s, law, fold)
     if model == "two_component":
         (large,) = _numbers("share_large", share_large, (1,), model)
         if not 0 < large < 1:
@@ -270,6 +350,8 @@ def architecture(
                 Component("large", shares[1], (total * large,)),
             ),
             s,
+            law,
+            fold,
         )
     correlation = _numbers("rho_beta", 0.0 if rho_beta is None else rho_beta, (1,), model)
     _within("rho_beta", correlation, -1, 1, "between -1 and 1")
@@ -291,4 +373,4 @@ def architecture(
             correlation[0],
         ),
     )
-    return Architecture(tuple(k for k in kinds if k.pi > 0), s)
+    return Architecture(tuple(k for k in kinds if k.pi > 0), s, law, fold)

@@ -166,8 +166,9 @@ def simulate_z(
     xarray.Dataset
         `z` (replicate, variant, trait), `n` (variant, trait), `n_causal` (replicate, component),
         `genetic_covariance` (replicate, trait, trait_bis: covariance of the realised genetic
-        values), `h2_realised` (replicate, trait: its diagonal) and, if asked, `beta` (replicate,
-        variant, trait: per-allele effects).
+        values), `h2_realised` (replicate, trait: its diagonal), `density` (replicate, ld_block: of
+        causal variants, over the panel's; 1 where even) and, if asked, `beta` (replicate, variant,
+        trait: per-allele effects).
     """
     d, m, samples = architecture.traits, len(panel.variants), panel.samples
     size, noise_sd = np.asarray(n, float)[:d], np.sqrt(np.asarray(sigma2_0, float)[:d])
@@ -181,10 +182,11 @@ def simulate_z(
     effects = np.empty((replicates, m, d)) if keep_effects else None
     covariance = np.zeros((replicates, d, d))
     causal = np.zeros((replicates, len(architecture.components)), np.int64)
+    density = architecture.densities(np.diff(panel.edges), replicates, rng)
     with bar("z-scores by LD block", len(panel.edges) - 1, show) as progress:
         for b, (start, stop) in enumerate(zip(panel.edges[:-1], panel.edges[1:], strict=True)):
             x, width = panel.standardised(b), replicates * d
-            beta, component = architecture.draw(h[start:stop], h_total, replicates, rng)
+            beta, component = architecture.draw(h[start:stop], h_total, replicates, rng, density[b])
             # a monomorphic variant cannot be causal, whatever was drawn
             component[h[start:stop] == 0] = -1
             for c in range(len(architecture.components)):
@@ -218,6 +220,7 @@ def simulate_z(
                 ("replicate", "trait"),
                 np.diagonal(covariance, axis1=1, axis2=2).copy(),
             ),
+            "density": (("replicate", "ld_block"), density.T),
         },
         coords={"component": [c.name for c in architecture.components]},
         attrs={"kind": "simulated_z", "h_total": h_total, "samples": samples},

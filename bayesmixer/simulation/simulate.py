@@ -73,6 +73,8 @@ def simulate(
     rho_beta: float | None = None,
     rg: float | None = None,
     maf_s: float = 0.0,
+    law: str = "gaussian",
+    enrichment: float = 1.0,
     n: float | Sequence[float] = 100_000,
     sigma2_0: float | Sequence[float] = 1.0,
     rho_0: float = 0.0,
@@ -103,7 +105,7 @@ def simulate(
     ----------
     out
         Directory to write; made if need be.
-    model, h2, pi, share_large, rho_beta, rg, maf_s
+    model, h2, pi, share_large, rho_beta, rg, maf_s, law, enrichment
         True effects: see `bayesmixer.simulation.effects.architecture`. By default, for model
         "univariate", pi is 0.003.
     n
@@ -166,7 +168,7 @@ def simulate(
     out = Path(out)
     if model == "univariate" and pi is None:
         pi = 0.003
-    effects = architecture(model, h2, pi, share_large, rho_beta, rg, maf_s)
+    effects = architecture(model, h2, pi, share_large, rho_beta, rg, maf_s, law, enrichment)
     d = effects.traits
     sizes = _per_trait("n", n, d, lambda v: v >= 2, "a sample size of at least 2")
     noise = _per_trait("sigma2_0", sigma2_0, d, lambda v: 0 < v <= 100, "a variance above 0")
@@ -254,6 +256,8 @@ def simulate(
             "h2": effects.genetic_covariance().diagonal(),
             "pi": effects.pi,
             "maf_s": effects.maf_s,
+            "law": effects.law,
+            "enrichment": effects.enrichment,
             "n": sizes,
             "n_spread": spread,
             "sigma2_0": noise,

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from bayesmixer.cli.main import main
-from bayesmixer.cli.simulate import Model
-from bayesmixer.simulation.effects import MODELS
+from bayesmixer.cli.simulate import Law, Model
+from bayesmixer.simulation.effects import LAWS, MODELS
 from bayesmixer.simulation.simulate import simulate
 
 SMALL = [
@@ -27,6 +27,7 @@ SMALL = [
 def test_the_verb_offers_every_architecture():
     assert {model.name for model in Model} == set(MODELS)
     assert {model.value.replace("-", "_") for model in Model} == set(MODELS)
+    assert {law.value for law in Law} == set(LAWS)
 
 
 def run(*words):
@@ -81,9 +82,14 @@ def test_two_traits_and_values_by_comma(tmp_path):
         "5000,3000",
         "--rho-0",
         "0.1",
+        "--law",
+        "t5",
+        "--enrichment",
+        "2",
     ]
     assert run(tmp_path, *SMALL, *words) == 0
     truth = json.loads((tmp_path / "truth.json").read_text())
+    assert (truth["law"], truth["enrichment"]) == ("t5", 2)
     assert truth["n"] == [5000, 3000]
     assert truth["pi"] == [0.1, 0.1, 0.2]
     assert truth["rho_0"] == 0.1

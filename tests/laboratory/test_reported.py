@@ -13,7 +13,7 @@ from bayesmixer.card import cards
 from bayesmixer.errors import InputError
 from bayesmixer.inference.find_map import Modes, climb
 from bayesmixer.laboratory import reported
-from bayesmixer.laboratory.cells import kind_of, numbers, read_cells
+from bayesmixer.laboratory.cells import complete, kind_of, numbers, read_cells
 from bayesmixer.laboratory.claims import claims_table, held_table, markdown, wilson
 from bayesmixer.laboratory.replicates import LEVELS, Settings
 from bayesmixer.laboratory.table import coverage_table
@@ -41,6 +41,11 @@ def test_pairs_are_studied_in_cells_of_their_own():
     assert cell.at.pi_shared == pytest.approx(0.7 * 0.001)
     standard = read_cells(None, PairCell)
     assert {cell.excess for cell in standard} == {0.0, 0.5, 1.0}
+    other = [cell.effects for cell in standard if any(
+        getattr(cell, key) != value for key, value in PairCell.assumed.items()
+    )]  # fmt: skip
+    assert {one.law for one in other} == {"gaussian", "laplace", "t5"}
+    assert {(one.maf_s, one.enrichment) for one in other} >= {(-0.5, 1), (0, 5)}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,8 @@ def test_pairs_are_studied_in_cells_of_their_own():
         ("u=0,excess=0,pi_1=0", "0 < pi_1"),
         ("u=0,excess=0,n_2=1", "n_2 >= 2"),
         ("u=0,excess=0,h2_1=2", "h2"),
+        ("u=0,excess=0,kurtosis=1", "kurtosis 0 .Gaussian., 3 .Laplace. or 6"),
+        ("u=0,excess=0,enrichment=20", "enrichment: found 20"),
     ],
 )
 def test_bad_cells_of_pairs_are_named_in_one_line(cell, word):
@@ -175,6 +182,38 @@ def test_tables_count_what_is_held_and_claimed_by_cell_and_pooled():
     table = coverage_table(rows, PairCell)
     assert set(table["hdi_cover90"]) == {1.0}
     assert "raw_cover90" not in table
+
+
+def test_cells_whose_effects_the_model_does_not_assume_are_shown_warned_of_and_not_pooled():
+    rows = made_up()
+    end = rows["excess"] == 0
+    heavy = PairCell(0.4, 0.0, kurtosis=6)
+    more = rows[end].assign(cell=heavy.name, kurtosis=6.0, p_low=0.99)
+    both = pd.concat([rows, more], ignore_index=True)
+    held, claims = held_table(both, PairCell), claims_table(both, PairCell)
+    assert (held["cell"] == heavy.name).any()
+    pooled = (held["cell"] == "between the ends", claims["cell"] == "all")
+    for table, of, old in zip((held, claims), pooled, (held_table, claims_table), strict=True):
+        before = old(rows, PairCell)
+        before = before[before["cell"].isin(["between the ends", "all"])]
+        pd.testing.assert_frame_equal(
+            table[of].reset_index(drop=True), before.reset_index(drop=True)
+        )
+    text = markdown(held, claims, PairCell)
+    assert (
+        f"Claimed too often where it is false: low in 100 (51–100)% of 4 replicates of {heavy.name}"
+        in text
+    )
+
+
+def test_rows_from_before_cells_had_a_key_are_those_of_its_default():
+    rows = made_up()
+    old = rows.drop(columns=["kurtosis", "enrichment"])
+    new = rows[:3].assign(kurtosis=3.0)
+    whole = complete(pd.concat([old, new], ignore_index=True), PairCell)
+    assert whole["kurtosis"].tolist() == [0.0] * len(old) + [3.0] * 3
+    assert (whole["enrichment"] == 1).all()
+    pd.testing.assert_frame_equal(complete(old, PairCell)[rows.columns], rows)
 
 
 def test_a_study_of_reported_quantities_leaves_its_tables_and_page(tmp_path):

@@ -11,11 +11,12 @@ import mpmath
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from bed_reader import open_bed, to_bed
 
 import bayesmixer.simulation.files as simulation_files
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.simulation.effects import architecture
+from bayesmixer.simulation.effects import LAWS, architecture
 from bayesmixer.simulation.files import sumstats_bytes
 from bayesmixer.simulation.genotypes import (
     block_ends,
@@ -228,6 +229,61 @@ def test_bivariate_effects_have_the_asked_genetic_covariance_and_unique_variants
     for c, pattern in enumerate([(True, False), (False, True), (True, True)]):
         assert (touched[component == c] == pattern).all()
         assert abs((component == c).mean() - pi[c]) < 5 * math.sqrt(pi[c] / component.size)
+
+
+@pytest.mark.parametrize(
+    ("law", "whole"),
+    [
+        ("gaussian", scipy.stats.norm()),
+        ("laplace", scipy.stats.laplace(scale=math.sqrt(0.5))),
+        ("t5", scipy.stats.t(5, scale=math.sqrt(0.6))),
+    ],
+)
+def test_effects_of_every_law_have_its_distribution_the_same_variance_and_correlation(law, whole):
+    pi, h2, rho = (0.1, 0.05, 0.4), (0.3, 0.2), -0.5
+    effects = architecture("bivariate", h2, pi, rho_beta=rho, law=law)
+    h_total, h = 7.0, np.full(400, 0.3)
+    beta, component = effects.draw(h, h_total, 300, np.random.default_rng(11))
+    unit = beta / np.sqrt(np.array(h2) / ((pi[2] + np.array(pi[:2])) * h_total))
+    for trait, of in ((0, (0, 2)), (1, (1, 2))):
+        mine = unit[np.isin(component, of), trait]
+        assert scipy.stats.kstest(mine, whole.cdf).pvalue > 1e-3
+        assert abs(np.mean(mine**2) - 1) < 4.5 * np.std(mine**2) / math.sqrt(mine.size)
+        if law == "laplace":  # the fourth moment of t5 has no variance
+            fourth = mine**4
+            assert abs(fourth.mean() - 6) < 4.5 * fourth.std() / math.sqrt(mine.size)
+    product = unit[component == 2].prod(axis=1)
+    assert abs(product.mean() - rho) < 4.5 * product.std() / math.sqrt(product.size)
+    kurtosis = {name: 3 + excess for name, excess in LAWS.items()}[law]
+    assert 3 + float(whole.stats("k")) == pytest.approx(kurtosis)
+
+
+def test_both_traits_crowd_in_the_same_tenth_of_the_blocks_and_pi_and_h2_stay():
+    rng = np.random.default_rng(12)
+    sizes = rng.integers(4, 9, 60)
+    panel = panel_of(rng.binomial(2, 0.4, (sizes.sum(), 40)), np.r_[0, sizes.cumsum()])
+    pi, count, fold = (0.03, 0.02, 0.05), 400, 5.0
+    effects = architecture("bivariate", [0.3, 0.2], pi, enrichment=fold)
+    sim = simulate_z(
+        panel, effects, [100, 100], rng=rng, replicates=count, keep_effects=True, show=False
+    )
+    density = sim["density"].to_numpy()
+    inside = density > 1
+    assert (inside.sum(axis=1) == 6).all()
+    np.testing.assert_allclose(density[inside], fold)
+    np.testing.assert_allclose(density @ sizes, sizes.sum())
+    assert len(np.unique(inside, axis=0)) > count / 2  # other blocks in other replicates
+    causal = sim["beta"].to_numpy() != 0
+    share = np.repeat(inside, sizes, axis=1)
+    for trait, total in enumerate((0.08, 0.07)):
+        crowd = causal[:, :, trait][share].mean()
+        assert abs(crowd - fold * total) < 5 * math.sqrt(fold * total / share.sum())
+        whole = causal[:, :, trait].mean(axis=1)
+        assert abs(whole.mean() - total) < 4.5 * whole.std() / math.sqrt(count)
+    h2 = sim["h2_realised"].to_numpy()
+    assert (np.abs(h2.mean(axis=0) - [0.3, 0.2]) < 4.5 * h2.std(axis=0) / math.sqrt(count)).all()
+    even = simulate_z(panel, architecture("univariate", 0.3, 0.1), [100], rng=rng, show=False)
+    assert (even["density"] == 1).all()
 
 
 def test_two_component_effects_share_h2_as_asked():
@@ -540,6 +596,13 @@ def test_chromosome_has_the_asked_density_and_frequencies_and_ld_that_decays():
         ({"h2": "much"}, "h2: found 'much'"),
         ({"h2": [0.1, 0.2]}, "h2: found 2 values, but model 'univariate' takes 1 value"),
         ({"h2": float("nan")}, "h2: found nan, expected finite"),
+        ({"law": "cauchy"}, "law: 'cauchy', expected one of gaussian, laplace, t5"),
+        ({"enrichment": 0.5}, "enrichment: found 0.5, expected between 1 and 10"),
+        ({"pi": 0.3, "enrichment": 5}, "enrichment: found 5, but 0.3 of all variants are causal"),
+        (
+            {"model": "infinitesimal", "enrichment": 2},
+            "enrichment: every variant is causal",
+        ),
         ({"pi": 0}, "pi: found 0, expected a share"),
         ({"pi": 1.5}, "pi: found 1.5"),
         ({"model": "infinitesimal", "pi": 0.1}, "pi: not a parameter of model 'infinitesimal'"),
