@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bayesmixer import interrupts as _interrupts
 
 if TYPE_CHECKING:
+    from bayesmixer import ldsc as ldsc
     from bayesmixer import models as models
     from bayesmixer.checks.check import check as check
     from bayesmixer.checks.predictive import (
@@ -83,12 +84,12 @@ _HOME = {
     "verdict": "reporting.verdict",
 }
 
-__all__ = [*sorted(_HOME), "models"]
+__all__ = [*sorted(_HOME), "ldsc", "models"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return import_module("bayesmixer.models")
+    if name in ("ldsc", "models"):
+        return import_module(f"bayesmixer.{name}")
     if name in _HOME:
         value = getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
         _interrupts.check()  # a Ctrl-C that fell into a callback of what was imported
@@ -98,4 +99,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME, "models"]
+    return [*globals(), *_HOME, "ldsc", "models"]

@@ -81,3 +81,45 @@ def delete_units(xtx: Array, xty: Array) -> tuple[Array, Influence]:
     estimate = np.linalg.solve(left, right)
     without = np.linalg.solve(left - xtx, (right - xty)[..., None])[..., 0]
     return estimate, Influence(without - estimate)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimates (P,) and what they come to without each unit (L, P), so that errors of anything
+    computed of them follow.
+
+    Whatever the estimates enter, the same is computed of each row of `without`: sums and ratios of
+    estimates are estimates again. The covariance is the block jackknife's (Busing, Meijer & van der
+    Leeden 1999, Statistics and Computing 9:3, of equal blocks).
+    """
+
+    value: Array
+    without: Array
+
+    @property
+    def influence(self) -> Influence:
+        """How far each unit moves the estimates when it is left out."""
+        return Influence(self.without - self.value)
+
+    @property
+    def covariance(self) -> Array:
+        """(P, P)."""
+        return self.influence.covariance
+
+    @property
+    def error(self) -> Array:
+        """(P,) standard errors."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def unbiased(self) -> Array:
+        """(P,) mean of the pseudovalues: the estimate less the jackknife's estimate of its bias."""
+        return np.asarray(self.influence.pseudovalues(self.value).mean(axis=0))
+
+    def through(self, matrix: Array) -> Estimate:
+        """Linear combinations: `matrix` (Q, P) times the estimates."""
+        return Estimate(matrix @ self.value, self.without @ matrix.T)
+
+    def over(self, denominator: Estimate) -> Estimate:
+        """Ratios to other estimates of the same units, (P,) to (P,) or to (1,)."""
+        return Estimate(self.value / denominator.value, self.without / denominator.without)

@@ -25,6 +25,7 @@ from bayesmixer.cli import (
     demo,
     fit,
     ld,
+    ldsc,
     munge,
     pairs,
     report,
@@ -70,6 +71,12 @@ app.command("demo")(demo.command)
 app.command("munge")(munge.command)
 app.add_typer(
     ld.app, name="ld", cls=Verbs, help="LD reference panels: build one, print its LD scores."
+)
+app.add_typer(
+    ldsc.app,
+    name="ldsc",
+    cls=Verbs,
+    help="LD score regression: heritability, genetic correlation, annotations.",
 )
 app.add_typer(
     fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference."

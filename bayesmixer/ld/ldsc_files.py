@@ -7,7 +7,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,10 @@ import xarray as xr
 from bayesmixer import aside
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
+from bayesmixer.io.ld_score_files import ENDING, KNOWN, ldsc_files
 from bayesmixer.kinds import json_object
 from bayesmixer.variables import validate
 
-ENDING = re.compile(r"\.l2\.ldscore(\.gz|\.bz2|\.xz)?$")
-CHROMOSOME = r"(?:[1-9]\d?|X|Y)"
-KNOWN = ("CHR", "SNP", "BP", "CM", "MAF")  # columns that are no scores
 EVERY = ("L2", "baseL2")  # the score that counts all partners, whatever their annotation
 TOTALS = {"n_reference": "M", "m_5_50": "M_5_50"}
 
@@ -107,35 +104,6 @@ def write_ldsc_scores(
         )
         written += [aside.write(out / name, data, ours) for name, data in contents.items()]
     return written
-
-
-def ldsc_files(path: str | Path) -> list[Path]:
-    """Files of LD scores at `path`, [] where there is none: one file, those of a folder, or those
-    whose names are `path` with a chromosome at its end or in place of `@` or `{chrom}`.
-
-    Raises
-    ------
-    InputError
-        The folder holds several sets of them.
-    """
-    whole = Path(path)
-    if whole.is_file():
-        return [whole] if ENDING.search(whole.name) else []
-    folder, name = whole, rf"(.*?){CHROMOSOME}?"
-    if not whole.is_dir():
-        folder = whole.parent
-        before, *after = map(re.escape, re.split(r"@|\{chrom\}", whole.name, maxsplit=1))
-        name = f"({before}){CHROMOSOME}{after[0]}" if after else f"({before}){CHROMOSOME}?"
-    if not folder.is_dir():
-        return []
-    sets: dict[str, list[Path]] = {}
-    for file in sorted(folder.iterdir()):
-        if (found := re.fullmatch(name + ENDING.pattern, file.name)) is not None:
-            sets.setdefault(found[1], []).append(file)
-    if len(sets) > 1:
-        names = ", ".join(str(folder / prefix) for prefix in sorted(sets)[:4])
-        raise InputError(path, f"{len(sets)} sets of LD scores: {names}", "Give one of these.")
-    return next(iter(sets.values()), [])
 
 
 def read_ldsc_scores(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:

@@ -27,8 +27,9 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import stores
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 from bayesmixer.io.genotypes import Panel, open_panels, sha256
+from bayesmixer.io.ld_score_files import ldsc_files
 from bayesmixer.ld.gwas_data import heterozygosity_bins
-from bayesmixer.ld.ldsc_files import ldsc_files, read_ldsc_scores
+from bayesmixer.ld.ldsc_files import read_ldsc_scores
 from bayesmixer.ld.scores import ChromosomeLD, Rule, chromosome_ld, genotype_counts, lookup
 from bayesmixer.ld.spectrum import K_DEFAULT, nodes
 from bayesmixer.ld.tags import is_tag_of, tag_ids

@@ -80,7 +80,7 @@ def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     names = {" ".join(v) for v in verbs()}
     assert names - {f"fit {card.verb}" for card in cards().values()} == {
         "demo", "munge", "ld build", "ld scores", "report", "check", "compare", "simulate",
-        "coverage", "variants", "fit pairs",
+        "coverage", "variants", "fit pairs", "ldsc h2", "ldsc rg", "ldsc partitioned", "ldsc cts",
     }  # fmt: skip
     page = (root / "docs/reference/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names
@@ -95,7 +95,7 @@ def helped() -> tuple[dict[str, str], list[str]]:
 import json, sys, contextlib, io
 from bayesmixer.cli.main import main
 pages = {{}}
-for words in {[[], ["fit"], ["ld"], *verbs()]}:
+for words in {[[], ["fit"], ["ld"], ["ldsc"], *verbs()]}:
     page = io.TextIOWrapper(io.BytesIO(), "utf-8")
     with contextlib.redirect_stdout(page), contextlib.suppress(SystemExit):
         main([*words, "--help"])

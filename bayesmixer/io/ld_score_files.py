@@ -1,0 +1,302 @@
+"""Files of LD scores as LD score regression lays them out: which lie at a prefix, and their columns
+and totals read as arrays.
+
+Neither pandas nor xarray is imported here: the estimators of LD score regression start without.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
+
+Array = NDArray[np.float64]
+
+ENDING = re.compile(r"\.l2\.ldscore(\.gz|\.bz2|\.xz)?$")
+CHROMOSOME = r"(?:[1-9]\d?|X|Y)"
+KNOWN = ("CHR", "SNP", "BP", "CM", "MAF")  # columns that are no scores
+TOTALS = {"M": ".l2.M", "M_5_50": ".l2.M_5_50"}
+MISSING = ["NA", "nan", "NaN", "."]
+
+
+@dataclass(frozen=True)
+class LDScores:
+    """LD scores of variants with each annotation, in genome order.
+
+    Attributes
+    ----------
+    snp
+        (J,) identifiers.
+    chrom, pos
+        (J,) rank of the chromosome (1..22, 1001 for X), base pairs.
+    names
+        (A,) columns of the files, such as "L2" or "baseL2".
+    values
+        (J, A) LD scores.
+    totals
+        Numbers of variants of each annotation (A,): "M" of all, "M_5_50" of those with MAF above
+        5%; what the files lack is not there.
+    source
+        Where they were read.
+    sets
+        (A,) which of several joined sets each annotation is of.
+    """
+
+    snp: pl.Series
+    chrom: NDArray[np.int64]
+    pos: NDArray[np.int64]
+    names: tuple[str, ...]
+    values: Array
+    totals: dict[str, Array]
+    source: str
+    sets: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.snp)
+
+    @property
+    def annotations(self) -> list[str]:
+        """Names without the ending L2 (base, for baseL2), numbered where two are alike."""
+        short = [name.removesuffix("L2") or name for name in self.names]
+        return [
+            a if short.count(a) == 1 else f"{a}_{k}" for a, k in zip(short, self.sets, strict=True)
+        ]
+
+    def count(self, which: str) -> Array:
+        """(A,) totals called `which`.
+
+        Raises
+        ------
+        InputError
+            The files lack them.
+        """
+        if which not in self.totals:
+            raise InputError(
+                self.source,
+                f"no files *{TOTALS.get(which, which)} beside the LD scores",
+                f"Give {' or '.join(sorted(self.totals))} in place of {which}, or numbers."
+                if self.totals
+                else "Give the numbers of variants (m).",
+            )
+        return self.totals[which]
+
+    def of_annotations(self, kept: Sequence[int] | NDArray[np.intp]) -> LDScores:
+        """Some of the annotations."""
+        at = list(map(int, kept))
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in at),
+            values=self.values[:, at],
+            totals={k: v[at] for k, v in self.totals.items()},
+            sets=tuple(self.sets[i] for i in at),
+        )
+
+
+def ldsc_files(path: str | Path) -> list[Path]:
+    """Files of LD scores at `path`, [] where there is none: one file, those of a folder, or those
+    whose names are `path` with a chromosome at its end or in place of `@` or `{chrom}`.
+
+    Raises
+    ------
+    InputError
+        The folder holds several sets of them.
+    """
+    return files_at(path, ENDING, "LD scores")
+
+
+def files_at(path: str | Path, ending: re.Pattern[str], what: str) -> list[Path]:
+    """As `ldsc_files`, of any ending."""
+    whole = Path(path)
+    if whole.is_file():
+        return [whole] if ending.search(whole.name) else []
+    folder, name = whole, rf"(.*?){CHROMOSOME}?"
+    if not whole.is_dir():
+        folder = whole.parent
+        before, *after = map(re.escape, re.split(r"@|\{chrom\}", whole.name, maxsplit=1))
+        name = f"({before}){CHROMOSOME}{after[0]}" if after else f"({before}){CHROMOSOME}?"
+    if not folder.is_dir():
+        return []
+    sets: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir()):
+        if (found := re.fullmatch(name + ending.pattern, file.name)) is not None:
+            sets.setdefault(found[1], []).append(file)
+    if len(sets) > 1:
+        names = ", ".join(str(folder / prefix) for prefix in sorted(sets)[:4])
+        raise InputError(path, f"{len(sets)} sets of {what}: {names}", "Give one of these.")
+    return next(iter(sets.values()), [])
+
+
+def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
+    """Read LD scores of all chromosomes that are there.
+
+    Parameters
+    ----------
+    path
+        A prefix as LDSC takes it: "eur_w_ld_chr/", "baseline.", "baseline.@.x" (@ is the
+        chromosome), the beginning of one file of all chromosomes, or a file. Several, as a list or
+        with commas between, are annotation sets of the same variants, joined column by column.
+
+    Returns
+    -------
+    LDScores
+        Variants in genome order, a repeated identifier once; M and M_5_50 summed over the files.
+
+    Raises
+    ------
+    InputError
+        No files there, one that cannot be read, other columns from file to file, sets of other
+        variants.
+    """
+    parts = path.split(",") if isinstance(path, str) else [path] if isinstance(path, Path) else path
+    sets = [_one_set(part) for part in parts]
+    first = sets[0]
+    for other in sets[1:]:
+        if len(other) != len(first) or not (other.snp == first.snp).all():
+            raise InputError(
+                other.source,
+                f"{len(other):,} variants, not the {len(first):,} of {first.source} in their order",
+                "Annotation sets that are joined hold the same variants.",
+            )
+    if len(sets) == 1:
+        return first
+    return LDScores(
+        first.snp,
+        first.chrom,
+        first.pos,
+        tuple(name for one in sets for name in one.names),
+        np.concatenate([one.values for one in sets], axis=1),
+        {
+            k: np.concatenate([one.totals[k] for one in sets])
+            for k in TOTALS
+            if all(k in one.totals for one in sets)
+        },
+        ", ".join(one.source for one in sets),
+        tuple(i for i, one in enumerate(sets) for _ in one.names),
+    )
+
+
+def _one_set(path: str | Path) -> LDScores:
+    files = ldsc_files(path)
+    if not files:
+        raise InputError(path, "no LD scores (files such as 22.l2.ldscore.gz) there")
+    tables = [score_table(file) for file in files]
+    names = [c for c in tables[0].columns if c not in KNOWN]
+    for file, table in zip(files, tables, strict=True):
+        if (found := [c for c in table.columns if c not in KNOWN]) != names:
+            raise InputError(
+                file,
+                f"LD scores {', '.join(found)[:80]}, but {files[0].name} has "
+                f"{', '.join(names)[:80]}",
+            )
+    order = sorted(range(len(files)), key=lambda i: _rank(str(tables[i]["CHR"][0])))
+    whole = pl.concat([tables[i] for i in order])
+    chrom = _ranks(whole["CHR"])
+    pos = whole["BP"].to_numpy()
+    if (np.diff(chrom) < 0).any() or ((np.diff(pos) < 0) & (np.diff(chrom) == 0)).any():
+        sorted_rows = np.lexsort((pos, chrom))
+        whole, chrom, pos = whole[sorted_rows], chrom[sorted_rows], pos[sorted_rows]
+    if whole["SNP"].n_unique() < len(whole):
+        first = whole["SNP"].is_first_distinct()
+        whole, chrom, pos = whole.filter(first), chrom[first], pos[first]
+    totals = {k: _totals(files, ending, names) for k, ending in TOTALS.items()}
+    return LDScores(
+        whole["SNP"],
+        chrom,
+        pos,
+        tuple(names),
+        whole.select(names).to_numpy().astype(float, copy=False),
+        {k: v for k, v in totals.items() if v is not None},
+        str(path),
+        (0,) * len(names),
+    )
+
+
+def _rank(name: str) -> int:
+    return chromosome_rank(chromosome_name(name))[0]
+
+
+def _ranks(column: pl.Series) -> NDArray[np.int64]:
+    names = column.unique().to_list()
+    if len(names) == 1:
+        return np.full(len(column), _rank(names[0]), np.int64)
+    return column.replace_strict({n: _rank(n) for n in names}, return_dtype=pl.Int64).to_numpy()
+
+
+def score_table(file: Path) -> pl.DataFrame:
+    """Columns CHR (text), SNP, BP and the scores of one file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, lacks columns, or has gaps or letters among its numbers.
+    """
+    try:
+        raw = file.read_bytes()
+        if file.suffix in (".gz", ".bz2", ".xz"):
+            raw = _unpacked(raw, file.suffix)
+        head = raw[: raw.find(b"\n")].decode()
+        if "\t" not in head:  # any blanks
+            raw = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^ +| +$", b"", raw))
+            head = raw[: raw.find(b"\n")].decode()
+        columns = head.strip("\r").split("\t")
+        kept = [c for c in columns if c not in ("CM", "MAF")]
+        table = pl.read_csv(
+            raw,
+            separator="\t",
+            columns=kept,
+            null_values=MISSING,
+            schema_overrides={
+                c: pl.String if c in ("CHR", "SNP") else pl.Int64 if c == "BP" else pl.Float64
+                for c in kept
+            },
+        )
+    except Exception as error:
+        said = " ".join(str(error).split())[:120]
+        raise InputError(file, f"cannot be read ({type(error).__name__}: {said})") from None
+    if lacks := [c for c in KNOWN[:3] if c not in table]:
+        raise InputError(file, f"no column {', '.join(lacks)} among {', '.join(columns)}")
+    if len(table.columns) < 4:
+        raise InputError(file, "no column of LD scores (L2) behind CHR, SNP and BP")
+    if not len(table):
+        raise InputError(file, "no variants, a header alone")
+    if sum(table.null_count().row(0)):
+        raise InputError(file, "a position or LD score is missing")
+    return table
+
+
+def _unpacked(raw: bytes, suffix: str) -> bytes:
+    import bz2
+    import gzip
+    import lzma
+
+    unpack = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
+    return unpack[suffix](raw)
+
+
+def _totals(files: Sequence[Path], ending: str, names: Sequence[str]) -> Array | None:
+    """Numbers of variants of each annotation summed over files, as in those of `ending` beside
+    them; None where one lacks it.
+    """
+    total = np.zeros(len(names))
+    for file in files:
+        beside = file.with_name(f"{ENDING.sub('', file.name)}{ending}")
+        if not beside.is_file():
+            return None
+        try:
+            numbers = np.array(beside.read_text().split(), float)
+        except ValueError:
+            raise InputError(beside, "not numbers") from None
+        if len(numbers) != len(names):
+            raise InputError(
+                beside, f"{len(numbers)} numbers, but {file.name} has {len(names)} LD scores"
+            )
+        total += numbers
+    return total

@@ -1,0 +1,33 @@
+"""LD score regression: the published estimators of heritability, genetic correlation and
+partitioned heritability (Bulik-Sullivan et al. 2015, Finucane et al. 2015 and 2018).
+
+The functions are imported when first used; none of them needs PyMC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayesmixer.io.ld_score_files import read_ld_scores as read_ld_scores
+    from bayesmixer.ldsc.cell_types import cts as cts
+    from bayesmixer.ldsc.fits import h2 as h2
+    from bayesmixer.ldsc.fits import partitioned as partitioned
+    from bayesmixer.ldsc.fits import rg as rg
+
+_HOME = {
+    "cts": "ldsc.cell_types",
+    "h2": "ldsc.fits",
+    "partitioned": "ldsc.fits",
+    "read_ld_scores": "io.ld_score_files",
+    "rg": "ldsc.fits",
+}
+
+__all__ = [*sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'bayesmixer.ldsc' has no attribute {name!r}")

@@ -1,0 +1,134 @@
+"""Genetic covariance and correlation of two traits from the products of their z-scores.
+
+Source: Bulik-Sullivan et al. 2015, Nature Genetics 47:1236.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
+
+from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
+from bayesmixer.ldsc.regression import Array, Rows, regress
+
+
+@dataclass(frozen=True)
+class Covariance(PerAnnotation):
+    """Genetic covariance.
+
+    Attributes
+    ----------
+    mean_z1z2
+        Of the variants used.
+    n_variants
+        How many there are.
+    """
+
+    mean_z1z2: float
+    n_variants: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two traits: heritability of each, genetic covariance and correlation."""
+
+    first: Heritability
+    second: Heritability
+    covariance: Covariance
+
+    @property
+    def defined(self) -> bool:
+        """Whether both heritabilities are above 0."""
+        return bool(self.first.total.value[0] > 0 and self.second.total.value[0] > 0)
+
+    @property
+    def correlation(self) -> Estimate:
+        """(1,) rg; nan where a heritability is not above 0, and in blocks without which it is
+        not.
+        """
+        h1, h2 = self.first.total, self.second.total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scale = Estimate(np.sqrt(h1.value * h2.value), np.sqrt(h1.without * h2.without))
+            return self.covariance.total.over(scale)
+
+    @property
+    def joint(self) -> Estimate:
+        """(3,) both heritabilities and the covariance."""
+        parts = (self.first.total, self.second.total, self.covariance.total)
+        return Estimate(
+            np.concatenate([one.value for one in parts]),
+            np.concatenate([one.without for one in parts], axis=1),
+        )
+
+    @property
+    def tested(self) -> tuple[float, float, float, float]:
+        """rg, standard error, z and p (of no correlation)."""
+        if not self.defined:
+            return np.nan, np.nan, np.nan, np.nan
+        value, error = float(self.correlation.value[0]), float(self.correlation.error[0])
+        return value, error, value / error, float(chdtrc(1, (value / error) ** 2))
+
+
+def covariance(
+    z1: Array,
+    z2: Array,
+    ld: Array,
+    w_ld: Array,
+    n1: Array,
+    n2: Array,
+    m: Array,
+    first: Heritability,
+    second: Heritability,
+    *,
+    intercept: float | None = None,
+    near: Array | None = None,
+    n_blocks: int = 200,
+    edges: Rows | None = None,
+    by_first: bool = False,
+) -> Covariance:
+    """Regress z1 z2 on LD scores.
+
+    Parameters
+    ----------
+    z1, z2, n1, n2
+        (J,) z-scores of one effect allele, and sample sizes.
+    first, second
+        Heritability of each trait.
+    ld, w_ld, m, intercept, near, n_blocks, edges, by_first
+        As of `heritability`; without two steps where `near` is None.
+    """
+    product, n = z1 * z2, np.sqrt(n1 * n2)
+    mean_n, total_m = float(n.mean()), float(m.sum())
+    whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
+    noise = 0.0 if intercept is None else intercept
+    clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
+    of_each = [
+        size * min(max(float(one.total.value[0]), 0.0), 1.0) * clipped / total_m + one.fit.at
+        for size, one in ((n1, first), (n2, second))
+    ]
+    variances = of_each[0] * of_each[1]
+
+    def weight(rho: float, b: float) -> Array:
+        both = b + min(max(rho, -1.0), 1.0) * n * clipped / total_m
+        return np.asarray(1 / (scale * (variances + both**2)))
+
+    def weight_of(slope: Array, b: float) -> Array:
+        if by_first and len(slope) > 1:
+            return weight(total_m * slope[0] / mean_n, slope[1] if intercept is None else b)
+        return weight(float(m @ slope) / mean_n, b)
+
+    start = weight(total_m * (product.mean() - noise) / (whole * n).mean(), noise)
+    fit = regress(
+        ld * (n / mean_n)[:, None],
+        product,
+        weight_of,
+        start,
+        intercept=intercept,
+        near=near,
+        n_blocks=n_blocks,
+        edges=edges,
+    )
+    return Covariance(fit, mean_n, m, float(product.mean()), len(product))

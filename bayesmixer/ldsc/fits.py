@@ -1,0 +1,321 @@
+"""`bayesmixer.ldsc.h2`, `rg` and `partitioned`: from files or tables to a DataTree of estimates
+with their jackknife.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.ldsc.liability import factor
+from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, per_trait
+from bayesmixer.ldsc.one_trait import OneTrait, one_trait
+from bayesmixer.ldsc.overlap import Partition, read_overlap
+from bayesmixer.ldsc.words import Said, of_pair, of_trait
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+UNLIKE = 1e-3  # share by which counts of variants may differ
+
+
+def h2(
+    sumstats: Any,
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    like_ldsc: bool = False,
+    intercept: float | None = None,
+    two_step: Any = "auto",
+    chisq_max: float | None = None,
+    n_blocks: int = 200,
+    m: Any = "M_5_50",
+    samp_prev: float | None = None,
+    pop_prev: float | None = None,
+    invert_anyway: bool = False,
+) -> xr.DataTree:
+    """Heritability of a trait by LD score regression.
+
+    Parameters
+    ----------
+    sumstats
+        Path of summary statistics (LDSC's format; others as `bayesmixer.read_sumstats` reads them),
+        what `read_sumstats` returned, or a table with the columns SNP, Z and N.
+    ref_ld, w_ld
+        LD scores of the reference and with the variants of the regression: prefixes in LDSC's
+        syntax (`read_ld_scores`), what that returned, or a reference of this package. Without
+        `w_ld` the reference's weigh.
+    like_ldsc
+        Do all as LDSC 1.0.1; see docs/methods/ldsc.md for where the default differs.
+    intercept
+        Fixed; None estimates it.
+    two_step
+        Chi-squared from which a variant takes no part in the first of two steps, which finds the
+        intercept; "auto" is 30 with one annotation and a free intercept; None is one step.
+    chisq_max
+        Variants of this chi-squared or more are left out; without, none with one annotation, with
+        several those beyond the larger of 80 and max N / 1000.
+    n_blocks
+        Blocks of the jackknife.
+    m
+        Variants that heritability is the sum over: "M_5_50" (MAF above 5%), "M", or numbers.
+    samp_prev, pop_prev
+        Share of cases in the sample and in the population, for the liability scale.
+    invert_anyway
+        Go on where annotations can hardly be told apart.
+
+    Returns
+    -------
+    xarray.DataTree
+        `estimate`: `h2`, `h2_se`, its 90% interval `h2_lower`, `h2_upper` (never below 0) and
+        one-sided p of none `h2_p`, `intercept`, `intercept_se`, `ratio`, `ratio_se`, `lambda_gc`,
+        `mean_chi2`, `n_variants`, and `h2_liability` where asked for; with several annotations
+        what `partitioned` returns. `jackknife`: `h2`, `intercept`, `coef` without each `block`.
+
+    Raises
+    ------
+    InputError
+        A file or argument cannot be used.
+
+    Warns
+    -----
+    DataWarning
+        Fewer than 200,000 variants.
+
+    References
+    ----------
+    Bulik-Sullivan et al. 2015, Nature Genetics 47:291.
+
+    Examples
+    --------
+    >>> bm.ldsc.h2("height.sumstats.gz", "eur_w_ld_chr/", "eur_w_ld_chr/")  # doctest: +SKIP
+    """
+    from bayesmixer.ldsc.trees import of_one
+
+    scale = factor(samp_prev, pop_prev)
+    one = one_trait(
+        sumstats, ref_ld, w_ld,
+        like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
+        n_blocks=n_blocks, m=m, invert_anyway=invert_anyway,
+    )  # fmt: skip
+    said = said_of_one(one)
+    return of_one(one, said, factor=scale, like_ldsc=like_ldsc)
+
+
+def said_of_one(one: OneTrait) -> list[Said]:
+    """Sentences on a trait's heritability."""
+    return of_trait(one.trait.name, one.fit, one.without_strong)
+
+
+def partitioned(
+    sumstats: Any,
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    overlap: bool = True,
+    annot: Any = None,
+    frq: Any = None,
+    like_ldsc: bool = False,
+    intercept: float | None = None,
+    chisq_max: float | None = None,
+    n_blocks: int = 200,
+    m: Any = "M_5_50",
+    samp_prev: float | None = None,
+    pop_prev: float | None = None,
+    invert_anyway: bool = False,
+) -> xr.DataTree:
+    """Heritability by annotation (stratified LD score regression).
+
+    Parameters
+    ----------
+    sumstats, ref_ld, w_ld, intercept, chisq_max, n_blocks, m, samp_prev, pop_prev, invert_anyway
+        As of `h2`; `ref_ld` holds several annotations, one prefix or several.
+    overlap
+        Whether annotations share variants; the overlap is counted in the annot files.
+    annot
+        Prefix of *.annot.gz files; those beside the LD scores without.
+    frq
+        Prefix of the reference's *.frq files, which `m="M_5_50"` needs with overlap.
+    like_ldsc
+        Weights as LDSC 1.0.1 has them with annotations: never updated from their start.
+
+    Returns
+    -------
+    xarray.DataTree
+        As of `h2`, and by annotation `coef` (tau), `coef_se`, `coef_covariance`, `h2_category`,
+        `h2_category_se`, `share_of_variants`, `proportion` of the heritability, `proportion_se`,
+        `enrichment`, `enrichment_se`; with overlap `enrichment_p`, `tau_star`, `tau_star_se`.
+
+    Raises
+    ------
+    InputError
+        A file or argument cannot be used; one annotation alone.
+
+    References
+    ----------
+    Finucane et al. 2015, Nature Genetics 47:1228; 2018, 50:621. Gazal et al. 2017, 49:1421 (tau*).
+    """
+    from bayesmixer.ldsc.trees import of_one
+
+    scale = factor(samp_prev, pop_prev)
+    one, partition = partition_of(
+        sumstats, ref_ld, w_ld, overlap=overlap, annot=annot, frq=frq, like_ldsc=like_ldsc,
+        intercept=intercept, chisq_max=chisq_max, n_blocks=n_blocks, m=m,
+        invert_anyway=invert_anyway,
+    )  # fmt: skip
+    return of_one(
+        one,
+        said_of_one(one),
+        factor=scale,
+        partition=partition,
+        like_ldsc=like_ldsc,
+        model="ldsc_partitioned",
+    )
+
+
+def partition_of(
+    sumstats: Any,
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    overlap: bool = True,
+    annot: Any = None,
+    frq: Any = None,
+    m: Any = "M_5_50",
+    **options: Any,
+) -> tuple[OneTrait, Partition | None]:
+    """A trait's regression on several annotations, and their overlap."""
+    one = one_trait(sumstats, ref_ld, w_ld, m=m, **options)
+    if len(one.m) < 2:
+        raise InputError(
+            "ref_ld", "one annotation, expected several", "Give those of all, or use h2."
+        )
+    if not overlap:
+        return one, None
+    given = ref_ld if annot is None else annot
+    if not isinstance(given, str) and not _paths(given):
+        raise InputError(
+            "annot",
+            "missing: the overlap of annotations is counted in annot files",
+            "Give their prefix, or overlap=False for annotations that share no variant.",
+        )
+    from bayesmixer.ldsc.traits import as_scores
+
+    whole = as_scores(ref_ld, "ref_ld")
+    counted = read_overlap(given, frq, whole.names, common=m == "M_5_50")
+    kept = [
+        i
+        for i, key in enumerate(zip(whole.names, whole.sets, strict=True))
+        if key in set(zip(one.scores.names, one.scores.sets, strict=True))
+    ]
+    counted = counted.of_annotations(kept)
+    apart = np.abs(counted.sums - one.m) > UNLIKE * counted.sums
+    if apart.any():
+        i = int(np.argmax(apart))
+        warnings.warn(
+            f"{given}: M of {one.scores.annotations[i]} is {one.m[i]:,.0f} beside the LD scores, "
+            f"but {counted.sums[i]:,.0f} by annot files and frequencies: shares do not add up",
+            DataWarning,
+            stacklevel=2,
+        )
+    return one, Partition(one.fit, counted)
+
+
+def _paths(given: Any) -> bool:
+    import os
+
+    return isinstance(given, os.PathLike) or (
+        isinstance(given, list | tuple) and all(isinstance(v, str | os.PathLike) for v in given)
+    )
+
+
+def rg(
+    sumstats: Sequence[Any],
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    like_ldsc: bool = False,
+    intercept: Any = None,
+    intercept_gencov: Any = None,
+    two_step: Any = "auto",
+    chisq_max: float | None = None,
+    n_blocks: int = 200,
+    m: Any = "M_5_50",
+    samp_prev: Any = None,
+    pop_prev: Any = None,
+    check_alleles: bool = True,
+    invert_anyway: bool = False,
+) -> xr.DataTree:
+    """Genetic correlations of all pairs of traits by cross-trait LD score regression.
+
+    Parameters
+    ----------
+    sumstats
+        Two traits or more, each as of `h2`; with alleles (A1, A2).
+    ref_ld, w_ld, two_step, chisq_max, n_blocks, m, invert_anyway
+        As of `h2`, for each trait by itself; `chisq_max` leaves out of a pair variants of
+        z1^2 z2^2 beyond its square.
+    like_ldsc
+        Fit both traits of a pair anew on the variants that they share, in one step.
+    intercept, intercept_gencov
+        Fixed intercepts: one for all traits or one a trait; one for all pairs or (k, k), nan where
+        it is to be estimated.
+    samp_prev, pop_prev
+        As of `h2`, one a trait; None or nan where a trait is quantitative.
+    check_alleles
+        Whether alleles are compared; without, every z is of the same allele in all traits.
+
+    Returns
+    -------
+    xarray.DataTree
+        `estimate`: by `trait` what `h2` returns; by `trait` and `trait_bis` `rg`, `rg_se`, `rg_z`,
+        `rg_p`, the 90% set `rg_lower`, `rg_upper` (Fieller's, within [-1, 1], at any power),
+        `gencov`, `gencov_se` (their diagonals the heritabilities), `intercept_gencov`,
+        `intercept_gencov_se`, `n_common`. rg is nan where a heritability is not above 0.
+        `jackknife`: `h2` and `gencov` without each `block`.
+
+    Raises
+    ------
+    InputError
+        A file or argument cannot be used.
+
+    References
+    ----------
+    Bulik-Sullivan et al. 2015, Nature Genetics 47:1236.
+    """
+    from bayesmixer.ldsc.trees import of_many
+
+    many = many_traits(
+        sumstats, ref_ld, w_ld, like_ldsc=like_ldsc, intercept=intercept,
+        intercept_gencov=intercept_gencov, two_step=two_step, chisq_max=chisq_max,
+        n_blocks=n_blocks, m=m, check_alleles=check_alleles, invert_anyway=invert_anyway,
+    )  # fmt: skip
+    return of_many(
+        many,
+        said_of_many(many),
+        factors=factors_of(samp_prev, pop_prev, len(many.traits)),
+        like_ldsc=like_ldsc,
+    )
+
+
+def factors_of(samp_prev: Any, pop_prev: Any, count: int) -> list[float]:
+    """Factor of the liability scale of each trait, 1 where there is none."""
+    shares = zip(
+        per_trait("samp_prev", samp_prev, count),
+        per_trait("pop_prev", pop_prev, count),
+        strict=True,
+    )
+    return [factor(p, k) for p, k in shares]
+
+
+def said_of_many(many: ManyTraits) -> list[Said]:
+    """Sentences on every trait, and on every pair where there are few."""
+    names = [one.trait.name for one in many.traits]
+    out = [sentence for one in many.alone for sentence in said_of_one(one)]
+    for pair in many.pairs if len(many.pairs) <= 50 else ():
+        out += of_pair((names[pair.i], names[pair.j]), pair.fit)
+    return out

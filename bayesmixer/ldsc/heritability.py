@@ -1,0 +1,168 @@
+"""Heritability of one trait from chi-squared statistics and LD scores, whole and by annotation.
+
+Source: Bulik-Sullivan et al. 2015, Nature Genetics 47:291; Finucane et al. 2015, Nature Genetics
+47:1228.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc.regression import Array, Fit, Rows, regress
+
+CUT = 30.0  # chi-squared below which the first of two steps looks for the intercept
+MEDIAN = 0.4549  # of chi-squared with one degree of freedom
+
+
+@dataclass(frozen=True)
+class PerAnnotation:
+    """What slopes on LD scores say by annotation; of heritability or of genetic covariance.
+
+    Attributes
+    ----------
+    fit
+        The regression.
+    mean_n
+        N by which LD scores were scaled.
+    m
+        (A,) variants of each annotation.
+    """
+
+    fit: Fit
+    mean_n: float
+    m: Array
+
+    @cached_property
+    def coefficient(self) -> Estimate:
+        """(A,) tau: per-variant heritability (covariance) that the annotation adds."""
+        return self.fit.slope.through(np.eye(len(self.m)) / self.mean_n)
+
+    @cached_property
+    def category(self) -> Estimate:
+        """(A,) M tau."""
+        return self.coefficient.through(np.diag(self.m))
+
+    @cached_property
+    def total(self) -> Estimate:
+        """(1,) sum over annotations."""
+        return self.coefficient.through(self.m[None])
+
+    @cached_property
+    def proportion(self) -> Estimate:
+        """(A,) of the total."""
+        return self.category.over(self.total)
+
+    @property
+    def share_of_variants(self) -> Array:
+        """(A,) M of the sum of all M."""
+        return np.asarray(self.m / self.m.sum())
+
+    @property
+    def enrichment(self) -> Array:
+        """(A,) proportion over share of variants, of annotations that do not overlap."""
+        per_variant = self.total.value / self.m.sum()
+        return np.asarray(self.category.value / self.m / per_variant)
+
+
+@dataclass(frozen=True)
+class Heritability(PerAnnotation):
+    """Heritability and what stands beside it.
+
+    Attributes
+    ----------
+    lambda_gc, mean_chi2
+        Of the variants used.
+    n_variants
+        How many there are.
+    """
+
+    lambda_gc: float
+    mean_chi2: float
+    n_variants: int
+
+    @property
+    def ratio(self) -> tuple[float, float]:
+        """(intercept - 1) / (mean chi-squared - 1) and its standard error; nan where the intercept
+        was fixed or the mean is at most 1.
+        """
+        if self.fit.intercept is None or self.mean_chi2 <= 1:
+            return np.nan, np.nan
+        above = self.mean_chi2 - 1
+        return (self.fit.at - 1) / above, float(self.fit.intercept.error[0]) / above
+
+
+def heritability(
+    chi2: Array,
+    ld: Array,
+    w_ld: Array,
+    n: Array,
+    m: Array,
+    *,
+    intercept: float | None = None,
+    two_step: float | None = None,
+    near: Array | None = None,
+    n_blocks: int = 200,
+    edges: Rows | None = None,
+    updates: int = 2,
+    by_first: bool = False,
+) -> Heritability:
+    """Regress chi-squared on LD scores.
+
+    Parameters
+    ----------
+    chi2, n
+        (J,) z squared, sample size.
+    ld, w_ld
+        (J, A) LD scores with each annotation; (J,) with the variants of the regression.
+    m
+        (A,) variants of each annotation.
+    intercept
+        Fixed, or None.
+    two_step
+        Chi-squared from which a variant takes no part in the first step; None for one step.
+    near
+        (J,) mask of the first step instead.
+    n_blocks, edges
+        Of the jackknife.
+    updates
+        Of the weights.
+    by_first
+        Weights by LDSC's reading of the coefficients of several annotations: the first for all of
+        them, the second for the intercept where that is free; not by the total.
+    """
+    mean_n, total_m = float(n.mean()), float(m.sum())
+    whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
+    noise = 1.0 if intercept is None else intercept
+    clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
+    per_h2 = n * clipped / total_m
+
+    def weight(h2: float, b: float) -> Array:
+        variance = b + min(max(h2, 0.0), 1.0) * per_h2
+        return np.asarray(1 / (scale * 2 * variance**2))
+
+    def weight_of(slope: Array, b: float) -> Array:
+        if by_first and len(slope) > 1:
+            return weight(total_m * slope[0] / mean_n, slope[1] if intercept is None else b)
+        return weight(float(m @ slope) / mean_n, b)
+
+    start = weight(total_m * (chi2.mean() - noise) / (whole * n).mean(), noise)
+    if near is None and two_step is not None:
+        near = chi2 < two_step
+    fit = regress(
+        ld * (n / mean_n)[:, None],
+        chi2,
+        weight_of,
+        start,
+        intercept=intercept,
+        near=near,
+        n_blocks=n_blocks,
+        edges=edges,
+        updates=updates,
+    )
+    return Heritability(
+        fit, mean_n, m, float(np.median(chi2) / MEDIAN), float(chi2.mean()), len(chi2)
+    )

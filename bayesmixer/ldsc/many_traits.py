@@ -1,0 +1,256 @@
+"""Genetic correlations of several traits: variants that both have, alleles made alike, and every
+trait's heritability once.
+
+The default takes each trait's heritability from all its own variants and with the same rules as
+alone, with blocks of the jackknife cut at the same variants for all traits. `like_ldsc` fits both
+traits anew on the variants that a pair shares, in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc.covariance import Pair, covariance
+from bayesmixer.ldsc.heritability import Heritability, heritability
+from bayesmixer.ldsc.one_trait import (
+    OneTrait,
+    informative,
+    number,
+    on_rows,
+    rows_of,
+    step_of,
+    whole,
+)
+from bayesmixer.ldsc.regression import equal_blocks
+from bayesmixer.ldsc.traits import SIGNS, Index, Panel, Trait, read_panel, read_trait
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class OnPanel:
+    """A trait on the panel's variants.
+
+    Attributes
+    ----------
+    trait
+        As read.
+    found
+        (J,) its row of each variant of the panel, -1 where it has none.
+    here
+        Its variants on the reference.
+    """
+
+    trait: Trait
+    found: Index
+    here: int
+
+    def take(self, rows: Index) -> tuple[Array, Array]:
+        """z and n of rows of the panel."""
+        at = self.found[rows]
+        return self.trait.z[at], self.trait.n[at]
+
+    def alleles(self, rows: Index) -> NDArray[np.uint8] | None:
+        """Codes of alleles."""
+        return None if self.trait.alleles is None else self.trait.alleles[self.found[rows]]
+
+
+@dataclass(frozen=True)
+class PairFit:
+    """A pair's regression: who, what, on how many variants, and the fixed intercept of products."""
+
+    i: int
+    j: int
+    fit: Pair
+    n_common: int
+    n_alleles: int
+    fixed: float | None
+
+
+@dataclass(frozen=True)
+class ManyTraits:
+    """Traits and their pairs.
+
+    Attributes
+    ----------
+    traits
+        As read.
+    scores, m
+        LD scores and numbers of variants that took part.
+    alone
+        Each trait by itself; [] with `like_ldsc`, which has it by pair.
+    pairs
+        Regressions of the pairs asked for.
+    """
+
+    traits: list[OnPanel]
+    scores: LDScores
+    m: Array
+    panel: Panel
+    alone: list[OneTrait]
+    pairs: list[PairFit]
+
+
+def per_trait(name: str, value: Any, count: int, above: float = -np.inf) -> list[float | None]:
+    """A number of each trait: one for all, or as many; None or nan where there is none.
+
+    Raises
+    ------
+    InputError
+        Another number of them.
+    """
+    if value is None or np.ndim(value) == 0:
+        return [number(name, value, above)] * count
+    given = list(value)
+    if len(given) != count:
+        raise InputError(name, f"{len(given)} numbers, expected {count}, one a trait")
+    return [
+        None if v is None or (isinstance(v, float) and np.isnan(v)) else number(name, v, above)
+        for v in given
+    ]
+
+
+def on_panel(traits: Sequence[Trait], panel: Panel) -> Iterator[OnPanel]:
+    """Traits on a panel; those of the same list of variants share the search."""
+    known: list[OnPanel] = []
+    for trait in traits:
+        for other in known:
+            if trait.snp.equals(other.trait.snp):
+                yield OnPanel(trait, other.found, other.here)
+                break
+        else:
+            one = OnPanel(trait, *rows_of(trait, panel))
+            known.append(one)
+            yield one
+
+
+def cross_intercepts(given: Any, count: int) -> list[list[float | None]]:
+    """(k, k) fixed intercepts of products, None where they are estimated.
+
+    Raises
+    ------
+    InputError
+        Neither a number nor a square of them.
+    """
+    if given is None or np.ndim(given) == 0:
+        value = number("intercept_gencov", given, -np.inf)
+        return [[value] * count for _ in range(count)]
+    square = np.array(given, float)
+    if square.shape != (count, count):
+        raise InputError(
+            "intercept_gencov",
+            f"shape {square.shape}, expected a number or ({count}, {count})",
+        )
+    return [[None if np.isnan(v) else float(v) for v in row] for row in square]
+
+
+def many_traits(
+    sumstats: Sequence[Any],
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    like_ldsc: bool = False,
+    intercept: Any = None,
+    intercept_gencov: Any = None,
+    two_step: Any = "auto",
+    chisq_max: float | None = None,
+    n_blocks: int = 200,
+    m: Any = "M_5_50",
+    check_alleles: bool = True,
+    invert_anyway: bool = False,
+    pairs: Sequence[tuple[int, int]] | None = None,
+) -> ManyTraits:
+    """Pairs of traits (`pairs` of their places; all without); arguments and errors as of
+    `bayesmixer.ldsc.rg`.
+    """
+    if isinstance(sumstats, str) or not isinstance(sumstats, Sequence) or len(sumstats) < 2:
+        raise InputError("sumstats", "expected a list of two traits or more")
+    panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
+    traits = list(
+        on_panel([read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)], panel)
+    )
+    scores, ld, total = informative(panel, m, invert_anyway)
+    count = len(traits)
+    noise = per_trait("intercept", intercept, count)
+    cross = cross_intercepts(intercept_gencov, count)
+    blocks, annotations = whole("n_blocks", n_blocks, 2), ld.shape[1]
+    cut = number("chisq_max", chisq_max)
+    alone, cuts, step = [], None, None
+    if not like_ldsc:
+        seen = np.zeros(len(panel.rows), bool)
+        for one in traits:
+            seen |= one.found >= 0
+        rows = np.flatnonzero(seen)
+        edges = equal_blocks(len(rows), blocks)
+        cuts = np.concatenate([[0], rows[edges[1:-1]], [len(seen)]])
+        alone = [
+            on_rows(
+                one.trait, panel, one.found, one.here, scores, ld, total,
+                like_ldsc=False, intercept=b, two_step=two_step, chisq_max=chisq_max,
+                n_blocks=n_blocks, cuts=cuts,
+            )
+            for one, b in zip(traits, noise, strict=True)
+        ]  # fmt: skip
+    elif two_step not in ("auto", None, False):
+        step = step_of(two_step, annotations, None)
+
+    def pair(i: int, j: int) -> PairFit:
+        one, two = traits[i], traits[j]
+        rows = np.flatnonzero((one.found >= 0) & (two.found >= 0))
+        common = len(rows)
+        sign = None
+        if check_alleles:
+            codes = [t.alleles(rows) for t in (one, two)]
+            for code, t in zip(codes, (one, two), strict=True):
+                if code is None:
+                    raise InputError(
+                        t.trait.source,
+                        "no alleles A1 and A2, which tell whose effect z is",
+                        "Give them, or check_alleles=False where all z are of the same allele.",
+                    )
+            sign = SIGNS[codes[0], codes[1]]
+            rows, sign = rows[sign != 0], sign[sign != 0]
+        usable = len(rows)
+        if usable < 2 * annotations + 10:
+            raise InputError(
+                f"{one.trait.source} and {two.trait.source}",
+                f"{usable} of {common} common variants have matching alleles, expected far more",
+                "Are the alleles of one strand and build?",
+            )
+        (z1, n1), (z2, n2) = one.take(rows), two.take(rows)
+        if sign is not None:
+            z2 = z2 * sign
+        if cut is not None:
+            kept = (z1 * z1) * (z2 * z2) < cut**2
+            rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
+        x, w = ld if len(rows) == len(ld) else ld[rows], panel.weight[rows]
+        fixed = cross[i][j] if cross[i][j] is not None else cross[j][i]
+        near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
+
+        def of(z: Array, n: Array, b: float | None) -> Heritability:
+            return heritability(
+                z * z, x, w, n, total, intercept=b, near=near if b is None else None,
+                n_blocks=blocks, by_first=True,
+            )  # fmt: skip
+
+        if like_ldsc:
+            first, second = of(z1, n1, noise[i]), of(z2, n2, noise[j])
+        else:
+            first, second = alone[i].fit, alone[j].fit
+        both = covariance(
+            z1, z2, x, w, n1, n2, total, first, second,
+            intercept=fixed, near=near if fixed is None else None, n_blocks=blocks,
+            edges=None if cuts is None else np.searchsorted(rows, cuts), by_first=like_ldsc,
+        )  # fmt: skip
+        return PairFit(i, j, Pair(first, second, both), common, usable, fixed)
+
+    asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
+    return ManyTraits(traits, scores, total, panel, alone, [pair(i, j) for i, j in asked])

@@ -1,0 +1,301 @@
+"""One trait from its files to heritability: which variants take part, and by which rules."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
+from bayesmixer.ldsc.traits import Index, Panel, Trait, read_panel, read_trait, rows_in
+
+Array = NDArray[np.float64]
+
+FEW = 200_000  # variants, below which estimates are rough
+CONDITION = 1e5  # of the LD scores, above which annotations cannot be told apart
+HUGE = 80.0  # chi-squared that a variant may have where there are annotations, N permitting
+UPDATES = 2
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Variants left after each step, as LDSC prints them."""
+
+    sumstats: int
+    reference: int
+    weights: int
+    with_reference: int
+    with_weights: int
+    cut: float | None = None
+    beyond_cut: int = 0
+
+
+@dataclass(frozen=True)
+class OneTrait:
+    """A trait's regression.
+
+    Attributes
+    ----------
+    trait
+        Name and source.
+    scores
+        LD scores with the annotations that took part.
+    m
+        (A,) variants of each.
+    fit
+        Heritability.
+    counts
+        Variants left after each step.
+    two_step
+        The cut-off of the first of two steps, None where there was one step.
+    rows
+        (J,) rows of the panel that took part.
+    without_strong
+        Heritability without variants of chi-squared of 30 or more, where one has 80 or more: a few
+        loci may hold much of it.
+    """
+
+    trait: Trait
+    scores: LDScores
+    m: Array
+    fit: Heritability
+    counts: Counts
+    two_step: float | None
+    rows: Index
+    without_strong: Heritability | None = None
+
+
+def chosen_m(scores: LDScores, m: Any) -> Array:
+    """(A,) numbers of variants: M or M_5_50 of the files, or given.
+
+    Raises
+    ------
+    InputError
+        Neither, or the files lack them.
+    """
+    if isinstance(m, str):
+        if m not in ("M", "M_5_50"):
+            raise InputError("m", f"{m!r}, expected M_5_50, M, or numbers")
+        found = scores.count(m)
+    else:
+        found = np.atleast_1d(np.asarray(m, float))
+    if found.shape != (scores.values.shape[1],) or not (np.isfinite(found) & (found > 0)).all():
+        raise InputError(
+            "m",
+            f"{np.array2string(found, threshold=5)}, expected {scores.values.shape[1]} numbers "
+            "above 0, one an annotation",
+        )
+    return found
+
+
+def informative(panel: Panel, m: Any, invert_anyway: bool) -> tuple[LDScores, Array, Array]:
+    """Annotations whose LD scores vary, with their M, and LD scores (J, A) of the panel.
+
+    Raises
+    ------
+    InputError
+        None vary, or they are too nearly dependent.
+    """
+    scores, ld = panel.scores, panel.ld
+    total = chosen_m(scores, m)
+    vary = ld.max(axis=0) > ld.min(axis=0)
+    if not vary.any():
+        raise InputError(scores.source, "LD scores do not vary", "Give those of all variants.")
+    if not vary.all():
+        kept = np.flatnonzero(vary)
+        scores, ld, total = scores.of_annotations(kept), ld[:, kept], total[kept]
+    if ld.shape[1] > 1 and not invert_anyway:
+        value = np.linalg.eigvalsh(ld.T @ ld)
+        condition = np.sqrt(value[-1] / max(value[0], value[-1] * 1e-30))
+        if condition > CONDITION:
+            raise InputError(
+                scores.source,
+                f"LD scores of the annotations have condition number {condition:.2g}, expected at "
+                f"most {CONDITION:.0e}: some add up to others",
+                "Leave out one of them, or give invert_anyway=True.",
+            )
+    return scores, ld, total
+
+
+def rows_of(trait: Trait, panel: Panel) -> tuple[Index, int]:
+    """(J,) place of each variant of a panel in a trait, -1 where it is not, and how many of the
+    trait's have an LD score of the reference.
+
+    Raises
+    ------
+    InputError
+        None is there.
+    """
+    snp = panel.scores.snp
+    found = np.arange(len(trait)) if trait.snp.equals(snp) else rows_in(snp, trait.snp)
+    here = int((found >= 0).sum())
+    found = found if panel.whole else found[panel.rows]
+    if not (found >= 0).any():
+        raise InputError(
+            trait.source,
+            f"none of its {len(trait):,} variants has an LD score: {trait.snp[0]} here, "
+            f"{snp[0]} there",
+            "Give both the same identifiers (rs numbers).",
+        )
+    return found, here
+
+
+def step_of(two_step: Any, annotations: int, intercept: float | None) -> float | None:
+    """Cut-off of the first of two steps, None for one step.
+
+    Raises
+    ------
+    InputError
+        It is no number above 0, or the intercept is fixed or there are annotations.
+    """
+    if isinstance(two_step, str):
+        if two_step != "auto":
+            raise InputError("two_step", f"{two_step!r}, expected auto, None or a number")
+        return CUT if annotations == 1 and intercept is None else None
+    if two_step is None or two_step is False:
+        return None
+    cut = number("two_step", two_step)
+    assert cut is not None
+    if intercept is not None or annotations > 1:
+        raise InputError(
+            "two_step",
+            f"{cut:g} with {'a fixed intercept' if intercept is not None else 'annotations'}, "
+            "expected None: the first step finds the intercept of one annotation",
+        )
+    return cut
+
+
+def number(name: str, value: Any, above: float = 0.0) -> float | None:
+    """A finite number above a bound, or None.
+
+    Raises
+    ------
+    InputError
+        It is another thing.
+    """
+    if value is None:
+        return None
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = np.nan
+    if not (np.isfinite(found) and found > above):
+        raise InputError(name, f"{value!r}, expected a number above {above:g}")
+    return found
+
+
+def one_trait(
+    sumstats: Any,
+    ref_ld: Any,
+    w_ld: Any = None,
+    *,
+    like_ldsc: bool = False,
+    intercept: float | None = None,
+    two_step: Any = "auto",
+    chisq_max: float | None = None,
+    n_blocks: int = 200,
+    m: Any = "M_5_50",
+    invert_anyway: bool = False,
+) -> OneTrait:
+    """Heritability of a trait; arguments and errors as of `bayesmixer.ldsc.h2`."""
+    panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
+    trait = read_trait(sumstats)
+    found, here = rows_of(trait, panel)
+    scores, ld, total = informative(panel, m, invert_anyway)
+    return on_rows(
+        trait, panel, found, here, scores, ld, total,
+        like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
+        n_blocks=n_blocks,
+    )  # fmt: skip
+
+
+def on_rows(
+    trait: Trait,
+    panel: Panel,
+    found: Index,
+    here: int,
+    scores: LDScores,
+    ld: Array,
+    total: Array,
+    *,
+    like_ldsc: bool,
+    intercept: float | None,
+    two_step: Any,
+    chisq_max: float | None,
+    n_blocks: int,
+    cuts: NDArray[np.intp] | None = None,
+) -> OneTrait:
+    """Heritability of a trait whose place on the panel is `found` (J,), with `here` of its variants
+    on the reference; blocks cut before the panel's rows `cuts` (B + 1,) where given.
+    """
+    annotations = ld.shape[1]
+    intercept = None if intercept is None else number("intercept", intercept, -np.inf)
+    step = step_of(two_step, annotations, intercept)
+    rows = np.flatnonzero(found >= 0)
+    before = len(rows)
+    z, n = trait.z[found[rows]], trait.n[found[rows]]
+    chi2 = z * z
+    cut = number("chisq_max", chisq_max)
+    if cut is None and annotations > 1:
+        cut = max(0.001 * float(n.max()), HUGE)
+    if cut is not None:
+        kept = chi2 < cut
+        rows, chi2, n = rows[kept], chi2[kept], n[kept]
+    need = annotations + 3
+    blocks = whole("n_blocks", n_blocks, 2)
+    if len(rows) < max(need, 10):
+        raise InputError(
+            trait.source,
+            f"{len(rows)} variants with LD scores{'' if cut is None else f' and chi2 < {cut:g}'}, "
+            f"expected far more",
+            "Are they those of the same build and naming?",
+        )
+    if len(rows) < FEW:
+        warnings.warn(
+            f"{trait.source}: {len(rows):,} variants with LD scores, expected at least {FEW:,}: "
+            "estimates are rough",
+            DataWarning,
+            stacklevel=2,
+        )
+
+    def of(kept: Any) -> Heritability:
+        at = rows[kept]
+        return heritability(
+            chi2[kept],
+            ld if len(at) == len(ld) else ld[at],
+            panel.weight[at],
+            n[kept],
+            total,
+            intercept=intercept,
+            two_step=step,
+            n_blocks=blocks,
+            edges=None if cuts is None else np.searchsorted(at, cuts),
+            updates=0 if like_ldsc and annotations > 1 else UPDATES,
+            by_first=like_ldsc,
+        )
+
+    fit = of(slice(None))
+    strong = cut is None and not like_ldsc and float(chi2.max()) >= HUGE
+    counts = Counts(
+        len(trait), len(panel.scores), panel.n_weights, here, before, cut, before - len(rows)
+    )
+    without = of(chi2 < CUT) if strong else None
+    return OneTrait(trait, scores, total, fit, counts, step, rows, without)
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number of at least `least`.
+
+    Raises
+    ------
+    InputError
+        It is another thing.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(name, f"{value!r}, expected a whole number of at least {least}")
+    return int(value)

@@ -1,0 +1,126 @@
+"""What is reported of a regression, as rows of tidy tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
+from bayesmixer.ldsc.intervals import correlated, heritable
+from bayesmixer.ldsc.many_traits import ManyTraits, PairFit
+from bayesmixer.ldsc.one_trait import OneTrait
+from bayesmixer.ldsc.overlap import Partition
+from bayesmixer.ldsc.regression import Array
+
+PROB = 0.9
+
+
+def numbers_of(fit: Heritability, factor: float = 1.0) -> dict[str, float]:
+    """What is reported of a trait's heritability, on the liability scale beside it where `factor`
+    is not 1.
+    """
+    total, error = float(fit.total.value[0]), float(fit.total.error[0])
+    low, high, p = heritable(fit.total, PROB)
+    ratio, ratio_error = fit.ratio
+    out = {
+        "h2": total,
+        "h2_se": error,
+        "h2_lower": low,
+        "h2_upper": high,
+        "h2_p": p,
+        "intercept": fit.fit.at,
+        "intercept_se": np.nan if fit.fit.intercept is None else float(fit.fit.intercept.error[0]),
+        "ratio": ratio,
+        "ratio_se": ratio_error,
+        "lambda_gc": fit.lambda_gc,
+        "mean_chi2": fit.mean_chi2,
+    }
+    if factor != 1:
+        out |= {"h2_liability": total * factor, "h2_liability_se": error * factor}
+    return out
+
+
+def by_annotation(
+    fit: PerAnnotation, partition: Partition | None, like_ldsc: bool
+) -> dict[str, Array]:
+    """What is reported by annotation, (A,) each."""
+    blocks = len(fit.fit.edges) - 1
+    out = {
+        "coef": fit.coefficient.value,
+        "coef_se": fit.coefficient.error,
+        "h2_category": fit.category.value,
+        "h2_category_se": fit.category.error,
+        "m": fit.m,
+    }
+    if partition is None:
+        share = fit.share_of_variants
+        enriched = fit.proportion.through(np.diag(1 / share))
+        return out | {
+            "share_of_variants": share,
+            "proportion": fit.proportion.value,
+            "proportion_se": fit.proportion.error,
+            "enrichment": enriched.value,
+            "enrichment_se": enriched.error,
+        }
+    return out | {
+        "share_of_variants": partition.share_of_variants,
+        "proportion": partition.proportion.value,
+        "proportion_se": partition.proportion.error,
+        "enrichment": partition.enrichment.value,
+        "enrichment_se": partition.enrichment.error,
+        "enrichment_p": partition.tests(blocks, like_ldsc),
+        "tau_star": partition.tau_star.value,
+        "tau_star_se": partition.tau_star.error,
+    }
+
+
+def annotation_rows(
+    one: OneTrait, partition: Partition | None, like_ldsc: bool
+) -> list[dict[str, Any]]:
+    """A row an annotation."""
+    found = by_annotation(one.fit, partition, like_ldsc)
+    return [
+        {"trait": one.trait.name, "annotation": name, **{k: v[i] for k, v in found.items()}}
+        for i, name in enumerate(one.scores.annotations)
+    ]
+
+
+def numbers_of_pair(pair: PairFit) -> dict[str, float]:
+    """What is reported of a pair."""
+    both = pair.fit.covariance
+    rg, error, z, p = pair.fit.tested
+    low, high = correlated(pair.fit.joint, PROB)
+    return {
+        "rg": rg,
+        "rg_se": error,
+        "rg_z": z,
+        "rg_p": p,
+        "rg_lower": low,
+        "rg_upper": high,
+        "gencov": float(both.total.value[0]),
+        "gencov_se": float(both.total.error[0]),
+        "intercept_gencov": both.fit.at,
+        "intercept_gencov_se": np.nan
+        if both.fit.intercept is None
+        else float(both.fit.intercept.error[0]),
+        "n_common": both.n_variants,
+    }
+
+
+def pair_rows(many: ManyTraits, factors: Sequence[float]) -> list[dict[str, Any]]:
+    """A row a pair, with each trait's own heritability."""
+    out = []
+    for pair in many.pairs:
+        row: dict[str, Any] = {
+            "p1": many.traits[pair.i].trait.name,
+            "p2": many.traits[pair.j].trait.name,
+            **numbers_of_pair(pair),
+        }
+        for k, (fit, at) in enumerate(
+            ((pair.fit.first, pair.i), (pair.fit.second, pair.j)), start=1
+        ):
+            row |= {f"{name}_{k}": v for name, v in numbers_of(fit, factors[at]).items()}
+        out.append(row)
+    return out

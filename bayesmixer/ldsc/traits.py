@@ -1,0 +1,343 @@
+"""Summary statistics as the regressions take them, and on the list of variants of LD scores.
+
+Neither pandas nor xarray is imported here; files of other formats than LDSC's go through the
+general reader, which imports them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+from bayesmixer.io.ld_score_files import MISSING, LDScores, read_ld_scores
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+COLUMNS = ("SNP", "A1", "A2", "Z", "N")
+LETTERS = "ACGT"
+OTHER = 16  # code of alleles that are no pair of different bases
+
+
+@dataclass(frozen=True)
+class Trait:
+    """Summary statistics of one trait, every identifier once.
+
+    Attributes
+    ----------
+    name, source
+        Of the trait; the file or object.
+    snp
+        (V,) identifiers.
+    z, n
+        (V,).
+    alleles
+        (V,) effect allele and other allele as one number, 4 times the first's place in ACGT and
+        the second's, `OTHER` for what is no pair of bases; None where the file has none.
+    """
+
+    name: str
+    source: str
+    snp: pl.Series
+    z: Array
+    n: Array
+    alleles: NDArray[np.uint8] | None
+
+    def __len__(self) -> int:
+        return len(self.snp)
+
+
+def read_trait(sumstats: Any, where: str = "sumstats") -> Trait:
+    """A trait from a path, a Sumstats dataset, or a table with the columns SNP, Z, N (A1, A2).
+
+    Raises
+    ------
+    InputError
+        It cannot be read or lacks z or N, or no variant has both.
+    """
+    if isinstance(sumstats, Trait):
+        return sumstats
+    name, source = "", where
+    if isinstance(sumstats, str | os.PathLike):
+        path = Path(sumstats)
+        name, source = _stem(path), str(path)
+        table = _ldsc_table(path)
+        if table is None:
+            from bayesmixer.io.sumstats import read_sumstats
+
+            sumstats = read_sumstats(path)
+        else:
+            return _of_table(table, name, source)
+    if hasattr(sumstats, "data_vars"):
+        lacking = [v for v in ("snp", "z", "n") if v not in sumstats]
+        if lacking or sumstats["z"].ndim != 1:
+            raise InputError(
+                where,
+                f"no {', '.join(lacking)} in it" if lacking else "several traits in it",
+                "Give what read_sumstats returns.",
+            )
+        given = {
+            column: sumstats[v].values
+            for column, v in zip(COLUMNS, ("snp", "a1", "a2", "z", "n"), strict=True)
+            if v in sumstats
+        }
+        table = pl.DataFrame(
+            {c: pl.Series(v.astype(str)) if v.dtype.kind in "OUST" else v for c, v in given.items()}
+        )
+        name = str(sumstats.attrs.get("trait") or name or where)
+        return _of_table(table, name, str(sumstats.attrs.get("source") or source))
+    if isinstance(sumstats, pl.DataFrame):
+        table = sumstats
+    elif hasattr(sumstats, "columns") and hasattr(sumstats, "to_dict"):
+        table = pl.DataFrame(
+            {
+                c: sumstats[c].to_numpy() if c in ("Z", "N") else sumstats[c].astype(str).to_list()
+                for c in COLUMNS
+                if c in sumstats
+            }
+        )
+    else:
+        raise InputError(
+            where,
+            f"a {type(sumstats).__name__}, expected a path, what read_sumstats returns, or a table "
+            "with the columns SNP, A1, A2, Z and N",
+        )
+    return _of_table(table, name or where, source)
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".gz", ".bz2", ".xz", ".zst", ".parquet", ".tsv", ".txt", ".sumstats"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def _ldsc_table(path: Path) -> pl.DataFrame | None:
+    """Columns of a file in LDSC's own format, or None where it is another."""
+    if path.suffix == ".parquet":
+        found = pl.read_parquet(path)
+        return found if {"SNP", "Z", "N"} <= set(found.columns) else None
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            import gzip
+
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise InputError(path, f"cannot be read ({said})") from None
+    head = raw[: max(raw.find(b"\n"), 0)].decode("utf-8", "replace").strip("\r")
+    for separator in ("\t", " "):
+        names = head.split(separator)
+        if {"SNP", "Z", "N"} <= set(names):
+            break
+    else:
+        return None
+    try:
+        return pl.read_csv(
+            raw,
+            separator=separator,
+            columns=[c for c in names if c in COLUMNS],
+            null_values=["", *MISSING],
+            schema_overrides={
+                c: pl.Float64 if c in ("Z", "N") else pl.String for c in COLUMNS if c in names
+            },
+        )
+    except Exception as error:
+        said = " ".join(str(error).split())[:120]
+        raise InputError(path, f"cannot be read ({type(error).__name__}: {said})") from None
+
+
+def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
+    if lacking := [c for c in ("SNP", "Z", "N") if c not in table.columns]:
+        raise InputError(source, f"no column {', '.join(lacking)}")
+    table = table.select([c for c in COLUMNS if c in table.columns])
+    numbers = pl.col("Z", "N").cast(pl.Float64, strict=False)
+    table = table.with_columns(numbers)
+    if sum(table.null_count().row(0)):
+        table = table.drop_nulls()
+    bad = ~(np.isfinite(table["Z"].to_numpy()) & (table["N"].to_numpy() > 0))
+    if bad.any():
+        table = table.filter(~bad)
+    if not len(table):
+        raise InputError(source, "no variant with both z and N above 0")
+    if table["SNP"].n_unique() < len(table):
+        table = table.filter(table["SNP"].is_first_distinct())
+    alleles = None
+    if "A1" in table.columns and "A2" in table.columns:
+        alleles = _codes(table["A1"], table["A2"])
+    return Trait(name, source, table["SNP"], table["Z"].to_numpy(), table["N"].to_numpy(), alleles)
+
+
+def _codes(a1: pl.Series, a2: pl.Series) -> NDArray[np.uint8]:
+    first, second = (
+        pl.Series(a).str.to_uppercase().cast(pl.Enum(list(LETTERS)), strict=False).to_physical()
+        for a in (a1, a2)
+    )
+    x, y = (v.cast(pl.UInt8).fill_null(9).to_numpy() for v in (first, second))
+    return np.where((x == y) | (x > 3) | (y > 3), OTHER, 4 * x + y).astype(np.uint8)
+
+
+def _signs() -> NDArray[np.int8]:
+    """(17, 17): 1 where two codes are the same variant with the same effect allele on either
+    strand, -1 where the effect alleles are swapped, 0 where they are different variants or the
+    strand cannot be told.
+    """
+    out = np.zeros((OTHER + 1, OTHER + 1), np.int8)
+    for i in range(16):
+        for j in range(16):
+            a, b, c, d = i // 4, i % 4, j // 4, j % 4
+            if a == b or a + b == 3 or c == d:  # the complement of a base is 3 less its place
+                continue
+            out[i, j] = ((c, d) in ((a, b), (3 - a, 3 - b))) - int(
+                (c, d) in ((b, a), (3 - b, 3 - a))
+            )
+    return out
+
+
+SIGNS = _signs()
+
+
+def rows_in(snp: pl.Series, of: pl.Series) -> Index:
+    """(J,) place of each of `snp` in `of`, -1 where it is not; `of` holds each once."""
+    right = pl.DataFrame({"SNP": of, "row": np.arange(len(of), dtype=np.int64)})
+    left = pl.DataFrame({"SNP": snp})
+    found = left.join(right, on="SNP", how="left", maintain_order="left")["row"]
+    return found.fill_null(-1).to_numpy()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """LD scores of the variants that have both, of the reference and of the regression.
+
+    Attributes
+    ----------
+    scores
+        LD scores of the reference, all variants.
+    rows
+        (J,) those of them that have a weight too.
+    weight
+        (J,) LD score with the variants of the regression.
+    n_weights
+        Variants of the file of weights.
+    """
+
+    scores: LDScores
+    rows: Index
+    weight: Array
+    n_weights: int
+
+    @property
+    def snp(self) -> pl.Series:
+        """(J,) identifiers."""
+        return self.scores.snp if self.whole else self.scores.snp.gather(self.rows)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all variants of the reference have a weight."""
+        return len(self.rows) == len(self.scores)
+
+    @property
+    def ld(self) -> Array:
+        """(J, A)."""
+        return self.scores.values if self.whole else self.scores.values[self.rows]
+
+
+def read_panel(ref_ld: Any, w_ld: Any = None) -> Panel:
+    """LD scores of reference and regression joined.
+
+    Parameters
+    ----------
+    ref_ld, w_ld
+        Prefixes or what `read_ld_scores` returned; `w_ld` None takes the reference's (their sum,
+        where it has several annotations).
+
+    Raises
+    ------
+    InputError
+        They cannot be read, or those of the regression have several annotations.
+    """
+    scores = as_scores(ref_ld, "ref_ld")
+    if w_ld is None or (isinstance(w_ld, str | Path) and str(w_ld) == scores.source):
+        weights = scores
+    else:
+        weights = as_scores(w_ld, "w_ld")
+        if weights.values.shape[1] != 1:
+            raise InputError(
+                "w_ld", f"{weights.values.shape[1]} LD scores a variant, expected one", ""
+            )
+    if weights is scores or weights.snp.equals(scores.snp):
+        rows = np.arange(len(scores))
+        return Panel(scores, rows, weights.values.sum(axis=1), len(weights))
+    found = rows_in(scores.snp, weights.snp)
+    rows = np.flatnonzero(found >= 0)
+    if not len(rows):
+        raise InputError("w_ld", "no variant of the reference's LD scores in it")
+    return Panel(scores, rows, weights.values[found[rows], 0], len(weights))
+
+
+def as_scores(given: Any, where: str) -> LDScores:
+    """LD scores from a prefix, prefixes, what `read_ld_scores` or `open_reference` returned.
+
+    Raises
+    ------
+    InputError
+        They cannot be read.
+    """
+    if isinstance(given, LDScores):
+        return given
+    if hasattr(given, "children"):
+        return _of_reference(given)
+    if isinstance(given, str | os.PathLike) or (
+        isinstance(given, Sequence) and all(isinstance(one, str | os.PathLike) for one in given)
+    ):
+        return read_ld_scores(given if isinstance(given, str | Sequence) else Path(given))
+    raise InputError(
+        where,
+        f"a {type(given).__name__}, expected a prefix of LD score files, or what read_ld_scores or "
+        "open_reference returned",
+    )
+
+
+def _of_reference(reference: Any) -> LDScores:
+    """LD scores of a reference of this package."""
+    from bayesmixer.io.chromosomes import chromosome_rank
+
+    parts = [group.to_dataset() for group in reference.children.values()]
+    several = "annotation_ld_score" in parts[0]
+    name = "annotation_ld_score" if several else "ld_score"
+    names = tuple(map(str, parts[0]["annotation"].values)) if several else ("L2",)
+    values = np.concatenate([p[name].values.reshape(p.sizes["variant"], -1) for p in parts])
+    totals: dict[str, Array] = {}
+    for key, variable, attribute in (("M", "m", "n_reference"), ("M_5_50", "m_5_50", "m_5_50")):
+        if several:
+            found = [p[variable].values for p in parts if variable in p]
+        else:
+            found = [np.array([p.attrs[attribute]], float) for p in parts if attribute in p.attrs]
+            if not found and attribute in reference.attrs:
+                totals[key] = np.array([reference.attrs[attribute]], float)
+        if len(found) == len(parts):
+            totals[key] = np.sum(found, axis=0)
+    return LDScores(
+        pl.Series(np.concatenate([p["snp"].values.astype(str) for p in parts])),
+        np.concatenate(
+            [
+                np.full(p.sizes["variant"], chromosome_rank(str(c))[0])
+                for c, p in zip(reference.children, parts, strict=True)
+            ]
+        ),
+        np.concatenate([p["pos"].values for p in parts]).astype(np.int64),
+        names,
+        values.astype(float),
+        totals,
+        str(reference.attrs.get("sources", "the reference")),
+        (0,) * len(names),
+    )

@@ -1,0 +1,87 @@
+"""Files of a regression beside each other under one prefix: JSON of everything, a tidy table, and
+LDSC's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayesmixer import aside
+from bayesmixer.kinds import json_object
+
+JSON = aside.Kind(
+    "what an LD score regression found", lambda path: "bayesmixer" in json_object(path)
+)
+
+
+def tidy(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as tab-separated text in full precision, NA where there is nothing."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = ["\t".join(columns)]
+    for row in rows:
+        lines.append("\t".join(_cell(row.get(name)) for name in columns))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return "NA"
+    return repr(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+def _own(prefix: Path) -> aside.Kind:
+    noted = json_object(Path(f"{prefix}.json")).get("files", {})
+    return aside.Kind(
+        "a file of an LD score regression",
+        lambda path: noted.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def check_places(prefix: Path, endings: Sequence[str], replace: bool) -> None:
+    """Before the work: that each file can be written, and nothing is there that is to stay.
+
+    Raises
+    ------
+    InputError
+        It cannot, or something is.
+    """
+    own = _own(prefix)
+    for ending in endings:
+        place = Path(f"{prefix}{ending}")
+        kind = JSON if ending == ".json" else own
+        aside.place(place, kind, replace=replace, where="--out", argument="--force")
+
+
+def write(
+    prefix: Path, found: Mapping[str, Any], texts: Mapping[str, str], *, replace: bool
+) -> list[Path]:
+    """Write PREFIX.json of what was `found`, and a file of each ending in `texts`.
+
+    Raises
+    ------
+    InputError
+        One cannot be written, or something is there that is to stay.
+    """
+    own, out = _own(prefix), []
+    content = {ending: aside.written(text).encode() for ending, text in texts.items()}
+    names = {
+        f"{prefix.name}{ending}": hashlib.sha256(data).hexdigest()
+        for ending, data in content.items()
+    }
+    # each file is known as this program's own before it replaces one that was
+    for ending, data in content.items():
+        out.append(aside.write(Path(f"{prefix}{ending}"), data, own, replace=replace))
+    whole = json.dumps({**found, "files": names}, default=_plain) + "\n"
+    return [*out, aside.write(Path(f"{prefix}.json"), whole, JSON, replace=replace)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,132 @@
+"""`bayesmixer ldsc`: its files, LDSC's own layout, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bayesmixer.cli.main import main
+from tests.ldsc.conftest import Small
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*estimates are rough")
+
+LD_TO_X = ("--ref-ld-chr", "LD", "--out", "x")
+
+
+def run(*words: object) -> int:
+    """Exit code of a command."""
+    with pytest.raises(SystemExit) as done:
+        main([str(word) for word in words])
+    return int(done.value.code or 0)
+
+
+def test_heritability_writes_what_it_found(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = small[0], tmp_path / "h2"
+    words = ("ldsc", "h2", folder / "first.sumstats", "--ref-ld-chr", f"{folder}/ld/", "--out", out)
+    assert run(*words, "--print-delete-vals", "--like-ldsc") == 0
+    assert "first" in capsys.readouterr().out
+    found = json.loads(Path(f"{out}.json").read_text())
+    table = pl.read_csv(f"{out}.tsv", separator="\t", null_values="NA")
+    assert table["h2"][0] == found["result"]["tot"]
+    assert len(Path(f"{out}.delete").read_text().splitlines()) == 200
+    log = Path(f"{out}.log").read_text()
+    assert f"Total Observed scale h2: {found['result']['tot']:.4f}" in log
+    assert run(*words) == 2
+    assert "--force" in capsys.readouterr().err
+    assert run(*words, "--force", "--no-intercept") == 0
+    assert json.loads(Path(f"{out}.json").read_text())["result"]["intercept_se"] == "NA"
+    Path(f"{out}.tsv").write_text("mine")
+    assert run(*words, "--force") == 2
+    assert Path(f"{out}.tsv").read_text() == "mine"
+
+
+def test_correlations_of_all_pairs_or_of_the_first(small: Small, tmp_path: Path) -> None:
+    folder = small[0]
+    files = [folder / f"{name}.sumstats" for name in ("first", "second", "none")]
+    words = ("ldsc", "rg", *files, "--ref-ld-chr", f"{folder}/ld/", "--quiet")
+    assert run(*words, "--out", tmp_path / "all") == 0
+    table = pl.read_csv(tmp_path / "all.tsv", separator="\t", null_values="NA")
+    pairs = list(zip(table["p1"], table["p2"], strict=True))
+    assert pairs == [("first", "second"), ("first", "none"), ("second", "none")]
+    fixed = ("--intercept-h2", "1,1,1", "--intercept-gencov", "0,0.1,N0.1")
+    assert run(*words, "--like-ldsc", *fixed, "--out", tmp_path / "like") == 0
+    result = json.loads((tmp_path / "like.json").read_text())["result"]
+    assert [one["gencov"]["intercept"] for one in result] == [0.1, -0.1]
+    assert "Summary of Genetic Correlation Results" in (tmp_path / "like.log").read_text()
+
+
+def test_annotations_and_cell_types(small: Small, tmp_path: Path) -> None:
+    folder = small[0]
+    prefix = f"{folder}/annot/"
+    trait = folder / "first.sumstats"
+    like = ("--like-ldsc", "--print-coefficients", "--print-cov", "--frqfile-chr", prefix)
+    words = ("ldsc", "partitioned", trait, "--ref-ld-chr", prefix, "--w-ld-chr", f"{folder}/ld/")
+    assert run(*words, *like, "--out", tmp_path / "part") == 0
+    results = pl.read_csv(tmp_path / "part.results", separator="\t", null_values="NA")
+    assert results["Category"].to_list() == ["baseL2_0", "oneL2_0", "twoL2_0"]
+    tidy = pl.read_csv(tmp_path / "part.tsv", separator="\t", null_values="NA")
+    assert tidy["coef"].to_list() == results["Coefficient"].to_list()
+    for c in (1, 2):
+        scores = pl.read_csv(folder / f"annot/{c}.l2.ldscore.gz", separator="\t")
+        one = scores.select("CHR", "SNP", "BP", "oneL2")
+        one.write_csv(tmp_path / f"cells.{c}.l2.ldscore", separator="\t")
+        (tmp_path / f"cells.{c}.l2.M_5_50").write_text("900\n")
+    (tmp_path / "cells.ldcts").write_text("cells cells.\n")
+    words = ("ldsc", "cts", trait, "--ref-ld-chr", f"{folder}/ld/", "--ref-ld-chr-cts")
+    rest = ("--like-ldsc", "--out", tmp_path / "cts")
+    assert run(*words, tmp_path / "cells.ldcts", *rest) == 0
+    table = pl.read_csv(tmp_path / "cts.cell_type_results.txt", separator="\t")
+    assert table["Name"].to_list() == ["cells"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("h2", "none.sumstats", "--out", "x"), "--ref-ld-chr"),
+        (("h2", "none.sumstats", "--ref-ld-chr", "ld/", "--out", "x"), "no such file"),
+        (("rg", "FIRST", "SECOND", *LD_TO_X, "--intercept-gencov", "1,2,3"), "expected 1 or 2"),
+        (("h2", "FIRST", *LD_TO_X, "--samp-prev", "half"), "samp-prev"),
+        (("h2", "FIRST", "--ref-ld-chr", "LD", "--out", "none/x"), "none"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_one_line(
+    small: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = small[0]
+    known = {
+        "FIRST": folder / "first.sumstats",
+        "SECOND": folder / "second.sumstats",
+        "LD": f"{folder}/ld/",
+    }
+    assert run("ldsc", *(known.get(word, word) for word in words)) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+
+
+def test_neither_pymc_nor_xarray_nor_pandas_is_imported(small: Small, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    folder = small[0]
+    words = ["ldsc", "h2", str(folder / "first.sumstats"), "--ref-ld-chr", f"{folder}/ld/"]
+    code = (
+        "import sys; from bayesmixer.cli.main import main\n"
+        f"try: main({[*words, '--out', str(tmp_path / 'x')]!r})\n"
+        "except SystemExit as done: assert not done.code, done.code\n"
+        "print([m for m in ('pymc', 'arviz', 'numba', 'xarray', 'pandas', 'jax')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,290 @@
+"""The public functions: what they return, that the default does the right thing, and one line for
+each input that cannot be used.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import xarray as xr
+
+import bayesmixer as bm
+from bayesmixer.errors import DataWarning, InputError
+from bayesmixer.io.alleles import match_alleles
+from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait
+from tests.ldsc.conftest import Small
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*estimates are rough")
+
+
+def test_heritability_of_files_tables_and_datasets_is_the_same(small: Small) -> None:
+    folder, traits = small
+    prefix = f"{folder}/ld/"
+    file = bm.ldsc.h2(folder / "first.sumstats", prefix, prefix)
+    estimate = file["estimate"].to_dataset()
+    assert abs(float(estimate["h2"]) - 0.4) < 4 * float(estimate["h2_se"])
+    assert float(estimate["h2_lower"]) < float(estimate["h2"]) < float(estimate["h2_upper"])
+    assert float(estimate["n_variants"]) == 6000
+    table = traits["first"]
+    dataset = xr.Dataset(
+        {
+            v: ("variant", table[c].to_numpy())
+            for v, c in (("snp", "SNP"), ("a1", "A1"), ("a2", "A2"), ("z", "Z"), ("n", "N"))
+        }
+    )
+    frame = pd.DataFrame({c: table[c].to_numpy() for c in table.columns})
+    scores = bm.ldsc.read_ld_scores(prefix)
+    reference = bm.open_reference(folder / "ld")
+    for given, ld in ((table, scores), (dataset, prefix), (frame, reference)):
+        other = bm.ldsc.h2(given, ld)
+        xr.testing.assert_allclose(other["estimate"].to_dataset(), estimate, rtol=1e-12)
+    assert file["jackknife"]["h2"].sizes == {"block": 200}
+
+
+def test_results_are_saved_loaded_and_summed_up(small: Small, tmp_path: Path) -> None:
+    folder, traits = small
+    fit = bm.ldsc.rg(list(traits.values()), folder / "ld")
+    again = bm.load(bm.save(fit, tmp_path / "rg.nc"))
+    xr.testing.assert_identical(again["estimate"].to_dataset(), fit["estimate"].to_dataset())
+    assert "h2[sumstats[0]]" in bm.summary(again).index
+
+
+def test_traits_of_a_pair_have_the_heritability_of_all_their_variants(small: Small) -> None:
+    folder, traits = small
+    prefix = f"{folder}/ld/"
+    part = traits["second"].sample(3000, seed=0)
+    fit = bm.ldsc.rg([traits["first"], part], prefix)["estimate"].to_dataset()
+    for i, given in enumerate((traits["first"], part)):
+        alone = bm.ldsc.h2(given, prefix)["estimate"].to_dataset()
+        assert float(fit["h2"][i]) == pytest.approx(float(alone["h2"]), rel=1e-12)
+        assert float(fit["intercept"][i]) == pytest.approx(float(alone["intercept"]), rel=1e-12)
+    like = bm.ldsc.rg([traits["first"], part], prefix, like_ldsc=True)["estimate"]
+    assert int(like["n_variants"][0]) == int(fit["n_common"][0, 1]) == 3000
+    assert float(like["h2"][0]) != pytest.approx(float(fit["h2"][0]), rel=1e-3)
+
+
+def test_correlation_is_symmetric_and_swapped_alleles_change_nothing(small: Small) -> None:
+    folder, traits = small
+    prefix = f"{folder}/ld/"
+    first, second = traits["first"], traits["second"]
+    fit = bm.ldsc.rg([first, second], prefix)["estimate"].to_dataset()
+    assert abs(float(fit["rg"][0, 1]) - 0.6) < 4 * float(fit["rg_se"][0, 1])
+    assert float(fit["rg"][0, 1]) == float(fit["rg"][1, 0])
+    swap = np.arange(len(second)) % 3 == 0
+    swapped = second.with_columns(
+        A1=pl.Series(np.where(swap, "C", "A")),  # on the other strand
+        A2=pl.Series(np.where(swap, "T", "G")),
+        Z=pl.Series(np.where(swap, -1, 1) * second["Z"].to_numpy()),
+    )
+    for given in ([first, swapped], [second, first]):
+        other = bm.ldsc.rg(given, prefix)["estimate"].to_dataset()
+        assert float(other["rg"][0, 1]) == pytest.approx(float(fit["rg"][0, 1]), rel=1e-9)
+
+
+def test_a_trait_without_heritability_has_an_interval_and_no_correlation_to_read(
+    small: Small,
+) -> None:
+    folder, traits = small
+    fit = bm.ldsc.rg([traits["first"], traits["none"]], folder / "ld")
+    estimate = fit["estimate"].to_dataset()
+    assert float(estimate["h2_lower"][1]) == 0
+    assert (estimate["rg_lower"][0, 1], estimate["rg_upper"][0, 1]) == (-1, 1)
+    said = json.loads(fit.attrs["said"])
+    assert any("no heritability seen" in one["sentence"] for one in said)
+    pair = [one for one in said if " and " in one["subject"]]
+    assert pair[0]["level"] == "caution"
+
+
+def test_annotations_add_up(small: Small) -> None:
+    folder, traits = small
+    prefix = f"{folder}/annot/"
+    fit = bm.ldsc.partitioned(traits["first"], prefix, frq=prefix)["estimate"].to_dataset()
+    assert list(fit["annotation"].values) == ["base", "one", "two"]
+    assert float(fit["h2_category"].sum()) == pytest.approx(float(fit["h2"]))
+    assert float(fit["proportion"][0]) == pytest.approx(1)
+    assert np.isnan(fit["enrichment_p"][0])
+    apart = bm.ldsc.partitioned(traits["first"], prefix, overlap=False)["estimate"]
+    assert float(apart["proportion"].sum()) == pytest.approx(1)
+    like = bm.ldsc.partitioned(traits["first"], prefix, overlap=False, like_ldsc=True)
+    assert float(like["estimate"]["h2"]) != pytest.approx(float(fit["h2"]), rel=1e-6)
+
+
+def test_liability_scale_follows_the_prevalences(small: Small) -> None:
+    folder, traits = small
+    fit = bm.ldsc.h2(traits["first"], folder / "ld", samp_prev=0.5, pop_prev=0.01)["estimate"]
+    # Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
+    factor = 0.0099**2 / (0.25 * 0.02665214220345808**2)
+    assert float(fit["h2_liability"]) == pytest.approx(factor * float(fit["h2"]), rel=1e-12)
+
+
+def test_codes_of_alleles_agree_with_the_general_comparison() -> None:
+    pairs = [(a, b) for a in LETTERS for b in LETTERS]
+    for i, first in enumerate(pairs):
+        for j, second in enumerate(pairs):
+            match = match_alleles([second[0]], [second[1]], [first[0]], [first[1]])
+            expected = 0 if match.ambiguous[0] else int(match.sign[0])
+            assert SIGNS[i, j] == expected, (first, second)
+
+
+def test_repeated_missing_and_unusable_rows_take_no_part() -> None:
+    table = pl.DataFrame(
+        {
+            "SNP": ["a", "b", "a", "c", "d", "e"],
+            "A1": ["A", "g", "C", "A", "A", "AT"],
+            "A2": ["G", "a", "T", "G", "G", "A"],
+            "Z": [1.0, 2.0, 9.0, None, np.inf, 3.0],
+            "N": [10.0] * 6,
+        }
+    )
+    trait = read_trait(table)
+    assert trait.snp.to_list() == ["a", "b", "e"]
+    assert trait.alleles is not None
+    assert trait.alleles.tolist() == [2, 8, 16]
+
+
+def folder_with(tmp_path: Path, head: str, row: str, m: str | None = "10") -> str:
+    (tmp_path / "22.l2.ldscore").write_text(head + "\n" + (row + "\n" if row else ""))
+    if m is not None:
+        (tmp_path / "22.l2.M_5_50").write_text(m)
+    return f"{tmp_path}/"
+
+
+HEAD, ROW = "CHR\tSNP\tBP\tL2", "22\trs1\t100\t3.5"
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "m", "said"),
+    [
+        ("CHR\tSNP\tL2", "22\trs1\t3.5", "10", "no column BP"),
+        ("CHR\tSNP\tBP", "22\trs1\t100", "10", "no column of LD scores"),
+        (HEAD, "22\trs1\t100\tx", "10", "cannot be read"),
+        (HEAD, "22\trs1\t100\tNA", "10", "is missing"),
+        (HEAD, "", "10", "no variants"),
+        (HEAD, ROW, "10 20", "2 numbers"),
+        (HEAD, ROW, "ten", "not numbers"),
+    ],
+)
+def test_each_malformed_file_of_ld_scores_is_one_line(
+    tmp_path: Path, head: str, row: str, m: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        bm.ldsc.read_ld_scores(folder_with(tmp_path, head, row, m))
+
+
+def test_columns_with_any_blanks_are_read(tmp_path: Path) -> None:
+    prefix = folder_with(tmp_path, "CHR   SNP  BP   L2", " 22   rs1   100   3.5")
+    scores = bm.ldsc.read_ld_scores(prefix)
+    assert (scores.snp.to_list(), scores.values.tolist()) == (["rs1"], [[3.5]])
+
+
+def test_files_out_of_order_come_in_genome_order_and_each_variant_once(tmp_path: Path) -> None:
+    (tmp_path / "all.l2.ldscore").write_text(
+        f"{HEAD}\n10\trs3\t5\t1\n2\trs2\t9\t2\n2\trs1\t4\t3\n2\trs2\t9\t8\nX\trs4\t1\t4\n"
+    )
+    scores = bm.ldsc.read_ld_scores(tmp_path / "all")
+    assert scores.snp.to_list() == ["rs1", "rs2", "rs3", "rs4"]
+    assert scores.values[:, 0].tolist() == [3, 2, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ({"SNP": None}, {}, "no column SNP"),
+        ({"N": None}, {}, "no column N"),
+        ({"SNP": "other"}, {}, "has an LD score"),
+        ({"N": 0.0}, {}, "no variant with both z and N"),
+        ({}, {"two_step": "often"}, "two_step"),
+        ({}, {"two_step": 30, "intercept": 1.0}, "a fixed intercept"),
+        ({}, {"two_step": -1}, "above 0"),
+        ({}, {"n_blocks": 1}, "n_blocks"),
+        ({}, {"chisq_max": 0}, "chisq_max"),
+        ({}, {"chisq_max": 1e-9}, "variants with LD scores and chi2"),
+        ({}, {"m": "M_10"}, "M_5_50, M"),
+        ({}, {"m": [1.0, 2.0]}, "expected 1 numbers"),
+        ({}, {"m": 0}, "above 0"),
+        ({}, {"samp_prev": 0.5}, "pop_prev"),
+        ({}, {"samp_prev": 0.5, "pop_prev": 1.5}, "between 0 and 1"),
+        ({}, {"intercept": "free"}, "intercept"),
+    ],
+)
+def test_each_unusable_input_is_one_line(
+    small: Small, change: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
+    folder, traits = small
+    table = traits["first"]
+    for column, value in change.items():
+        kept = table.drop(column)
+        table = kept if value is None else kept.with_columns(pl.lit(value).alias(column))
+        if value == "other":
+            table = table.with_row_index().with_columns(SNP="other" + pl.col("index").cast(str))
+    with pytest.raises(InputError, match=said) as error:
+        bm.ldsc.h2(table, folder / "ld", **options)
+    assert "\n" not in str(error.value)
+
+
+def test_unusable_pairs_and_annotations_are_one_line(small: Small, tmp_path: Path) -> None:
+    folder, traits = small
+    first, second = traits["first"], traits["second"]
+    ld, annot = folder / "ld", f"{folder}/annot/"
+    with pytest.raises(InputError, match="two traits or more"):
+        bm.ldsc.rg([first], ld)
+    with pytest.raises(InputError, match="no alleles"):
+        bm.ldsc.rg([first, second.drop("A1")], ld)
+    with pytest.raises(InputError, match="matching alleles"):
+        bm.ldsc.rg([first, second.with_columns(A2=pl.lit("T"))], ld)
+    with pytest.raises(InputError, match="one a trait"):
+        bm.ldsc.rg([first, second], ld, intercept=[1.0])
+    with pytest.raises(InputError, match="shape"):
+        bm.ldsc.rg([first, second], ld, intercept_gencov=[0.0, 0.0])
+    with pytest.raises(InputError, match="frequencies"):
+        bm.ldsc.partitioned(first, annot)
+    with pytest.raises(InputError, match="one annotation"):
+        bm.ldsc.partitioned(first, ld)
+    with pytest.raises(InputError, match="no annotations"):
+        bm.ldsc.partitioned(first, annot, annot=tmp_path, m="M")
+    with pytest.raises(InputError, match="expected one"):
+        bm.ldsc.h2(first, ld, annot)
+    with pytest.raises(InputError, match="no LD scores"):
+        bm.ldsc.h2(first, tmp_path)
+    for c in (1, 2):
+        rare = pl.read_csv(folder / f"annot/{c}.frq", separator=" ").with_columns(MAF=pl.lit(0.01))
+        rare[:2000].write_csv(tmp_path / f"{c}.frq", separator=" ")
+    with pytest.raises(InputError, match="lacks variants"):
+        bm.ldsc.partitioned(first, annot, frq=f"{tmp_path}/")
+    for c in (1, 2):
+        table = pl.read_csv(folder / f"annot/{c}.frq", separator=" ")
+        half = table.with_columns(MAF=pl.Series(np.where(np.arange(3000) % 2, 0.01, 0.3)))
+        half.write_csv(tmp_path / f"{c}.frq", separator=" ")
+    with pytest.warns(DataWarning, match="M of base is"):
+        bm.ldsc.partitioned(first, annot, frq=f"{tmp_path}/")
+
+
+def test_annotations_that_add_up_are_refused(small: Small, small_scores: LDScores) -> None:
+    from dataclasses import replace
+
+    base = small_scores.values
+    twice = replace(
+        small_scores,
+        names=("oneL2", "twoL2"),
+        values=np.column_stack([base[:, 0], 2 * base[:, 0]]),
+        totals={k: np.array([1e3, 2e3]) for k in ("M", "M_5_50")},
+        sets=(0, 0),
+    )
+    with pytest.raises(InputError, match="condition number"):
+        bm.ldsc.h2(small[1]["first"], twice, small_scores)
+    still = replace(twice, values=np.column_stack([base[:, 0], np.full(len(base), 3.0)]))
+    fit = bm.ldsc.h2(small[1]["first"], still, small_scores)
+    assert "annotation" not in fit["estimate"].dims  # the one that does not vary has gone
+
+
+@pytest.mark.filterwarnings("default:.*estimates are rough")
+def test_few_variants_are_warned_of(small: Small) -> None:
+    with pytest.warns(DataWarning, match="6,000 variants with LD scores"):
+        bm.ldsc.h2(small[1]["first"], small[0] / "ld")
