@@ -115,7 +115,7 @@ def build(
     reference = build_reference(
         genotypes, out, window=window, k=k, maf_s=tuple(maf_s or (0.0,)), r2_rule=r2_rule,
         r2_cutoff=r2_cutoff, tags=tags, keep=keep, min_maf=min_maf,
-        chromosomes=_chromosomes(chromosomes), workers=workers or threads, resume=not force,
+        chromosomes=chromosomes_of(chromosomes), workers=workers or threads, resume=not force,
     )  # fmt: skip
     groups = list(reference.children.values())
     rows = sum(g.sizes["variant"] for g in groups)
@@ -157,7 +157,7 @@ def scores(
     say(f"{out}: {len(written)} files of {len(written) // 3} chromosome(s)")
 
 
-def _chromosomes(text: str | None) -> list[str] | None:
+def chromosomes_of(text: str | None) -> list[str] | None:
     """Understand "20,21,22" and "1-22"."""
     if text is None:
         return None

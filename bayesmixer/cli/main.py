@@ -26,6 +26,7 @@ from bayesmixer.cli import (
     fit,
     ld,
     ldsc,
+    ldsc_scores,
     munge,
     pairs,
     report,
@@ -82,6 +83,7 @@ app.add_typer(
     fit.app, name="fit", cls=Verbs, help="Fit a model to summary statistics and an LD reference."
 )
 fit.app.command("pairs")(pairs.command)
+ldsc.app.command("scores")(ldsc_scores.command)
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)

@@ -4,9 +4,7 @@ those of a reference written, published ones read as a reference that holds noth
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,13 +17,12 @@ from bayesmixer import aside
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 from bayesmixer.io.ld_score_files import ENDING, KNOWN, ldsc_files
-from bayesmixer.kinds import json_object
+from bayesmixer.ld.score_files import Written, check_places, columns_of, write_scores
 from bayesmixer.variables import validate
 
+SUFFIX = re.compile(r"L2(_S-?[\d.]+)?$")
 EVERY = ("L2", "baseL2")  # the score that counts all partners, whatever their annotation
 TOTALS = {"n_reference": "M", "m_5_50": "M_5_50"}
-
-LIST = aside.Kind("the list of files of LD scores", lambda path: "bayesmixer" in json_object(path))
 
 
 def write_ldsc_scores(
@@ -48,8 +45,9 @@ def write_ldsc_scores(
     Returns
     -------
     list of pathlib.Path
-        The files, by chromosome. Columns CHR, SNP, BP, L2 (three decimals, as ldsc writes them); M
-        counts the polymorphic variants of the panel, M_5_50 those with MAF above 5%.
+        The files, by chromosome. Columns CHR, SNP, BP, L2 (three decimals, as ldsc writes them), or
+        NAMEL2 for each of several annotations; M counts the polymorphic variants of the panel,
+        M_5_50 those with MAF above 5%.
 
     Raises
     ------
@@ -57,53 +55,22 @@ def write_ldsc_scores(
         The folder cannot be made or written to, or holds files of these names that stay.
     """
     out = aside.make_folder(folder)
-    from bayesmixer import __version__
-
-    list_of_files = out / f"{prefix}l2.json"
-    noted = json_object(list_of_files).get("files", {})
-    ours = aside.Kind(
-        "LD scores",
-        lambda path: noted.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-    for chrom in reference.children:
-        for ending in ("ldscore.gz", "M", "M_5_50"):
-            aside.place(out / f"{prefix}{chrom}.l2.{ending}", ours, replace=replace)
-    written: list[Path] = []
+    written = Written(out / f"{prefix}l2.json")
+    stems = {chrom: out / f"{prefix}{chrom}" for chrom in reference.children}
+    check_places(stems.values(), written, replace=replace)
+    paths: list[Path] = []
     for chrom, group in reference.children.items():
         ds = group.to_dataset()
-        annotated = "annotation_ld_score" in ds
-        scores = (
-            {
-                f"{a}L2": v
-                for a, v in zip(
-                    ds["annotation"].values, ds["annotation_ld_score"].values.T, strict=True
-                )
-            }
-            if annotated
-            else {"L2": ds["ld_score"].to_numpy()}
-        )
-        table = pd.DataFrame(
-            {"CHR": chrom, "SNP": ds["snp"].to_numpy(), "BP": ds["pos"].to_numpy(), **scores}
-        )
-        m, m_5_50 = (
-            "\t".join(f"{x:.15g}" for x in ds[v].values) if annotated else str(group.attrs[attr])
-            for v, attr in (("m", "n_reference"), ("m_5_50", "m_5_50"))
-        )
-        text = table.to_csv(sep="\t", index=False, float_format="%.3f", lineterminator="\n")
-        stem = f"{prefix}{chrom}.l2"
-        contents = {
-            f"{stem}.ldscore.gz": gzip.compress(text.encode(), 6, mtime=0),
-            f"{stem}.M": f"{m}\n".encode(),
-            f"{stem}.M_5_50": f"{m_5_50}\n".encode(),
-        }
-        noted |= {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-        aside.write(
-            list_of_files,
-            json.dumps({"bayesmixer": __version__, "files": noted}, indent=1) + "\n",
-            LIST,
-        )
-        written += [aside.write(out / name, data, ours) for name, data in contents.items()]
-    return written
+        if "annotation_ld_score" in ds:
+            names, scores = ds["annotation"].values.tolist(), ds["annotation_ld_score"].to_numpy()
+            totals = [ds["m"].to_numpy(), ds["m_5_50"].to_numpy()]
+        else:
+            names, scores = ["L2"], ds["ld_score"].to_numpy()[:, None]
+            totals = [[group.attrs["n_reference"]], [group.attrs["m_5_50"]]]
+        columns = columns_of(names, reference.attrs.get("pq_exp"))
+        block = ds["snp"].to_numpy(), ds["pos"].to_numpy(), scores
+        paths += write_scores(stems[chrom], chrom, columns, [block], totals, written)
+    return paths
 
 
 def read_ldsc_scores(path: str | Path, chromosomes: Iterable[object] | None = None) -> xr.DataTree:
@@ -229,7 +196,7 @@ def _chromosome(table: pd.DataFrame, scores: list[str]) -> xr.Dataset:
     if len(scores) == 1:
         return xr.Dataset(columns)
     columns["annotation_ld_score"] = (("variant", "annotation"), table[scores].to_numpy(float))
-    names = [c.removesuffix("L2") for c in scores]
+    names = [SUFFIX.sub("", c) for c in scores]
     return xr.Dataset(columns, coords={"annotation": names})
 
 

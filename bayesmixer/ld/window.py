@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.ld.blocks import NAMED_BLOCKS, label_blocks, read_blocks
 
 _UNITS = {
     "cm": "cM",
@@ -59,6 +58,8 @@ def parse_window(window: str | Path | pd.DataFrame) -> Window:
         Not one of these, or a distance that is not positive.
     """
     if isinstance(window, pd.DataFrame):
+        from bayesmixer.ld.blocks import read_blocks
+
         return Window("ld_blocks", 0.0, "table", read_blocks(window))
     text = str(window).strip()
     match = re.fullmatch(r"([-+]?[0-9.]+(?:e[-+]?\d+)?)\s*([A-Za-z]+)", text)
@@ -76,6 +77,8 @@ def parse_window(window: str | Path | pd.DataFrame) -> Window:
         if unit in _IN_KB:
             size, unit = size * _IN_KB[unit], "kb"
         return Window(unit, size, f"{size:g}{unit}" if unit != "variants" else f"{size:g} variants")
+    from bayesmixer.ld.blocks import NAMED_BLOCKS, read_blocks  # numba, half a second
+
     if text in NAMED_BLOCKS or Path(text).is_file():
         return Window(
             "ld_blocks", 0.0, text if text in NAMED_BLOCKS else Path(text).name, read_blocks(text)
@@ -149,6 +152,8 @@ def bounds(
     m = len(pos)
     label = np.full(m, -1, np.int32)
     if window.blocks is not None:
+        from bayesmixer.ld.blocks import label_blocks
+
         label = label_blocks(np.full(m, chrom, dtype=object), pos, window.blocks).astype(np.int32)
         hi = np.searchsorted(label, label, "right")
     elif window.unit == "variants":
@@ -160,6 +165,37 @@ def bounds(
         hi = np.searchsorted(place, place + window.size * (1 + 1e-12) + 1e-9, "right")
     lo = np.searchsorted(hi, np.arange(m), "right")
     return lo.astype(np.int64), hi.astype(np.int64), label
+
+
+def ldsc_bounds(
+    lo: NDArray[np.int64], chunk: int = 50
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Windows as LDSC 1.0.1 has them: cut along the chromosome into chunks, so that what counts
+    as a partner depends on their size.
+
+    The window of a chunk's first variant, made longer to a whole number of chunks, serves them
+    all; the variants up to the first whose window leaves one out are partners of each other.
+
+    Parameters
+    ----------
+    lo
+        (variant,) first partners in exact windows (`bounds`).
+    chunk
+        Variants a chunk; LDSC's `--chunk-size`.
+
+    Returns
+    -------
+    lo, hi : numpy.ndarray
+        (variant,) as of `bounds`.
+    """
+    m = len(lo)
+    at = np.arange(m)
+    start = at // chunk * chunk
+    left_out = np.flatnonzero(lo > 0)
+    first_block = min(-(-int(left_out[0]) // chunk) * chunk, m) if len(left_out) else m
+    wide = start - -(-(start - lo[start]) // chunk) * chunk
+    wide[at < first_block] = 0
+    return wide, np.searchsorted(wide, at, "right").astype(np.int64)
 
 
 def tiles(hi: NDArray[np.int64], size: int) -> NDArray[np.int64]:
