@@ -70,19 +70,21 @@ def read_annotations(path: str | Path, chrom: object, *, thin: bool = False) -> 
         names = [c for c in columns if c not in PLACE]
         if not names:
             raise InputError(file, f"no annotation, but {_few(columns)}")
-        blocks, snps, rest = [], [], head[1]
+        rest = head[1]
+        blocks: list[NDArray[Any]] = []
+        snps: list[NDArray[Any]] = []
         while (text := stream.read(AT_ONCE)) or rest:
             whole, _, left = (rest + text).rpartition(b"\n") if text else (rest, b"", b"")
             rest = left
             if whole.strip():
                 values, snp = _numbers(file, whole, columns, names, head[0])
                 blocks.append(values)
-                snps.append(snp)
+                snps += [] if snp is None else [snp]
     finally:
         stream.close()
     if not blocks:
         raise InputError(file, "no row below the header")
-    snp = None if snps[0] is None else np.concatenate(snps)
+    snp = np.concatenate(snps) if snps else None
     return Annotations(names, blocks[0] if len(blocks) == 1 else np.concatenate(blocks), snp)
 
 

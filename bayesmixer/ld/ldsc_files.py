@@ -63,7 +63,7 @@ def write_ldsc_scores(
         ds = group.to_dataset()
         if "annotation_ld_score" in ds:
             names, scores = ds["annotation"].values.tolist(), ds["annotation_ld_score"].to_numpy()
-            totals = [ds["m"].to_numpy(), ds["m_5_50"].to_numpy()]
+            totals: list[Any] = [ds["m"].to_numpy(), ds["m_5_50"].to_numpy()]
         else:
             names, scores = ["L2"], ds["ld_score"].to_numpy()[:, None]
             totals = [[group.attrs["n_reference"]], [group.attrs["m_5_50"]]]

@@ -148,7 +148,7 @@ def _unbiased_r2(x: _Tile, y: _Tile, m: Moments, n: int, mean_for_missing: bool)
     """r^2 - (1 - r^2) / (n - 2) of each pair of two tiles."""
     mean_x, mean_y = m.mean[x.at], m.mean[y.at]
     scale_x, scale_y = 1 / np.sqrt(m.squares[x.at]), 1 / np.sqrt(m.squares[y.at])
-    r = (x.g @ y.g.T).astype(np.float64)
+    r: Float = (x.g @ y.g.T).astype(np.float64)
     shared: Any = float(n)
     if x.called is None and y.called is None:
         r -= np.multiply.outer(n * mean_x, mean_y)
