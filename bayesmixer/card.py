@@ -7,6 +7,7 @@ Nothing here imports PyMC, so that saved results can be read and described witho
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,9 @@ class Quantity:
     truth
         Its value in a simulation, from what that records (truth.json): what was realised where it
         is recorded, else the parameter; None where it has none.
+    ends
+        Its least and largest value where draws can be densest there, so that intervals may reach
+        them; infinite where not.
     """
 
     name: str
@@ -104,6 +108,7 @@ class Quantity:
     shown: bool = False
     nothing: float | None = None
     truth: Callable[[Mapping[str, Any]], Any] | None = None
+    ends: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ import xarray as xr
 
 from bayesmixer.arguments import fraction
 from bayesmixer.card import card_of, withheld
-from bayesmixer.facts import varying
+from bayesmixer.facts import quantities, quantity_of, varying
 from bayesmixer.identity import check_fit
+from bayesmixer.interval import interval
 
 PACKAGES = (
     "bayesmixer",
@@ -75,8 +76,9 @@ def assemble(groups: dict[str, xr.Dataset], attrs: dict[str, Any]) -> xr.DataTre
 
 
 def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
-    """Table of a fit: posterior mean, sd and equal-tailed interval of every reported variable, with
-    the estimate beside them.
+    """Table of a fit: posterior mean, sd and interval of every reported variable, with the estimate
+    beside them. Intervals have equal tails, but of what is densest at an end of its range (n_shared
+    at 0) they reach that end.
 
     Parameters
     ----------
@@ -136,8 +138,12 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         chains = xr.DataTree.from_dict({"posterior": parts})
         stats = stats.join(az.summary(chains, kind="diagnostics", round_to="none"))
     table = table.join(stats.apply(pd.to_numeric, errors="coerce"), how="right")
+    ends = [c for c in table.columns if c.startswith("eti")]
+    for label, draws in quantities(results).items():
+        one, name = quantity_of(results, label.split(" [")[0]), label.replace(" [", "[")
+        if one is not None and np.isfinite(one.ends).any() and name in table.index:
+            table.loc[name, ends] = interval(draws, prob, one.ends)
     if hidden is not None:
-        ends = [c for c in table.columns if c.startswith("eti")]
         told = {*hidden.kept, *hidden.limits}
         table.loc[[name for name in table.index if name not in told], ends] = np.nan
         for name in {*hidden.limits} & {*table.index}:

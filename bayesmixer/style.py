@@ -27,7 +27,7 @@ GREY = "#767676"
 DATA, MODEL, NULL = BLACK, VERMILION, GREY
 
 INTERVAL = 0.9
-"""Probability of every interval in the report (equal tails)."""
+"""Probability of every interval in the report (equal tails, but see `interval.interval`)."""
 TAILS = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
 
 RC: Any = {
@@ -103,21 +103,27 @@ def as_interval(low: float, high: float) -> str:
     return f"{as_number(low)} to {as_number(high)}"
 
 
-def as_middle(x: np.ndarray) -> str:
-    """Mean and interval of draws in words: `0.16 (0.15 to 0.18)`; what is fixed as it is."""
+def as_middle(x: np.ndarray, ends: tuple[float, float] | None = None) -> str:
+    """Mean and interval of draws in words: `0.16 (0.15 to 0.18)`; what is fixed as it is. `ends` of
+    a range that the interval may reach.
+    """
     import numpy as np
+
+    from bayesmixer.interval import interval
 
     if np.ptp(x) == 0:
         return as_number(float(x[0]))
-    low, high = np.quantile(x, TAILS)
+    low, high = interval(x, INTERVAL, ends)
     return f"{as_number(float(x.mean()))} ({as_interval(low, high)})"
 
 
-def as_percent(x: np.ndarray) -> str:
+def as_percent(x: np.ndarray, ends: tuple[float, float] | None = None) -> str:
     """`as_middle` of shares, in percent."""
     import numpy as np
 
+    from bayesmixer.interval import interval
+
     if np.ptp(x) == 0:
         return f"{as_number(100 * float(x[0]))}%"
-    low, high = 100 * np.quantile(x, TAILS)
+    low, high = (100 * end for end in interval(x, INTERVAL, ends))
     return f"{as_number(100 * float(x.mean()))}% ({as_interval(low, high)}%)"

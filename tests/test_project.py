@@ -25,7 +25,7 @@ from bayesmixer.card import cards, studied
 # ground -> io -> ld -> ops -> simulation -> wings -> models -> inference -> checks -> reporting ->
 # cli; what lies beside them at the top of the package has its place too
 LAYERS = [
-    "errors arguments interrupts progress aside kinds variables jackknife workers data",
+    "errors arguments interrupts interval progress aside kinds variables jackknife workers data",
     "style card fingerprint identity facts results",
     "io",
     "ld",

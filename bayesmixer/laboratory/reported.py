@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import cards
+from bayesmixer.interval import shortest
 from bayesmixer.laboratory.replicates import LEVELS
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from bayesmixer.inference.points import Points
     from bayesmixer.laboratory.replicates import Settings
 
-OPEN = 0.1  # of the draws that an interval leaves out, on a side where it is open
 HIGHER = 0.01  # log posterior by which a place on the way is higher than the mode
 Facts = dict[str, Any]
 
@@ -109,23 +109,19 @@ def intervals(draws: NDArray[np.float64]) -> dict[str, float]:
     """Median, standard deviation, and ends of the central and of the shortest intervals of draws.
 
     A new draw falls between quantiles at (n + 1) p with the stated probability, however few there
-    are. A shortest interval that leaves out hardly any draw on a side (a tenth of what it leaves
-    out at most: the posterior is highest at an end of its range) is open there, infinite.
+    are. A shortest one may be open on a side (`interval.shortest`).
     """
     x = np.sort(draws)
     out = {"estimate": float(np.median(x)), "sd": float(x.std())}
     for level in LEVELS:
         tail = 0.5 - level / 200
         low, high = np.quantile(x, [tail, 1 - tail], method="weibull")
-        held = min(int(np.ceil(level / 100 * (x.size + 1))), x.size)
-        first = int(np.argmin(x[held - 1 :] - x[: x.size - held + 1]))
-        left = x.size - held
-        few = OPEN * left
+        first, last = shortest(x, level / 100)
         out |= {
             f"low{level}": float(low),
             f"high{level}": float(high),
-            f"hdi_low{level}": float(x[first]) if first > few else -np.inf,
-            f"hdi_high{level}": float(x[first + held - 1]) if left - first > few else np.inf,
+            f"hdi_low{level}": first,
+            f"hdi_high{level}": last,
         }
     return out
 

@@ -145,6 +145,7 @@ RHO_0 = Quantity(
     truth=lambda truth: truth["rho_0"],
 )
 
+FROM_NOTHING = (0.0, math.inf)
 OVERLAP = (
     RG,
     Quantity(
@@ -152,8 +153,15 @@ OVERLAP = (
         "share of the reference variants that are causal for both traits",
         log=True,
         truth=lambda truth: _drawn(truth) / truth["variants"],
+        ends=FROM_NOTHING,
     ),
-    Quantity("n_shared", "number of variants that are causal for both", shown=True, truth=_drawn),
+    Quantity(
+        "n_shared",
+        "number of variants that are causal for both",
+        shown=True,
+        truth=_drawn,
+        ends=FROM_NOTHING,
+    ),
     Quantity(
         "rho_beta",
         "correlation of the two effects of a shared causal variant",
@@ -165,33 +173,61 @@ OVERLAP = (
         "shared variants over the mean number of causal ones",
         shown=True,
         truth=lambda truth: 2 * _drawn(truth) / _drawn_by_trait(truth).sum(),
+        ends=FROM_NOTHING,
     ),
     Quantity(
         "jaccard",
         "shared variants over all that are causal for either",
         truth=lambda truth: _drawn(truth) / (_drawn_by_trait(truth).sum() - _drawn(truth)),
+        ends=FROM_NOTHING,
     ),
     Quantity(
         "fraction_concordant",
         "share of the shared variants whose effects agree in sign",
         truth=lambda truth: 0.5 + math.asin(_rho_beta(truth)) / math.pi,
     ),
-    Quantity("n_concordant", "number of shared variants whose effects agree in sign"),
-    Quantity("n_discordant", "number of shared variants of opposite effects"),
-    Quantity("n90_shared", "shared variants among a trait's n90"),
-    Quantity("n90_unique", "variants of one trait alone among its n90"),
+    Quantity(
+        "n_concordant",
+        "number of shared variants whose effects agree in sign",
+        ends=FROM_NOTHING,
+    ),
+    Quantity(
+        "n_discordant",
+        "number of shared variants of opposite effects",
+        ends=FROM_NOTHING,
+    ),
+    Quantity(
+        "n90_shared",
+        "shared variants among a trait's n90",
+        ends=FROM_NOTHING,
+    ),
+    Quantity(
+        "n90_unique",
+        "variants of one trait alone among its n90",
+        ends=FROM_NOTHING,
+    ),
     Quantity(
         "n_unique",
         "number of variants that are causal for one trait alone",
         truth=lambda truth: _drawn_by_trait(truth) - _drawn(truth),
+        ends=FROM_NOTHING,
     ),
-    Quantity("pi_unique", "share of the reference variants that are causal for one trait alone"),
+    Quantity(
+        "pi_unique",
+        "share of the reference variants that are causal for one trait alone",
+        ends=FROM_NOTHING,
+    ),
     Quantity(
         "rg_max",
         "the largest |rg| that the polygenicities allow",
+        ends=(-math.inf, 1.0),
         truth=lambda truth: math.sqrt(min(truth["polygenicity"]) / max(truth["polygenicity"])),
     ),
-    Quantity("pi_shared_min", "the smallest pi_shared that rg and the polygenicities allow"),
+    Quantity(
+        "pi_shared_min",
+        "the smallest pi_shared that rg and the polygenicities allow",
+        ends=FROM_NOTHING,
+    ),
     Quantity("n_expected_overlap", "number of shared variants that chance gives, M pi1 pi2"),
 )
 

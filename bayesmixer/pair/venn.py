@@ -12,11 +12,13 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from bayesmixer.arguments import choice
+from bayesmixer.interval import interval
+from bayesmixer.pair.cards import FROM_NOTHING
 from bayesmixer.pair.prediction import draws_of, names_of
 from bayesmixer.style import (
     BLUE,
     GREY,
-    TAILS,
+    INTERVAL,
     VERMILION,
     as_count,
     as_interval,
@@ -101,7 +103,8 @@ def plot_venn(
     size = [float(np.median(total)) for total in totals]
     unit = max(*size, 1.0) if largest is None else largest
     r1, r2 = (float(np.sqrt(n / unit / np.pi)) for n in size)
-    middle, *ends = (min(float(q), *size) for q in np.quantile(both, (0.5, *TAILS)))
+    of = (float(np.median(both)), *interval(both, INTERVAL, FROM_NOTHING))
+    middle, *ends = (min(q, *size) for q in of)
     distance = distance_of(middle / unit, r1, r2)
     left, right = -distance / 2, distance / 2
     for x, r, colour in ((left, r1, COLOURS[0]), (right, r2, COLOURS[1])):
@@ -155,8 +158,8 @@ def _numbers(
 
 def _middle(draws: Any) -> str:
     """Median and 90% interval in words."""
-    middle, low, high = np.quantile(draws, (0.5, *TAILS))
-    return as_number(middle) + (f" ({as_interval(low, high)})" if len(draws) > 1 else "")
+    ends = as_interval(*interval(draws, INTERVAL, FROM_NOTHING))
+    return as_number(float(np.median(draws))) + (f" ({ends})" if len(draws) > 1 else "")
 
 
 def plot_venns(

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.mixer.words import settings
+from bayesmixer.pair.cards import FROM_NOTHING
 from bayesmixer.pair.prediction import draws_of, names_of
 from bayesmixer.pair.statements import sentences
 from bayesmixer.style import as_middle, as_number, as_percent
@@ -28,9 +29,10 @@ def headline(results: xr.DataTree) -> list[str]:
         shared, dice = draws_of(results, "n_shared"), draws_of(results, "dice")
         parts = [shared / draws_of(results, "n_causal", k) for k in (0, 1)]
         out.append(
-            f"{one} and {two} share {as_middle(shared)} causal variants: {as_percent(parts[0])} "
-            f"of those of {one}, {as_percent(parts[1])} of those of {two} (Dice "
-            f"{as_middle(dice)})."
+            f"{one} and {two} share {as_middle(shared, FROM_NOTHING)} causal variants: "
+            f"{as_percent(parts[0], FROM_NOTHING)} of those of {one}, "
+            f"{as_percent(parts[1], FROM_NOTHING)} of those of {two} (Dice "
+            f"{as_middle(dice, FROM_NOTHING)})."
         )
         chance = float(np.median(draws_of(results, "n_expected_overlap")))
         least = (

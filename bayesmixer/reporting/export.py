@@ -17,8 +17,9 @@ import xarray as xr
 
 from bayesmixer import aside, facts
 from bayesmixer.card import offers, withheld
-from bayesmixer.facts import data_attributes, read_json
+from bayesmixer.facts import data_attributes, quantity_of, read_json
 from bayesmixer.identity import check_fit
+from bayesmixer.interval import interval
 from bayesmixer.kinds import JSON, TABLE
 from bayesmixer.reporting.tables import input_table
 
@@ -56,7 +57,7 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     -------
     dict
         `estimates` (a record a quantity and component: `mode`, `se`, `mean`, `median`, `sd`,
-        equal-tailed `intervals` by probability, and those of the posterior before calibration),
+        `intervals` by probability, as in `summary`, and those of the posterior before calibration),
         what the model's wing records besides (docs/reference/cli.md; an estimate that it withholds
         has neither mode nor interval, or an interval from where nothing is), `verdict`,
         `warnings`, `criteria` (log-likelihood, AIC, BIC), `diagnostics`, `inputs` (file and
@@ -189,9 +190,11 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                 if variable in modes and not SEARCH & set(map(str, modes[variable].dims)):
                     one[key] = float(modes[variable].sel(index))
             if posterior is not None:
-                one |= _spread(values.sel(index))
+                quantity = quantity_of(results, str(name))
+                ends = None if quantity is None else quantity.ends
+                one |= _spread(values.sel(index), ends)
                 if name in raw:
-                    one["uncalibrated"] = _spread(raw[name].sel(index))
+                    one["uncalibrated"] = _spread(raw[name].sel(index), ends)
             if hidden is not None and name not in hidden.kept:
                 # no mode but the prior's, no interval but a limited quantity's from zero
                 told = {"mode", "intervals", "uncalibrated"}
@@ -214,10 +217,10 @@ def _parts(values: xr.DataArray) -> Iterable[tuple[str | None, dict[str, Any]]]:
         yield ", ".join(map(str, index.values())) or None, index
 
 
-def _spread(draws: xr.DataArray) -> dict[str, Any]:
-    """Mean, median, sd and equal-tailed intervals."""
+def _spread(draws: xr.DataArray, ends: tuple[float, float] | None) -> dict[str, Any]:
+    """Mean, median, sd and intervals."""
     x = np.asarray(draws.values, float).ravel()
-    intervals = {f"{p:g}": np.quantile(x, [(1 - p) / 2, (1 + p) / 2]).tolist() for p in INTERVALS}
+    intervals = {f"{p:g}": list(interval(x, p, ends)) for p in INTERVALS}
     sd = float(x.std(ddof=1)) if x.size > 1 else math.nan
     return {
         "mean": float(x.mean()),

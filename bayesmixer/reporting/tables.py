@@ -16,6 +16,7 @@ from bayesmixer import facts
 from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of, withheld
 from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import of_trait
+from bayesmixer.interval import interval
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.style import INTERVAL, as_count, as_interval, as_middle, as_number, as_parameter
 
@@ -52,13 +53,14 @@ def headline(results: xr.DataTree) -> list[str]:
         if name in told and len(out) < facts.MOST_SHOWN:
             one = facts.quantity_of(results, name)
             meaning = "" if one is None else f": {one.meaning}"
-            out.append(f"{label} is {as_middle(draws)}{meaning}.")
+            middle = as_middle(draws, None if one is None else one.ends)
+            out.append(f"{label} is {middle}{meaning}.")
     return out
 
 
 def parameter_table(results: xr.DataTree) -> Table:
-    """Mean, median, sd and equal-tailed interval of everything in the posterior, the mode, and the
-    sd before calibration (or error over LD blocks).
+    """Mean, median, sd and interval of everything in the posterior, the mode, and the sd before
+    calibration (or error over LD blocks).
     """
     import arviz as az
 
@@ -80,22 +82,22 @@ def parameter_table(results: xr.DataTree) -> Table:
             xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()})
         )
         errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
-    low, high = [c for c in summary.columns if c not in ("mean", "sd")]
     rows, hidden = [], withheld(results)
     for name, x in draws.items():
         s, fixed = summary.loc[name], np.ptp(x) == 0
         one_of = facts.quantity_of(results, name.split(" [")[0])
-        interval = "–" if fixed else as_interval(s[low], s[high])
+        ends = None if one_of is None else one_of.ends
+        shown = "–" if fixed else as_interval(*interval(x, INTERVAL, ends))
         if hidden is not None and name not in hidden.kept:
             limit = hidden.limits.get(name)
-            interval = "–" if limit is None else f"below {as_number(limit)} (95%)"
+            shown = "–" if limit is None else f"below {as_number(limit)} (95%)"
         rows.append(
             (
                 name,
                 as_number(s["mean"]),
                 as_number(float(np.median(x))),
                 "–" if fixed else as_number(s["sd"]),
-                interval,
+                shown,
                 as_number(mode[name]) if name in mode else "–",
                 as_number(errors[name]) if name in errors and not fixed else "–",
                 "" if one_of is None else one_of.meaning,
