@@ -76,6 +76,7 @@ def covariance_of_mode(
     at_bound: list[str],
     covariance: str = "jackknife",
     group: int = 1,
+    known: Information | None = None,
 ) -> Calibration | str:
     """The calibrated covariance of the mode, or why there is none: no LD blocks, too few of them,
     or H is not positive.
@@ -91,12 +92,14 @@ def covariance_of_mode(
         "jackknife" or "sandwich".
     group
         Neighbouring LD blocks joined.
+    known
+        Information at the mode, where the search has it.
     """
     if not density.block_names:
         return f"the model has {density.no_units}"
     if why := apart(density.model):
         return why
-    info = information(density, mode, np.sqrt(np.diag(raw)))
+    info = known or information(density, mode, np.sqrt(np.diag(raw)))
     info = info.grouped(group) if group > 1 else info
     bound = bound_of(density.model)
     found = from_information(info, raw, density.names, at_bound, covariance, bound)

@@ -1,8 +1,10 @@
 """The mode: trust-region Newton climbs from several starts, every optimum met is kept.
 
 The search is staged (mixer/starts.py); each start is first climbed on thinned data, whose curvature
-then conditions the climb on all of it. Convergence is judged by the Newton decrement g' H^-1 g / 2,
-the gain that is still to be had, in log-likelihood units.
+then conditions the climb on all of it. On the way the curvature is corrected by the gradients met
+(symmetric rank one: Nocedal & Wright 2006, Numerical Optimization, 6.2); at its end it is computed.
+Convergence is judged by the Newton decrement g' H^-1 g / 2 of that, the gain that is still to be
+had, in log-likelihood units.
 """
 
 from __future__ import annotations
@@ -15,16 +17,23 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.information import Information, information
 from bayesmixer.models.common import origin_of
 
-DECREMENT = 1e-6  # log-likelihood units left to gain
+DECREMENT = 1e-6  # log-likelihood units left to gain at a mode
 WALL = 1e4  # curvature of the wall around the search box
 STEEP = 1e12  # of the gradient: beyond, a point is as good as one without a density
+NEARLY = 0.03  # left where Newton steps do as well without a trust region
+LEARNED = 1e-8  # left by the curvature learned where the exact one is computed
+JITTER = 1e-3  # of values: the place of a likelihood's nodes follows its parameters
+SHORT = 1e-3  # of a standard deviation: from shorter steps no curvature is learned
 
 
 @dataclass
 class Optimum:
-    """One mode: where, how high, the curvature there, and how it was reached."""
+    """One mode: where, how high, the curvature there, and how it was reached; `information` where
+    the search was asked for it and its curvature is that.
+    """
 
     x: Array
     log_posterior: float
@@ -35,6 +44,7 @@ class Optimum:
     at_bound: list[str]
     start: Array
     evaluations: int
+    information: Information | None = None
 
 
 def _stands(value: float, gradient: Array) -> bool:
@@ -61,6 +71,7 @@ class Walled:
 
     def __init__(self, density: LogDensity, bounds: Array) -> None:
         self.density, self.low, self.high = density, bounds[:, 0], bounds[:, 1]
+        self.met: tuple[Array, Array] | None = None  # the last point, and its gradient
         bound = origin_of(density.model)
         limit = None if bound is None else bound.card.ask("ceiling")
         self.limit = None if limit is None else limit(bound, density.names)
@@ -76,6 +87,7 @@ class Walled:
         out = x - inside
         if not _stands(value, gradient):
             return STEEP + WALL * float(out @ out), WALL * out
+        self.met = inside, gradient
         slope = np.where(out == 0, -gradient, WALL * out)
         over, up = self.strength(inside)
         over = max(over, 0.0)
@@ -131,33 +143,75 @@ def covariance_of(h: Array, floor: float = 0.05) -> Array:
 
 
 class Curvature:
-    """Negative Hessian by differences, computed anew only where the point has moved by a tenth of a
-    standard deviation.
+    """Negative Hessian along a climb: `learned` from the gradients met, `exact` where asked.
 
-    `rough` is the Hessian of the thinned data at the start: good enough for the first steps, never
-    for the last (`exact`).
+    Parameters
+    ----------
+    objective
+        What is climbed.
+    bounds
+        (P, 2) search box.
+    start
+        (P,) where it begins.
+    rough
+        (P, P) Hessian of thinned data there; None to begin with an exact one.
+    informed
+        Whether the exact one is `information`'s, by unit.
     """
 
-    def __init__(self, objective: Walled, bounds: Array, start: Array, rough: Array | None) -> None:
+    def __init__(
+        self,
+        objective: Walled,
+        bounds: Array,
+        start: Array,
+        rough: Array | None,
+        informed: bool = False,
+    ) -> None:
         self.objective, self.density, self.bounds = objective, objective.density, bounds
+        self.informed, self.learns = informed, True
+        self.information: Information | None = None
         self.at: Array | None = None
-        self.value = np.eye(start.size) if rough is None else rough
-        self.spread = (
-            np.full(start.size, 0.3)
-            if rough is None
-            else np.sqrt(np.diag(covariance_of(rough, 1.0)))
-        )
-        self.steps_on_rough = 0 if rough is None else 4
+        self.last: tuple[Array, Array] | None = None
+        self.value = self.computed = np.eye(start.size)
+        self.spread = np.full(start.size, 0.3)
+        if rough is None:
+            self.exact(start)
+        else:
+            self._is(rough)
+
+    def _is(self, value: Array) -> None:
+        self.value, self.spread = value, np.sqrt(np.diag(covariance_of(value, 1.0)))
 
     def __call__(self, x: Array) -> Array:
-        """What the optimiser may use at x."""
-        if self.steps_on_rough:
-            self.steps_on_rough -= 1
-            return self.value + self.objective.curvature(x)
-        return self.exact(x) + self.objective.curvature(x)
+        """What the optimiser may use at x, where it has just been."""
+        if self.learns and self.objective.met is not None:
+            self.learned(*self.objective.met)
+        return (self.value if self.learns else self.exact(x)) + self.objective.curvature(x)
 
-    def exact(self, x: Array) -> Array:
-        """Hessian of all the data at or near x."""
+    def learned(self, x: Array, gradient: Array) -> Array:
+        """Corrected by the gradient at x, a step from where it was last asked."""
+        if self.last is not None:
+            step = x - self.last[0]
+            miss = self.last[1] - gradient - self.value @ step
+            along = float(miss @ step)
+            if (np.abs(step) > SHORT * self.spread).any() and (
+                abs(along) > 1e-8 * np.linalg.norm(miss) * np.linalg.norm(step)
+            ):
+                self._is(self.value + np.outer(miss, miss) / along)
+        self.last = x, gradient
+        return self.value
+
+    def known(self, x: Array) -> Information | None:
+        """Information at x, where it was asked for and the last exact Hessian was computed there,
+        but for a step that would not be taken.
+        """
+        move = x - (x if self.at is None else self.at)
+        return self.information if move @ self.computed @ move < 2 * DECREMENT else None
+
+    def exact(self, x: Array, gradient: Array | None = None) -> Array:
+        """Of all the data at or near x, whatever the gradient: anew where x is away by a tenth of a
+        standard deviation.
+        """
         x = np.clip(x, *self.bounds.T)
         move = x - (x if self.at is None else self.at)
         near = (
@@ -165,20 +219,31 @@ class Curvature:
         )  # evaluations are dear where effects are strongest, and the place is none to report
         if (
             self.at is None
-            or move @ self.value @ move > near
+            or move @ self.computed @ move > near
             or (np.abs(move) > 0.5 * self.spread).any()
         ):
-            fresh = hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
+            known = information(self.density, x, self.spread) if self.informed else None
+            fresh = (
+                hessian(self.density, x, np.clip(0.1 * self.spread, 1e-4, 0.05))
+                if known is None
+                else known.hessian
+            )
             if (
                 np.abs(fresh).max() < 1e15
             ):  # never for nan: a point without a gradient must not end the search
-                self.value = fresh
-            self.spread = np.sqrt(np.diag(covariance_of(self.value, 1.0)))
-            self.at = x
-        return self.value
+                self._is(fresh)
+                self.information = known
+            self.at, self.computed = x, self.value
+        return self.computed
 
 
-def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None = None) -> Optimum:
+def climb(
+    density: LogDensity,
+    start: Array,
+    bounds: Array,
+    rough: Array | None = None,
+    informed: bool = False,
+) -> Optimum:
     """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the
     decrement.
 
@@ -192,44 +257,44 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
         (P, 2) search box.
     rough
         (P, P) Hessian of thinned data near the start, or None.
+    informed
+        Whether the mode's `information` is wanted: its Hessian is then that.
     """
     before = density.evaluations
     objective = Walled(density, bounds)
     # a margin keeps the start off the wall
     start = np.clip(start, bounds[:, 0] + 1e-3, bounds[:, 1] - 1e-3)
-    curvature = Curvature(objective, bounds, start, rough)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        found = minimize(
-            objective,
-            start,
-            jac=True,
-            hess=curvature,
-            method="trust-exact",
-            options={
-                "gtol": 1e-2,
-                "initial_trust_radius": 1.0,
-                "max_trust_radius": 2.0,
-                "maxiter": 60,
-            },
-        )
-    x = np.clip(found.x, bounds[:, 0], bounds[:, 1])
-    value, gradient = density.value_and_gradient(x)
-    near = (x - bounds[:, 0] < 1e-2) | (bounds[:, 1] - x < 1e-2)
-    free = objective.free(x, near)
-    h = curvature.exact(x)
-    decrement = _decrement(gradient, h, free)
-    for _ in range(4):
-        if decrement < DECREMENT:
-            break
-        move = free @ (covariance_of(free.T @ h @ free) @ (free.T @ gradient))
-        trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
-        v, g = density.value_and_gradient(trial)
-        if not v >= value - 1e-9 or objective.side(trial) != objective.side(x):
-            break
-        x, value, gradient = trial, v, g
-        h = curvature.exact(x)
+    curvature = Curvature(objective, bounds, start, rough, informed)
+    x = start
+    for learns in (True, False):  # the second only where the first does not end at a mode
+        curvature.learns = learns
+        x = np.clip(_ascended(objective, curvature, x), bounds[:, 0], bounds[:, 1])
+        value, gradient = density.value_and_gradient(x)
+        near = (x - bounds[:, 0] < 1e-2) | (bounds[:, 1] - x < 1e-2)
+        free = objective.free(x, near)
+        # by what is learned first, so that the exact Hessian is computed where the mode is
+        for hessian_at, enough in ((curvature.learned, LEARNED), (curvature.exact, DECREMENT)):
+            h = hessian_at(x, gradient)
+            for _ in range(8):
+                decrement = _decrement(gradient, h, free)
+                if decrement < enough:
+                    break
+                move = free @ (covariance_of(free.T @ h @ free) @ (free.T @ gradient))
+                trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
+                v, g = density.value_and_gradient(trial)
+                better = v >= value - 1e-9 or (
+                    v >= value - JITTER and _decrement(g, h, free) < decrement
+                )
+                if objective.side(trial) != objective.side(x):
+                    break
+                if not better and hessian_at == curvature.exact:
+                    break
+                h = hessian_at(trial, g)  # what fails teaches too
+                if better:
+                    x, value, gradient = trial, v, g
         decrement = _decrement(gradient, h, free)
+        if decrement < 100 * DECREMENT:
+            break
     at_bound = [
         name
         for name, hit in zip(density.names, near, strict=True)
@@ -245,7 +310,37 @@ def climb(density: LogDensity, start: Array, bounds: Array, rough: Array | None 
         at_bound,
         start,
         density.evaluations - before,
+        curvature.known(x),
     )
+
+
+def _ascended(objective: Walled, curvature: Curvature, start: Array) -> Array:
+    """Where trust-region steps end."""
+
+    def nearly(x: Array) -> None:
+        met = objective.met
+        if met is None or (met[0] != x).any():
+            return
+        if _decrement(met[1], curvature(x), np.eye(x.size)) < NEARLY:
+            raise StopIteration
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = minimize(
+            objective,
+            start,
+            jac=True,
+            hess=curvature,
+            method="trust-exact",
+            callback=nearly if curvature.learns else None,
+            options={
+                "gtol": 1e-2,
+                "initial_trust_radius": 1.0,
+                "max_trust_radius": 2.0,
+                "maxiter": 60,
+            },
+        )
+    return np.asarray(found.x)
 
 
 def _decrement(gradient: Array, h: Array, free: Array) -> float:
@@ -257,7 +352,11 @@ def _decrement(gradient: Array, h: Array, free: Array) -> float:
 
 
 def find_modes(
-    density: LogDensity, starts: list[Array], bounds: Array, thinned: LogDensity | None = None
+    density: LogDensity,
+    starts: list[Array],
+    bounds: Array,
+    thinned: LogDensity | None = None,
+    informed: bool = False,
 ) -> Modes:
     """Climb from every start and sort the optima, best first.
 
@@ -272,6 +371,8 @@ def find_modes(
     thinned
         The density of fewer variants with the same total weight, to search on first; None to climb
         on all from the start.
+    informed
+        As of `climb`.
     """
     seeds: list[tuple[Array, Array | None]] = [(start, None) for start in starts]
     if thinned is not None:
@@ -281,7 +382,7 @@ def find_modes(
             covariance = covariance_of(rough.hessian)
             if not any(_same(rough.x, x, covariance) for x, _ in seeds):
                 seeds.append((rough.x, rough.hessian))
-    optima = [climb(density, x, bounds, h) for x, h in seeds]
+    optima = [climb(density, x, bounds, h, informed) for x, h in seeds]
     optima.sort(key=lambda o: -o.log_posterior)
     return Modes(optima[0], optima)
 

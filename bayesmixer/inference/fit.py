@@ -159,7 +159,7 @@ def fit(
     if staged:
         modes, stages = staged_modes(density, bound, method, starts)
     else:
-        modes, stages = searched(density, bound, starts, seed, progress), xr.Dataset()
+        modes, stages = searched(density, bound, starts, seed, progress, calibrate), xr.Dataset()
     _judge(modes, said)
     estimate = _with(estimate_group(density, modes), stages)
     if bound is not None and (apart := bound.card.ask("apart")) is not None:
@@ -210,7 +210,13 @@ def fit(
         groups["log_prior"] = density.log_prior(draws_taken)
     evidence = calibration.evidence_of(bound)
     measured = (
-        calibration.covariance_of_mode(density, modes.best.x, covariance, modes.best.at_bound)
+        calibration.covariance_of_mode(
+            density,
+            modes.best.x,
+            covariance,
+            modes.best.at_bound,
+            known=modes.best.information,
+        )
         if calibrate and not staged
         else None
     )
@@ -353,8 +359,11 @@ def searched(
     starts: int | list[dict[str, float]] | None = None,
     seed: int = 0,
     progress: bool | None = None,
+    calibrate: bool = False,
 ) -> Modes:
-    """Every optimum from the staged, scattered or given starts; arguments as of `fit`."""
+    """Every optimum from the staged, scattered or given starts; arguments as of `fit`, and with
+    `calibrate` the information there.
+    """
     points: list[Array] = []
     origin = origin_of(density.model)
     if isinstance(starts, list):
@@ -385,7 +394,8 @@ def searched(
             raise _nowhere(density, points[0])
         points[0] = instead
     shown = list(track(points, "climbing", show=progress)) if len(points) > 5 else points
-    return find_modes(density, shown, box, thinned)
+    informed = calibrate and bool(density.block_names)
+    return find_modes(density, shown, box, thinned, informed)
 
 
 def _nowhere(density: LogDensity, x: Array) -> InputError:

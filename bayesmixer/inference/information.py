@@ -125,13 +125,16 @@ def information(density: LogDensity, x: Array, sd: Array) -> Information:
     used = (scores != 0).any(1)
     columns, prior = [], []
     for i, h in enumerate(np.clip(STEP * sd, 1e-4, 0.05)):
-        e = np.zeros(x.size)
-        e[i] = h
-        (low, prior_low), (high, prior_high) = density.scores(x - e), density.scores(x + e)
-        column = (low - high) / (2 * h)
+        for shorter in (1.0, 0.1, 0.01):
+            e = np.zeros(x.size)
+            e[i] = shorter * h
+            (low, prior_low), (high, prior_high) = density.scores(x - e), density.scores(x + e)
+            if low.any() and high.any():  # where the density ends there are no scores
+                break
+        column = (low - high) / (2 * e[i])
         used |= (column != 0).any(1)
         columns.append(column if dense else column.sum(0))
-        prior.append((prior_low - prior_high) / (2 * h))
+        prior.append((prior_low - prior_high) / (2 * e[i]))
     curvature = np.stack(columns, axis=-1)
     units = np.flatnonzero(used)
     return Information(

@@ -205,7 +205,7 @@ def of_mode(
     found
         None where nothing is calibrated: the likelihood is then taken as it is.
     wanted
-        Whether the ends are evaluated: a hundred gradients or two.
+        Whether the ends are evaluated: a hundred gradients.
     show
         Progress bar.
     """

@@ -141,7 +141,7 @@ def _normal(model: Any, settings: Settings, truth: Mapping[str, Any], common: Fa
         scores = density.scores(start)[0]
         # their spread is about the curvature: good enough for the first steps
         rough = scores.T @ scores + np.eye(density.size)
-        best = climb(density, start, density.box, rough)
+        best = climb(density, start, density.box, rough, informed=True)
         common["evaluations_mode"] = density.evaluations
     calibrated, three = _beside(density, bound, best, common)
     common["restarted"] = three is not None and _higher(density, three) > (
@@ -149,7 +149,7 @@ def _normal(model: Any, settings: Settings, truth: Mapping[str, Any], common: Fa
     )
     if common["restarted"]:
         with _timed(common, "cpu_mode"):
-            best = searched(density, bound).best
+            best = searched(density, bound, calibrate=True).best
         calibrated, three = _beside(density, bound, best, common)
     with _timed(common, "cpu_draws"):
         rng = np.random.default_rng(settings.seed)
@@ -190,7 +190,9 @@ def _beside(
 
     raw = covariance_of(best.hessian)
     with _timed(common, "cpu_calibration"):
-        found = calibration.covariance_of_mode(density, best.x, raw, best.at_bound)
+        found = calibration.covariance_of_mode(
+            density, best.x, raw, best.at_bound, known=best.information
+        )
     with _timed(common, "cpu_ends"):
         return points.of_mode(
             density,
