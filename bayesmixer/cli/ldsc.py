@@ -151,11 +151,9 @@ def _finish(
     force: bool,
 ) -> None:
     """Write the files, print the table and what it means."""
-    import bayesmixer
     from bayesmixer.ldsc.written import tidy, write
 
     found = {
-        "bayesmixer": bayesmixer.__version__,
         "command": f"bayesmixer {' '.join(sys.argv[1:])}" if sys.argv[1:] else f"ldsc {command}",
         "result": result,
         "said": [one._asdict() for one in said],

@@ -147,7 +147,7 @@ def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
     Returns
     -------
     LDScores
-        Variants in genome order, a repeated identifier once; M and M_5_50 summed over the files.
+        Variants in genome order; M and M_5_50 summed over the files.
 
     Raises
     ------
@@ -203,9 +203,6 @@ def _one_set(path: str | Path) -> LDScores:
     if (np.diff(chrom) < 0).any() or ((np.diff(pos) < 0) & (np.diff(chrom) == 0)).any():
         sorted_rows = np.lexsort((pos, chrom))
         whole, chrom, pos = whole[sorted_rows], chrom[sorted_rows], pos[sorted_rows]
-    if whole["SNP"].n_unique() < len(whole):
-        first = whole["SNP"].is_first_distinct()
-        whole, chrom, pos = whole.filter(first), chrom[first], pos[first]
     totals = {k: _totals(files, ending, names) for k, ending in TOTALS.items()}
     return LDScores(
         whole["SNP"],

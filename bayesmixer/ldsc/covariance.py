@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
-from bayesmixer.ldsc.regression import Array, Rows, regress
+from bayesmixer.ldsc.regression import Array, Rows, Weights, regress
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def covariance(
     second: Heritability,
     *,
     intercept: float | None = None,
-    near: Array | None = None,
+    near: NDArray[np.bool_] | None = None,
     n_blocks: int = 200,
     edges: Rows | None = None,
     by_first: bool = False,
@@ -105,27 +106,29 @@ def covariance(
     whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
     noise = 0.0 if intercept is None else intercept
     clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
-    of_each = [
-        size * min(max(float(one.total.value[0]), 0.0), 1.0) * clipped / total_m + one.fit.at
-        for size, one in ((n1, first), (n2, second))
-    ]
-    variances = of_each[0] * of_each[1]
+    (slope_1, b_1), (slope_2, b_2) = (
+        (min(max(float(one.total.value[0]), 0.0), 1.0) / total_m, one.fit.at)
+        for one in (first, second)
+    )
 
-    def weight(rho: float, b: float) -> Array:
-        both = b + min(max(rho, -1.0), 1.0) * n * clipped / total_m
-        return np.asarray(1 / (scale * (variances + both**2)))
+    def weight(rho: float, b: float, rows: slice | Rows) -> Array:
+        ld_of, n_1, n_2 = clipped[rows], n1[rows], n2[rows]
+        both = min(max(rho, -1.0), 1.0) / total_m * n[rows] * ld_of + b
+        variance = (slope_1 * n_1 * ld_of + b_1) * (slope_2 * n_2 * ld_of + b_2) + both * both
+        variance *= scale[rows]
+        return np.divide(1, variance, out=variance)
 
-    def weight_of(slope: Array, b: float) -> Array:
+    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
         if by_first and len(slope) > 1:
-            return weight(total_m * slope[0] / mean_n, slope[1] if intercept is None else b)
-        return weight(float(m @ slope) / mean_n, b)
+            first_only = total_m * float(slope[0]) / mean_n
+            return weight(first_only, float(slope[1]) if intercept is None else b, rows)
+        return weight(float(m @ slope) / mean_n, b, rows)
 
-    start = weight(total_m * (product.mean() - noise) / (whole * n).mean(), noise)
+    rho = float(total_m * (product.mean() - noise) / (whole * n).mean())
     fit = regress(
         ld * (n / mean_n)[:, None],
         product,
-        weight_of,
-        start,
+        Weights(at, lambda rows: weight(rho, noise, rows)),
         intercept=intercept,
         near=near,
         n_blocks=n_blocks,

@@ -15,6 +15,7 @@ from bayesmixer.ldsc.liability import factor
 from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, per_trait
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
+from bayesmixer.ldsc.traits import read_panel
 from bayesmixer.ldsc.words import Said, of_pair, of_trait
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def partition_of(
     **options: Any,
 ) -> tuple[OneTrait, Partition | None]:
     """A trait's regression on several annotations, and their overlap."""
-    one = one_trait(sumstats, ref_ld, w_ld, m=m, **options)
+    panel = read_panel(ref_ld, w_ld)
+    one = one_trait(sumstats, panel, m=m, **options)
     if len(one.m) < 2:
         raise InputError(
             "ref_ld", "one annotation, expected several", "Give those of all, or use h2."
@@ -203,9 +205,7 @@ def partition_of(
             "missing: the overlap of annotations is counted in annot files",
             "Give their prefix, or overlap=False for annotations that share no variant.",
         )
-    from bayesmixer.ldsc.traits import as_scores
-
-    whole = as_scores(ref_ld, "ref_ld")
+    whole = panel.scores
     counted = read_overlap(given, frq, whole.names, common=m == "M_5_50")
     kept = [
         i

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmixer.jackknife import Estimate
-from bayesmixer.ldsc.regression import Array, Fit, Rows, regress
+from bayesmixer.ldsc.regression import Array, Fit, Rows, Weights, regress
 
 CUT = 30.0  # chi-squared below which the first of two steps looks for the intercept
 MEDIAN = 0.4549  # of chi-squared with one degree of freedom
@@ -104,7 +105,7 @@ def heritability(
     *,
     intercept: float | None = None,
     two_step: float | None = None,
-    near: Array | None = None,
+    near: NDArray[np.bool_] | None = None,
     n_blocks: int = 200,
     edges: Rows | None = None,
     updates: int = 2,
@@ -137,26 +138,28 @@ def heritability(
     mean_n, total_m = float(n.mean()), float(m.sum())
     whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
     noise = 1.0 if intercept is None else intercept
-    clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
-    per_h2 = n * clipped / total_m
+    twice_scale = 2 * np.maximum(w_ld, 1.0)
+    per_h2 = n * np.maximum(whole, 1.0) / total_m
 
-    def weight(h2: float, b: float) -> Array:
-        variance = b + min(max(h2, 0.0), 1.0) * per_h2
-        return np.asarray(1 / (scale * 2 * variance**2))
+    def weight(h2: float, b: float, rows: slice | Rows) -> Array:
+        variance = min(max(h2, 0.0), 1.0) * per_h2[rows] + b
+        variance *= variance
+        variance *= twice_scale[rows]
+        return np.divide(1, variance, out=variance)
 
-    def weight_of(slope: Array, b: float) -> Array:
+    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
         if by_first and len(slope) > 1:
-            return weight(total_m * slope[0] / mean_n, slope[1] if intercept is None else b)
-        return weight(float(m @ slope) / mean_n, b)
+            first_only = total_m * float(slope[0]) / mean_n
+            return weight(first_only, float(slope[1]) if intercept is None else b, rows)
+        return weight(float(m @ slope) / mean_n, b, rows)
 
-    start = weight(total_m * (chi2.mean() - noise) / (whole * n).mean(), noise)
+    first = float(total_m * (chi2.mean() - noise) / (whole * n).mean())
     if near is None and two_step is not None:
         near = chi2 < two_step
     fit = regress(
         ld * (n / mean_n)[:, None],
         chi2,
-        weight_of,
-        start,
+        Weights(at, lambda rows: weight(first, noise, rows)),
         intercept=intercept,
         near=near,
         n_blocks=n_blocks,

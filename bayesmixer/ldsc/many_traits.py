@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -53,14 +54,29 @@ class OnPanel:
     found: Index
     here: int
 
+    @cached_property
+    def rows(self) -> Index:
+        """Rows of the panel that it has."""
+        return np.flatnonzero(self.found >= 0)
+
+    @cached_property
+    def _own(self) -> tuple[Array, Array, NDArray[np.uint8] | None]:
+        at = self.found[self.rows]
+        trait = self.trait
+        return trait.z[at], trait.n[at], None if trait.alleles is None else trait.alleles[at]
+
     def take(self, rows: Index) -> tuple[Array, Array]:
         """z and n of rows of the panel."""
+        if len(rows) == len(self.rows):
+            return self._own[:2]
         at = self.found[rows]
         return self.trait.z[at], self.trait.n[at]
 
     def alleles(self, rows: Index) -> NDArray[np.uint8] | None:
         """Codes of alleles."""
-        return None if self.trait.alleles is None else self.trait.alleles[self.found[rows]]
+        if self.trait.alleles is None or len(rows) == len(self.rows):
+            return self._own[2]
+        return self.trait.alleles[self.found[rows]]
 
 
 @dataclass(frozen=True)
@@ -124,7 +140,9 @@ def on_panel(traits: Sequence[Trait], panel: Panel) -> Iterator[OnPanel]:
     for trait in traits:
         for other in known:
             if trait.snp.equals(other.trait.snp):
-                yield OnPanel(trait, other.found, other.here)
+                same = OnPanel(trait, other.found, other.here)
+                same.__dict__["rows"] = other.rows
+                yield same
                 break
         else:
             one = OnPanel(trait, *rows_of(trait, panel))
@@ -202,11 +220,19 @@ def many_traits(
     elif two_step not in ("auto", None, False):
         step = step_of(two_step, annotations, None)
 
+    last: list[Any] = [None, None]
+
+    def ld_of(rows: Index) -> tuple[Array, Array]:
+        """LD scores and weights of rows; those asked for last are kept for the next pair."""
+        if last[0] is not rows:
+            last[:] = rows, (ld if len(rows) == len(ld) else ld[rows], panel.weight[rows])
+        found: tuple[Array, Array] = last[1]
+        return found
+
     def pair(i: int, j: int) -> PairFit:
         one, two = traits[i], traits[j]
-        rows = np.flatnonzero((one.found >= 0) & (two.found >= 0))
-        common = len(rows)
-        sign = None
+        rows = one.rows if one.found is two.found else one.rows[two.found[one.rows] >= 0]
+        common, usable, sign = len(rows), len(rows), None
         if check_alleles:
             codes = [t.alleles(rows) for t in (one, two)]
             for code, t in zip(codes, (one, two), strict=True):
@@ -217,8 +243,9 @@ def many_traits(
                         "Give them, or check_alleles=False where all z are of the same allele.",
                     )
             sign = SIGNS[codes[0], codes[1]]
-            rows, sign = rows[sign != 0], sign[sign != 0]
-        usable = len(rows)
+            if not sign.all():
+                rows, sign = rows[sign != 0], sign[sign != 0]
+                usable = len(rows)
         if usable < 2 * annotations + 10:
             raise InputError(
                 f"{one.trait.source} and {two.trait.source}",
@@ -231,7 +258,7 @@ def many_traits(
         if cut is not None:
             kept = (z1 * z1) * (z2 * z2) < cut**2
             rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
-        x, w = ld if len(rows) == len(ld) else ld[rows], panel.weight[rows]
+        x, w = ld_of(rows)
         fixed = cross[i][j] if cross[i][j] is not None else cross[j][i]
         near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
 

@@ -132,7 +132,7 @@ def rows_of(trait: Trait, panel: Panel) -> tuple[Index, int]:
         None is there.
     """
     snp = panel.scores.snp
-    found = np.arange(len(trait)) if trait.snp.equals(snp) else rows_in(snp, trait.snp)
+    found = rows_in(snp, trait.snp)
     here = int((found >= 0).sum())
     found = found if panel.whole else found[panel.rows]
     if not (found >= 0).any():

@@ -22,6 +22,7 @@ from bayesmixer.io.ld_score_files import ENDING, files_at, ldsc_files
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.regression import Array
+from bayesmixer.ldsc.traits import rows_in
 
 ANNOT = re.compile(r"\.annot(\.gz)?$")
 FREQUENCIES = re.compile(r"\.frq(\.gz)?$")
@@ -176,18 +177,21 @@ def _common(frequencies: Sequence[Path], annot: Path, snp: pl.Series | None) -> 
         at = list(frequencies)
     if not at:
         raise InputError(frequencies[0].parent, f"no frequencies for {annot.name} there")
-    text = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+|[ \t]+$", b"", at[0].read_bytes()))
+    words = at[0].read_bytes().split()
+    head = at[0].read_bytes().split(b"\n", maxsplit=1)[0].split()
     try:
-        table = pl.read_csv(text, separator="\t", null_values=["NA"])
-        column = next(c for c in ("MAF", "FRQ", "ALT_FREQS") if c in table.columns)
-    except Exception:
+        column = next(i for i, c in enumerate(head) if c in (b"MAF", b"FRQ", b"ALT_FREQS"))
+        values = words[len(head) + column :: len(head)]
+        f = np.array([b"nan" if v == b"NA" else v for v in values], "S24").astype(float)
+    except (StopIteration, ValueError):
         raise InputError(at[0], "cannot be read, or has no column MAF or FRQ") from None
-    f = table[column].cast(pl.Float64).to_numpy()
-    if snp is not None and "SNP" in table.columns and not table["SNP"].equals(snp):
-        place = dict(zip(table["SNP"].to_list(), range(len(table)), strict=True))
-        if any(one not in place for one in snp):
-            raise InputError(at[0], f"lacks variants of {annot.name}")
-        f = f[[place[one] for one in snp]]
+    if snp is not None and b"SNP" in head:
+        there = pl.Series([v.decode() for v in words[len(head) + head.index(b"SNP") :: len(head)]])
+        if not there.equals(snp):
+            place = rows_in(snp, there)
+            if (place < 0).any():
+                raise InputError(at[0], f"lacks variants of {annot.name}")
+            f = f[place]
     if snp is None and len(f) == 0:
         raise InputError(at[0], "no variants in it")
     return np.asarray((f > COMMON) & (f < 1 - COMMON))

@@ -281,7 +281,7 @@ def _error(estimate: Estimate | None) -> Any:
 def results_table(names: Sequence[str], partition: Partition, coefficients: bool) -> str:
     """The .results table of overlapping annotations."""
     fit = partition.fit
-    head = (
+    head: tuple[str, ...] = (
         "Category", "Prop._SNPs", "Prop._h2", "Prop._h2_std_error", "Enrichment",
         "Enrichment_std_error", "Enrichment_p",
     )  # fmt: skip

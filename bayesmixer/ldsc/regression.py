@@ -27,13 +27,19 @@ def equal_blocks(rows: int, blocks: int) -> Rows:
     return np.floor(np.linspace(0, rows, min(blocks, rows) + 1)).astype(np.intp)
 
 
-def sums(x: Array, y: Array, weight: Array, edges: Rows) -> tuple[Array, Array]:
-    """X'WX (B, P, P) and X'Wy (B, P) of each block of rows."""
+def sums(
+    x: Array, y: Array, weight_of: Callable[[slice], Array], edges: Rows
+) -> tuple[Array, Array]:
+    """X'WX (B, P, P) and X'Wy (B, P) of each block of rows.
+
+    Weights are asked for block by block, so that what they are made of stays in the cache.
+    """
     blocks, p = len(edges) - 1, x.shape[1]
     xtx, xty = np.empty((blocks, p, p)), np.empty((blocks, p))
     for b, (i, j) in enumerate(pairwise(edges)):
-        weighted = x[i:j] * weight[i:j, None]
-        xtx[b], xty[b] = weighted.T @ x[i:j], weighted.T @ y[i:j]
+        rows = slice(int(i), int(j))
+        weighted = x[rows] * weight_of(rows)[:, None]
+        xtx[b], xty[b] = weighted.T @ x[rows], weighted.T @ y[rows]
     return xtx, xty
 
 
@@ -53,36 +59,69 @@ def solved(xtx: Array, xty: Array) -> Estimate:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A regression whose weights depend on its own coefficients.
+class Weights:
+    """Weights of a regression, by block of rows.
 
     Attributes
     ----------
-    x, y
-        (J, P), (J,).
-    weight_of
-        Weights (J,) at coefficients (P,).
+    at
+        Weights of some rows at slopes (A,) and an intercept.
     start
-        Weights (J,) to begin with.
+        Weights of some rows to begin with.
     """
 
-    x: Array
-    y: Array
-    weight_of: Callable[[Array], Array]
-    start: Array
+    at: Callable[[Array, float, slice | Rows], Array]
+    start: Callable[[slice | Rows], Array]
 
-    def fit(self, edges: Rows, updates: int = UPDATES) -> Estimate:
-        """Coefficients (P,) after `updates` of the weights, which the blocks then share."""
-        weight = self.start
-        for _ in range(updates):
-            weight = self.weight_of(self._solve(weight))
-        return solved(*sums(self.x, self.y, weight, edges))
 
-    def _solve(self, weight: Array) -> Array:
-        scale = np.sqrt(np.einsum("jp,jp,j->p", self.x, self.x, weight))
-        left = (self.x * weight[:, None]).T @ self.x / np.outer(scale, scale)
-        right = (self.x * weight[:, None]).T @ self.y / scale
-        return np.asarray(np.linalg.lstsq(left, right, rcond=None)[0] / scale)
+def reweighted(
+    x: Array,
+    y: Array,
+    weights: Weights,
+    edges: Rows,
+    updates: int,
+    intercept: float | None,
+    rows: Rows | None = None,
+) -> Estimate:
+    """Coefficients (P,) after `updates` of the weights, which the blocks then share.
+
+    Parameters
+    ----------
+    x, y
+        (J, P), (J,).
+    weights
+        Of all rows.
+    edges
+        (B + 1,) of blocks of the rows that take part.
+    intercept
+        Where it is fixed; None where it is the last coefficient.
+    rows
+        (J,) which rows take part, where not all do.
+    """
+
+    def part(block: slice) -> slice | Rows:
+        return block if rows is None else rows[block]
+
+    def start(block: slice) -> Array:
+        return weights.start(part(block))
+
+    weight = start
+    for _ in range(updates):
+        xtx, xty = sums(x, y, weight, edges)
+        found = _solve(xtx.sum(0), xty.sum(0))
+        slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
+
+        def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
+            return weights.at(slope, at, part(block))
+
+    return solved(*sums(x, y, weight, edges))
+
+
+def _solve(left: Array, right: Array) -> Array:
+    """Coefficients, of columns on one scale and least where they are dependent."""
+    scale = np.sqrt(np.maximum(np.diag(left), np.finfo(float).tiny))
+    found = np.linalg.lstsq(left / np.outer(scale, scale), right / scale, rcond=None)[0]
+    return np.asarray(found / scale)
 
 
 @dataclass(frozen=True)
@@ -116,8 +155,7 @@ class Fit:
 def regress(
     x: Array,
     y: Array,
-    weight_of: Callable[[Array, float], Array],
-    start: Array,
+    weights: Weights,
     *,
     intercept: float | None,
     near: NDArray[np.bool_] | None,
@@ -133,10 +171,8 @@ def regress(
         (J, A) LD scores times N / mean N.
     y
         (J,) chi-squared, or products of z.
-    weight_of
-        Weights (J,) at slopes (A,) and an intercept.
-    start
-        (J,) weights to begin with.
+    weights
+        Of the rows.
     intercept
         Fixed, or None to estimate it.
     near
@@ -148,16 +184,17 @@ def regress(
     updates
         Of the weights.
     """
+    if near is None and edges is None:
+        edges = equal_blocks(len(y), n_blocks)
     if intercept is not None:
         edges = equal_blocks(len(y), n_blocks) if edges is None else edges
-        known = intercept
-        one = Problem(x, y - known, lambda c: weight_of(c, known), start).fit(edges, updates)
+        one = reweighted(x, y - intercept, weights, edges, updates, intercept)
         return Fit(one, None, intercept, edges, one)
-    both = np.column_stack([x, np.ones(len(y))])
+    both = np.ones((len(y), x.shape[1] + 1))
+    both[:, :-1] = x
     if near is None:
-        edges = equal_blocks(len(y), n_blocks) if edges is None else edges
-        whole = Problem(both, y, lambda c: weight_of(c[:-1], c[-1]), start).fit(edges, updates)
-        return _split(whole, edges, None)
+        assert edges is not None
+        return _split(reweighted(both, y, weights, edges, updates, None), edges, None)
     rows = np.flatnonzero(near)
     if edges is None:
         within = equal_blocks(len(rows), n_blocks)
@@ -165,15 +202,12 @@ def regress(
     else:
         within = np.searchsorted(rows, edges)
     first = _split(
-        Problem(both[rows], y[rows], lambda c: weight_of(c[:-1], c[-1])[rows], start[rows]).fit(
-            within, updates
-        ),
-        within,
-        None,
+        reweighted(both[rows], y[rows], weights, within, updates, None, rows), within, None
     )
     assert first.intercept is not None
-    second = Problem(x, y - first.at, lambda c: weight_of(c, first.at), start).fit(edges, updates)
+    second = reweighted(x, y - first.at, weights, edges, updates, first.at)
     # how far the slope moves with the intercept that it is given
+    start = weights.start(slice(None))
     pull = (start @ x[:, 0]) / (start @ x[:, 0] ** 2)
     moved = first.intercept.without - first.at
     joint = Estimate(

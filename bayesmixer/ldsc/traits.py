@@ -29,7 +29,7 @@ OTHER = 16  # code of alleles that are no pair of different bases
 
 @dataclass(frozen=True)
 class Trait:
-    """Summary statistics of one trait, every identifier once.
+    """Summary statistics of one trait.
 
     Attributes
     ----------
@@ -169,8 +169,6 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
         table = table.filter(~bad)
     if not len(table):
         raise InputError(source, "no variant with both z and N above 0")
-    if table["SNP"].n_unique() < len(table):
-        table = table.filter(table["SNP"].is_first_distinct())
     alleles = None
     if "A1" in table.columns and "A2" in table.columns:
         alleles = _codes(table["A1"], table["A2"])
@@ -207,11 +205,19 @@ SIGNS = _signs()
 
 
 def rows_in(snp: pl.Series, of: pl.Series) -> Index:
-    """(J,) place of each of `snp` in `of`, -1 where it is not; `of` holds each once."""
+    """(J,) place of each of `snp` in `of`, -1 where it is not or stood before: of what is repeated
+    in either, the first counts.
+    """
     right = pl.DataFrame({"SNP": of, "row": np.arange(len(of), dtype=np.int64)})
     left = pl.DataFrame({"SNP": snp})
     found = left.join(right, on="SNP", how="left", maintain_order="left")["row"]
-    return found.fill_null(-1).to_numpy()
+    if len(found) > len(snp):
+        once = right.filter(right["SNP"].is_first_distinct())
+        found = left.join(once, on="SNP", how="left", maintain_order="left")["row"]
+    out = found.fill_null(-1).to_numpy()
+    if np.bincount(out[out >= 0], minlength=1).max() > 1:
+        out = np.where(left["SNP"].is_first_distinct().to_numpy(), out, -1)
+    return out
 
 
 @dataclass(frozen=True)

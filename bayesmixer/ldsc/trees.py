@@ -86,13 +86,13 @@ def of_many(
         )
     }  # fmt: skip
     moved = np.full((k, k, blocks), np.nan)
-    for i, fit in enumerate(alone):
+    for i, own in enumerate(alone):
         square["rg"][i, i], square["rg_se"][i, i] = 1.0, 0.0
         square["rg_lower"][i, i] = square["rg_upper"][i, i] = 1.0
-        if fit is not None:
+        if own is not None:
             square["gencov"][i, i], square["gencov_se"][i, i] = rows[i]["h2"], rows[i]["h2_se"]
-            square["intercept_gencov"][i, i] = fit.fit.at
-            square["n_common"][i, i] = fit.n_variants
+            square["intercept_gencov"][i, i] = own.fit.at
+            square["n_common"][i, i] = own.n_variants
     for pair in many.pairs:
         both = pair.fit.covariance
         for a, b in ((pair.i, pair.j), (pair.j, pair.i)):
@@ -108,8 +108,8 @@ def of_many(
     coords = {"trait": names, "trait_bis": names}
     jackknife: dict[str, Any] = {"gencov": (("trait", "trait_bis", "block"), moved)}
     if many.alone:
-        own = np.stack([one.fit.total.without[:, 0] for one in many.alone])
-        jackknife["h2"] = (("trait", "block"), own)
+        by_block = np.stack([one.fit.total.without[:, 0] for one in many.alone])
+        jackknife["h2"] = (("trait", "block"), by_block)
     return _tree(
         xr.Dataset(estimate, coords=coords),
         xr.Dataset(jackknife, coords=coords),

@@ -6,18 +6,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmixer import aside
-from bayesmixer.kinds import json_object
+from bayesmixer import __version__, aside
 
+HEAD = re.compile(r'\{"bayesmixer": "[^"]*", "files": (\{[^{}]*\})')
 JSON = aside.Kind(
-    "what an LD score regression found", lambda path: "bayesmixer" in json_object(path)
+    "what an LD score regression found", lambda path: HEAD.match(_head(path)) is not None
 )
+
+
+def _head(path: Path) -> str:
+    """The beginning of a file, which lists the files beside it."""
+    with path.open("rb") as file:
+        return file.read(1 << 14).decode("utf-8", "replace")
 
 
 def tidy(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -36,7 +43,9 @@ def _cell(value: Any) -> str:
 
 
 def _own(prefix: Path) -> aside.Kind:
-    noted = json_object(Path(f"{prefix}.json")).get("files", {})
+    listed = Path(f"{prefix}.json")
+    found = HEAD.match(_head(listed)) if listed.is_file() else None
+    noted = {} if found is None else json.loads(found[1])
     return aside.Kind(
         "a file of an LD score regression",
         lambda path: noted.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -77,7 +86,7 @@ def write(
     # each file is known as this program's own before it replaces one that was
     for ending, data in content.items():
         out.append(aside.write(Path(f"{prefix}{ending}"), data, own, replace=replace))
-    whole = json.dumps({**found, "files": names}, default=_plain) + "\n"
+    whole = json.dumps({"bayesmixer": __version__, "files": names, **found}, default=_plain) + "\n"
     return [*out, aside.write(Path(f"{prefix}.json"), whole, JSON, replace=replace)]
 
 

@@ -18,7 +18,7 @@ import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.alleles import match_alleles
 from bayesmixer.io.ld_score_files import LDScores
-from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait
+from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait, rows_in
 from tests.ldsc.conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*estimates are rough")
@@ -144,9 +144,10 @@ def test_repeated_missing_and_unusable_rows_take_no_part() -> None:
         }
     )
     trait = read_trait(table)
-    assert trait.snp.to_list() == ["a", "b", "e"]
+    assert trait.snp.to_list() == ["a", "b", "a", "e"]
     assert trait.alleles is not None
-    assert trait.alleles.tolist() == [2, 8, 16]
+    assert trait.alleles.tolist() == [2, 8, 7, 16]
+    assert rows_in(pl.Series(["b", "x", "a", "b"]), trait.snp).tolist() == [1, -1, 0, -1]
 
 
 def folder_with(tmp_path: Path, head: str, row: str, m: str | None = "10") -> str:
@@ -184,9 +185,9 @@ def test_columns_with_any_blanks_are_read(tmp_path: Path) -> None:
     assert (scores.snp.to_list(), scores.values.tolist()) == (["rs1"], [[3.5]])
 
 
-def test_files_out_of_order_come_in_genome_order_and_each_variant_once(tmp_path: Path) -> None:
+def test_files_out_of_order_come_in_genome_order(tmp_path: Path) -> None:
     (tmp_path / "all.l2.ldscore").write_text(
-        f"{HEAD}\n10\trs3\t5\t1\n2\trs2\t9\t2\n2\trs1\t4\t3\n2\trs2\t9\t8\nX\trs4\t1\t4\n"
+        f"{HEAD}\n10\trs3\t5\t1\n2\trs2\t9\t2\n2\trs1\t4\t3\nX\trs4\t1\t4\n"
     )
     scores = bm.ldsc.read_ld_scores(tmp_path / "all")
     assert scores.snp.to_list() == ["rs1", "rs2", "rs3", "rs4"]
