@@ -106,15 +106,18 @@ def covariance(
     whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
     noise = 0.0 if intercept is None else intercept
     clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
-    (slope_1, b_1), (slope_2, b_2) = (
-        (min(max(float(one.total.value[0]), 0.0), 1.0) / total_m, one.fit.at)
-        for one in (first, second)
-    )
+    per_rho = n * clipped
+    per_rho /= total_m
+    variances = np.ones(len(product))
+    for size, one in ((n1, first), (n2, second)):
+        h2 = min(max(float(one.total.value[0]), 0.0), 1.0)
+        variances *= size * clipped * (h2 / total_m) + one.fit.at
 
     def weight(rho: float, b: float, rows: slice | Rows) -> Array:
-        ld_of, n_1, n_2 = clipped[rows], n1[rows], n2[rows]
-        both = min(max(rho, -1.0), 1.0) / total_m * n[rows] * ld_of + b
-        variance = (slope_1 * n_1 * ld_of + b_1) * (slope_2 * n_2 * ld_of + b_2) + both * both
+        variance = per_rho[rows] * min(max(rho, -1.0), 1.0)
+        variance += b
+        variance *= variance
+        variance += variances[rows]
         variance *= scale[rows]
         return np.divide(1, variance, out=variance)
 

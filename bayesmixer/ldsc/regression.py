@@ -28,18 +28,31 @@ def equal_blocks(rows: int, blocks: int) -> Rows:
 
 
 def sums(
-    x: Array, y: Array, weight_of: Callable[[slice], Array], edges: Rows
+    x: Array, y: Array, weight_of: Callable[[slice], Array], edges: Rows, free: bool
 ) -> tuple[Array, Array]:
-    """X'WX (B, P, P) and X'Wy (B, P) of each block of rows.
+    """X'WX (B, P, P) and X'Wy (B, P) of each block of rows, X being x (J, A) and, where the
+    intercept is `free`, a column of ones behind it.
 
     Weights are asked for block by block, so that what they are made of stays in the cache.
     """
-    blocks, p = len(edges) - 1, x.shape[1]
+    blocks, a = len(edges) - 1, x.shape[1]
+    p = a + free
     xtx, xty = np.empty((blocks, p, p)), np.empty((blocks, p))
+    one = x[:, 0] if a == 1 else None
     for b, (i, j) in enumerate(pairwise(edges)):
         rows = slice(int(i), int(j))
-        weighted = x[rows] * weight_of(rows)[:, None]
-        xtx[b], xty[b] = weighted.T @ x[rows], weighted.T @ y[rows]
+        weight, right = weight_of(rows), y[rows]
+        if one is not None:  # a product of two columns costs more than two sums
+            part = one[rows]
+            weighted = weight * part
+            xtx[b, 0, 0], xty[b, 0] = weighted @ part, weighted @ right
+        else:
+            part = x[rows]
+            weighted = part.T * weight
+            xtx[b, :a, :a], xty[b, :a] = weighted @ part, weighted @ right
+        if free:
+            xtx[b, :a, a] = xtx[b, a, :a] = weighted.sum(axis=-1)
+            xtx[b, a, a], xty[b, a] = weight.sum(), weight @ right
     return xtx, xty
 
 
@@ -88,7 +101,7 @@ def reweighted(
     Parameters
     ----------
     x, y
-        (J, P), (J,).
+        (J, A) LD scores, (J,).
     weights
         Of all rows.
     edges
@@ -107,14 +120,14 @@ def reweighted(
 
     weight = start
     for _ in range(updates):
-        xtx, xty = sums(x, y, weight, edges)
+        xtx, xty = sums(x, y, weight, edges, intercept is None)
         found = _solve(xtx.sum(0), xty.sum(0))
         slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
 
         def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
             return weights.at(slope, at, part(block))
 
-    return solved(*sums(x, y, weight, edges))
+    return solved(*sums(x, y, weight, edges, intercept is None))
 
 
 def _solve(left: Array, right: Array) -> Array:
@@ -190,20 +203,16 @@ def regress(
         edges = equal_blocks(len(y), n_blocks) if edges is None else edges
         one = reweighted(x, y - intercept, weights, edges, updates, intercept)
         return Fit(one, None, intercept, edges, one)
-    both = np.ones((len(y), x.shape[1] + 1))
-    both[:, :-1] = x
     if near is None:
         assert edges is not None
-        return _split(reweighted(both, y, weights, edges, updates, None), edges, None)
+        return _split(reweighted(x, y, weights, edges, updates, None), edges, None)
     rows = np.flatnonzero(near)
     if edges is None:
         within = equal_blocks(len(rows), n_blocks)
         edges = np.concatenate([[0], rows[within[1:-1]], [len(y)]])
     else:
         within = np.searchsorted(rows, edges)
-    first = _split(
-        reweighted(both[rows], y[rows], weights, within, updates, None, rows), within, None
-    )
+    first = _split(reweighted(x[rows], y[rows], weights, within, updates, None, rows), within, None)
     assert first.intercept is not None
     second = reweighted(x, y - first.at, weights, edges, updates, first.at)
     # how far the slope moves with the intercept that it is given
