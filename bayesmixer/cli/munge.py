@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -22,8 +23,14 @@ class ZFrom(StrEnum):
     p = "p"
 
 
-def _column(what: str) -> Any:
-    return typer.Option(help=f"Column with {what}.", show_default=False, rich_help_panel="Columns")
+def _column(what: str, *names: str) -> Any:
+    return typer.Option(
+        *names, help=f"Column with {what}.", show_default=False, rich_help_panel="Columns"
+    )
+
+
+def _ldsc(what: str, *names: str) -> Any:
+    return typer.Option(*names, help=f"With --like-ldsc: {what}.", show_default=False)
 
 
 def how_read(path: Path, attributes: Mapping[str, Any]) -> str:
@@ -61,14 +68,32 @@ def command(
     build: Annotated[str, typer.Option(help="GRCh37 or GRCh38.", show_default=False)] = "",
     sample_size: Annotated[
         float | None,
-        typer.Option(help="Sample size, where the file has no column of it.", show_default=False),
+        typer.Option(
+            "--sample-size",
+            "--N",
+            help="Sample size, where the file has no column of it.",
+            show_default=False,
+        ),
     ] = None,
     n_case: Annotated[
-        str | None, typer.Option(help="Cases: a number, or the column's name.", show_default=False)
+        str | None,
+        typer.Option(
+            "--n-case",
+            "--N-cas",
+            "--N-cas-col",
+            help="Cases: a number, or the column's name.",
+            show_default=False,
+        ),
     ] = None,
     n_control: Annotated[
         str | None,
-        typer.Option(help="Controls: a number, or the column's name.", show_default=False),
+        typer.Option(
+            "--n-control",
+            "--N-con",
+            "--N-con-col",
+            help="Controls: a number, or the column's name.",
+            show_default=False,
+        ),
     ] = None,
     n_eff_half: Annotated[
         str | None, _column("half of the effective sample size, as PGC writes it")
@@ -121,7 +146,8 @@ def command(
         ZFrom, typer.Option(help="Take z from: a z column, beta / se, or P and sign.")
     ] = ZFrom.auto,
     a1_increasing: Annotated[
-        bool, typer.Option("--a1-increasing", help="a1 increases the trait in every row.")
+        bool,
+        typer.Option("--a1-increasing", "--a1-inc", help="a1 increases the trait in every row."),
     ] = False,
     separator: Annotated[
         str | None,
@@ -144,10 +170,38 @@ def command(
     lnp: Annotated[str | None, _column("ln P")] = None,
     ci_lower: Annotated[str | None, _column("lower ends of 95% confidence intervals")] = None,
     ci_upper: Annotated[str | None, _column("upper ends of 95% confidence intervals")] = None,
-    n: Annotated[str | None, _column("sample sizes (or a number)")] = None,
-    eaf: Annotated[str | None, _column("the effect allele's frequency")] = None,
+    n: Annotated[str | None, _column("sample sizes (or a number)", "--n", "--N-col")] = None,
+    eaf: Annotated[str | None, _column("the effect allele's frequency", "--eaf", "--frq")] = None,
     maf: Annotated[str | None, _column("the minor allele's frequency")] = None,
     info: Annotated[str | None, _column("imputation INFO")] = None,
+    like_ldsc: Annotated[
+        bool,
+        typer.Option(
+            "--like-ldsc",
+            help="The rules of LDSC's munge_sumstats.py: its columns, filters, z and N.",
+        ),
+    ] = False,
+    signed_sumstats: Annotated[
+        str | None, _ldsc("the signed column and its value without effect, such as OR,1")
+    ] = None,
+    merge_alleles: Annotated[
+        Path | None,
+        _ldsc("file of SNP, A1, A2; all of its variants are written, in its order"),
+    ] = None,
+    info_list: Annotated[
+        str | None, _ldsc("columns of INFO with commas between, whose mean counts")
+    ] = None,
+    nstudy: Annotated[str | None, _ldsc("column with the number of studies")] = None,
+    nstudy_min: Annotated[
+        float | None, _ldsc("least number of studies, where there is no N; their largest without")
+    ] = None,
+    ignore: Annotated[str | None, _ldsc("columns to ignore, with commas between")] = None,
+    daner: Annotated[
+        bool, _ldsc("cases and controls are in the names FRQ_A_n, FRQ_U_n", "--daner")
+    ] = False,
+    daner_n: Annotated[bool, _ldsc("they are in columns Nca and Nco", "--daner-n")] = False,
+    no_alleles: Annotated[bool, _ldsc("without alleles", "--no-alleles")] = False,
+    keep_maf: Annotated[bool, _ldsc("write the frequency, FRQ", "--keep-maf")] = False,
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,
@@ -159,6 +213,7 @@ def command(
       bayesmixer munge height.fastGWA.gz --out height.sumstats.gz
       bayesmixer munge scz.txt --n-case 20000 --n-control 30000 \\
         --beta LogOR --out scz.parquet
+      bayesmixer munge daner_scz.gz --like-ldsc --daner --out scz.sumstats.gz
     """
     check_inputs(sumstats)
 
@@ -168,6 +223,16 @@ def command(
     from bayesmixer.io.filters import ORDER
     from bayesmixer.io.sumstats import munge
 
+    extra = {
+        "signed_sumstats": signed_sumstats, "merge_alleles": merge_alleles,
+        "info_list": info_list, "nstudy": nstudy, "nstudy_min": nstudy_min, "ignore": ignore,
+        "daner": daner, "daner_n": daner_n, "no_alleles": no_alleles, "keep_maf": keep_maf,
+    }  # fmt: skip
+    extra = {name: value for name, value in extra.items() if value not in (None, False)}
+    if extra and not like_ldsc:
+        raise InputError(f"--{next(iter(extra)).replace('_', '-')}", "without --like-ldsc")
+    if like_ldsc and not re.search(r"\.(sumstats|tsv|txt|parquet)(\.gz)?$", out.name):
+        out = out.with_name(f"{out.name}.sumstats.gz")  # LDSC's --out is what the name begins with
     try:
         smallest: float | str | None = "auto" if n_min == "auto" else float(n_min) or None
     except ValueError:
@@ -214,6 +279,7 @@ def command(
         keep_mhc=keep_mhc,
         exclude=exclude or (),
         max_loss=max_loss,
+        like_ldsc=(extra or True) if like_ldsc else False,
     )
     say(how_read(sumstats, ds.attrs))
     for role, count in json.loads(ds.attrs["taken_as_unknown"]).items():

@@ -13,7 +13,7 @@ import polars as pl
 from bayesmixer.errors import InputError
 from bayesmixer.io.regions import MHC, Regions
 
-# In the order in which they run; the last two need the whole file.
+# In the order in which they run; the last ones need the whole file.
 ORDER: dict[str, str] = {
     "broken_line": "lines with more or fewer columns than the header",
     "test_not_additive": "rows of tests other than the additive one (TEST column)",
@@ -26,6 +26,7 @@ ORDER: dict[str, str] = {
     "p_zero": "P = 0 (or a bound such as <1e-300) and no effect and standard error to take z from",
     "sign_unknown": "effect of exactly 0 beside a P below 1",
     "missing": "no effect, allele, sample size, or name and position",
+    "not_listed": "not among the variants of merge_alleles",
     "indel": "not a change of a single base",
     "not_acgt": "alleles other than A, C, G, T",
     "same_alleles": "both alleles the same",
@@ -36,6 +37,7 @@ ORDER: dict[str, str] = {
     "region": "in the regions the user excluded",
     "duplicate": "same name, or same position and alleles, as an earlier row that was kept",
     "n_low": "sample size below the limit",
+    "alleles_differ": "other alleles than those of merge_alleles",
 }
 _PALINDROMES = ("AT", "TA", "CG", "GC")
 

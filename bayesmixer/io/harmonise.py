@@ -108,7 +108,7 @@ def numbers(
     v = {role: to_float(text[role]) for role in NUMERIC if role in text.columns}
     reasons: dict[str, pl.Series | pl.Expr] = {}
     if "info" in text.columns:
-        v["info"] = _info(text["info"])
+        v["info"] = mean_of_lists(text["info"])
     if "test" in text.columns:
         test = text["test"].str.to_uppercase()
         additive = test.is_in(["ADD", "ADDITIVE", *(m.upper() for m in MISSING)])
@@ -251,7 +251,7 @@ def _not_numeric(
     return wrong
 
 
-def _info(text: pl.Series) -> pl.Series:
+def mean_of_lists(text: pl.Series) -> pl.Series:
     """INFO as a number; a list of numbers (one a study) as its mean."""
     values = to_float(text)
     listed = values.is_null() & text.str.contains(",", literal=True)

@@ -25,6 +25,8 @@ _EXPECTED = {
     "mhc",
     "region",
     "n_low",
+    "not_listed",
+    "alleles_differ",
 }
 # ... but these take much only where something is odd: N of many kinds, alleles in the wrong column
 _ODD_IF_MUCH = {"vcf_filter", "indel", "n_low"}

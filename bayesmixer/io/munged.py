@@ -88,6 +88,7 @@ def write_munged(
     if isinstance(note.get("n_min"), float) and np.isnan(note["n_min"]):
         note["n_min"] = None
     z2 = ds["z"].to_numpy() ** 2
+    z2 = z2[np.isfinite(z2)]  # LDSC has blank variants, and an infinite z where P underflows
     note |= {
         "mean_chi2": float(z2.mean()),
         "lambda_gc": float(np.median(z2) / 0.4549),
@@ -118,6 +119,9 @@ def _write(ds: xr.Dataset, out: Path, f: BinaryIO, progress: bool | None) -> Non
     )
     n = ds.sizes["variant"]
     whole = bool((ds["n"].to_numpy() % 1 == 0).all())
+    like_ldsc = bool(ds.attrs.get("like_ldsc"))
+    if like_ldsc:  # whole numbers without decimals only where the file has them
+        whole = whole and "n" in json.loads(ds.attrs["columns"])
     placed = bool((ds["pos"].to_numpy() > 0).any())
     with bar(f"Writing {out.name}", n, progress) as b:
         for start in range(0, n, _ROWS):
@@ -134,15 +138,21 @@ def _write(ds: xr.Dataset, out: Path, f: BinaryIO, progress: bool | None) -> Non
             frame = pl.DataFrame(
                 {head: _series(part[name].to_numpy()) for head, name in columns.items()}
             )
+            if like_ldsc:
+                frame = frame.fill_nan(None)
             # six decimals of z are a thousandth of the rounding of any published P
             frame = frame.with_columns(
-                pl.col("Z").round(6), pl.col("N").cast(pl.Int64) if whole else pl.col("N").round(3)
+                pl.col("Z") if like_ldsc else pl.col("Z").round(6),
+                pl.col("N").cast(pl.Int64) if whole else pl.col("N").round(3),
             )
             if "FRQ" in columns:
                 frame = frame.with_columns(pl.col("FRQ").fill_nan(None).round(6))
             stream.write(
                 frame.write_csv(
-                    separator="\t", include_header=start == 0, quote_style="never"
+                    separator="\t",
+                    include_header=start == 0,
+                    quote_style="never",
+                    float_precision=3 if like_ldsc else None,
                 ).encode()
             )
             b.advance(part.sizes["variant"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.filters import Filters, count_first, ordered
 from bayesmixer.io.given import Given, given_columns, known_build, numeric_or_name
 from bayesmixer.io.harmonise import Seen, numbers
+from bayesmixer.io.like_ldsc import Extra, read_like_ldsc
 from bayesmixer.io.loss import check_loss, check_max_loss, refuse_empty
 from bayesmixer.io.munged import check_destination, write_munged
 from bayesmixer.io.plausible import cut_off
@@ -84,6 +85,7 @@ def read_sumstats(
     keep_mhc: bool = False,
     exclude: Iterable[str | os.PathLike[str]] = (),
     max_loss: float = 0.2,
+    like_ldsc: bool | Mapping[str, Any] = False,
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Read GWAS summary statistics in any common format.
@@ -134,6 +136,10 @@ def read_sumstats(
     max_loss
         Largest share of the rows that one reason (not a limit or region above) may take before the
         reader stops.
+    like_ldsc
+        Read by the rules of LDSC's munge_sumstats.py 1.0.1, or by these options of it
+        (`io.like_ldsc.Extra`: `{"daner": True}`, merge_alleles, signed_sumstats, ...): its names of
+        columns, its filters, |z| from P with the sign of one column, and no positions.
     progress
         Show a progress bar; None shows it on a terminal.
 
@@ -208,6 +214,14 @@ def read_sumstats(
     check_max_loss(max_loss)
     filters = Filters(info_min, maf_min, n_min, keep_ambiguous, keep_indels, keep_mhc, exclude)
     build = known_build(build)
+    about = {"kind": "sumstats", "trait": trait or _stem(path), "source": path.name}
+    if like_ldsc is not False:
+        if z_from != "auto" or keep_ambiguous or keep_indels or keep_mhc or exclude:
+            found = "given with z_from=, keep_ambiguous=, keep_indels=, keep_mhc= or exclude="
+            raise InputError("like_ldsc", f"{found}, which LDSC has not", "Leave those out.")
+        frame, told = read_like_ldsc(path, given, filters, Extra.of(like_ldsc), separator)
+        ds = _dataset(frame).assign_attrs(about | {"build": build} | told)
+        return validate(ds, "sumstats", str(path))
     with open_table(path, separator) as table:
         recipe = write_recipe(table, given)
         if recipe.format == "ldsc" and filters.maf_min == MAF_MIN:
@@ -222,10 +236,7 @@ def read_sumstats(
     check_loss(path, counts, rows, seen, max_loss, columns)
     _check_z(path, frame, recipe)
     ds = _dataset(frame)
-    ds.attrs = {
-        "kind": "sumstats",
-        "trait": trait or _stem(path),
-        "source": path.name,
+    ds.attrs = about | {
         "sha256": digest,
         "format": recipe.format,
         "build": build or recipe.build,
