@@ -4,6 +4,8 @@
 
 PANEL_503_DIR holds the unpacked 1000g_eur_hm3_503 panel. Part 1 fits inputs.npz (MiXeR's weights,
 LD and N) by MAP under flat priors: the cost is compared with the exact optimum of fits.json. Part 2
+fits both traits of inputs.npz together, staged and jointly, and compares with the cost at the
+solution of MiXeR's last finished stage of fit2 (`--pair`: this part alone). Part 3
 builds the spectra of the 503-sample panel by LD blocks, weak LD kept, where MiXeR drops pairs with
 r^2 < 0.05.
 """
@@ -22,6 +24,8 @@ import xarray as xr
 import bayesmixer as bm
 from bayesmixer.ld.blocks import label_blocks, read_blocks
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
+from bayesmixer.ops.pair import PairLogLik
+from bayesmixer.pair.laid_out import pair_data
 
 SIGMA2_0 = {1: 1.05, 2: 1.02}  # simulated
 
@@ -60,6 +64,48 @@ def same_inputs(inputs, fits: dict, blocks: Path) -> None:
         print(
             f"{trait}  {cost:.6f}  {exact:.6f}  {cost - exact:+.1e}  {values}  {cpu:.2f}  "
             f"{reference['cpu_s']}",
+            flush=True,
+        )
+
+
+def same_pair(inputs, fits: dict, blocks: Path) -> None:
+    """Both traits together on exactly what MiXeR used, flat priors."""
+    x = (inputs["H"][inputs["indices"]] * inputs["r2"]).astype(float)
+    block = label_blocks(inputs["chrom"].astype(str), inputs["bp"], read_blocks(blocks))
+    data = bm.gwas_data_from_arrays(
+        *(np.column_stack([inputs[f"{v}{k}"] for k in (1, 2)]).astype(float) for v in "zn"),
+        spectrum_from_pairs(inputs["indptr"], x, 24),
+        nodes(24),
+        inputs["H"].astype(float),
+        weight=inputs["weights"].astype(float),
+        ld_block=np.unique(block, return_inverse=True)[1],
+    )
+    mixer, alone = fits["bivariate"], fits["univariate"]
+    one, two = (alone[f"trait{k}"]["params"] for k in (1, 2))
+    v1, v2, e1, e2 = (p[name] for name in ("sig2_beta", "sig2_zero") for p in (one, two))
+    at = mixer["after_brute1"]
+    there = PairLogLik(pair_data(data)).evaluate(
+        np.array(at["pi"]),
+        np.array([[v1, 0, 0], [0, v2, 0], [v1, v2, at["rho_beta"] * np.sqrt(v1 * v2)]]),
+        np.array([e1, e2, at["rho_zero"] * np.sqrt(e1 * e2)]),
+    )
+    exact = mixer["exact_cost_at_points"]["mixer_brute1"]["exact_cost"]
+    print(
+        f"MiXeR after brute1: exact cost {exact:.4f}, by the Op {-there[0].sum():.4f}, "
+        f"{mixer['cpu_s_until_stopped']} s CPU, unfinished"
+    )
+    for staged in (True, False):
+        model = bm.models.bivariate_mixer(data, prior="flat")
+        cpu = time.process_time()
+        estimate = bm.fit(model, "map", staged=staged)["estimate"]
+        cpu = time.process_time() - cpu
+        values = "  ".join(
+            f"{v} {float(estimate[v]):.4g}"
+            for v in ("pi_shared", "rho_beta", "rg", "rho_0", "dice")
+        )
+        print(
+            f"{'staged' if staged else 'joint'}: cost {-estimate.attrs['log_likelihood']:.4f}, "
+            f"{cpu:.0f} s CPU, {values}",
             flush=True,
         )
 
@@ -121,6 +167,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     p.add_argument("panel", type=Path)
+    p.add_argument("--pair", action="store_true", help="the pair alone")
     p.add_argument("--shared", type=Path, default=Path("../shared"))
     p.add_argument("--work", type=Path, default=Path("demo_output"))
     a = p.parse_args()
@@ -129,8 +176,11 @@ def main() -> None:
     fits = json.loads((folder / "fits.json").read_text())
     with np.load(folder / "inputs.npz") as file:
         inputs = dict(file)
-    same_inputs(inputs, fits, blocks)
-    all_ld(inputs, a.panel, blocks, a.work, fits)
+    if not a.pair:
+        same_inputs(inputs, fits, blocks)
+    same_pair(inputs, fits, blocks)
+    if not a.pair:
+        all_ld(inputs, a.panel, blocks, a.work, fits)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""Fit the simulated pairs of a folder through real LD: times, truth beside 90% intervals, and the
+statements of overlap.
+
+    python benchmarks/simulated_pairs.py PANEL_DIR REFERENCE [--shared ../shared]
+        [--pairs mixer_pair_1 ...] [--methods staged map laplace] [--work DIR]
+
+PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE what `simulated_traits.py` builds of it.
+Times are CPU seconds of this run; "first" counts what is compiled or cached once a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from simulated_traits import sumstats_of
+
+import bayesmixer as bm
+
+
+def truths(t: dict) -> dict[str, float]:
+    """By label: what was simulated; h2 and what is counted as realised."""
+    first, second, shared = t["n_causal_unique1_unique2_shared"]
+    by_trait = {"h2": t["h2_realised"], "pi": t["polygenicity"], "sigma2_0": t["sigma2_zero"]}
+    return {f"{name}_{k + 1}": value[k] for name, value in by_trait.items() for k in (0, 1)} | {
+        "pi_shared": t["pi_shared"],
+        "rho_beta": t["rho12"],
+        "rho_0": t["rho0"],
+        "rg": t["rg"],
+        "n_shared": shared,
+        "dice": 2 * shared / (first + second + 2 * shared),
+    }
+
+
+def rows(results: xr.DataTree, truth: dict[str, float]) -> None:
+    """Mode, calibrated 90% interval, effective draws and truth of each."""
+    import arviz as az
+
+    for label, true in truth.items():
+        name, _, k = label.rpartition("_")
+        one = label not in results["estimate"]
+        group = results["estimate"].to_dataset()
+        mode = float(group[name].values[int(k) - 1] if one else group[label])
+        text = f"  {label:10s} {mode:10.5g}"
+        if "posterior" in results.children:
+            draws = results["posterior"].to_dataset()[name if one else label]
+            draws = draws.isel(trait=int(k) - 1) if one else draws
+            low, high = np.quantile(draws.values, [0.05, 0.95])
+            said = "inside" if low <= true <= high else "OUTSIDE"
+            text += f"  [{low:.5g}, {high:.5g}]  {said}  ess {float(az.ess(draws.values)):.0f}"
+        print(f"{text}  truth {true:.5g}", flush=True)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    p.add_argument("panel", type=Path)
+    p.add_argument("reference", type=Path)
+    p.add_argument("--shared", type=Path, default=Path("../shared"))
+    p.add_argument("--pairs", nargs="+", default=["mixer_pair_1", "mixer_pair_2"])
+    p.add_argument("--methods", nargs="+", default=["staged", "map", "laplace"])
+    p.add_argument("--work", type=Path, default=Path("demo_output"))
+    a = p.parse_args()
+    warnings.simplefilter("always", bm.DataWarning)
+    a.work.mkdir(parents=True, exist_ok=True)
+    reference = bm.open_reference(a.reference)
+    for pair in a.pairs:
+        folder = a.shared / "data/sumstats" / pair
+        both = [sumstats_of(a.panel, folder, t) for t in (1, 2)]
+        data = bm.align(
+            [one for one, _ in both],
+            reference,
+            blocks=a.shared / "data/ld_blocks/eur_hg19.bed",
+            ambiguous="keep",
+            exclude_regions=(),
+        )
+        print(f"{pair}: {int((data['weight'] > 0).sum())} weighted variants", flush=True)
+        for method in a.methods:
+            model = bm.models.bivariate_mixer(data)
+            clock = time.perf_counter(), time.process_time()
+            results = (
+                bm.fit(model, "map", staged=True, progress=False)
+                if method == "staged"
+                else bm.fit(model, method, progress=False)
+            )
+            wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
+            attrs = results["estimate"].attrs
+            print(
+                f" {method}: {cpu:.0f} s CPU, {wall:.0f} wall; log-likelihood "
+                f"{attrs['log_likelihood']:.3f}, {attrs['gradient_evaluations']} gradients, "
+                f"decrement {attrs['decrement']:.2g}",
+                flush=True,
+            )
+            rows(results, truths(both[0][1]))
+            if "sample_stats" in results.children:
+                told = results["sample_stats"].attrs
+                print("  ", {k: v for k, v in told.items() if np.isscalar(v)})
+            if "overlap" in results.children:
+                group = results["overlap"].to_dataset()
+                print("  ", {str(k): round(float(v), 4) for k, v in group.items() if not v.dims})
+            print("  ", json.loads(results.attrs["warnings"]))
+            bm.save(results, a.work / f"{pair}_{method}.nc", replace=True)
+
+
+if __name__ == "__main__":
+    main()
