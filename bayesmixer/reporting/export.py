@@ -191,10 +191,10 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                     one[key] = float(modes[variable].sel(index))
             if posterior is not None:
                 quantity = quantity_of(results, str(name))
-                ends = None if quantity is None else quantity.ends
-                one |= _spread(values.sel(index), ends)
+                end = None if quantity is None else quantity.ends
+                one |= _spread(values.sel(index), end)
                 if name in raw:
-                    one["uncalibrated"] = _spread(raw[name].sel(index), ends)
+                    one["uncalibrated"] = _spread(raw[name].sel(index), end)
             if hidden is not None and name not in hidden.kept:
                 # no mode but the prior's, no interval but a limited quantity's from zero
                 told = {"mode", "intervals", "uncalibrated"}
