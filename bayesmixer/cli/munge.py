@@ -221,7 +221,7 @@ def command(
 
     from bayesmixer.errors import InputError
     from bayesmixer.io.filters import ORDER
-    from bayesmixer.io.sumstats import munge
+    from bayesmixer.io.sumstats import munge_file
 
     extra = {
         "signed_sumstats": signed_sumstats, "merge_alleles": merge_alleles,
@@ -239,10 +239,10 @@ def command(
         raise InputError(
             "--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto."
         ) from None
-    ds = munge(
+    _, attrs = munge_file(
         sumstats,
         out,
-        overwrite=force,
+        force,
         trait=trait,
         build=build,
         snp=snp,
@@ -281,18 +281,17 @@ def command(
         max_loss=max_loss,
         like_ldsc=(extra or True) if like_ldsc else False,
     )
-    say(how_read(sumstats, ds.attrs))
-    for role, count in json.loads(ds.attrs["taken_as_unknown"]).items():
+    say(how_read(sumstats, attrs))
+    for role, count in json.loads(attrs["taken_as_unknown"]).items():
         say(
             f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay "
             "where another column serves"
         )
-    for name, count in json.loads(ds.attrs["filters"]).items():
+    for name, count in json.loads(attrs["filters"]).items():
         if count:
-            say(f"  {count:>10,} {name}: {ORDER[name]} ({count / ds.attrs['rows_read']:.1%})")
-    for name, why in json.loads(ds.attrs["filters_skipped"]).items():
+            say(f"  {count:>10,} {name}: {ORDER[name]} ({count / attrs['rows_read']:.1%})")
+    for name, why in json.loads(attrs["filters_skipped"]).items():
         say(f"  {'-':>10} {name}: not applied, {why}")
     say(
-        f"kept {ds.attrs['rows_kept']:,} of {ds.attrs['rows_read']:,} variants: {out} and "
-        f"{out.name}.json"
+        f"kept {attrs['rows_kept']:,} of {attrs['rows_read']:,} variants: {out} and {out.name}.json"
     )

@@ -87,7 +87,7 @@ def check_scale(path: Path, names: Mapping[str, str], value: Mapping[str, Floats
                 f"{path}: '{name}' is never negative in the first {x.size} rows; signs matter, "
                 "check that it is not an absolute value",
                 DataWarning,
-                5,
+                6,
             )
 
 
@@ -104,7 +104,7 @@ def not_a_frequency(path: Path, name: str, text: pl.Series) -> bool:
         f"'{name}' is above 1 in {np.mean(x[known] > 1):.0%} of rows: per cent or counts, not "
         "frequencies; not used"
     )
-    warnings.warn(f"{path}: {found}", DataWarning, 5)
+    warnings.warn(f"{path}: {found}", DataWarning, 6)
     return True
 
 
@@ -219,7 +219,7 @@ def check_agreement(
             "one of the columns is not what its name says, or P was corrected. Choose with "
             "z_from= (--z-from)",
             DataWarning,
-            5,
+            6,
         )
 
 
@@ -238,7 +238,7 @@ def se_is_of_ratio(
             f"{path}: {name} grows with the odds ratio at the same allele frequency: the standard "
             "error of the ratio, not of its logarithm; divided by it"
         )
-        warnings.warn(said, DataWarning, 5)
+        warnings.warn(said, DataWarning, 6)
         return True
     ratio, by_p = value["odds_ratio"], np.abs(z_by(first, plan, "p"))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -254,7 +254,7 @@ def se_is_of_ratio(
         f"{path}: by P, {name} is the standard error of the odds ratio, not of its logarithm; "
         "divided by it",
         DataWarning,
-        5,
+        6,
     )
     return True
 

@@ -4,7 +4,7 @@ that it fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -198,12 +198,15 @@ def _first_of_name() -> pl.Expr:
 
 
 def count_first(
-    frame: pl.DataFrame, reasons: dict[str, pl.Series | pl.Expr], counts: dict[str, int]
+    frame: pl.DataFrame,
+    reasons: dict[str, pl.Series | pl.Expr],
+    counts: dict[str, int],
+    order: Sequence[str] = tuple(ORDER),
 ) -> pl.DataFrame:
     """Drop every row that fails a filter, adding to `counts` at the first it fails (unknown values
     pass).
     """
-    names = [name for name in ORDER if name in reasons]
+    names = [name for name in order if name in reasons]
     failed = frame.select(
         **{
             name: (

@@ -19,9 +19,8 @@ import numpy as np
 import polars as pl
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.io.alleles import match_alleles
 from bayesmixer.io.columns import find_given
-from bayesmixer.io.filters import Filters, ordered
+from bayesmixer.io.filters import Filters, count_first, ordered
 from bayesmixer.io.given import Given
 from bayesmixer.io.harmonise import mean_of_lists
 from bayesmixer.io.names import shown
@@ -267,7 +266,7 @@ def _reference_alleles(
             f"{path}: {names[roles['a1'][0]]} taken for the allele of the sign, as LDSC calls A1; "
             "if it is the other's, name it with a1= and a2= (--a1, --a2)"
         )
-        warnings.warn(said, DataWarning, 5)
+        warnings.warn(said, DataWarning, 6)
         return
     raise InputError(
         path,
@@ -340,21 +339,23 @@ def _filtered(
             parts[0] if len(parts) == 1 else sum(p.fill_null(0) for p in parts) / len(parts)
         )
         frame = frame.with_columns(pl.Series("info", whole))
-    frame = _count(frame, "missing", pl.all_horizontal(pl.exclude("info").is_not_null()), counts)
+    stays = {"missing": pl.all_horizontal(pl.exclude("info", "pair").is_not_null())}
     if merge is not None:
-        frame = _count(frame, "not_listed", pl.col("snp").is_in(merge["SNP"].implode()), counts)
+        stays["not_listed"] = pl.col("snp").is_in(merge["SNP"].implode())
     if "info" in columns and filters.info_min is not None:
-        frame = _count(frame, "info", pl.col("info") >= filters.info_min, counts)
+        stays["info"] = pl.col("info") >= filters.info_min
     if "frq" in columns and filters.maf_min is not None:
         folded = pl.min_horizontal("frq", 1 - pl.col("frq"))
-        possible = pl.col("frq").is_between(0, 1)
-        frame = _count(frame, "maf", possible & (folded > filters.maf_min), counts)
-    frame = _count(frame, "p_out_of_range", (pl.col("p") > 0) & (pl.col("p") <= 1), counts)
+        stays["maf"] = pl.col("frq").is_between(0, 1) & (folded > filters.maf_min)
+    stays["p_out_of_range"] = (pl.col("p") > 0) & (pl.col("p") <= 1)
     if "a1" in columns:
         frame = frame.with_columns(pl.col("a1", "a2").str.to_uppercase())
-        pair = pl.concat_str("a1", "a2")
-        frame = _count(frame, "ambiguous", pair.is_in(_SNPS), counts)
-    return frame.drop("info", strict=False)
+        frame = frame.with_columns(pair=pl.concat_str("a1", "a2"))
+        stays["ambiguous"] = pl.col("pair").is_in(_SNPS)
+    fails: dict[str, pl.Series | pl.Expr] = {
+        name: ~passes.fill_null(False) for name, passes in stays.items()
+    }
+    return count_first(frame, fails, counts, list(fails)).drop("info", "pair", strict=False)
 
 
 def _count(frame: pl.DataFrame, name: str, stays: pl.Expr, counts: dict[str, int]) -> pl.DataFrame:
@@ -435,6 +436,8 @@ def _merged(
     path: Path, frame: pl.DataFrame, merge: pl.DataFrame, counts: dict[str, int]
 ) -> pl.DataFrame:
     """All variants of the list in its order, blank where the alleles differ."""
+    from bayesmixer.io.alleles import match_alleles  # pandas
+
     joined = merge.rename({"SNP": "snp"}).join(frame, on="snp", how="left", maintain_order="left")
     sides = (joined[name].fill_null("").to_numpy() for name in ("a1", "a2", "A1", "A2"))
     fits = pl.Series(match_alleles(*sides).sign != 0) & joined["z"].is_not_null()

@@ -96,13 +96,13 @@ def check_loss(
             raise InputError(
                 path, found, f"{remedy(reason)} Or accept the loss with max_loss=1 (--max-loss 1)."
             )
-        warnings.warn(f"{path}: {found}", DataWarning, 4)
+        warnings.warn(f"{path}: {found}", DataWarning, 5)
     for reason in sorted(_ODD_IF_MUCH):
         if (lost := counts.get(reason, 0)) > _MUCH * tests and tests >= _SMALL_FILE:
             found = (
                 f"{reason} takes {lost:,} of {tests:,} rows, {lost / tests:.1%} ({ORDER[reason]})"
             )
-            warnings.warn(f"{path}: {found}. {remedy(reason)}", DataWarning, 4)
+            warnings.warn(f"{path}: {found}. {remedy(reason)}", DataWarning, 5)
     for role, values in seen.aside.items():
         if values > _MUCH * rows and role in {"p", "se", "odds_ratio"} and rows >= _SMALL_FILE:
             found = (
@@ -113,7 +113,7 @@ def check_loss(
                 f"{path}: {found}; taken as unknown. Check that it is the right one, {role}= "
                 f"(--{flag(role)})",
                 DataWarning,
-                4,
+                5,
             )
 
 

@@ -369,7 +369,7 @@ def _finish(table: Table, draft: Recipe, given: Given, size: Size, first: pl.Dat
     check_agreement(table.path, first, plan, value)
     for text in (warning, size.warning):
         if text:
-            warnings.warn(f"{table.path}: {text}", DataWarning, 4)
+            warnings.warn(f"{table.path}: {text}", DataWarning, 5)
     return replace(
         draft,
         columns=columns,

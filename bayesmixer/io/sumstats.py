@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import DataWarning, InputError
@@ -27,10 +28,13 @@ from bayesmixer.io.plausible import cut_off
 from bayesmixer.io.recipe import Recipe, write_recipe
 from bayesmixer.io.text import Table, open_table
 from bayesmixer.progress import bar
-from bayesmixer.variables import validate
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MAF_MIN = 0.01
 _FLOATS = ("z", "n", "beta", "se", "p", "eaf", "info", "n_case", "n_control")
+VARIABLES = ("snp", "chrom", "pos", "a1", "a2", *_FLOATS)
 _SUFFIXES = (
     ".gz",
     ".bgz",
@@ -172,86 +176,7 @@ def read_sumstats(
     --------
     >>> height = bm.read_sumstats("height.fastGWA.gz", build="GRCh37")  # doctest: +SKIP
     """
-    path = Path(path)
-    number = {}
-    name: dict[str, str | None] = {}
-    for role, value in (("n", n), ("n_case", n_case), ("n_control", n_control)):
-        name[role], number[role] = numeric_or_name(value, role)
-    if number["n"] is not None and sample_size is not None and number["n"] != sample_size:
-        raise InputError(
-            "sample_size", f"{sample_size:g} contradicts n={number['n']:g}", "Give one of them."
-        )
-    given = Given(
-        given_columns(
-            snp=snp,
-            chrom=chrom,
-            pos=pos,
-            a1=a1,
-            a2=a2,
-            z=z,
-            beta=beta,
-            odds_ratio=odds_ratio,
-            se=se,
-            p=p,
-            log10p=log10p,
-            lnp=lnp,
-            ci_lower=ci_lower,
-            ci_upper=ci_upper,
-            n_eff_half=n_eff_half,
-            eaf=eaf,
-            maf=maf,
-            info=info,
-            **name,
-        ),
-        number["n"] if sample_size is None else sample_size,
-        number["n_case"],
-        number["n_control"],
-        a1_increasing,
-        z_from,
-        trait,
-        decimal,
-    )
-    check_max_loss(max_loss)
-    filters = Filters(info_min, maf_min, n_min, keep_ambiguous, keep_indels, keep_mhc, exclude)
-    build = known_build(build)
-    about = {"kind": "sumstats", "trait": trait or _stem(path), "source": path.name}
-    if like_ldsc is not False:
-        if z_from != "auto" or keep_ambiguous or keep_indels or keep_mhc or exclude:
-            found = "given with z_from=, keep_ambiguous=, keep_indels=, keep_mhc= or exclude="
-            raise InputError("like_ldsc", f"{found}, which LDSC has not", "Leave those out.")
-        frame, told = read_like_ldsc(path, given, filters, Extra.of(like_ldsc), separator)
-        ds = _dataset(frame).assign_attrs(about | {"build": build} | told)
-        return validate(ds, "sumstats", str(path))
-    with open_table(path, separator) as table:
-        recipe = write_recipe(table, given)
-        if recipe.format == "ldsc" and filters.maf_min == MAF_MIN:
-            filters.maf_min = None  # the program that wrote the file has applied its own
-        seen = Seen()
-        frame, counts, rows = _read_rows(table, recipe, filters, seen, progress)
-        digest = table.digest()
-        columns = {role: table.names[i] for role, i in recipe.columns.items()}
-    frame, limit = _finish(frame, recipe, filters, counts, seen)
-    if not frame.height:
-        refuse_empty(path, counts, rows, seen, columns)
-    check_loss(path, counts, rows, seen, max_loss, columns)
-    _check_z(path, frame, recipe)
-    ds = _dataset(frame)
-    ds.attrs = about | {
-        "sha256": digest,
-        "format": recipe.format,
-        "build": build or recipe.build,
-        "rows_read": rows,
-        "rows_kept": int(ds.sizes["variant"]),
-        "filters": json.dumps(counts),
-        "filters_skipped": json.dumps(_skipped(counts, frame, filters, recipe)),
-        "taken_as_unknown": json.dumps(seen.aside),
-        "effect_allele": recipe.effect_allele,
-        "n_definition": recipe.n_definition,
-        "z_definition": recipe.z_definition,
-        "n_min": float("nan") if limit is None else limit,
-        "columns": json.dumps(columns),
-    }
-    return validate(ds, "sumstats", str(path))
+    return _dataset(*_read(SimpleNamespace(**locals())))
 
 
 def munge(
@@ -286,16 +211,113 @@ def munge(
     InputError
         As in `read_sumstats`, or the output cannot be written. Nothing is left half-written.
     """
+    return _dataset(*munge_file(path, out, overwrite, **options))
+
+
+def munge_file(
+    path: str | os.PathLike[str], out: str | os.PathLike[str], overwrite: bool, **options: Any
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """`munge` without a dataset: variables by column, and attributes. It needs no xarray, half a
+    second.
+    """
     out = Path(out)
     check_destination(out, Path(path), overwrite)
-    ds = read_sumstats(path, **options)
+    asked = inspect.signature(read_sumstats).bind(path, **options)
+    asked.apply_defaults()
+    frame, attributes = _read(SimpleNamespace(**asked.arguments))
     chosen = {
         k: str(v) if isinstance(v, os.PathLike) else v
         for k, v in options.items()
         if k not in {"progress"} and v not in (None, "", (), False)
     }
-    write_munged(ds, out, chosen, options.get("progress"))
-    return ds
+    kept = [name for name in VARIABLES if name in frame.columns]
+    write_munged(frame.select(kept), attributes, out, chosen, options.get("progress"))
+    return frame, attributes
+
+
+def _read(o: SimpleNamespace) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Variables by column and attributes of the dataset; `o` holds the arguments of
+    `read_sumstats`.
+    """
+    path = Path(o.path)
+    number = {}
+    name: dict[str, str | None] = {}
+    for role, value in (("n", o.n), ("n_case", o.n_case), ("n_control", o.n_control)):
+        name[role], number[role] = numeric_or_name(value, role)
+    if number["n"] is not None and o.sample_size is not None and number["n"] != o.sample_size:
+        raise InputError(
+            "sample_size", f"{o.sample_size:g} contradicts n={number['n']:g}", "Give one of them."
+        )
+    given = Given(
+        given_columns(
+            snp=o.snp,
+            chrom=o.chrom,
+            pos=o.pos,
+            a1=o.a1,
+            a2=o.a2,
+            z=o.z,
+            beta=o.beta,
+            odds_ratio=o.odds_ratio,
+            se=o.se,
+            p=o.p,
+            log10p=o.log10p,
+            lnp=o.lnp,
+            ci_lower=o.ci_lower,
+            ci_upper=o.ci_upper,
+            n_eff_half=o.n_eff_half,
+            eaf=o.eaf,
+            maf=o.maf,
+            info=o.info,
+            **name,
+        ),
+        number["n"] if o.sample_size is None else o.sample_size,
+        number["n_case"],
+        number["n_control"],
+        o.a1_increasing,
+        o.z_from,
+        o.trait,
+        o.decimal,
+    )
+    check_max_loss(o.max_loss)
+    filters = Filters(
+        o.info_min, o.maf_min, o.n_min, o.keep_ambiguous, o.keep_indels, o.keep_mhc, o.exclude
+    )
+    build = known_build(o.build)
+    about = {"kind": "sumstats", "trait": o.trait or _stem(path), "source": path.name}
+    if o.like_ldsc is not False:
+        if o.z_from != "auto" or o.keep_ambiguous or o.keep_indels or o.keep_mhc or o.exclude:
+            found = "given with z_from=, keep_ambiguous=, keep_indels=, keep_mhc= or exclude="
+            raise InputError("like_ldsc", f"{found}, which LDSC has not", "Leave those out.")
+        frame, told = read_like_ldsc(path, given, filters, Extra.of(o.like_ldsc), o.separator)
+        return frame, about | {"build": build} | told
+    with open_table(path, o.separator) as table:
+        recipe = write_recipe(table, given)
+        if recipe.format == "ldsc" and filters.maf_min == MAF_MIN:
+            filters.maf_min = None  # the program that wrote the file has applied its own
+        seen = Seen()
+        frame, counts, rows = _read_rows(table, recipe, filters, seen, o.progress)
+        digest = table.digest()
+        columns = {role: table.names[i] for role, i in recipe.columns.items()}
+    frame, limit = _finish(frame, recipe, filters, counts, seen)
+    if not frame.height:
+        refuse_empty(path, counts, rows, seen, columns)
+    check_loss(path, counts, rows, seen, o.max_loss, columns)
+    _check_z(path, frame, recipe)
+    return frame, about | {
+        "sha256": digest,
+        "format": recipe.format,
+        "build": build or recipe.build,
+        "rows_read": rows,
+        "rows_kept": frame.height,
+        "filters": json.dumps(counts),
+        "filters_skipped": json.dumps(_skipped(counts, frame, filters, recipe)),
+        "taken_as_unknown": json.dumps(seen.aside),
+        "effect_allele": recipe.effect_allele,
+        "n_definition": recipe.n_definition,
+        "z_definition": recipe.z_definition,
+        "n_min": float("nan") if limit is None else limit,
+        "columns": json.dumps(columns),
+    }
 
 
 def _read_rows(
@@ -319,7 +341,7 @@ def _read_rows(
             f"{len(table.broken)} lines have another number of columns than the header (first: "
             f"line {table.broken[0]})"
         )
-        warnings.warn(f"{table.path}: {found}; left out", DataWarning, 3)
+        warnings.warn(f"{table.path}: {found}; left out", DataWarning, 4)
     if not rows:
         raise InputError(table.path, "no row below the header", "Make or fetch the file again.")
     return pl.concat(frames, rechunk=False), counts, rows
@@ -363,7 +385,7 @@ def _check_z(path: Path, frame: pl.DataFrame, recipe: Recipe) -> None:
             f"{path}: the median z-score is {median:.2f}, expected near 0; check which column "
             "holds the effect",
             DataWarning,
-            3,
+            4,
         )
 
 
@@ -387,7 +409,12 @@ def _skipped(
     return out
 
 
-def _dataset(frame: pl.DataFrame) -> xr.Dataset:
+def _dataset(frame: pl.DataFrame, attributes: dict[str, Any]) -> xr.Dataset:
+    """The Sumstats dataset of what `_read` returns."""
+    import xarray as xr
+
+    from bayesmixer.variables import validate
+
     # fastpath: without it xarray sends ten million strings through pandas and back
     data: dict[str, Any] = {
         "snp": xr.Variable(("variant",), frame["snp"].to_numpy().astype(object), fastpath=True)
@@ -401,8 +428,8 @@ def _dataset(frame: pl.DataFrame) -> xr.Dataset:
                 "variant",
                 frame[name].fill_null(float("nan")).to_numpy().astype(np.float64, copy=False),
             )
-    order = ("snp", "chrom", "pos", "a1", "a2", *_FLOATS)
-    return xr.Dataset({name: data[name] for name in order if name in data})
+    ds = xr.Dataset({name: data[name] for name in VARIABLES if name in data}, attrs=attributes)
+    return validate(ds, "sumstats", attributes["source"])
 
 
 def _few_texts(values: pl.Series) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from bayesmixer.io.compression import ByteStream
 from bayesmixer.io.regions import Regions
 
 PLACE = ("CHR", "BP", "SNP", "CM")  # columns of an annot file that are no annotations
-AT_ONCE = 1 << 25  # bytes of text parsed at a time
+AT_ONCE = 1 << 23  # bytes of text parsed at a time
 _SMALL = (np.int8, np.float32)
 
 Float = NDArray[np.float64]

@@ -109,10 +109,10 @@ def test_interrupted_writing_leaves_the_old_file_and_nothing_else(
     bm.munge(source, out)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayesmixer.io.munged._series", interrupt)
+    monkeypatch.setattr("bayesmixer.io.munged._text", interrupt)
     with pytest.raises(KeyboardInterrupt):
         bm.munge(source, out)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
