@@ -1,11 +1,13 @@
 """Whether P(both) of simulated pairs is calibrated and finds shared variants, beside conjunctional
 FDR; and what it takes.
 
-    python benchmarks/pair_variants.py PANEL [--replicates 40] [--fits 4]
+    python benchmarks/pair_variants.py PANEL OUT [--replicates 40] [--fits 8]
 
 PANEL is a folder of `1000g_eur_hm3.chr{21,22}.bed`. Pairs are simulated through the panel's LD with
-the effects of mixer_pair_1, and variants are judged at the true parameters; then at draws of
-`--fits` fits. Standard errors are of replicates.
+the effects of mixer_pair_1, and variants are judged at the true parameters; then, as by
+`bm.variants`, over the posteriors (normal, calibrated) of `--fits` fits of variants pruned once, an
+eighth of all: so what a fit does not know counts. Standard errors are of replicates. Rows go to
+OUT/tenths.csv and OUT/ranking.csv; where they are, the tables are printed from them.
 """
 
 from __future__ import annotations
@@ -14,26 +16,35 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.sparse import csr_matrix
 
 import bayesmixer as bm
+from bayesmixer.inference.calibration import covariance_of_mode
+from bayesmixer.inference.density import LogDensity
+from bayesmixer.inference.find_map import climb, covariance_of
 from bayesmixer.ld.close import close_partners
 from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays
+from bayesmixer.ld.weights import pruning_weights
 from bayesmixer.mixer.variants import strength
 from bayesmixer.ops.pair_given_z import pair_given_z
 from bayesmixer.ops.pair_predict import PairMixture
+from bayesmixer.ops.pytensor_doors import forget_ops
+from bayesmixer.pair.cards import BIVARIATE
 from bayesmixer.pair.conditional_fdr import conditional_fdr
-from bayesmixer.pair.variants import QUESTIONS
+from bayesmixer.pair.variants import QUESTIONS, mixtures
 from bayesmixer.simulation.effects import architecture
 from bayesmixer.simulation.panel import panel_blocks, simulate_z
 
 PI, RHO, N = (0.0012, 0.0007, 0.0018), 0.6, (100_000, 60_000)
 SIGMA_BETA, SIGMA_0, RHO_0 = (4.985e-4, 3.988e-4), (1.05, 1.03), 0.12
 CHROMOSOMES = (21, 22)
+AVERAGED = 25  # draws of a fit
 
 
 def truth() -> PairMixture:
@@ -48,56 +59,86 @@ def truth() -> PairMixture:
 
 
 def precision(score: np.ndarray, true: np.ndarray) -> float:
-    """Average precision of a ranking."""
+    """Average precision of a ranking: the area under its precision against recall."""
     hit = true[np.argsort(-score, kind="stable")]
     return float((np.cumsum(hit) / np.arange(1, hit.size + 1))[hit].mean())
 
 
-def tenths(title: str, said: list[np.ndarray], true: list[np.ndarray]) -> None:
-    """Predicted and realised share in tenths of the expected number."""
-    p = np.concatenate(said)
-    order = np.sort(p)
+def tenths(
+    judged: str, question: str, said: list[np.ndarray], true: list[np.ndarray]
+) -> pd.DataFrame:
+    """Predicted and realised numbers in tenths of the expected number, of each replicate."""
+    order = np.sort(np.concatenate(said))
     total = np.cumsum(order)
     edges = order[np.searchsorted(total, total[-1] * np.arange(1, 10) / 10)]
-    print(f"\n| {title}, tenth of the expected | variants | predicted | realised | z |")
-    print("| --: | --: | --: | --: | --: |")
-    for b in range(10):
-        inside = [np.searchsorted(edges, v, side="left") == b for v in said]
-        count = sum(int(i.sum()) for i in inside)
-        off = np.array([(t[i] - v[i]).sum() for v, t, i in zip(said, true, inside, strict=True)])
-        mean = sum(v[i].sum() for v, i in zip(said, inside, strict=True)) / count
-        real = sum(t[i].sum() for t, i in zip(true, inside, strict=True)) / count
-        z = off.mean() / (off.std(ddof=1) / np.sqrt(len(off)))
-        print(f"| {b + 1} | {count:,} | {mean:.4f} | {real:.4f} | {z:+.1f} |")
+    rows = []
+    for r, (p, t) in enumerate(zip(said, true, strict=True)):
+        tenth = np.searchsorted(edges, p, side="left")
+        count, predicted, realised = (np.bincount(tenth, w, 10) for w in (None, p, t))
+        made = {"tenth": np.arange(1, 11), "variants": count, "predicted": predicted}
+        rows.append(pd.DataFrame(made | {"realised": realised.astype(int)}).assign(replicate=r))
+    return pd.concat(rows).assign(judged=judged, question=question)
 
 
-def ranked(title: str, scores: dict[str, list[np.ndarray]], true: list[np.ndarray]) -> None:
-    """Average precision of each score, and the difference to the first."""
-    found = {
-        name: np.array([precision(s, t) for s, t in zip(of, true, strict=True)])
+def ranking(
+    judged: str, question: str, scores: dict[str, list[np.ndarray]], true: list[np.ndarray]
+) -> pd.DataFrame:
+    """Average precision of each score in each replicate."""
+    rows = [
+        {"replicate": r, "score": name, "average_precision": precision(one, t)}
         for name, of in scores.items()
-    }
-    first = next(iter(found.values()))
-    print(f"\n| {title}, ranked by | average precision | less than the first by (s.e.) |")
-    print("| :-- | --: | --: |")
-    for name, value in found.items():
-        less = first - value
-        error = less.std(ddof=1) / np.sqrt(less.size)
-        print(f"| {name} | {value.mean():.3f} | {less.mean():.3f} ({error:.3f}) |", flush=True)
+        for r, (one, t) in enumerate(zip(of, true, strict=True))
+    ]
+    return pd.DataFrame(rows).assign(judged=judged, question=question)
+
+
+def tell(tables: pd.DataFrame, ranks: pd.DataFrame) -> None:
+    """Print both tables, each by what was judged and which question."""
+    for (judged, question), part in tables.groupby(["judged", "question"], sort=False):
+        title = f"{judged}: {question}, tenth of the expected"
+        print(f"\n| {title} | variants | predicted | realised | z |")
+        print("| --: | --: | --: | --: | --: |")
+        for tenth, g in part.groupby("tenth"):
+            off, n = g["realised"] - g["predicted"], g["variants"].sum()
+            z = off.mean() / off.sem()
+            mean, real = g["predicted"].sum() / n, g["realised"].sum() / n
+            print(f"| {tenth} | {n:,} | {mean:.4f} | {real:.4f} | {z:+.1f} |")
+        off = part.groupby("replicate")[["predicted", "realised"]].sum()
+        each = off["realised"] - off["predicted"]
+        print(
+            f"\nOf all: predicted {off['predicted'].mean():.1f} a pair, realised "
+            f"{off['realised'].mean():.1f}, z {each.mean() / each.sem():+.1f}"
+        )
+    for (judged, question), part in ranks.groupby(["judged", "question"], sort=False):
+        title = f"{judged}: {question}, ranked by"
+        print(f"\n| {title} | average precision | less than P(both) by (s.e.) |")
+        print("| :-- | --: | --: |")
+        wide = part.pivot_table("average_precision", "replicate", "score")
+        for name in part["score"].unique():
+            less = wide["P(both)"] - wide[name]
+            print(f"| {name} | {wide[name].mean():.3f} | {less.mean():.3f} ({less.sem():.3f}) |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("panel", type=Path)
+    parser.add_argument("out", type=Path)
     parser.add_argument("--replicates", type=int, default=40)
-    parser.add_argument("--fits", type=int, default=4)
+    parser.add_argument("--fits", type=int, default=8)
     given = parser.parse_args()
-    prefix = str(given.panel / "1000g_eur_hm3.chr{chrom}")
-    with tempfile.TemporaryDirectory() as folder:
-        run(prefix, Path(folder) / "panel.zarr", given.replicates, given.fits)
+    files = [given.out / name for name in ("tenths.csv", "ranking.csv")]
+    if not all(f.exists() for f in files):
+        given.out.mkdir(parents=True, exist_ok=True)
+        prefix = str(given.panel / "1000g_eur_hm3.chr{chrom}")
+        with tempfile.TemporaryDirectory() as folder:
+            made = run(prefix, Path(folder) / "panel.zarr", given.replicates, given.fits)
+        for file, rows in zip(files, made, strict=True):
+            rows.to_csv(file, index=False, float_format="%.6g")
+    tell(*map(pd.read_csv, files))
 
 
-def run(prefix: str, store: Path, replicates: int, fits: int) -> None:
+def run(prefix: str, store: Path, replicates: int, fits: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of both tables."""
     reference = bm.build_reference(
         prefix, store, window="eur_hg19", r2_rule="plain", chromosomes=CHROMOSOMES
     )
@@ -105,7 +146,7 @@ def run(prefix: str, store: Path, replicates: int, fits: int) -> None:
     h_total = float(panel.heterozygosity.sum())
     h2 = [(PI[t] + PI[2]) * SIGMA_BETA[t] * h_total for t in (0, 1)]
     simulated = simulate_z(
-        panel, architecture("bivariate", h2, PI, rho_12=RHO), N, SIGMA_0, RHO_0,
+        panel, architecture("bivariate", h2, PI, rho_beta=RHO), N, SIGMA_0, RHO_0,
         rng=np.random.default_rng(1), replicates=replicates, keep_effects=True,
     )  # fmt: skip
     kept = np.flatnonzero(panel.heterozygosity > 0)
@@ -117,72 +158,89 @@ def run(prefix: str, store: Path, replicates: int, fits: int) -> None:
     block = np.concatenate([1000 * c + p["ld_block"].values for c, p in enumerate(parts)])
     names = panel.variants["snp"].to_numpy()[kept]
     assert (held["snp"] == names).all()
+    neighbours = [[p[f"neighbour_{v}"].values for v in ("indptr", "index", "r2")] for p in parts]
 
-    def data_of(z: np.ndarray) -> xr.Dataset:
+    def pruned(rounds: int) -> np.ndarray:
+        """Weights from so many rounds of pruning."""
+        return np.concatenate([pruning_weights(*one, iterations=rounds) for one in neighbours])
+
+    weight, once = pruned(64), pruned(1)
+
+    def data_of(z: np.ndarray, weight: np.ndarray) -> xr.Dataset:
         return gwas_data_from_arrays(
             z, np.array(N, float), node_x=parts[0]["node_x"].values, ld_block=block,
             trait=["first", "second"], weight=weight, **held,
         )  # fmt: skip
 
-    weight = np.ones(kept.size)
     z = simulated["z"].values[:, kept]
-    data = data_of(z[0])
+    data = data_of(z[0], weight)
     close, count = close_partners(data, reference)
-    size = np.cumsum([0, *(reference[str(c)].sizes["variant"] for c in CHROMOSOMES)])
-    rows = np.concatenate([
-        start + np.repeat(np.arange(n.size - 1), np.diff(n))
-        for start, c in zip(size, CHROMOSOMES, strict=False)
-        if (n := reference[str(c)]["neighbour_indptr"].values).size
-    ])  # fmt: skip
-    columns = np.concatenate([
-        start + reference[str(c)]["neighbour_index"].values
-        for start, c in zip(size, CHROMOSOMES, strict=False)
-    ])  # fmt: skip
+    start = np.cumsum([0, *(len(one[0]) - 1 for one in neighbours)])
+    rows = np.concatenate(
+        [
+            s + np.repeat(np.arange(len(pointer) - 1), np.diff(pointer))
+            for s, (pointer, _, _) in zip(start, neighbours, strict=False)
+        ]
+    )
+    columns = np.concatenate([s + one[1] for s, one in zip(start, neighbours, strict=False)])
     graph = csr_matrix((np.ones(rows.size), (rows, columns)), (kept.size, kept.size))
-    # pruning by LD: what P values alone are usually given
-    rng = np.random.default_rng(2)
-    for _ in range(64):
-        free, take = rng.permutation(kept.size), np.zeros(kept.size, bool)
-        blocked = np.zeros(kept.size, bool)
-        for j in free:
-            if not blocked[j]:
-                take[j] = True
-                blocked[graph.indices[graph.indptr[j] : graph.indptr[j + 1]]] = True
-        weight = weight + take if _ else take.astype(float)
-    weight = weight / 64
     arrays = (of_one_s(data, "spectrum"), data["node_x"].values, strength(data))
-    own_said, own_true, near_said, near_true, conj = [], [], [], [], []
-    start = time.process_time()
-    for r in range(replicates):
-        beta = simulated["beta"].values[r, kept]
-        both = (beta != 0).all(1)
-        found = pair_given_z(
-            z[r], np.tile(np.array(N, float), (kept.size, 1)), *arrays, [truth()], QUESTIONS,
-            close, count,
-        )  # fmt: skip
-        own_said.append(found.causal[2])
-        near_said.append(found.close[2])
-        own_true.append(both)
-        near_true.append((graph @ both > 0) | both)
-        conj.append(conditional_fdr(z[r], weight).max(1))
-    took = (time.process_time() - start) / replicates
+    size = np.tile(np.array(N, float), (kept.size, 1))
+
+    def said(r: int, mixtures: list[PairMixture]) -> list[np.ndarray]:
+        """P(both) of every variant, itself and a partner, as `bm.variants` has it."""
+        found = pair_given_z(z[r], size, *arrays, mixtures, QUESTIONS, close, count)
+        return [found.causal[2], found.close[2]]
+
+    beta = simulated["beta"].values[:, kept]
+    true = [(b != 0).all(1) for b in beta]
+    near = [(graph @ both > 0) | both for both in true]
+    less = [-conditional_fdr(one, weight).max(1) for one in z]
+    began = time.process_time()
+    told = {"truth": [said(r, [truth()]) for r in range(replicates)]}
+    took = (time.process_time() - began) / replicates
     print(f"{kept.size:,} variants, {replicates} pairs; {took:.2f} CPU s a pair and draw")
-    tenths("this variant", own_said, own_true)
-    tenths("a partner", near_said, near_true)
-    less = [-c for c in conj]
-    ranked("this variant", {"P(both)": own_said, "conjunctional FDR": less}, own_true)
-    ranked("a partner", {"P(both)": near_said, "conjunctional FDR": less}, near_true)
-    if not fits:
-        return
-    own_said, near_said = [], []
-    for r in range(fits):
-        data = data_of(z[r])
-        fit = bm.fit(bm.models.bivariate_mixer(data), seed=r)
-        table = bm.variants(fit, data, reference)
-        own_said.append(table["p_causal_both"].values)
-        near_said.append(table["p_partner_both"].values)
-    tenths(f"this variant, {fits} fits", own_said, own_true[:fits])
-    tenths(f"a partner, {fits} fits", near_said, near_true[:fits])
+    made = architecture("bivariate", h2, PI, rho_beta=RHO)
+    aim = {
+        "h2": h2, "polygenicity": made.polygenicity, "rho_0": RHO_0, "sigma2_0": SIGMA_0,
+        "components": [{"name": c.name, "pi": c.pi, "rho": c.rho} for c in made.components],
+    }  # fmt: skip
+    began = time.process_time()
+    drawn = [posterior(data_of(z[r], once), aim, r) for r in range(fits)]
+    if fits:
+        print(f"{(time.process_time() - began) / fits:.0f} CPU s a fit")
+        told["fits"] = [said(r, one) for r, one in enumerate(drawn)]
+    tables, ranks = [], []
+    for judged, of in told.items():
+        for i, (question, answer) in enumerate((("this variant", true), ("a partner", near))):
+            p, answer = [one[i] for one in of], answer[: len(of)]
+            tables.append(tenths(judged, question, p, answer))
+            scores = {"P(both)": p, "conjunctional FDR": less[: len(of)]}
+            ranks.append(ranking(judged, question, scores, answer))
+    return pd.concat(tables), pd.concat(ranks)
+
+
+def posterior(data: xr.Dataset, aim: dict[str, Any], seed: int) -> list[PairMixture]:
+    """Mixtures at draws of a fit: normal about the mode, calibrated. `aim` is what a simulation
+    records; the search starts there.
+    """
+    density = LogDensity(bm.models.bivariate_mixer(data))
+    known = {one.name: one.truth(aim, data) for one in BIVARIATE.free if one.truth is not None}
+    start = density.flatten({name: known[name] for name in density.variables})
+    scores = density.scores(start)[0]
+    # their spread is about the curvature: good enough for the first steps
+    best = climb(density, start, density.box, scores.T @ scores + np.eye(density.size))
+    raw = covariance_of(best.hessian)
+    found = covariance_of_mode(density, best.x, raw, best.at_bound)
+    covariance = raw if isinstance(found, str) else found.covariance
+    draws = np.random.default_rng(seed).multivariate_normal(best.x, covariance, (1, AVERAGED))
+    drawn = density.posterior(draws)
+    forget_ops()
+    dice, mode = drawn["dice"].values, density.posterior(best.x[None, None])["dice"].item()
+    print(f"fit {seed}: dice {mode:.2f} at the mode, sd {dice.std():.2f}", flush=True)
+    tree = xr.DataTree.from_dict({"posterior": drawn})
+    tree.attrs["kind"] = "fit"
+    return mixtures(tree, AVERAGED)
 
 
 if __name__ == "__main__":
