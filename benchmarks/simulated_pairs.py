@@ -2,10 +2,11 @@
 statements of overlap.
 
     python benchmarks/simulated_pairs.py PANEL_DIR REFERENCE [--shared ../shared]
-        [--pairs mixer_pair_1 ...] [--methods staged map laplace] [--work DIR]
+        [--pairs mixer_pair_1 ...] [--methods staged map laplace statements] [--work DIR]
 
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE what `simulated_traits.py` builds of it.
-Times are CPU seconds of this run; "first" counts what is compiled or cached once a process.
+"statements" is the mode with the statements and their Bayes factors, without draws. The first fit
+of a process counts what is compiled or cached once.
 """
 
 from __future__ import annotations
@@ -84,10 +85,12 @@ def main() -> None:
         for method in a.methods:
             model = bm.models.bivariate_mixer(data)
             clock = time.perf_counter(), time.process_time()
-            results = (
-                bm.fit(model, "map", staged=True, progress=False)
-                if method == "staged"
-                else bm.fit(model, method, progress=False)
+            how = {"staged": {"staged": True}, "statements": {"profile": True}}.get(method)
+            results = bm.fit(
+                model,
+                method if how is None else "map",
+                progress=False,
+                **({} if how is None else how),
             )
             wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
             attrs = results["estimate"].attrs

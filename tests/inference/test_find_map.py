@@ -2,10 +2,12 @@
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import climb, covariance_of, distinct, find_modes
+from bayesmixer.inference.information import information
 from tests.inference import toys
 
 WIDE = np.array([-1e3, 1e3])
@@ -31,6 +33,32 @@ def test_bottom_of_a_curved_valley_is_found(start):
     assert found.converged
     np.testing.assert_allclose(found.x, [1.0, 1.0], atol=5e-3)
     assert found.log_posterior > -1e-5
+
+
+def counts(blocks=40, seed=1):
+    """A Poisson regression of blocks of counts, whose curvature changes along the climb."""
+    rng = np.random.default_rng(seed)
+    slope = rng.normal(size=(blocks, 2))
+    seen = rng.poisson(np.exp(1 + slope @ [0.5, -0.3]))
+    with pm.Model(coords={"ld_block": np.arange(blocks)}) as model:
+        b = pm.Normal("b", 0.0, 3.0, shape=3)
+        rate = b[0] + pt.dot(slope, b[1:])
+        pm.Potential("n", seen * rate - pt.exp(rate), dims="ld_block")
+    return LogDensity(model)
+
+
+def test_a_climb_computes_one_hessian_and_that_is_the_information_at_the_mode():
+    density = counts()
+    plain = climb(density, np.array([3.0, -1.0, 1.0]), box(density), rough=40 * np.eye(3))
+    found = climb(density, np.array([3.0, -1.0, 1.0]), box(density), 40 * np.eye(3), informed=True)
+    sd = np.sqrt(np.diag(covariance_of(found.hessian)))
+    np.testing.assert_allclose(found.x, plain.x, atol=2e-3 * sd.min())
+    known = information(density, found.x, sd)
+    # central differences of steps that differ a little, a decrement of 1e-6 apart
+    np.testing.assert_allclose(found.information.hessian, known.hessian, rtol=2e-3)
+    np.testing.assert_allclose(found.hessian, found.information.hessian)
+    assert found.evaluations == plain.evaluations + 1
+    assert found.evaluations < 30
 
 
 def test_both_optima_of_a_bimodal_density_are_reported_best_first():
