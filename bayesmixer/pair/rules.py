@@ -11,7 +11,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.facts import data_attributes, read_json
+from bayesmixer.interval import interval
 from bayesmixer.pair.along_overlap import along, excess_of
+from bayesmixer.pair.cards import FROM_NOTHING
 from bayesmixer.pair.prediction import draws_of, names_of
 from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
 from bayesmixer.variables import evaluated
@@ -87,7 +89,7 @@ def overlap_not_identified(results: xr.DataTree, data: xr.Dataset | None) -> Sai
     low, high = np.quantile(e, TAILS)
     if len(e) == 1 or high - low < WIDE:
         return
-    shared = np.quantile(draws_of(results, "n_shared"), TAILS)
+    shared = interval(draws_of(results, "n_shared"), INTERVAL, FROM_NOTHING)
     yield (
         "caution",
         f"Overlap is hardly identified: {as_interval(*shared)} variants are shared, from "
