@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayesmixer.card import Bound, Free, cards
 from bayesmixer.errors import InputError
-from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, pick
+from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, of_one_s, pick
 from bayesmixer.mixer.cards import LOGIT_MAF_S
 from bayesmixer.models.excess import Excess
 from bayesmixer.models.half_normal import LogHalfNormal
@@ -281,6 +281,38 @@ def by_block(terms: Any, block: np.ndarray, n_blocks: int) -> Any:
     total = pt.concatenate([pt.zeros(1), pt.cumsum(terms)])
     edges = np.searchsorted(block, np.arange(n_blocks + 1))
     return total[edges[1:]] - total[edges[:-1]]
+
+
+def gaussian(z2: Any, variance: Any, censor: float | None = None) -> Any:
+    """Symbolic log density (J,) of normal z of the squares `z2` and variances, or log P(|Z| >
+    censor) where |z| exceeds it.
+    """
+    terms = -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
+    if censor is None:
+        return terms
+    away = censor / pt.sqrt(2 * variance)
+    return pt.switch(z2 > censor**2, pt.log(pt.erfcx(away)) - away**2, terms)
+
+
+def gaussian_pair(data: xr.Dataset, beta: Any, covariance: Any, sigma2_0: Any, error: Any) -> Any:
+    """Symbolic log-likelihood by LD block of bivariate normal z, of one z where the other trait was
+    not seen.
+    """
+    used = evaluated(data)
+    used = used[np.argsort(data["ld_block"].values[used], kind="stable")]
+    z, n, weight = (data[name].values[used].astype(float) for name in ("z", "n", "weight"))
+    seen = np.isfinite(z)
+    both = seen.all(axis=1)
+    z, n = np.where(seen, z, 0.0), np.where(seen, n, 1.0)
+    score = of_one_s(data, "ld_score_h")[used].astype(float)
+    a, b = (sigma2_0[k] + beta[k] * (n[:, k] * score) for k in (0, 1))
+    c = pt.where(both, error + covariance * np.sqrt(n.prod(axis=1)) * score, 0.0)
+    # a trait not seen has variance 1, no covariance and z = 0, less its own constant
+    a, b = (pt.where(seen[:, k], v, 1.0) for k, v in ((0, a), (1, b)))
+    rest = a * b - c**2
+    quadratic = (b * z[:, 0] ** 2 - 2 * c * z[:, 0] * z[:, 1] + a * z[:, 1] ** 2) / rest
+    terms = -0.5 * (seen.sum(axis=1) * np.log(2 * np.pi) + pt.log(rest) + quadratic)
+    return by_block(weight * terms, data["ld_block"].values[used], int(data["ld_block"].max()) + 1)
 
 
 def free(one: Free, prior: Any, *given: Any, **shape: Any) -> Any:

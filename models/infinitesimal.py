@@ -24,6 +24,7 @@ from bayesmixer.models.common import (
     censoring_point,
     coords,
     free,
+    gaussian,
     in_one_line,
     one_trait,
     remember,
@@ -98,14 +99,7 @@ def infinitesimal(
             exposure = pt.dot(ld_score_weights(data, exponent_s), exposures) / total
         pm.Deterministic("sigma2_beta", h2 / total)
 
-        variance = sigma2_0 + h2 * exposure
-        terms = -0.5 * (np.log(2 * np.pi) + pt.log(variance) + z2 / variance)
-        if censor is not None:
-            away = censor / pt.sqrt(2 * variance)
-            terms = pt.switch(
-                z2 > censor**2, pt.log(pt.erfcx(away)) - away**2, terms
-            )  # log P(|Z| > censor)
-        terms = weight * terms
+        terms = weight * gaussian(z2, sigma2_0 + h2 * exposure, censor)
         pm.Potential(
             "z", by_block(terms, block[order], len(model.coords["ld_block"])), dims="ld_block"
         )

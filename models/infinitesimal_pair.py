@@ -20,13 +20,12 @@ import xarray as xr
 
 from bayesmixer.card import Bound
 from bayesmixer.identity import trait_names
-from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (
-    by_block,
     censoring_point,
     coords,
     free,
+    gaussian_pair,
     in_one_line,
     remember,
     two_traits,
@@ -36,7 +35,6 @@ from bayesmixer.ops.pair import PairLogLik
 from bayesmixer.pair.cards import ATANH_RG, ATANH_RHO_0, INFINITESIMAL_PAIR, LOG_H2, LOG_SIGMA2_0
 from bayesmixer.pair.chart import MOST_RHO_0
 from bayesmixer.pair.laid_out import pair_data
-from bayesmixer.variables import evaluated
 
 
 @in_one_line
@@ -88,7 +86,7 @@ def infinitesimal_pair(
         covariance = rg * pt.sqrt(beta[0] * beta[1])
         error = rho_0 * pt.sqrt(sigma2_0[0] * sigma2_0[1])
         if censor is None:
-            loglik = _gaussian(data, beta, covariance, sigma2_0, error)
+            loglik = gaussian_pair(data, beta, covariance, sigma2_0, error)
         else:  # one component of weight 1
             loglik, _ = PairLogLik(pair_data(data, censor))(
                 np.ones(1),
@@ -106,24 +104,3 @@ def infinitesimal_pair(
         record={"traits": json.dumps(trait_names(data))},
     )
     return remember(model, bound)
-
-
-def _gaussian(data: xr.Dataset, beta: Any, covariance: Any, sigma2_0: Any, error: Any) -> Any:
-    """Symbolic log-likelihood by LD block of bivariate normal z, of one z where the other trait was
-    not seen.
-    """
-    used = evaluated(data)
-    used = used[np.argsort(data["ld_block"].values[used], kind="stable")]
-    z, n, weight = (data[name].values[used].astype(float) for name in ("z", "n", "weight"))
-    seen = np.isfinite(z)
-    both = seen.all(axis=1)
-    z, n = np.where(seen, z, 0.0), np.where(seen, n, 1.0)
-    score = of_one_s(data, "ld_score_h")[used].astype(float)
-    a, b = (sigma2_0[k] + beta[k] * (n[:, k] * score) for k in (0, 1))
-    c = pt.where(both, error + covariance * np.sqrt(n.prod(axis=1)) * score, 0.0)
-    # a trait not seen has variance 1, no covariance and z = 0, less its own constant
-    a, b = (pt.where(seen[:, k], v, 1.0) for k, v in ((0, a), (1, b)))
-    rest = a * b - c**2
-    quadratic = (b * z[:, 0] ** 2 - 2 * c * z[:, 0] * z[:, 1] + a * z[:, 1] ** 2) / rest
-    terms = -0.5 * (seen.sum(axis=1) * np.log(2 * np.pi) + pt.log(rest) + quadratic)
-    return by_block(weight * terms, data["ld_block"].values[used], int(data["ld_block"].max()) + 1)

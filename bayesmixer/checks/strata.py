@@ -72,9 +72,9 @@ def strata(data: xr.Dataset) -> Strata:
         GwasData of one S; variants of positive weight. What lacks N of a trait counts to the
         largest N.
     """
-    freq, weight = np.asarray(data["freq"], float), np.asarray(data["weight"], float)
+    weight = np.asarray(data["weight"], float)
     quantities = {
-        "maf": np.minimum(freq, 1 - freq),
+        "maf": _maf(data),
         "ld_score": of_one_s(data, "ld_score_h").astype(float),
     }
     names = {"maf": "MAF", "ld_score": "LD score"}
@@ -92,6 +92,16 @@ def strata(data: xr.Dataset) -> Strata:
         zip(level, (a.astype(np.int64) for a in np.unravel_index(there, sizes)), strict=True)
     )
     return Strata(cell.astype(np.int64), of_cell, names, labels)
+
+
+def _maf(data: xr.Dataset) -> Floats:
+    """(J,) minor allele frequency; the same of all where the data do not tell."""
+    if "freq" in data:
+        freq = np.asarray(data["freq"], float)
+        return np.minimum(freq, 1 - freq)
+    if "heterozygosity" not in data:
+        return np.full(data.sizes["variant"], 0.5)
+    return np.asarray((1 - np.sqrt(1 - 2 * np.asarray(data["heterozygosity"], float))) / 2)
 
 
 def _tertiles(x: Floats, weight: Floats, name: str) -> tuple[NDArray[np.int64], list[str]]:

@@ -24,6 +24,17 @@ _HOME = {
     "rg": "ldsc.fits",
 }
 
+OFFERS = {
+    "h2_starts": "model_offers:h2_starts",
+    "rg_starts": "model_offers:rg_starts",
+    "evidence": "model_offers:evidence",
+    "record": "model_offers:record",
+    "withheld": "model_offers:withheld",
+    "predictive": "model_offers:predictive",
+    "views": "model_offers:views",
+}
+"""What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""
+
 __all__ = [*sorted(_HOME)]
 
 

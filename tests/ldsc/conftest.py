@@ -124,7 +124,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
         annot = np.column_stack([np.ones(per), rng.random(per) < 0.3, rng.normal(0.5, 0.2, per)])
         scores = np.round(l2[:, None] * [1, 0.3, 0.5] * rng.uniform(0.5, 1.5, (per, 3)), 3)
         scores[:, 0] = l2
-        head = {"CHR": c, "SNP": [f"rs{c}_{i}" for i in range(per)], "BP": np.arange(per) * 1000}
+        head = {"CHR": c, "SNP": [f"rs{c}{i:05d}" for i in range(per)], "BP": np.arange(per) * 1000}
         for name, values in (("ld", l2[:, None]), ("annot", scores)):
             (folder / name).mkdir(exist_ok=True)
             names = ["L2"] if name == "ld" else ["baseL2", "oneL2", "twoL2"]

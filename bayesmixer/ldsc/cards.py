@@ -1,0 +1,75 @@
+"""Cards of LD score regression as models: heritability of one trait, genetic correlation of two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bayesmixer.card import Free, Prior, Quantity
+from bayesmixer.mixer import cards as one_trait
+from bayesmixer.pair import cards as two_traits
+
+LOG_INTERCEPT = Free(
+    "log_intercept",
+    one_trait.LOG_SIGMA2_0.box,
+    one_trait.LOG_SIGMA2_0.scatter,
+    Prior(
+        "normal",
+        (0.0, 0.1),
+        "the intercept between 0.82 and 1.22: stratification, relatedness, genomic control",
+    ),
+    truth=one_trait.LOG_SIGMA2_0.truth,
+)
+INTERCEPT = Quantity(
+    "intercept",
+    "mean chi-squared of a variant without LD; 1 without confounding",
+    shown=True,
+    nothing=1.0,
+    truth=one_trait.SIGMA2_0.truth,
+)
+INTERCEPT_GENCOV = Quantity(
+    "intercept_gencov",
+    "mean of z_1 z_2 of a variant without LD: shared samples times phenotypic correlation",
+    nothing=0.0,
+)
+GENCOV = Quantity("gencov", "genetic covariance, on the scale of the z-scores", nothing=0.0)
+
+NEEDS = ("z", "n", "weight", "ld_score", "ld_block")
+
+LDSC_H2 = replace(
+    one_trait.INFINITESIMAL,
+    name="ldsc_h2",
+    title="LD score regression",
+    verb="h2",
+    summary="LD score regression as a model: heritability and intercept of one trait.",
+    free=(one_trait.LOG_H2, LOG_INTERCEPT),
+    reported=(one_trait.H2, INTERCEPT),
+    needs=NEEDS,
+    wing="bayesmixer.ldsc",
+    rivals=(),
+    richer="",
+    starts="h2_starts",
+    cell="",
+    options=("censor",),
+)
+LDSC_RG = replace(
+    two_traits.INFINITESIMAL_PAIR,
+    name="ldsc_rg",
+    title="cross-trait LD score regression",
+    verb="rg",
+    summary="Cross-trait LD score regression as a model: genetic correlation of two traits.",
+    free=(two_traits.LOG_H2, LOG_INTERCEPT, two_traits.ATANH_RG, two_traits.ATANH_RHO_0),
+    reported=(
+        two_traits.H2,
+        INTERCEPT,
+        two_traits.RG,
+        GENCOV,
+        INTERCEPT_GENCOV,
+        two_traits.RHO_0,
+    ),
+    needs=NEEDS,
+    wing="bayesmixer.ldsc",
+    richer="",
+    starts="rg_starts",
+    options=(),
+    observed_by=(),
+)

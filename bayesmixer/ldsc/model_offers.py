@@ -1,0 +1,99 @@
+"""What halls may ask of LD score regression as a model: starting points, the test of heritability,
+predictions, views.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import ndtr
+
+from bayesmixer.card import Bound, View, Withheld
+from bayesmixer.identity import trait_names
+from bayesmixer.ld.exponents import of_one_s
+from bayesmixer.ldsc.regression import Array
+from bayesmixer.mixer import heritability
+from bayesmixer.mixer.laid_out import h_total
+from bayesmixer.mixer.starts import moments_h2
+from bayesmixer.pair.starts import infinitesimal_starts
+
+
+def h2_starts(bound: Bound) -> list[dict[str, Any]]:
+    """One start: weighted least squares."""
+    h2, intercept = moments_h2(bound.data)
+    return [{"log_h2": math.log(h2), "log_intercept": math.log(intercept)}]
+
+
+def rg_starts(bound: Bound) -> list[dict[str, Any]]:
+    """One start: weighted least squares of squares and products."""
+    (start,) = infinitesimal_starts(bound)
+    return [{"log_intercept" if name == "log_sigma2_0" else name: v for name, v in start.items()}]
+
+
+evidence = heritability.of_bound
+record = heritability.record
+
+
+def withheld(results: xr.DataTree) -> Withheld | None:
+    """What a fit of a trait that shows no heritability must not tell."""
+    test = heritability.unseen(results)
+    return None if test is None else Withheld(test.sentence, ("intercept",), {"h2": test.h2_upper})
+
+
+@dataclass(frozen=True)
+class Normal:
+    """z of every variant at one point: normal of variance (J,)."""
+
+    data: xr.Dataset
+    variance: Array
+
+    def cdf(self, at: Array) -> Array:
+        """P(|Z_j| <= at_jt), (J, T) as `at`."""
+        return np.asarray(1 - 2 * ndtr(-at / np.sqrt(self.variance)[:, None]))
+
+
+def predictive(bound: Bound, there: xr.Dataset) -> Normal:
+    """The prediction of a model of one trait at a point."""
+    return Normal(bound.data, _variances(bound.data, there)[:, 0])
+
+
+def _variances(data: xr.Dataset, there: xr.Dataset) -> Array:
+    """(J, traits) variances of z."""
+    exposure = of_one_s(data, "ld_score_h").astype(float) / h_total(data)
+    n = np.asarray(data["n"], float)
+    h2, intercept = (np.asarray(there[v], float).reshape(1, -1) for v in ("h2", "intercept"))
+    return np.asarray(intercept + h2 * n * exposure[:, None])
+
+
+def views(bound: Bound) -> list[View] | None:
+    """Each trait, their sum and their difference; the one trait of a model of one."""
+    data = bound.data
+    z = np.asarray(data["z"], float)
+    if z.shape[1] == 1:
+        return [View("", z[:, 0], predictive)]
+    names = trait_names(data) or ["trait 1", "trait 2"]
+
+    def along(a: tuple[int, int]) -> Any:
+        def of(bound: Bound, there: xr.Dataset) -> Normal:
+            data = bound.data
+            exposure = of_one_s(data, "ld_score_h").astype(float) / h_total(data)
+            size = np.sqrt(np.asarray(data["n"], float).prod(axis=1))
+            both = float(there["intercept_gencov"]) + float(there["gencov"]) * size * exposure
+            one, two = _variances(data, there).T
+            return Normal(data, a[0] ** 2 * one + a[1] ** 2 * two + 2 * a[0] * a[1] * both)
+
+        return of
+
+    return [
+        View(label, z @ np.array(a, float) if all(a) else z[:, a.index(1)], along(a), traits)
+        for label, a, traits in (
+            (names[0], (1, 0), (0,)),
+            (names[1], (0, 1), (1,)),
+            (f"{names[0]} + {names[1]}", (1, 1), (0, 1)),
+            (f"{names[0]} - {names[1]}", (1, -1), (0, 1)),
+        )
+    ]

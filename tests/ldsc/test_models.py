@@ -1,0 +1,119 @@
+"""LD score regression as models: the density, its mode against the regression iterated to its end,
+and all that stands behind a fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import multivariate_normal, norm
+
+import bayesmixer as bm
+from bayesmixer.errors import InputError
+from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.ldsc.heritability import heritability
+from tests.ldsc.conftest import Small
+
+pytestmark = pytest.mark.filterwarnings("ignore::bayesmixer.DataWarning")
+
+
+@pytest.fixture(scope="module")
+def data(small: Small) -> xr.Dataset:
+    """Two traits, from LD scores alone."""
+    folder = small[0]
+    traits = {
+        name: bm.read_sumstats(folder / f"{name}.sumstats", trait=name)
+        for name in ("first", "second")
+    }
+    return bm.align(traits, bm.open_reference(folder / "ld"), weights="inverse_ld")
+
+
+def test_density_is_that_of_weighted_normal_z(data: xr.Dataset) -> None:
+    one = data.isel(trait=[0])
+    model = bm.models.ldsc_h2(one, prior="flat")
+    m, score = float(data.attrs["m_5_50"]), one["ld_score"].values
+    for h2, b in ((0.3, 1.05), (1e-4, 0.9)):
+        point = {"log_h2": np.log(h2), "log_intercept": np.log(b)}
+        variance = b + h2 * one["n"].values[:, 0] * score / m
+        each = norm.logpdf(one["z"].values[:, 0], scale=np.sqrt(variance))
+        expected = (one["weight"].values * each).sum()
+        assert model.compile_logp()(point) == pytest.approx(expected, rel=1e-12)
+
+
+def test_density_of_two_traits_takes_what_each_has(data: xr.Dataset) -> None:
+    z = data["z"].values.copy()
+    z[:500, 0], z[500:900, 1] = np.nan, np.nan
+    n = np.where(np.isfinite(z), data["n"].values, np.nan)
+    part = data.assign(z=(data["z"].dims, z), n=(data["n"].dims, n)).isel(variant=slice(0, 1200))
+    model = bm.models.ldsc_rg(part, prior="flat")
+    h2, b, rg, rho = np.array([0.3, 0.2]), np.array([1.02, 0.97]), 0.5, 0.1
+    exposure = part["ld_score"].values / float(data.attrs["m_5_50"])
+    total = 0.0
+    for j in range(1200):
+        seen = np.flatnonzero(np.isfinite(z[j]))
+        cross = rho * np.sqrt(b.prod()) + rg * np.sqrt((h2 * n[j]).prod()) * exposure[j]
+        v = np.diag(b + h2 * n[j] * exposure[j])
+        v[0, 1] = v[1, 0] = cross
+        v = v[np.ix_(seen, seen)]
+        total += part["weight"].values[j] * multivariate_normal.logpdf(z[j, seen], cov=v)
+    point = {
+        "log_h2": np.log(h2),
+        "log_intercept": np.log(b),
+        "atanh_rg": np.arctanh(rg),
+        "atanh_rho_0": np.arctanh(rho / 0.995),
+    }
+    assert model.compile_logp()(point) == pytest.approx(total, rel=1e-10)
+
+
+def test_mode_is_the_regression_iterated_to_its_end(data: xr.Dataset) -> None:
+    one = data.isel(trait=[0])
+    fit = bm.fit(bm.models.ldsc_h2(one, prior="flat"), "map", progress=False)
+    used = one["weight"].values > 0
+    score = one["ld_score"].values[used]
+    found = heritability(
+        one["z"].values[used, 0] ** 2,
+        score[:, None],
+        score,
+        one["n"].values[used, 0],
+        np.array([float(data.attrs["m_5_50"])]),
+        updates=60,
+    )
+    # the score sees l where the regression's weights see max(l, 1)
+    assert float(fit["estimate"]["h2"]) == pytest.approx(float(found.total.value[0]), rel=1e-4)
+    assert float(fit["estimate"]["intercept"]) == pytest.approx(found.fit.at, rel=1e-4)
+    ratio = float(fit["estimate"]["h2_se"]) / float(found.total.error[0])
+    # here weights follow each block too, and 13 effective blocks make it t
+    assert 0.8 < ratio < 1.4
+
+
+def test_posterior_of_two_traits_is_checked_saved_and_made_again(
+    data: xr.Dataset, tmp_path: object
+) -> None:
+    fit = bm.fit(bm.models.ldsc_rg(data), "laplace", draws=400, random_seed=1, progress=False)
+    rg = fit["posterior"]["rg"]
+    assert abs(float(rg.mean()) - 0.6) < 4 * float(rg.std())
+    assert set(fit["estimate"].data_vars) >= {"h2", "intercept", "rg", "gencov", "rho_0"}
+    assert bm.check(fit, data, progress=False).dataset.sizes["view"] == 4
+    again = bm.rebuild(fit, data)
+    assert set(again.named_vars) >= {"log_h2", "log_intercept", "atanh_rg", "atanh_rho_0"}
+    assert abs(float(bm.summary(fit).loc["rg", "map"]) - float(rg.mean())) < 0.1
+
+
+def test_a_trait_without_heritability_has_an_upper_limit(small: Small) -> None:
+    folder = small[0]
+    none = bm.read_sumstats(folder / "none.sumstats")
+    data = bm.align(none, bm.open_reference(folder / "ld"), weights="inverse_ld")
+    fit = bm.fit(bm.models.ldsc_h2(data), "map", progress=False)
+    table = bm.summary(fit)
+    assert "No heritability seen" in table.attrs["note"]
+    assert np.isfinite(table.loc["intercept", "map"])
+
+
+def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> None:
+    bare = data.isel(trait=[0]).copy()
+    del bare.attrs["m_5_50"]
+    with pytest.raises(InputError, match="m_5_50"):
+        bm.models.ldsc_h2(bare)
+    assert exposed(exposed(data)) is not data
+    assert exposed(exposed(data)).attrs["exposure"] == "ld_score"
