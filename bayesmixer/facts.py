@@ -134,8 +134,9 @@ def number_of_blocks(results: xr.DataTree, data: xr.Dataset | None) -> int | Non
     unit = unit_of(results)
     if data is not None and unit in data:
         return len(np.unique(np.asarray(data[unit])[evaluated_rows(data)]))
-    if "log_likelihood" in results.children and unit in results["log_likelihood"].sizes:
-        return int(results["log_likelihood"].sizes[unit])
+    for group in ("log_likelihood", "calibration"):  # of a mode without draws the second alone
+        if group in results.children and unit in results[group].sizes:
+            return int(results[group].sizes[unit])
     return None
 
 

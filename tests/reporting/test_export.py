@@ -108,6 +108,15 @@ def test_inputs_have_their_checksums_and_data_every_count(fits: dict[str, xr.Dat
     assert found["criteria"]["bic_infinitesimal"] == 10115.0
 
 
+def test_a_mode_without_draws_tells_of_as_many_ld_blocks_as_calibrated_it(
+    data: xr.Dataset,
+) -> None:
+    fit = make_fit(data, method="map")
+    fit = fit.filter(lambda node: node.name != "log_likelihood")
+    fit["calibration"] = xr.DataTree(xr.Dataset({"score": (("ld_block", "p"), np.ones((7, 3)))}))
+    assert bm.to_json(fit)["diagnostics"]["ld_blocks"] == 7
+
+
 def test_the_table_reads_back_with_the_same_numbers(
     fits: dict[str, xr.DataTree], tmp_path: Any
 ) -> None:
