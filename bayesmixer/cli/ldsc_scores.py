@@ -4,14 +4,20 @@ option names of LDSC's `ldsc.py --l2`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bayesmixer.cli.ld import chromosomes_of
 from bayesmixer.cli.options import Force, Quiet, Threads
 from bayesmixer.cli.output import check_inputs, say
+from bayesmixer.progress import Bar, bar
+
+if TYPE_CHECKING:
+    from bayesmixer.ld.annotated import Scored
+    from bayesmixer.ld.score_files import Block
 
 _UNITS = {"cm": "cM", "kb": "kb", "snps": "variants"}
 
@@ -143,22 +149,25 @@ def command(
     written = Written(Path(f"{out.replace('@', '')}.l2.json"))
     check_places(stem.values(), written, replace=force)
     for one, panel in zip(scored, panels, strict=True):
-        snp = one.variants["snp"].to_numpy(object)
-        pos = one.variants["pos"].to_numpy()
-        blocks = (
-            (snp[at][show], pos[at][show], sums[show])
-            for at, sums in one.sums
-            for show in [one.printed[at]]
-        )
         columns = columns_of(one.names, power)
-        totals = [one.m, one.m_5_50]
-        write_scores(stem[one.chrom], one.chrom, columns, blocks, totals, written)
+        with bar(f"LD scores of chromosome {one.chrom}", len(one.variants)) as b:
+            totals = [one.m, one.m_5_50]
+            write_scores(stem[one.chrom], one.chrom, columns, _blocks(one, b), totals, written)
         panel.close()
         say(
             f"{stem[one.chrom]}.l2.ldscore.gz: {int(one.printed.sum()):,} variants, of "
             f"{len(one.variants):,} that count, {panel.n_samples:,} samples, window {chosen.name}, "
             f"{len(one.names):,} annotation(s)"
         )
+
+
+def _blocks(one: Scored, b: Bar) -> Iterator[Block]:
+    """The variants whose scores are asked for, as they are computed."""
+    snp, pos = one.variants["snp"].to_numpy(object), one.variants["pos"].to_numpy()
+    for at, sums in one.sums:
+        show = one.printed[at]
+        yield snp[at][show], pos[at][show], sums[show]
+        b.advance(len(show))
 
 
 def _named(beds: list[str] | tuple[()]) -> dict[str, str]:

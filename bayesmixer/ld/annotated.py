@@ -188,7 +188,8 @@ def _annotations(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError("annotations", f"two are called {twice}", "Name them apart.")
-    parts = [of_variants(one, snp, what, panel.files[1]) for one, what in found]
+    whose = f"chromosome {panel.chrom} of {panel.files[1]}"
+    parts = [of_variants(one, snp, what, whose) for one, what in found]
     return names, parts
 
 

@@ -152,7 +152,7 @@ def of_variants(
     snp
         (variant,) names.
     what, panel
-        What the annotations are of and the file of variants, for errors.
+        What the annotations are of and whose the variants are, for errors.
 
     Raises
     ------
