@@ -12,6 +12,7 @@ import pytest
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.io.genotypes import open_panels
+from bayesmixer.io.variant_tables import read_bim
 from tests.ld.small_panel import make_panel, write_bed, write_pgen
 
 
@@ -268,3 +269,13 @@ def test_duplicate_positions_are_kept_as_variants_of_their_own(panel, tmp_path):
         ]
         == 50
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["1\trs1\t0.5\t10\tA\tg\n", "1 rs1 0.5 10 A g\n", "1\trs1\t0.5\t10\tA\tg\r\n"]
+)
+def test_a_bim_file_reads_alike_whatever_separates_it(text, tmp_path):
+    (tmp_path / "x.bim").write_bytes(text.encode() * 2)
+    table = read_bim(tmp_path / "x.bim")
+    assert table.values.tolist() == [["1", "rs1", 0.5, 10, "A", "G"]] * 2
+    assert [d.kind for d in table.dtypes][2:4] == ["f", "i"]
