@@ -98,7 +98,7 @@ def _maf(data: xr.Dataset) -> Floats:
     """(J,) minor allele frequency; the same of all where the data do not tell."""
     if "freq" in data:
         freq = np.asarray(data["freq"], float)
-        return np.minimum(freq, 1 - freq)
+        return np.asarray(np.minimum(freq, 1 - freq))
     if "heterozygosity" not in data:
         return np.full(data.sizes["variant"], 0.5)
     return np.asarray((1 - np.sqrt(1 - 2 * np.asarray(data["heterozygosity"], float))) / 2)
