@@ -17,11 +17,23 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
+from bayesmixer.arguments import choice
 from bayesmixer.card import Bound
+from bayesmixer.errors import InputError
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s
-from bayesmixer.ldsc.cards import LDSC_H2, LDSC_RG, LOG_INTERCEPT
+from bayesmixer.ldsc.cards import (
+    DEVIATION,
+    LDSC_H2,
+    LDSC_PARTITIONED,
+    LDSC_RG,
+    LOG_GLOBAL,
+    LOG_INTERCEPT,
+    LOG_LOCAL,
+    RAW,
+)
 from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.ldsc.model_offers import LEAST
 from bayesmixer.mixer.cards import LOG_H2
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (
@@ -39,6 +51,8 @@ from bayesmixer.models.common import (
 from bayesmixer.pair import cards as of_two
 from bayesmixer.pair.chart import MOST_RHO_0
 from bayesmixer.variables import evaluated
+
+SLAB = 10.0  # tau over the mean that an annotation may have without shrinkage
 
 
 @in_one_line
@@ -139,3 +153,100 @@ def ldsc_rg(data: xr.Dataset, prior: str | Mapping[str, Any] = "weak") -> pm.Mod
     record = {"traits": json.dumps(trait_names(data))}
     bound = Bound(LDSC_RG, prior, data, partial(ldsc_rg, prior=prior), names, record=record)
     return remember(model, bound)
+
+
+@in_one_line
+def ldsc_partitioned(
+    data: xr.Dataset,
+    prior: str | Mapping[str, Any] = "weak",
+    shrinkage: str = "none",
+) -> pm.Model:
+    """Heritability of one trait by annotation.
+
+    Parameters
+    ----------
+    data
+        GwasData of one trait with `annotation_ld_score`, from `align(sumstats, reference,
+        weights="inverse_ld")` with LD scores of annotations for a reference; the first annotation
+        is the one that the others are added to (base).
+    prior
+        "weak" (default), "flat", or one's own.
+    shrinkage
+        "none": tau of each annotation, over the mean per-variant heritability, has the prior
+        `deviation`. "horseshoe": a regularised horseshoe of them, for many annotations of which few
+        matter; its posterior is for NUTS.
+
+    Returns
+    -------
+    pymc.Model
+        Free: `log_h2`, `log_intercept`, and `deviation` (dim added), or `deviation_raw`,
+        `log_local` (dim added) and `log_global`. Deterministic: `h2`, the total, `intercept`,
+        `coef` (tau), `h2_category` and `tau_relative` (dim annotation). tau may be negative; the
+        variance of z is never below a tenth of the intercept. The potential `z` is the weighted
+        log-likelihood, dim ld_block.
+
+    Raises
+    ------
+    InputError
+        `data` is not GwasData of one trait with several annotations, lacks their M, or `shrinkage`
+        is unknown.
+
+    References
+    ----------
+    Finucane et al. 2015, Nature Genetics 47:1228. Piironen & Vehtari 2017, Electronic Journal of
+    Statistics 11:5018 (regularised horseshoe; here the local scales are log-logistic).
+    """
+    choice("shrinkage", shrinkage, ("none", "horseshoe"))
+    data = one_trait(exposed(data), "ldsc_partitioned")
+    m = _totals_of_annotations(data)
+    used = evaluated(data)
+    used = used[np.argsort(data["ld_block"].values[used], kind="stable")]
+    z, n, weight = (data[name].values[used].astype(float) for name in ("z", "n", "weight"))
+    exposures = n * data["annotation_ld_score"].values[used].astype(float)
+    names = [str(a) for a in data["annotation"].values]
+    dims = coords(data, annotation=names, added=names[1:])
+    with pm.Model(coords=dims, model=None) as model:
+        h2 = pm.Deterministic("h2", pt.exp(free(LOG_H2, prior)))
+        intercept = pm.Deterministic("intercept", pt.exp(free(LOG_INTERCEPT, prior)))
+        if shrinkage == "none":
+            added = free(DEVIATION, prior, dims="added")
+        else:
+            raw, local = (free(one, prior, dims="added") for one in (RAW, LOG_LOCAL))
+            scale = pt.exp(free(LOG_GLOBAL, prior) + local)
+            added = raw * scale / pt.sqrt(1 + (scale / SLAB) ** 2)
+        # the first makes the total what it is
+        first = (m.sum() - pt.dot(m[1:], added)) / m[0]
+        relative = pm.Deterministic(
+            "tau_relative", pt.concatenate([first[None], added]), dims="annotation"
+        )
+        tau = pm.Deterministic("coef", h2 / m.sum() * relative, dims="annotation")
+        pm.Deterministic("h2_category", m * tau, dims="annotation")
+        variance = pt.maximum(intercept + pt.dot(exposures, tau), LEAST * intercept)
+        terms = weight * gaussian(z[:, 0] ** 2, variance)
+        block = data["ld_block"].values[used]
+        pm.Potential("z", by_block(terms, block, len(model.coords["ld_block"])), dims="ld_block")
+    rest = ("deviation",) if shrinkage == "none" else ("deviation_raw", "log_local", "log_global")
+    build = partial(ldsc_partitioned, prior=prior, shrinkage=shrinkage)
+    options = {} if shrinkage == "none" else {"shrinkage": shrinkage}
+    bound = Bound(LDSC_PARTITIONED, prior, data, build, ("log_h2", "log_intercept", *rest), options)
+    return remember(model, bound)
+
+
+def _totals_of_annotations(data: xr.Dataset) -> np.ndarray:
+    """(A,) numbers of variants of each annotation.
+
+    Raises
+    ------
+    InputError
+        There are not several annotations, or their M is not known.
+    """
+    count = data.sizes.get("annotation", 0)
+    if count < 2:
+        raise InputError("data", f"{count} annotations, expected several")
+    if "m_5_50" not in data:
+        raise InputError(
+            "data",
+            "no m_5_50 of the annotations",
+            "Align with LD scores that have .l2.M_5_50 files beside them.",
+        )
+    return np.asarray(data["m_5_50"].values, float)

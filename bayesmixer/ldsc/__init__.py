@@ -26,6 +26,7 @@ _HOME = {
 
 OFFERS = {
     "h2_starts": "model_offers:h2_starts",
+    "partitioned_starts": "model_offers:partitioned_starts",
     "rg_starts": "model_offers:rg_starts",
     "evidence": "model_offers:evidence",
     "record": "model_offers:record",

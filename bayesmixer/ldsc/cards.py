@@ -1,4 +1,6 @@
-"""Cards of LD score regression as models: heritability of one trait, genetic correlation of two."""
+"""Cards of LD score regression as models: heritability of one trait, whole and by annotation, and
+genetic correlation of two.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +35,36 @@ INTERCEPT_GENCOV = Quantity(
 )
 GENCOV = Quantity("gencov", "genetic covariance, on the scale of the z-scores", nothing=0.0)
 
+DEVIATION = Free(
+    "deviation",
+    (-300.0, 300.0),
+    (-1.0, 1.0),
+    Prior("normal", (0.0, 5.0), "tau of an annotation within 10 times the mean over all variants"),
+)
+RAW = Free(
+    "deviation_raw",
+    (-30.0, 30.0),
+    (-1.0, 1.0),
+    Prior("normal", (0.0, 1.0), "tau within twice its scale"),
+)
+LOG_LOCAL = Free(
+    "log_local",
+    (-10.0, 10.0),
+    (-1.0, 1.0),
+    Prior("logistic", (0.0, 1.0), "an annotation's own scale anywhere, shrunk or free alike"),
+)
+LOG_GLOBAL = Free(
+    "log_global",
+    (-10.0, 5.0),
+    (-2.0, 0.0),
+    Prior("logistic", (-1.0, 1.0), "the scale of all annotations between 0.01 and 14"),
+)
+COEF = Quantity("coef", "tau: per-variant heritability that the annotation adds", nothing=0.0)
+CATEGORY = Quantity("h2_category", "M tau: heritability that the annotation adds", nothing=0.0)
+RELATIVE = Quantity(
+    "tau_relative", "tau over the mean per-variant heritability", shown=True, nothing=0.0
+)
+
 NEEDS = ("z", "n", "weight", "ld_score", "ld_block")
 
 LDSC_H2 = replace(
@@ -50,6 +82,19 @@ LDSC_H2 = replace(
     starts="h2_starts",
     cell="",
     options=("censor",),
+)
+LDSC_PARTITIONED = replace(
+    LDSC_H2,
+    name="ldsc_partitioned",
+    title="stratified LD score regression",
+    verb="",
+    summary="Stratified LD score regression as a model: heritability by annotation.",
+    free=(one_trait.LOG_H2, LOG_INTERCEPT, DEVIATION, RAW, LOG_LOCAL, LOG_GLOBAL),
+    reported=(one_trait.H2, INTERCEPT, COEF, CATEGORY, RELATIVE),
+    needs=(*NEEDS, "annotation_ld_score"),
+    starts="partitioned_starts",
+    options=("shrinkage",),
+    observed_by=(),
 )
 LDSC_RG = replace(
     two_traits.INFINITESIMAL_PAIR,

@@ -24,6 +24,8 @@ def exposed(data: xr.Dataset) -> xr.Dataset:
     if data.attrs.get("exposure") == "ld_score":
         return data
     m = data.attrs.get("m_5_50")
+    if m is None and "m_5_50" in data:
+        m = float(data["m_5_50"].values.sum())
     if m is None or not float(m) > 0:
         raise InputError(
             "data",
@@ -31,7 +33,9 @@ def exposed(data: xr.Dataset) -> xr.Dataset:
             "Align with LD scores that have .l2.M_5_50 files beside them, or a reference of ours.",
         )
     by_s = [name for name, v in data.variables.items() if "maf_s" in v.dims]
-    score = data["ld_score"].values.astype(float)
+    of_all = "ld_score" if "ld_score" in data else "annotation_ld_score"
+    score = data[of_all].values.astype(float)
+    score = score.sum(axis=1) if score.ndim == 2 else score
     return (
         data.drop_vars(by_s)
         .assign(

@@ -15,11 +15,13 @@ from scipy.special import ndtr
 from bayesmixer.card import Bound, View, Withheld
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s
+from bayesmixer.ldsc.heritability import heritability as heritability_of
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.mixer import heritability
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.mixer.starts import moments_h2
 from bayesmixer.pair.starts import infinitesimal_starts
+from bayesmixer.variables import evaluated
 
 
 def h2_starts(bound: Bound) -> list[dict[str, Any]]:
@@ -38,10 +40,37 @@ evidence = heritability.of_bound
 record = heritability.record
 
 
+def partitioned_starts(bound: Bound) -> list[dict[str, Any]]:
+    """One start: weighted least squares by annotation, within half of what the variances allow."""
+    (whole,) = h2_starts(bound)
+    data = bound.data
+    m = data["m_5_50"].values.astype(float)
+    used = evaluated(data)
+    fit = heritability_of(
+        data["z"].values[used, 0] ** 2,
+        data["annotation_ld_score"].values[used].astype(float),
+        1 / data["weight"].values[used],
+        data["n"].values[used, 0].astype(float),
+        m,
+    )
+    mean = math.exp(whole["log_h2"]) / m.sum()
+    relative = np.clip(fit.coefficient.value[1:] / mean, -1.0, 3.0) / 2
+    rest = {
+        "deviation": relative,
+        "deviation_raw": np.zeros(len(m) - 1),
+        "log_local": np.zeros(len(m) - 1),
+        "log_global": 0.0,
+    }
+    return [whole | {name: v for name, v in rest.items() if name in bound.free}]
+
+
 def withheld(results: xr.DataTree) -> Withheld | None:
     """What a fit of a trait that shows no heritability must not tell."""
     test = heritability.unseen(results)
     return None if test is None else Withheld(test.sentence, ("intercept",), {"h2": test.h2_upper})
+
+
+LEAST = 0.1  # of the intercept: what the variance of z is at least, whatever tau is
 
 
 @dataclass(frozen=True)
@@ -63,8 +92,12 @@ def predictive(bound: Bound, there: xr.Dataset) -> Normal:
 
 def _variances(data: xr.Dataset, there: xr.Dataset) -> Array:
     """(J, traits) variances of z."""
-    exposure = of_one_s(data, "ld_score_h").astype(float) / h_total(data)
     n = np.asarray(data["n"], float)
+    if "coef" in there:
+        explained = data["annotation_ld_score"].values @ np.asarray(there["coef"], float)
+        b = float(there["intercept"])
+        return np.asarray(np.maximum(b + n * explained[:, None], LEAST * b))
+    exposure = of_one_s(data, "ld_score_h").astype(float) / h_total(data)
     h2, intercept = (np.asarray(there[v], float).reshape(1, -1) for v in ("h2", "intercept"))
     return np.asarray(intercept + h2 * n * exposure[:, None])
 

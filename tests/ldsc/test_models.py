@@ -117,3 +117,66 @@ def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> N
         bm.models.ldsc_h2(bare)
     assert exposed(exposed(data)) is not data
     assert exposed(exposed(data)).attrs["exposure"] == "ld_score"
+
+
+@pytest.fixture(scope="module")
+def annotated_data(small: Small) -> xr.Dataset:
+    """One trait with three annotations."""
+    folder = small[0]
+    first = bm.read_sumstats(folder / "first.sumstats")
+    return bm.align(first, bm.open_reference(folder / "annot"), weights="inverse_ld")
+
+
+@pytest.mark.parametrize("shrinkage", ["none", "horseshoe"])
+def test_density_by_annotation_adds_up_what_each_explains(
+    annotated_data: xr.Dataset, shrinkage: str
+) -> None:
+    data = annotated_data
+    model = bm.models.ldsc_partitioned(data, prior="flat", shrinkage=shrinkage)
+    h2, b, added = 0.3, 1.1, np.array([0.5, -0.8])
+    point = {"log_h2": np.log(h2), "log_intercept": np.log(b)}
+    if shrinkage == "none":
+        point["deviation"] = added
+    else:
+        local, overall = np.array([0.3, -0.2]), -0.5
+        scale = np.exp(local + overall)
+        scale = scale / np.sqrt(1 + (scale / 10) ** 2)
+        point |= {"log_local": local, "log_global": overall, "deviation_raw": added / scale}
+    m = data["m_5_50"].values
+    first = (m.sum() - m[1:] @ added) / m[0]
+    tau = h2 / m.sum() * np.append(first, added)
+    assert m @ tau == pytest.approx(h2)
+    explained = data["n"].values[:, 0] * (data["annotation_ld_score"].values @ tau)
+    variance = np.maximum(b + explained, 0.1 * b)
+    each = norm.logpdf(data["z"].values[:, 0], scale=np.sqrt(variance))
+    expected = (data["weight"].values * each).sum()
+    assert model.compile_logp()(point) == pytest.approx(expected, rel=1e-10)
+
+
+def test_mode_by_annotation_is_near_the_regression(annotated_data: xr.Dataset) -> None:
+    data = annotated_data
+    fit = bm.fit(bm.models.ldsc_partitioned(data, prior="flat"), "map", progress=False)
+    found = heritability(
+        data["z"].values[:, 0] ** 2,
+        data["annotation_ld_score"].values,
+        1 / data["weight"].values,
+        data["n"].values[:, 0],
+        data["m_5_50"].values,
+        updates=60,
+    )
+    estimate = fit["estimate"].to_dataset()
+    apart = estimate["coef"].values - found.coefficient.value
+    # the regression weighs as if heritability were spread evenly, the model by each tau
+    assert (np.abs(apart) < 0.5 * found.coefficient.error).all()
+    assert float(estimate["h2_category"].sum()) == pytest.approx(float(estimate["h2"]))
+
+
+def test_what_no_annotated_model_can_be_of_is_one_line(
+    data: xr.Dataset, annotated_data: xr.Dataset
+) -> None:
+    with pytest.raises(InputError, match="annotation_ld_score"):
+        bm.models.ldsc_partitioned(data.isel(trait=[0]))
+    with pytest.raises(InputError, match="expected several"):
+        bm.models.ldsc_partitioned(annotated_data.isel(annotation=[0]))
+    with pytest.raises(InputError, match="shrinkage"):
+        bm.models.ldsc_partitioned(annotated_data, shrinkage="ridge")
