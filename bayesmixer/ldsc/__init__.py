@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesmixer.io.ld_score_files import read_ld_scores as read_ld_scores
     from bayesmixer.ldsc.cell_types import cts as cts
+    from bayesmixer.ldsc.figures import intercepts as intercepts
+    from bayesmixer.ldsc.figures import plot_enrichment as plot_enrichment
+    from bayesmixer.ldsc.figures import plot_regression as plot_regression
+    from bayesmixer.ldsc.figures import plot_rg as plot_rg
+    from bayesmixer.ldsc.figures import plot_rg_matrix as plot_rg_matrix
     from bayesmixer.ldsc.fits import h2 as h2
     from bayesmixer.ldsc.fits import partitioned as partitioned
     from bayesmixer.ldsc.fits import rg as rg
@@ -19,7 +24,12 @@ if TYPE_CHECKING:
 _HOME = {
     "cts": "ldsc.cell_types",
     "h2": "ldsc.fits",
+    "intercepts": "ldsc.figures",
     "partitioned": "ldsc.fits",
+    "plot_enrichment": "ldsc.figures",
+    "plot_regression": "ldsc.figures",
+    "plot_rg": "ldsc.figures",
+    "plot_rg_matrix": "ldsc.figures",
     "read_ld_scores": "io.ld_score_files",
     "rg": "ldsc.fits",
 }

@@ -32,7 +32,7 @@ def of_one(
     """Results of one trait."""
     fit = one.fit
     estimate: dict[str, Any] = dict(numbers_of(fit, factor))
-    estimate["n_variants"] = fit.n_variants
+    estimate |= {"n_variants": fit.n_variants, "mean_n": fit.mean_n}
     jackknife: dict[str, Any] = {"h2": ("block", fit.total.without[:, 0])}
     if fit.fit.intercept is not None:
         jackknife["intercept"] = ("block", fit.fit.intercept.without[:, 0])
@@ -54,6 +54,7 @@ def of_one(
             "ld_scores": one.scores.source,
             "like_ldsc": int(like_ldsc),
             "two_step": np.nan if one.two_step is None else one.two_step,
+            "chisq_max": np.nan if one.counts.cut is None else one.counts.cut,
             "m": float(one.m.sum()),
         },
     )
@@ -82,7 +83,7 @@ def of_many(
         name: np.full((k, k), np.nan)
         for name in (
             "rg", "rg_se", "rg_z", "rg_p", "rg_lower", "rg_upper", "gencov", "gencov_se",
-            "intercept_gencov", "intercept_gencov_se", "n_common",
+            "intercept_gencov", "intercept_gencov_se", "n_common", "mean_n",
         )
     }  # fmt: skip
     moved = np.full((k, k, blocks), np.nan)
@@ -92,12 +93,13 @@ def of_many(
         if own is not None:
             square["gencov"][i, i], square["gencov_se"][i, i] = rows[i]["h2"], rows[i]["h2_se"]
             square["intercept_gencov"][i, i] = own.fit.at
-            square["n_common"][i, i] = own.n_variants
+            square["n_common"][i, i], square["mean_n"][i, i] = own.n_variants, own.mean_n
     for pair in many.pairs:
         both = pair.fit.covariance
         for a, b in ((pair.i, pair.j), (pair.j, pair.i)):
             for name, value in numbers_of_pair(pair).items():
                 square[name][a, b] = value
+            square["mean_n"][a, b] = both.mean_n
             moved[a, b, : len(both.total.without)] = both.total.without[:, 0]
     estimate |= {name: (("trait", "trait_bis"), v) for name, v in square.items()}
     if any(f != 1 for f in factors):
