@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesmixer.io.ld_score_files import read_ld_scores as read_ld_scores
     from bayesmixer.ldsc.cell_types import cts as cts
+    from bayesmixer.ldsc.contrasts import differences as differences
+    from bayesmixer.ldsc.contrasts import genomic_sem as genomic_sem
     from bayesmixer.ldsc.figures import intercepts as intercepts
     from bayesmixer.ldsc.figures import plot_enrichment as plot_enrichment
     from bayesmixer.ldsc.figures import plot_regression as plot_regression
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "cts": "ldsc.cell_types",
+    "differences": "ldsc.contrasts",
+    "genomic_sem": "ldsc.contrasts",
     "h2": "ldsc.fits",
     "intercepts": "ldsc.figures",
     "partitioned": "ldsc.fits",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
 from bayesmixer.ldsc.intervals import correlated, heritable
 from bayesmixer.ldsc.many_traits import ManyTraits, PairFit
@@ -42,6 +43,13 @@ def numbers_of(fit: Heritability, factor: float = 1.0) -> dict[str, float]:
     return out
 
 
+def enriched(fit: PerAnnotation, partition: Partition | None) -> Estimate:
+    """(A,) enrichment of annotations, which overlap where there is a partition."""
+    if partition is not None:
+        return partition.enrichment
+    return fit.proportion.through(np.diag(1 / fit.share_of_variants))
+
+
 def by_annotation(
     fit: PerAnnotation, partition: Partition | None, like_ldsc: bool
 ) -> dict[str, Array]:
@@ -54,22 +62,21 @@ def by_annotation(
         "h2_category_se": fit.category.error,
         "m": fit.m,
     }
+    found = enriched(fit, partition)
     if partition is None:
-        share = fit.share_of_variants
-        enriched = fit.proportion.through(np.diag(1 / share))
         return out | {
-            "share_of_variants": share,
+            "share_of_variants": fit.share_of_variants,
             "proportion": fit.proportion.value,
             "proportion_se": fit.proportion.error,
-            "enrichment": enriched.value,
-            "enrichment_se": enriched.error,
+            "enrichment": found.value,
+            "enrichment_se": found.error,
         }
     return out | {
         "share_of_variants": partition.share_of_variants,
         "proportion": partition.proportion.value,
         "proportion_se": partition.proportion.error,
-        "enrichment": partition.enrichment.value,
-        "enrichment_se": partition.enrichment.error,
+        "enrichment": found.value,
+        "enrichment_se": found.error,
         "enrichment_p": partition.tests(blocks, like_ldsc),
         "tau_star": partition.tau_star.value,
         "tau_star_se": partition.tau_star.error,

@@ -15,7 +15,7 @@ from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.many_traits import ManyTraits
 from bayesmixer.ldsc.one_trait import OneTrait
 from bayesmixer.ldsc.overlap import Partition
-from bayesmixer.ldsc.rows import by_annotation, numbers_of, numbers_of_pair
+from bayesmixer.ldsc.rows import by_annotation, enriched, numbers_of, numbers_of_pair
 from bayesmixer.ldsc.words import Said
 from bayesmixer.results import assemble
 
@@ -43,6 +43,7 @@ def of_one(
         estimate |= {name: ("annotation", v) for name, v in found.items()}
         estimate["coef_covariance"] = (("annotation", "annotation_bis"), fit.coefficient.covariance)
         jackknife["coef"] = (("block", "annotation"), fit.coefficient.without)
+        jackknife["enrichment"] = (("block", "annotation"), enriched(fit, partition).without)
     return _tree(
         xr.Dataset(estimate, coords=coords),
         xr.Dataset(jackknife, coords=coords),
