@@ -187,33 +187,51 @@ def _one_set(path: str | Path) -> LDScores:
     files = ldsc_files(path)
     if not files:
         raise InputError(path, "no LD scores (files such as 22.l2.ldscore.gz) there")
-    tables = [score_table(file) for file in files]
-    names = [c for c in tables[0].columns if c not in KNOWN]
-    for file, table in zip(files, tables, strict=True):
-        if (found := [c for c in table.columns if c not in KNOWN]) != names:
+    places, parts, names = [], [], list[str]()
+    for file in files:  # scores apart from places at once: of many annotations they are most of it
+        table = score_table(file)
+        found = [c for c in table.columns if c not in KNOWN]
+        names = names or found
+        if found != names:
             raise InputError(
                 file,
                 f"LD scores {', '.join(found)[:80]}, but {files[0].name} has "
                 f"{', '.join(names)[:80]}",
             )
-    order = sorted(range(len(files)), key=lambda i: _rank(str(tables[i]["CHR"][0])))
-    whole = pl.concat([tables[i] for i in order])
+        places.append(table.select(KNOWN[:3]))
+        parts.append(table.select(names).to_numpy())
+    order = sorted(range(len(files)), key=lambda i: _rank(str(places[i]["CHR"][0])))
+    whole = pl.concat([places[i] for i in order])
+    values = _stacked([parts[i] for i in order])
+    parts.clear()
     chrom = _ranks(whole["CHR"])
     pos = whole["BP"].to_numpy()
     if (np.diff(chrom) < 0).any() or ((np.diff(pos) < 0) & (np.diff(chrom) == 0)).any():
         sorted_rows = np.lexsort((pos, chrom))
         whole, chrom, pos = whole[sorted_rows], chrom[sorted_rows], pos[sorted_rows]
+        values = values[sorted_rows]
     totals = {k: _totals(files, ending, names) for k, ending in TOTALS.items()}
     return LDScores(
         whole["SNP"],
         chrom,
         pos,
         tuple(names),
-        whole.select(names).to_numpy().astype(float, copy=False),
+        values,
         {k: v for k, v in totals.items() if v is not None},
         str(path),
         (0,) * len(names),
     )
+
+
+def _stacked(parts: list[Array]) -> Array:
+    """Tables of LD scores one below the other; each is given up as it is copied."""
+    out = np.empty((sum(map(len, parts)), parts[0].shape[1]))
+    at = 0
+    for i, part in enumerate(parts):
+        out[at : at + len(part)] = part
+        at += len(part)
+        parts[i] = part[:0].copy()
+    return out
 
 
 def _rank(name: str) -> int:

@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
-from bayesmixer.ldsc.regression import Array, Rows, Weights, regress
+from bayesmixer.ldsc.regression import Array, Design, Rows, Weights, regress
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def covariance(
     near: NDArray[np.bool_] | None = None,
     n_blocks: int = 200,
     edges: Rows | None = None,
+    rows: Rows | None = None,
     by_first: bool = False,
 ) -> Covariance:
     """Regress z1 z2 on LD scores.
@@ -98,12 +99,13 @@ def covariance(
         (J,) z-scores of one effect allele, and sample sizes.
     first, second
         Heritability of each trait.
-    ld, w_ld, m, intercept, near, n_blocks, edges, by_first
+    ld, w_ld, m, intercept, near, n_blocks, edges, rows, by_first
         As of `heritability`; without two steps where `near` is None.
     """
     product, n = z1 * z2, np.sqrt(n1 * n2)
     mean_n, total_m = float(n.mean()), float(m.sum())
-    whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
+    design = Design(ld, rows, n / mean_n)
+    whole = design.sums()
     noise = 0.0 if intercept is None else intercept
     clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
     per_rho = n * clipped
@@ -129,7 +131,7 @@ def covariance(
 
     rho = float(total_m * (product.mean() - noise) / (whole * n).mean())
     fit = regress(
-        ld * (n / mean_n)[:, None],
+        design,
         product,
         Weights(at, lambda rows: weight(rho, noise, rows)),
         intercept=intercept,

@@ -138,9 +138,9 @@ def partitioned(
     overlap
         Whether annotations share variants; the overlap is counted in the annot files.
     annot
-        Prefix of *.annot.gz files; those beside the LD scores without.
+        Prefix of annot files (22.annot.gz); those beside the LD scores without.
     frq
-        Prefix of the reference's *.frq files, which `m="M_5_50"` needs with overlap.
+        Prefix of the reference's frq files (22.frq), which `m="M_5_50"` needs with overlap.
     like_ldsc
         Weights as LDSC 1.0.1 has them with annotations: never updated from their start.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.jackknife import Estimate
-from bayesmixer.ldsc.regression import Array, Fit, Rows, Weights, regress
+from bayesmixer.ldsc.regression import Array, Design, Fit, Rows, Weights, regress
 
 CUT = 30.0  # chi-squared below which the first of two steps looks for the intercept
 MEDIAN = 0.4549  # of chi-squared with one degree of freedom
@@ -108,6 +108,7 @@ def heritability(
     near: NDArray[np.bool_] | None = None,
     n_blocks: int = 200,
     edges: Rows | None = None,
+    rows: Rows | None = None,
     updates: int = 2,
     by_first: bool = False,
 ) -> Heritability:
@@ -118,7 +119,8 @@ def heritability(
     chi2, n
         (J,) z squared, sample size.
     ld, w_ld
-        (J, A) LD scores with each annotation; (J,) with the variants of the regression.
+        (J, A) LD scores with each annotation, or those of more variants of which `rows` take part;
+        (J,) with the variants of the regression.
     m
         (A,) variants of each annotation.
     intercept
@@ -129,6 +131,8 @@ def heritability(
         (J,) mask of the first step instead.
     n_blocks, edges
         Of the jackknife.
+    rows
+        (J,) rows of `ld`; None for all.
     updates
         Of the weights.
     by_first
@@ -136,7 +140,8 @@ def heritability(
         them, the second for the intercept where that is free; not by the total.
     """
     mean_n, total_m = float(n.mean()), float(m.sum())
-    whole = ld.sum(axis=1) if ld.shape[1] > 1 else ld[:, 0]
+    design = Design(ld, rows, n / mean_n)
+    whole = design.sums()
     noise = 1.0 if intercept is None else intercept
     twice_scale = 2 * np.maximum(w_ld, 1.0)
     per_h2 = n * np.maximum(whole, 1.0) / total_m
@@ -157,7 +162,7 @@ def heritability(
     if near is None and two_step is not None:
         near = chi2 < two_step
     fit = regress(
-        ld * (n / mean_n)[:, None],
+        design,
         chi2,
         Weights(at, lambda rows: weight(first, noise, rows)),
         intercept=intercept,

@@ -220,15 +220,6 @@ def many_traits(
     elif two_step not in ("auto", None, False):
         step = step_of(two_step, annotations, None)
 
-    last: list[Any] = [None, None]
-
-    def ld_of(rows: Index) -> tuple[Array, Array]:
-        """LD scores and weights of rows; those asked for last are kept for the next pair."""
-        if last[0] is not rows:
-            last[:] = rows, (ld if len(rows) == len(ld) else ld[rows], panel.weight[rows])
-        found: tuple[Array, Array] = last[1]
-        return found
-
     def pair(i: int, j: int) -> PairFit:
         one, two = traits[i], traits[j]
         rows = one.rows if one.found is two.found else one.rows[two.found[one.rows] >= 0]
@@ -258,13 +249,13 @@ def many_traits(
         if cut is not None:
             kept = (z1 * z1) * (z2 * z2) < cut**2
             rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
-        x, w = ld_of(rows)
+        at, w = None if len(rows) == len(ld) else rows, panel.weight[rows]
         fixed = cross[i][j] if cross[i][j] is not None else cross[j][i]
         near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
 
         def of(z: Array, n: Array, b: float | None) -> Heritability:
             return heritability(
-                z * z, x, w, n, total, intercept=b, near=near if b is None else None,
+                z * z, ld, w, n, total, rows=at, intercept=b, near=near if b is None else None,
                 n_blocks=blocks, by_first=True,
             )  # fmt: skip
 
@@ -273,7 +264,7 @@ def many_traits(
         else:
             first, second = alone[i].fit, alone[j].fit
         both = covariance(
-            z1, z2, x, w, n1, n2, total, first, second,
+            z1, z2, ld, w, n1, n2, total, first, second, rows=at,
             intercept=fixed, near=near if fixed is None else None, n_blocks=blocks,
             edges=None if cuts is None else np.searchsorted(rows, cuts), by_first=like_ldsc,
         )  # fmt: skip

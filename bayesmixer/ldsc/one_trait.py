@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
+from bayesmixer.ldsc.regression import pieces
 from bayesmixer.ldsc.traits import Index, Panel, Trait, read_panel, read_trait, rows_in
 
 Array = NDArray[np.float64]
@@ -103,14 +104,18 @@ def informative(panel: Panel, m: Any, invert_anyway: bool) -> tuple[LDScores, Ar
     """
     scores, ld = panel.scores, panel.ld
     total = chosen_m(scores, m)
-    vary = ld.max(axis=0) > ld.min(axis=0)
+    square, vary = np.zeros((ld.shape[1],) * 2), np.zeros(ld.shape[1], bool)
+    for part in pieces(len(ld)):
+        here = ld[part]
+        vary |= (here != ld[0]).any(axis=0)
+        square += here.T @ here
     if not vary.any():
         raise InputError(scores.source, "LD scores do not vary", "Give those of all variants.")
     if not vary.all():
         kept = np.flatnonzero(vary)
         scores, ld, total = scores.of_annotations(kept), ld[:, kept], total[kept]
     if ld.shape[1] > 1 and not invert_anyway:
-        value = np.linalg.eigvalsh(ld.T @ ld)
+        value = np.linalg.eigvalsh(square[np.ix_(vary, vary)])
         condition = np.sqrt(value[-1] / max(value[0], value[-1] * 1e-30))
         if condition > CONDITION:
             raise InputError(
@@ -267,7 +272,7 @@ def on_rows(
         at = rows[kept]
         return heritability(
             chi2[kept],
-            ld if len(at) == len(ld) else ld[at],
+            ld,
             panel.weight[at],
             n[kept],
             total,
@@ -275,6 +280,7 @@ def on_rows(
             two_step=step,
             n_blocks=blocks,
             edges=None if cuts is None else np.searchsorted(at, cuts),
+            rows=None if len(at) == len(ld) else at,
             updates=0 if like_ldsc and annotations > 1 else UPDATES,
             by_first=like_ldsc,
         )

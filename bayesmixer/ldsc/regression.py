@@ -27,27 +27,78 @@ def equal_blocks(rows: int, blocks: int) -> Rows:
     return np.floor(np.linspace(0, rows, min(blocks, rows) + 1)).astype(np.intp)
 
 
+@dataclass(frozen=True)
+class Design:
+    """Columns of a regression, (J, A): LD scores of some variants times a number each, made block
+    by block, so that LD scores of many annotations are never copied.
+
+    Attributes
+    ----------
+    ld
+        (all variants, A) LD scores, in memory or on disk.
+    rows
+        (J,) which of them take part; None for all.
+    scale
+        (J,) what each is multiplied by.
+    """
+
+    ld: Array
+    rows: Rows | None
+    scale: Array
+
+    @property
+    def width(self) -> int:
+        """A."""
+        return int(self.ld.shape[1])
+
+    def part(self, block: slice) -> Array:
+        """(rows of the block, A)."""
+        ld = self.ld[block] if self.rows is None else self.ld[self.rows[block]]
+        return np.asarray(ld * self.scale[block, None])
+
+    def column(self) -> Array:
+        """(J,) the only column."""
+        return np.asarray(self.part(slice(None))[:, 0])
+
+    def of(self, rows: Rows) -> Design:
+        """Some of the rows."""
+        kept = rows if self.rows is None else self.rows[rows]
+        return Design(self.ld, kept, self.scale[rows])
+
+    def sums(self) -> Array:
+        """(J,) of the LD scores over annotations, without `scale`."""
+        if self.width == 1:
+            return self.ld[:, 0] if self.rows is None else self.ld[self.rows, 0]
+        out = np.empty(len(self.scale))
+        for block in pieces(len(out)):
+            at = block if self.rows is None else self.rows[block]
+            out[block] = self.ld[at].sum(axis=1)
+        return out
+
+
+def pieces(rows: int, most: int = 1 << 15) -> list[slice]:
+    """Slices of at most so many rows."""
+    return [slice(i, min(i + most, rows)) for i in range(0, rows, most)]
+
+
 def sums(
-    x: Array, y: Array, weight_of: Callable[[slice], Array], edges: Rows, free: bool
+    x: Design, y: Array, weight_of: Callable[[slice], Array], edges: Rows, free: bool
 ) -> tuple[Array, Array]:
     """X'WX (B, P, P) and X'Wy (B, P) of each block of rows, X being x (J, A) and, where the
     intercept is `free`, a column of ones behind it.
 
     Weights are asked for block by block, so that what they are made of stays in the cache.
     """
-    blocks, a = len(edges) - 1, x.shape[1]
+    blocks, a = len(edges) - 1, x.width
     p = a + free
     xtx, xty = np.empty((blocks, p, p)), np.empty((blocks, p))
-    one = x[:, 0] if a == 1 else None
     for b, (i, j) in enumerate(pairwise(edges)):
         rows = slice(int(i), int(j))
-        weight, right = weight_of(rows), y[rows]
-        if one is not None:  # a product of two columns costs more than two sums
-            part = one[rows]
-            weighted = weight * part
-            xtx[b, 0, 0], xty[b, 0] = weighted @ part, weighted @ right
+        weight, right, part = weight_of(rows), y[rows], x.part(rows)
+        if a == 1:  # a product of two columns costs more than two sums
+            weighted = weight * part[:, 0]
+            xtx[b, 0, 0], xty[b, 0] = weighted @ part[:, 0], weighted @ right
         else:
-            part = x[rows]
             weighted = part.T * weight
             xtx[b, :a, :a], xty[b, :a] = weighted @ part, weighted @ right
         if free:
@@ -88,7 +139,7 @@ class Weights:
 
 
 def reweighted(
-    x: Array,
+    x: Design,
     y: Array,
     weights: Weights,
     edges: Rows,
@@ -101,7 +152,7 @@ def reweighted(
     Parameters
     ----------
     x, y
-        (J, A) LD scores, (J,).
+        (J, A) LD scores times N / mean N, (J,).
     weights
         Of all rows.
     edges
@@ -166,7 +217,7 @@ class Fit:
 
 
 def regress(
-    x: Array,
+    x: Design,
     y: Array,
     weights: Weights,
     *,
@@ -212,12 +263,15 @@ def regress(
         edges = np.concatenate([[0], rows[within[1:-1]], [len(y)]])
     else:
         within = np.searchsorted(rows, edges)
-    first = _split(reweighted(x[rows], y[rows], weights, within, updates, None, rows), within, None)
+    first = _split(
+        reweighted(x.of(rows), y[rows], weights, within, updates, None, rows), within, None
+    )
     assert first.intercept is not None
     second = reweighted(x, y - first.at, weights, edges, updates, first.at)
     # how far the slope moves with the intercept that it is given
     start = weights.start(slice(None))
-    pull = (start @ x[:, 0]) / (start @ x[:, 0] ** 2)
+    column = x.column()
+    pull = (start @ column) / (start @ column**2)
     moved = first.intercept.without - first.at
     joint = Estimate(
         np.append(second.value, first.at),

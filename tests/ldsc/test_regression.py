@@ -8,7 +8,7 @@ import pytest
 from bayesmixer.errors import InputError
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import heritability
-from bayesmixer.ldsc.regression import Weights, equal_blocks, regress, solved, sums
+from bayesmixer.ldsc.regression import Design, Weights, equal_blocks, regress, solved, sums
 
 
 def least_squares(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def data() -> tuple[np.ndarray, ...]:
 def test_without_each_block_is_a_refit(data: tuple[np.ndarray, ...]) -> None:
     ld, w, _, _, y = data
     edges = equal_blocks(len(y), 7)
-    found = solved(*sums(ld, y, lambda rows: w[rows], edges, False))
+    found = solved(*sums(Design(ld, None, np.ones(len(y))), y, lambda rows: w[rows], edges, False))
     np.testing.assert_allclose(found.value, least_squares(ld, y, w), rtol=1e-9)
     for b in range(7):
         left = np.r_[0 : edges[b], edges[b + 1] : len(y)]
@@ -102,7 +102,14 @@ def test_dependent_annotations_are_one_line(data: tuple[np.ndarray, ...]) -> Non
     _, w_ld, _, _, y = data
     weights = Weights(lambda c, b, rows: w_ld[rows], lambda rows: w_ld[rows])
     with pytest.raises(InputError, match="linearly dependent"):
-        regress(np.ones((500, 1)), y, weights, intercept=None, near=None, n_blocks=5)
+        regress(
+            Design(np.ones((500, 1)), None, np.ones(500)),
+            y,
+            weights,
+            intercept=None,
+            near=None,
+            n_blocks=5,
+        )
 
 
 def test_estimates_carry_their_blocks_through_sums_and_ratios() -> None:
