@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -376,6 +376,35 @@ class Withheld:
     limits: Mapping[str, float]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a wing tells of estimates that no model was fitted for.
+
+    Attributes
+    ----------
+    title
+        What made them, in words.
+    sentences
+        What was found.
+    cautions
+        (sentence, remedy) of each number that is not to be read as it stands.
+    tables
+        (caption, columns, rows of text).
+    figures
+        (name, title, caption, what draws it and says its alternative text), or a sentence for one
+        that there cannot be.
+    settings
+        (name, value).
+    """
+
+    title: str
+    sentences: Sequence[str]
+    cautions: Sequence[tuple[str, str]] = ()
+    tables: Sequence[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]] = ()
+    figures: Sequence[Any] = ()
+    settings: Sequence[tuple[str, Any]] = ()
+
+
 @dataclass
 class Bound:
     """A card together with data and options: what `bayesmixer.fit` needs to know of a model beyond
@@ -513,6 +542,18 @@ def offers(results: Any, offer: str) -> Any:
     """What the wing of a fit's model offers under a name; None where there is none."""
     card = card_of(results)
     return None if card is None else card.ask(offer)
+
+
+def told_of(results: Any) -> Told:
+    """What the wing that made estimates tells of them: its offer `told`; nothing where no wing of
+    ours made them.
+    """
+    wing = str(results.attrs.get("wing", ""))
+    if wing not in {card.wing for card in cards().values()} - {""}:
+        return Told(str(results.attrs.get("model", "Estimates")), ())
+    module, _, name = import_module(wing).OFFERS["told"].partition(":")
+    found: Told = getattr(import_module(f"{wing}.{module}"), name)(results)
+    return found
 
 
 def unit_of(results: Any) -> str:

@@ -25,6 +25,25 @@ made, and nothing here imports it.
 """
 
 
+def is_estimates(results: Any) -> bool:
+    """Whether an object holds estimates that no model was fitted for: no likelihood, no
+    posterior.
+    """
+    return isinstance(results, xr.DataTree) and results.attrs.get("kind") == "estimate"
+
+
+def check_estimates(
+    results: Any, name: str = "results", needs: tuple[str, ...] = ()
+) -> xr.DataTree:
+    """As `check_fit`, of a fit or of estimates without a model."""
+    if not is_estimates(results):
+        return check_fit(results, name, needs)
+    for group in needs:
+        if group not in results.children:
+            raise InputError(name, f"no {group} group in these estimates")
+    return results
+
+
 def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:
     """Check that an object is a fit, and holds what is needed of it.
 
@@ -52,6 +71,13 @@ def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) 
         found = f"a {type(results).__name__}, expected the DataTree that bayesmixer.fit returns"
         raise InputError(name, f"not a fit: {found}", remedy)
     kind = results.attrs.get("kind")
+    if kind == "estimate":
+        raise InputError(
+            name,
+            f"estimates ({results.attrs.get('model', 'of unknown make')}), which have no "
+            "likelihood and no posterior, expected a fit",
+            "Fit a model of the same data (bayesmixer.fit).",
+        )
     if kind != "fit":
         found = (
             "there is no attribute 'kind'" if kind is None else f"the attribute kind is {kind!r}"

@@ -15,6 +15,7 @@ from bayesmixer.errors import InputError
 
 NAMES = {
     "fit": "a saved fit",
+    "estimate": "saved estimates",
     "loo": "what loo found",
     "gwas_data": "GwasData",
     "sumstats": "a Sumstats dataset",
@@ -100,7 +101,7 @@ def is_table(path: Path) -> bool:
     )
 
 
-EXPORTED = ("fit", "check", "compare", "coverage")
+EXPORTED = ("fit", "estimate", "check", "compare", "coverage")
 
 
 def is_json(path: Path) -> bool:

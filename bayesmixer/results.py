@@ -19,7 +19,7 @@ import xarray as xr
 from bayesmixer.arguments import fraction
 from bayesmixer.card import card_of, withheld
 from bayesmixer.facts import quantities, quantity_of, varying
-from bayesmixer.identity import check_fit
+from bayesmixer.identity import check_estimates, is_estimates
 from bayesmixer.interval import interval
 
 PACKAGES = (
@@ -83,7 +83,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     Parameters
     ----------
     results
-        What `fit` returned.
+        What `fit` returned, or estimates without a model (`bayesmixer.ldsc`), whose column is
+        `estimate`.
     prob
         Probability of the interval.
 
@@ -102,13 +103,15 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     InputError
         `results` is not a fit, or `prob` is not between 0 and 1.
     """
-    check_fit(results, needs=("estimate",))
+    check_estimates(results, needs=("estimate",))
     fraction("prob", prob, "a probability")
     estimate = results["estimate"].to_dataset()
     rows: dict[str, float] = {}
     errors: dict[str, float] = {}
     for name, v in estimate.data_vars.items():
-        if {"parameter", "start", "profile"} & set(map(str, v.dims)):
+        if {"parameter", "start", "profile"} & set(map(str, v.dims)) or v.dtype.kind not in "biuf":
+            continue
+        if str(name).endswith("_covariance"):
             continue
         stem = str(name).removesuffix("_se")
         into = errors if stem != name and stem in estimate else rows
@@ -120,6 +123,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     table = pd.DataFrame(
         {"map": pd.Series(rows)} | ({"se": pd.Series(errors)} if errors else {})
     ).loc[list(rows)]
+    if is_estimates(results):
+        return table.rename(columns={"map": "estimate"})
     hidden = withheld(results)
     table.attrs["note"] = "" if hidden is None else hidden.sentence
     table.attrs["prior"] = str(results.attrs.get("prior", ""))

@@ -19,7 +19,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.kinds import NAMES, stored
 from bayesmixer.variables import validate
 
-SAVED = ("fit", "loo", "gwas_data", "sumstats")
+SAVED = ("fit", "estimate", "loo", "gwas_data", "sumstats")
 
 
 def save(
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     xarray.DataTree or xarray.Dataset
-        A tree for a fit and what `loo` found, a dataset for GwasData and Sumstats.
+        A tree for a fit, estimates and what `loo` found, a dataset for GwasData and Sumstats.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             "fit, GwasData or Sumstats",
             remedy,
         )
-    if kind in ("fit", "loo"):
+    if kind in ("fit", "estimate", "loo"):
         return tree
     data = tree.to_dataset()
     if "h_total" in data.attrs:  # netCDF makes a number of a list of one

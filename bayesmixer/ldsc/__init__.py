@@ -46,6 +46,7 @@ OFFERS = {
     "record": "model_offers:record",
     "withheld": "model_offers:withheld",
     "predictive": "model_offers:predictive",
+    "told": "told:told",
     "views": "model_offers:views",
 }
 """What halls may ask of this wing (`bayesmixer.card.Card.ask`): docs/reference/models.md."""

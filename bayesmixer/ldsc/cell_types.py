@@ -183,6 +183,7 @@ def cts(
     """
     import xarray as xr
 
+    from bayesmixer.ldsc.trees import MADE_BY
     from bayesmixer.results import assemble
 
     found, one = each(
@@ -200,9 +201,8 @@ def cts(
         },
         coords={"cell_type": [c.name for c in ordered]},
     )
-    attrs = {
-        "model": "ldsc_cts",
-        "method": "ldsc",
+    attrs = MADE_BY | {
+        "model": "ldsc.cts",
         "trait": one.trait.name,
         "sources": one.trait.source,
         "like_ldsc": int(like_ldsc),

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from bayesmixer.errors import InputError
-from bayesmixer.identity import check_fit
+from bayesmixer.identity import check_estimates
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.regression import Array
 
@@ -57,7 +57,7 @@ def differences(
     """
     import pandas as pd
 
-    estimate = check_fit(results, needs=("estimate",))["estimate"].to_dataset()
+    estimate = check_estimates(results, needs=("estimate",))["estimate"].to_dataset()
     known = (
         OF_RG if "trait_bis" in estimate.dims
         else OF_ANNOTATIONS if "annotation" in estimate.dims
@@ -177,7 +177,7 @@ def _of_pairs(results: xr.DataTree) -> tuple[list[str], Estimate, Estimate]:
     InputError
         Traits have no heritability of their own, as with `like_ldsc`.
     """
-    estimate = check_fit(results, needs=("estimate",))["estimate"].to_dataset()
+    estimate = check_estimates(results, needs=("estimate",))["estimate"].to_dataset()
     left = results["jackknife"].to_dataset() if "jackknife" in results.children else {}
     if "gencov" not in left:
         raise InputError("results", "not of pairs of traits", "Give what ldsc.rg returned.")

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bayesmixer.errors import InputError
-from bayesmixer.identity import check_fit
+from bayesmixer.identity import check_estimates
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.ldsc.words import POWERED
@@ -35,7 +35,7 @@ def _estimate(results: Any, needs: tuple[str, ...], made_by: str) -> xr.Dataset:
     InputError
         They do not.
     """
-    found = check_fit(results, needs=("estimate",))["estimate"].to_dataset()
+    found = check_estimates(results, needs=("estimate",))["estimate"].to_dataset()
     if lacking := [name for name in needs if name not in found]:
         raise InputError("results", f"no {lacking[0]} in them", f"Give what {made_by} returned.")
     return found

@@ -174,7 +174,7 @@ def partitioned(
         factor=scale,
         partition=partition,
         like_ldsc=like_ldsc,
-        model="ldsc_partitioned",
+        model="ldsc.partitioned",
     )
 
 

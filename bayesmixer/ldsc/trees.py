@@ -19,6 +19,9 @@ from bayesmixer.ldsc.rows import by_annotation, enriched, numbers_of, numbers_of
 from bayesmixer.ldsc.words import Said
 from bayesmixer.results import assemble
 
+MADE_BY = {"kind": "estimate", "method": "ldsc", "wing": "bayesmixer.ldsc"}
+"""Attributes of results that are no fit of a model: `bayesmixer.report` asks this wing."""
+
 
 def of_one(
     one: OneTrait,
@@ -27,7 +30,7 @@ def of_one(
     factor: float = 1.0,
     partition: Partition | None = None,
     like_ldsc: bool = False,
-    model: str = "ldsc_h2",
+    model: str = "ldsc.h2",
 ) -> xr.DataTree:
     """Results of one trait."""
     fit = one.fit
@@ -118,7 +121,7 @@ def of_many(
         xr.Dataset(jackknife, coords=coords),
         said,
         {
-            "model": "ldsc_rg",
+            "model": "ldsc.rg",
             "trait": " and ".join(names) if k < 4 else f"{k} traits",
             "sources": json.dumps([one.trait.source for one in many.traits]),
             "ld_scores": many.scores.source,
@@ -143,5 +146,5 @@ def _tree(
     verdict = json.dumps([one._asdict() for one in said])
     return assemble(
         {"estimate": estimate, "jackknife": jackknife},
-        attrs | {"method": "ldsc", "said": verdict},
+        attrs | MADE_BY | {"said": verdict},
     )

@@ -16,9 +16,9 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer import aside, facts
-from bayesmixer.card import offers, withheld
+from bayesmixer.card import offers, told_of, withheld
 from bayesmixer.facts import data_attributes, quantity_of, read_json
-from bayesmixer.identity import check_fit
+from bayesmixer.identity import check_estimates, is_estimates
 from bayesmixer.interval import interval
 from bayesmixer.kinds import JSON, TABLE
 from bayesmixer.reporting.tables import input_table
@@ -49,7 +49,9 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     Parameters
     ----------
     results
-        What `bayesmixer.fit` returned, by any method.
+        What `bayesmixer.fit` returned, by any method; or estimates without a model
+        (`bayesmixer.ldsc`), whose `mode` is the estimate and which have `said`, `cautions` and
+        `settings` in place of what only a fit has.
     path
         File to write it to, as strict JSON (a value that is not finite is null); None writes none.
 
@@ -69,8 +71,10 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     InputError
         Not a fit, or the file cannot be written.
     """
-    check_fit(results)
+    check_estimates(results)
     attrs = results.attrs
+    if is_estimates(results):
+        return _of_estimates(results, path)
     k, (r_hat, ess) = (
         facts.pareto_k(results),
         facts.mixing(results) if "posterior" in results.children else (None, None),
@@ -122,7 +126,8 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
     Parameters
     ----------
     results
-        What `bayesmixer.fit` returned, by any method.
+        What `bayesmixer.fit` returned, by any method; or estimates without a model
+        (`bayesmixer.ldsc`), whose `mode` is the estimate.
     path
         File to write it to, tab-separated, in full precision, nothing where there is no value; None
         writes none.
@@ -138,7 +143,7 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
     InputError
         Not a fit, or the file cannot be written.
     """
-    check_fit(results)
+    check_estimates(results)
     shared = {
         "trait": _trait(results),
         **{name: str(results.attrs.get(name, "")) for name in ("model", "prior", "method")},
@@ -164,6 +169,25 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
     return table
 
 
+def _of_estimates(results: xr.DataTree, path: str | Path | None) -> dict[str, Any]:
+    """What `to_json` returns of estimates without a model."""
+    told = told_of(results)
+    found = {
+        **heading("estimate"),
+        "trait": _trait(results),
+        **{name: results.attrs[name] for name in ABOUT if name in results.attrs},
+        "estimates": estimates(results),
+        "said": list(told.sentences),
+        "cautions": [{"sentence": a, "remedy": b} for a, b in told.cautions],
+        "settings": dict(told.settings),
+        "versions": read_json(results.attrs.get("versions"), {}),
+    }
+    plain: dict[str, Any] = strict(found)
+    if path is not None:
+        write_json(plain, path)
+    return plain
+
+
 def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
     """A record of every reported quantity: its mode with standard error, and mean, sd and intervals
     of its posterior, raw ones beside calibrated ones.
@@ -181,6 +205,7 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
         if (
             values.dtype.kind not in "fiu"
             or SEARCH & set(map(str, values.dims))
+            or str(name).endswith("_covariance")
             or (str(name).endswith("_se") and str(name)[:-3] in modes)
         ):
             continue

@@ -43,7 +43,8 @@ def report(
     Parameters
     ----------
     results
-        What `bayesmixer.fit` returned: any model, any method.
+        What `bayesmixer.fit` returned: any model, any method; or estimates without a model
+        (`bayesmixer.ldsc`), with neither data nor model.
     data
         The data that the fit was made with, against which `check` holds it; without them there are
         no figures of data.
@@ -73,7 +74,7 @@ def report(
         Not a fit, no posterior group, data or a model of another fit, or a path that cannot be
         written.
     """
-    from bayesmixer.identity import check_results, data_of_fit
+    from bayesmixer.identity import check_results, data_of_fit, is_estimates
     from bayesmixer.progress import track
     from bayesmixer.reporting.figures import of_views, plan, render
     from bayesmixer.reporting.verdict import verdict as judged
@@ -81,6 +82,10 @@ def report(
     kind = REPORT if replace is not None or data is not None else POORER_REPORT
     replace = replace is not False
     path = check_path(path, kind, replace)
+    if is_estimates(results):
+        if data is not None or model is not None:
+            raise InputError("data", "given beside estimates, which no model was fitted for")
+        return aside.write(path, page_of_estimates(results, title), kind, replace=replace)
     results = check_results(results)
     if data is not None:
         data = data_of_fit(results, data)
@@ -130,21 +135,10 @@ def page(
     verdict: Verdict,
 ) -> str:
     """The report's HTML from its parts."""
-    from importlib.resources import files
-
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-
-    from bayesmixer import __version__
     from bayesmixer.card import offers
     from bayesmixer.facts import title_of
     from bayesmixer.reporting import tables
-    from bayesmixer.reporting.verdict import WORDS
 
-    here = files("bayesmixer.reporting")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
-    css = (here / "report.css").read_text(encoding="utf-8")
     model = title_of(results)
     method = tables.METHODS.get(
         results.attrs.get("method", ""), str(results.attrs.get("method", ""))
@@ -156,10 +150,9 @@ def page(
         tables.settings_table(results),
         tables.version_table(results),
     ]
-    return template.render(
+    return _rendered(
+        fitted=True,
         with_data=data is not None,
-        css=Markup(css),
-        version=__version__,
         title=title or f"{_trait(results, data)}: {model} fit",
         about=", ".join(
             part
@@ -169,7 +162,6 @@ def page(
         headline=tables.headline(results),
         looks_at=offers(results, "looks_at"),
         verdict=verdict,
-        severity_word=WORDS,
         warnings=_not_said_above(results),
         estimates=[t for t in estimates if t is not None],
         diagnostics=tables.diagnostics(results, data),
@@ -178,6 +170,57 @@ def page(
         skipped=skipped,
         provenance=[t for t in provenance if t.rows],
     )
+
+
+def page_of_estimates(results: xr.DataTree, title: str | None) -> str:
+    """The HTML of estimates without a model: what their wing tells of them."""
+    from bayesmixer.card import told_of
+    from bayesmixer.reporting import tables
+    from bayesmixer.reporting.figures import Plan, render
+    from bayesmixer.reporting.verdict import verdict
+
+    told = told_of(results)
+    settings = [*told.settings, *((k, results.attrs.get(k)) for k in ("command", "created"))]
+    rows = [(str(k), str(v)) for k, v in settings if v not in (None, "")]
+    return _rendered(
+        fitted=False,
+        with_data=False,
+        title=title or f"{_trait(results, None)}: {told.title}",
+        about=str(results.attrs.get("created", "")),
+        headline=told.sentences,
+        looks_at=None,
+        verdict=verdict(results),
+        warnings=[],
+        estimates=[
+            tables.Table(caption, columns, rows, tuple(range(1, len(columns))))
+            for caption, columns, rows in told.tables
+        ],
+        diagnostics=[],
+        optima=None,
+        figures=[render(Plan(*one)) for one in told.figures if not isinstance(one, str)],
+        skipped=[one for one in told.figures if isinstance(one, str)],
+        provenance=[
+            tables.Table("Settings", ("setting", "value"), rows),
+            tables.version_table(results),
+        ],
+    )
+
+
+def _rendered(**parts: Any) -> str:
+    """The template with its parts."""
+    from importlib.resources import files
+
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    from bayesmixer import __version__
+    from bayesmixer.reporting.verdict import WORDS
+
+    here = files("bayesmixer.reporting")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    template = environment.from_string((here / "report.html").read_text(encoding="utf-8"))
+    css = Markup((here / "report.css").read_text(encoding="utf-8"))
+    return template.render(css=css, version=__version__, severity_word=WORDS, **parts)
 
 
 def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:

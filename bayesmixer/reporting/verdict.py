@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from bayesmixer.card import offers
+from bayesmixer.card import offers, told_of
 from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
-from bayesmixer.identity import check_results, data_of_fit
+from bayesmixer.identity import check_results, data_of_fit, is_estimates
 from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def verdict(
     Parameters
     ----------
     results
-        What `bayesmixer.fit` or `bayesmixer.load` returned.
+        What `bayesmixer.fit` or `bayesmixer.load` returned; of estimates without a model
+        (`bayesmixer.ldsc`), what their wing says.
     data
         The GwasData it was made with: the verdict is then made anew, and `check` is run for it.
         Without, the one that the fit holds is returned: by the rules alone, unless one by `check`
@@ -134,6 +135,9 @@ def verdict(
     InputError
         `results` is no fit, or `data` or `model` are not those that were fitted.
     """
+    if is_estimates(results):
+        said = [Finding("caution", *one) for one in told_of(results).cautions]
+        return Verdict(_sorted(said))
     whole = check_results(results)
     if data is None:
         return stored(results) or by_rules(whole, None)
