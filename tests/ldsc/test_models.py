@@ -180,3 +180,43 @@ def test_what_no_annotated_model_can_be_of_is_one_line(
         bm.models.ldsc_partitioned(annotated_data.isel(annotation=[0]))
     with pytest.raises(InputError, match="shrinkage"):
         bm.models.ldsc_partitioned(annotated_data, shrinkage="ridge")
+
+
+@pytest.mark.parametrize("correlation", ["lkj", "factor"])
+def test_many_traits_have_a_positive_definite_matrix_in_every_draw(
+    small: Small, correlation: str
+) -> None:
+    folder, traits = small
+    found = bm.ldsc.rg(list(traits.values()), folder / "ld")
+    model = bm.models.ldsc_traits(found, correlation)
+    import pymc as pm
+    from scipy.stats import multivariate_t
+
+    quick = {"mode": "FAST_COMPILE"}
+    draws = pm.draw([model["gencov"], model["rg"], model["h2"]], draws=50, random_seed=1, **quick)
+    assert np.linalg.eigvalsh(draws[0]).min() > 0
+    np.testing.assert_allclose(np.diagonal(draws[1], axis1=1, axis2=2), 1)
+    np.testing.assert_allclose(np.diagonal(draws[0], axis1=1, axis2=2), draws[2])
+    assert list(model["powered"].get_value()) == [True, True, False]
+    s, v, *_ = bm.ldsc.genomic_sem(found)
+    column, row = np.triu_indices(3)
+    point = model.initial_point()
+    term = model.compile_logp(vars=[model["vech"]], **quick)(point)
+    held = model.replace_rvs_by_values([model["gencov"]])
+    values = model.value_vars
+    of_point = model.compile_fn(
+        held, inputs=values, point_fn=False, on_unused_input="ignore", **quick
+    )
+    g = of_point(*[point[value.name] for value in values])[0]
+    expected = multivariate_t.logpdf(s[row, column], g[row, column], v, df=194)
+    assert float(term) == pytest.approx(expected, rel=1e-6)  # V by eigenvalues there
+
+
+def test_many_traits_need_every_pair(small: Small) -> None:
+    folder, traits = small
+    one = bm.ldsc.h2(traits["first"], folder / "ld")
+    with pytest.raises(InputError):
+        bm.models.ldsc_traits(one)
+    found = bm.ldsc.rg(list(traits.values()), folder / "ld")
+    with pytest.raises(InputError, match="correlation"):
+        bm.models.ldsc_traits(found, "wishart")
