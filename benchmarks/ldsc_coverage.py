@@ -22,6 +22,7 @@ from scipy.special import stdtrit
 from bayesmixer.ldsc.covariance import Pair, covariance
 from bayesmixer.ldsc.heritability import heritability
 from bayesmixer.ldsc.intervals import correlated, heritable
+from bayesmixer.ldsc.regression import equal_blocks
 from bayesmixer.ldsc.words import POWERED
 
 VARIANTS, M = 32_000, 1.17e6
@@ -47,11 +48,10 @@ def replicate(
     z = [s * g + np.sqrt(INTERCEPT) * e for s, g, e in zip(spread, genetic, noise, strict=True)]
     size, m = np.full(VARIANTS, n), np.array([M])
     x = ld[:, None]
-    fits = [heritability(one * one, x, ld, size, m, two_step=30.0) for one in z]
-    edges = np.linspace(0, VARIANTS, 201).astype(np.intp)
-    own = [heritability(one * one, x, ld, size, m, two_step=30.0, edges=edges) for one in z]
-    both = covariance(z[0], z[1], x, ld, size, size, m, own[0], own[1], edges=edges)
-    pair = Pair(own[0], own[1], both)
+    edges = equal_blocks(VARIANTS, 200)
+    fits = [heritability(one * one, x, ld, size, m, two_step=30.0, edges=edges) for one in z]
+    both = covariance(z[0], z[1], x, ld, size, size, m, fits[0], fits[1], edges=edges)
+    pair = Pair(fits[0], fits[1], both)
     out: dict[str, float] = {}
     for k, fit in enumerate(fits, start=1):
         low, high, p = heritable(fit.total)
