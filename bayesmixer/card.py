@@ -259,6 +259,9 @@ class Card:
     observed_by
         Those of the options that change what is observed: likelihoods under different values are
         not comparable.
+    weights
+        The rule of `align` by which its likelihood counts variants in LD where nothing else is
+        asked.
     """
 
     name: str
@@ -285,6 +288,7 @@ class Card:
     usual: bool = False
     options: tuple[str, ...] = ()
     observed_by: tuple[str, ...] = ()
+    weights: str = "pruning"
 
     def __reduce__(self) -> Any:
         """A card travels between processes by its model's name."""

@@ -195,6 +195,8 @@ OF_PAIRS = ("second", "sample_size_2", "trait_2", "join", "staged")
 
 
 def _command(card: Card) -> Callable[..., None]:
+    by_card: Any = card.weights
+
     def command(
         sumstats: Sumstats,
         reference: Reference,
@@ -212,7 +214,7 @@ def _command(card: Card) -> Callable[..., None]:
         univariate: Univariate = "joint",
         components: Components = None,
         grid: Grid = None,
-        weights: Weights = "pruning",
+        weights: Weights = by_card,
         blocks: Blocks = None,
         by: Match = "auto",
         ambiguous: Strand = "drop",

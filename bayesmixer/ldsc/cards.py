@@ -82,6 +82,7 @@ LDSC_H2 = replace(
     starts="h2_starts",
     cell="",
     options=("censor",),
+    weights="inverse_ld",
 )
 LDSC_PARTITIONED = replace(
     LDSC_H2,
@@ -117,4 +118,5 @@ LDSC_RG = replace(
     starts="rg_starts",
     options=(),
     observed_by=(),
+    weights="inverse_ld",
 )
