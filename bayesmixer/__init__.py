@@ -14,6 +14,7 @@ from bayesmixer import interrupts as _interrupts
 
 if TYPE_CHECKING:
     from bayesmixer import ldsc as ldsc
+    from bayesmixer import mash as mash
     from bayesmixer import models as models
     from bayesmixer.checks.check import check as check
     from bayesmixer.checks.predictive import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bayesmixer.inference.compare import compare as compare
     from bayesmixer.inference.fit import fit as fit
     from bayesmixer.inference.loo import loo as loo
+    from bayesmixer.io.effects import read_effects as read_effects
     from bayesmixer.io.saved import load as load
     from bayesmixer.io.saved import save as save
     from bayesmixer.io.sumstats import munge as munge
@@ -70,6 +72,7 @@ _HOME = {
     "loo": "inference.loo",
     "munge": "io.sumstats",
     "open_reference": "ld.reference",
+    "read_effects": "io.effects",
     "read_sumstats": "io.sumstats",
     "rebuild": "models.rebuild",
     "report": "reporting.html",
@@ -84,11 +87,11 @@ _HOME = {
     "verdict": "reporting.verdict",
 }
 
-__all__ = [*sorted(_HOME), "ldsc", "models"]
+__all__ = [*sorted(_HOME), "ldsc", "mash", "models"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("ldsc", "models"):
+    if name in ("ldsc", "mash", "models"):
         return import_module(f"bayesmixer.{name}")
     if name in _HOME:
         value = getattr(import_module(f"bayesmixer.{_HOME[name]}"), name)
@@ -99,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_HOME, "ldsc", "models"]
+    return [*globals(), *_HOME, "ldsc", "mash", "models"]

@@ -34,6 +34,7 @@ LAYERS = [
     "mixer",
     "pair",
     "ldsc",
+    "mash",
     "models",
     "inference",
     "checks",
@@ -366,9 +367,9 @@ def test_the_page_of_public_functions_lists_every_public_name(root: Path) -> Non
 
     page = (root / "docs/reference/api.md").read_text()
     listed = re.findall(r"^\.\. auto\w+:: (?:bayesmixer\.)?(\w+)$", page, re.M)
-    assert set(bm.__all__) - {"ldsc", "models"} <= set(listed)
+    assert set(bm.__all__) - {"ldsc", "mash", "models"} <= set(listed)
     wing = re.findall(r"^\.\. autofunction:: bayesmixer\.\w+\.\w+\.(\w+)$", page, re.M)
-    assert set(bm.ldsc.__all__) <= set(wing)
+    assert {*bm.ldsc.__all__, *bm.mash.__all__} <= set(wing)
 
 
 def test_every_offer_of_a_wing_is_documented(root: Path) -> None:

@@ -1,0 +1,124 @@
+"""Tables of effects by condition, from arrays, frames or files: numbers with the names of rows and
+columns, where they have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError, reason
+
+Array = NDArray[np.float64]
+TEXT = (".tsv", ".txt", ".csv", ".tsv.gz", ".txt.gz", ".csv.gz")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers (effect x condition) and their names, None where nothing names them."""
+
+    values: Array
+    effects: Sequence[str] | None = None
+    conditions: Sequence[str] | None = None
+
+
+def is_path(given: Any) -> bool:
+    """Whether it names a file."""
+    return isinstance(given, (str, Path))
+
+
+def read_table(given: Any, where: str) -> Table:
+    """A table from whatever holds one.
+
+    Parameters
+    ----------
+    given
+        Array of one or two dimensions; pandas, polars or xarray table; path of a file with a
+        header, of tabs, commas or parquet. A first column of text (an index of text) has the names
+        of the effects.
+    where
+        What to call it in errors.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or holds what is no number.
+    """
+    if is_path(given):
+        return _framed(_read(Path(given)), str(given))
+    if hasattr(given, "to_pandas") and not hasattr(given, "iloc") and hasattr(given, "columns"):
+        return _framed(given.to_pandas(), where)  # polars
+    if hasattr(given, "dims") and hasattr(given, "coords"):  # xarray
+        if given.ndim != 2:
+            raise InputError(where, f"{given.ndim} dimensions, expected effect and condition")
+        names = [
+            [*given[dim].values.astype(str)] if dim in given.coords else None for dim in given.dims
+        ]
+        return Table(_numbers(given.values, where), names[0], names[1])
+    if hasattr(given, "iloc"):
+        return _framed(given.to_frame() if given.ndim == 1 else given, where)
+    values = _numbers(given, where)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(where, f"{values.ndim} dimensions, expected effect x condition")
+    return Table(values)
+
+
+def read_archive(path: Path) -> dict[str, Any]:
+    """Every array of an .npz file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            return dict(held)
+    except (OSError, ValueError) as error:
+        raise InputError(path, reason(error) or "not an .npz file of plain arrays") from None
+
+
+def _read(path: Path) -> Any:
+    """The frame in a file."""
+    import pandas as pd
+
+    name = path.name.lower()
+    try:
+        if name.endswith(".parquet"):
+            return pd.read_parquet(path)
+        if name.endswith(TEXT):
+            comma = name.removesuffix(".gz").endswith(".csv")
+            return pd.read_csv(path, sep="," if comma else "\t")
+    except (OSError, ValueError) as error:
+        raise InputError(path, reason(error) or "cannot be read as a table") from None
+    raise InputError(path, "expected a file named .tsv, .csv, .txt, .parquet or .npz")
+
+
+def _framed(frame: Any, where: str) -> Table:
+    """A pandas frame; a first column of text, or an index that is no count, names effects."""
+    import pandas as pd
+
+    effects = None
+    if not isinstance(frame.index, pd.RangeIndex):
+        effects = [str(name) for name in frame.index]
+    elif frame.shape[1] and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
+        effects, frame = [str(name) for name in frame.iloc[:, 0]], frame.iloc[:, 1:]
+    for name, kind in frame.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind):
+            raise InputError(where, f"column {str(name)!r} holds what is no number")
+    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    return Table(values, effects, [str(name) for name in frame.columns])
+
+
+def _numbers(given: Any, where: str) -> Array:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(where, "holds what is no number, or rows of different lengths") from None

@@ -1,0 +1,37 @@
+"""mash, multivariate adaptive shrinkage: effects in many conditions under a mixture of normals,
+learned from all of them (Urbut et al. 2019).
+
+The functions are imported when first used; none of them needs PyMC.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayesmixer.mash.error_correlation import correlation as correlation
+    from bayesmixer.mash.fits import fit as fit
+    from bayesmixer.mash.fits import given as given
+    from bayesmixer.mash.posteriors import posterior as posterior
+    from bayesmixer.mash.prior_covariances import covariances as covariances
+    from bayesmixer.mash.shared_effects import sharing as sharing
+    from bayesmixer.mash.strong_effects import strong as strong
+
+_HOME = {
+    "correlation": "error_correlation",
+    "covariances": "prior_covariances",
+    "fit": "fits",
+    "given": "fits",
+    "posterior": "posteriors",
+    "sharing": "shared_effects",
+    "strong": "strong_effects",
+}
+
+__all__ = [*sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"bayesmixer.mash.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'bayesmixer.mash' has no attribute {name!r}")

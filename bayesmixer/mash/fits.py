@@ -1,0 +1,134 @@
+"""`bayesmixer.mash.fit` and `given`: the mixture that effects come from, learned or known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.mash.grid import checked_grid, default_grid
+from bayesmixer.mash.learning import learn
+from bayesmixer.mash.mixture import Mixture, checked, normalised
+from bayesmixer.mash.prior_covariances import matrices
+from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.trees import of_mixture
+
+
+def fit(
+    effects: xr.Dataset,
+    covariances: Any,
+    *,
+    grid: Any = None,
+    prior: Any = "nullbiased",
+    point_mass: bool = True,
+    independent: bool = False,
+) -> xr.DataTree:
+    """Weights of a mixture of normals, of all covariances at all scales, that effects come from.
+
+    Parameters
+    ----------
+    effects
+        What `bayesmixer.read_effects` returned.
+    covariances
+        What `bayesmixer.mash.covariances` returned, a dict {name: matrix}, or an array (covariance,
+        condition, condition). Each is divided by its largest variance.
+    grid
+        Standard deviations at which every covariance is taken, in units of b / shat^alpha; None
+        takes steps of sqrt(2) from a tenth of the smallest standard error to twice the largest
+        effect beyond its error.
+    prior
+        Dirichlet penalty: "nullbiased" (10 for the point mass, 1 for the others), "uniform", or a
+        number of at least 1 for each component.
+    point_mass
+        Whether there is a component of effects that are exactly 0.
+    independent
+        A component of effects that are independent between conditions. Not yet there.
+
+    Returns
+    -------
+    xarray.DataTree
+        `estimate`: `weights` and `prior` (component), `grid` (scale), `U` (covariance, condition,
+        condition_bis), `covariance_weight` (covariance), `pi0`, the mass at exactly 0,
+        `log_likelihood` (natural, of bhat), `penalised_log_likelihood`, and `duality_gap`, the most
+        by which the latter can lie below its optimum. Components: the point mass, then for every
+        scale all covariances.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be used; `independent` is asked for.
+
+    References
+    ----------
+    Urbut et al. 2019, Nature Genetics 51:187.
+
+    Examples
+    --------
+    >>> import bayesmixer as bm
+    >>> effects = bm.read_effects([[0.5, 0.4], [-0.2, 0.1]], 0.1)
+    >>> fit = bm.mash.fit(effects, bm.mash.covariances(effects, ["canonical"]))
+    >>> bool(fit["estimate"]["duality_gap"] < 1e-4)
+    True
+    """
+    if independent:
+        raise InputError("independent", "this component is not there yet", "Leave it out.")
+    rows = rows_of(effects)
+    u, names = matrices(covariances, effects)
+    scales = default_grid(rows) if grid is None else checked_grid(grid)
+    mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass))
+    learned = learn(rows, mixture, prior)
+    attrs = {
+        "alpha": effects.attrs["alpha"],
+        "sources": effects.attrs.get("source", ""),
+        "n_effects": effects.sizes["effect"],
+    }
+    conditions = [str(name) for name in effects["condition"].values]
+    return of_mixture(learned.mixture, names, conditions, attrs, learned)
+
+
+def given(covariances: Any, grid: Any, weights: Any, point_mass: bool = True) -> xr.DataTree:
+    """A mixture that is known already, in the form that `fit` returns.
+
+    Parameters
+    ----------
+    covariances
+        A Dataset `U` (covariance, condition, condition_bis), a dict {name: matrix} or an array
+        (covariance, condition, condition); taken as they are.
+    grid
+        Standard deviations (scale).
+    weights
+        Of the point mass, where there is one, then for every scale all covariances; they sum to 1.
+    point_mass
+        Whether the first weight is that of effects that are exactly 0.
+
+    Raises
+    ------
+    InputError
+        The numbers do not fit each other, or the weights are no probabilities.
+    """
+    if isinstance(covariances, xr.Dataset) and "U" in covariances:
+        conditions = [str(name) for name in covariances["condition"].values]
+        size = len(conditions)
+    else:
+        first = [*covariances.values()] if isinstance(covariances, dict) else covariances
+        size = np.shape(first)[-1] if np.ndim(first) >= 2 else 0
+        conditions = []
+    place = conditions or [f"condition_{i + 1}" for i in range(size)]
+    u, names = matrices(covariances, xr.Dataset(coords={"condition": place}))
+    try:
+        given_weights = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("weights", "holds what is no number") from None
+    mixture = Mixture(checked(u, names), checked_grid(grid), bool(point_mass), given_weights)
+    if given_weights.shape != (mixture.size,):
+        found = f"of shape {given_weights.shape}, expected ({mixture.size},): "
+        raise InputError(
+            "weights",
+            found + f"{'the point mass and ' if point_mass else ''}{len(mixture.grid)} scales of"
+            f" {len(u)} covariances",
+        )
+    if not (given_weights >= 0).all() or not abs(given_weights.sum() - 1) < 1e-6:
+        raise InputError("weights", "expected probabilities that sum to 1")
+    return of_mixture(mixture, names, place, {"named": int(bool(conditions))})

@@ -1,0 +1,73 @@
+"""Learning the weights of a mixture from effects: likelihoods, then the concave problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.arguments import choice
+from bayesmixer.errors import InputError
+from bayesmixer.mash.likelihood import relative
+from bayesmixer.mash.mixture import Mixture
+from bayesmixer.mash.rows import Rows
+from bayesmixer.mash.weights import optimal_weights
+
+Array = NDArray[np.float64]
+PRIORS = ("nullbiased", "uniform")
+NULL = 10.0  # Dirichlet parameter of the point mass under "nullbiased"
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A mixture with its weights, how good they are, and the Dirichlet parameters."""
+
+    mixture: Mixture
+    prior: Array
+    log_likelihood: float
+    penalised: float
+    gap: float
+
+
+def dirichlet(prior: Any, mixture: Mixture) -> Array:
+    """Parameters of the penalty sum (parameter - 1) log weight, by component.
+
+    Without a point mass there is nothing that "nullbiased" could favour.
+
+    Raises
+    ------
+    InputError
+        Neither a known name nor one number of at least 1 for each component.
+    """
+    parameters = np.ones(mixture.size)
+    if isinstance(prior, str):
+        choice("prior", prior, PRIORS)
+        if prior == "nullbiased" and mixture.point_mass:
+            parameters[0] = NULL
+        return parameters
+    given = np.asarray(prior, dtype=np.float64)
+    if given.shape != parameters.shape or not np.isfinite(given).all() or (given < 1).any():
+        found = f"expected {' or '.join(PRIORS)}, or {mixture.size} numbers of at least 1"
+        raise InputError("prior", found)
+    return given
+
+
+def learn(rows: Rows, mixture: Mixture, prior: Any) -> Learned:
+    """The weights that maximise the penalised likelihood of the rows."""
+    parameters = dirichlet(prior, mixture)
+    matrix, top = relative(rows, mixture)
+    found = optimal_weights(matrix, parameters - 1)
+    penalised = found.height + float(top.sum())
+    forced = parameters > 1
+    penalty = float((parameters[forced] - 1) @ np.log(found.x[forced]))
+    best = replace(mixture, weights=found.x)
+    return Learned(best, parameters, penalised - penalty, penalised, found.gap)
+
+
+def component_names(mixture: Mixture, names: Sequence[str]) -> list[str]:
+    """null, then covariance@scale with scales counted from 1."""
+    scales = range(1, len(mixture.grid) + 1)
+    return ["null"] * mixture.point_mass + [f"{name}@{i}" for i in scales for name in names]

@@ -1,0 +1,99 @@
+"""The prior of mash: a point mass at 0 and normals of covariance grid_l^2 U_k, with weights.
+
+Components stand in one order everywhere: the point mass, then for every scale (slowly) every
+covariance (fast).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+
+Array = NDArray[np.float64]
+RANK = 1e-14  # eigenvalues below this part of the largest are rounding
+INDEFINITE = 1e-8  # the most that an eigenvalue may lie below 0, as part of the largest
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Covariances u (K, R, R), standard deviations grid (L), and weights of the components."""
+
+    u: Array
+    grid: Array
+    point_mass: bool
+    weights: Array | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return self.point_mass + len(self.grid) * len(self.u)
+
+    @cached_property
+    def factors(self) -> list[Array]:
+        """F of U = F F' (R, rank) for every covariance."""
+        return [factor(u) for u in self.u]
+
+    def place(self, component: int) -> tuple[int, int]:
+        """Scale and covariance of a component that is not the point mass."""
+        scale, covariance = divmod(component - self.point_mass, len(self.u))
+        return scale, covariance
+
+    def active(self, least: float) -> tuple[Mixture, NDArray[np.intp]]:
+        """The mixture of the scales and covariances that carry any weight above `least`, and the
+        positions there of the components that do; its weights are theirs.
+        """
+        assert self.weights is not None
+        kept = np.flatnonzero(self.weights > least)
+        normal = kept[kept >= self.point_mass] - self.point_mass
+        scale, covariance = np.divmod(normal, len(self.u))
+        scales, covariances = np.unique(scale), np.unique(covariance)
+        at = np.searchsorted(scales, scale) * len(covariances)
+        at += np.searchsorted(covariances, covariance) + self.point_mass
+        if len(normal) < len(kept):
+            at = np.r_[0, at]
+        part = Mixture(self.u[covariances], self.grid[scales], self.point_mass, self.weights[kept])
+        return part, at.astype(np.intp)
+
+
+def factor(u: Array) -> Array:
+    """F (R, rank) of a covariance F F'."""
+    d, q = np.linalg.eigh(u)
+    kept = d > RANK * d[-1] if d[-1] > 0 else np.zeros(len(d), bool)
+    return q[:, kept] * np.sqrt(d[kept])
+
+
+def checked(u: Array, names: list[str]) -> Array:
+    """Covariances that are finite, symmetric and positive semidefinite, symmetric to the last bit.
+
+    Raises
+    ------
+    InputError
+        One is not, or two have one name.
+    """
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError("covariances", f"two are named {twice!r}")
+    for one, name in zip(u, names, strict=True):
+        where = f"covariance {name!r}"
+        if not np.isfinite(one).all():
+            raise InputError(where, "holds entries that are not finite")
+        size = np.abs(one).max()
+        if size == 0:
+            raise InputError(where, "all zeros, which the point mass is", "Leave it out.")
+        if np.abs(one - one.T).max() > INDEFINITE * size:
+            raise InputError(where, "not symmetric")
+        least = np.linalg.eigvalsh(one)[0]
+        if least < -INDEFINITE * size:
+            raise InputError(where, f"has the eigenvalue {least:.3g}, expected none below 0")
+    return (u + np.swapaxes(u, 1, 2)) / 2
+
+
+def normalised(u: Array) -> Array:
+    """Each covariance over its largest variance."""
+    largest: Array = np.einsum("krr->kr", u).max(1)
+    return u / largest[:, None, None]

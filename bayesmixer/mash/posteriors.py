@@ -1,0 +1,96 @@
+"""`bayesmixer.mash.posterior`: what a mixture says about each effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.io.contrasts import matrix_of
+from bayesmixer.mash.moments import moments
+from bayesmixer.mash.rows import rows_of, same_conditions
+from bayesmixer.mash.trees import mixture_of
+
+
+def posterior(
+    fit: xr.DataTree, effects: xr.Dataset, *, contrasts: Any = None, covariance: bool = False
+) -> xr.Dataset:
+    """Posterior of every effect in every condition, in the units of bhat.
+
+    Parameters
+    ----------
+    fit
+        What `bayesmixer.mash.fit` or `given` returned; it may have learned from other effects.
+    effects
+        What `bayesmixer.read_effects` returned. An effect missing in a condition gets its posterior
+        from the others (with alpha > 0 and no standard error either, in units of that).
+    contrasts
+        Matrix (contrast, condition), or a frame with conditions as columns: report these
+        combinations in place of conditions.
+    covariance
+        Report posterior covariances too.
+
+    Returns
+    -------
+    xarray.Dataset
+        `mean`, `sd`; `lfsr`, the local false sign rate min(P(<= 0), P(>= 0)); `lfdr`, the
+        probability of exactly 0 in that condition; `negative_prob` (effect, condition); `log10_bf`
+        (effect), of the components that are not the point mass over it (absent without one);
+        `log_likelihood` (effect), natural, of bhat; `covariance` (effect, condition, condition_bis)
+        where asked for. Components of weight 1e-10 or less are left out; probabilities are right to
+        1e-15.
+
+    Raises
+    ------
+    InputError
+        Fit and effects do not belong together, or contrasts have another shape.
+
+    References
+    ----------
+    Urbut et al. 2019, Nature Genetics 51:187.
+
+    Examples
+    --------
+    >>> import bayesmixer as bm
+    >>> effects = bm.read_effects([[0.5, 0.4], [-0.2, 0.1]], 0.1)
+    >>> fit = bm.mash.given({"equal": [[1, 1], [1, 1]]}, [0.5], [0.5, 0.5])
+    >>> bm.mash.posterior(fit, effects)["mean"].round(3).values.tolist()
+    [[0.441, 0.441], [-0.006, -0.006]]
+    """
+    mixture, estimate = mixture_of(fit)
+    rows = rows_of(effects)
+    conditions = [str(name) for name in effects["condition"].values]
+    if fit.attrs.get("named", 1):
+        same_conditions(effects, estimate["condition"].values, "fit")
+    elif estimate.sizes["condition"] != len(conditions):
+        found = f"of {estimate.sizes['condition']} conditions, the effects have {len(conditions)}"
+        raise InputError("fit", found)
+    learned = float(fit.attrs.get("alpha", effects.attrs["alpha"]))
+    if learned != effects.attrs["alpha"]:
+        found = f"learned with alpha {learned:g}, the effects have {effects.attrs['alpha']:g}"
+        raise InputError("fit", found, "Read them with one alpha.")
+    report, names = None, conditions
+    if contrasts is not None:
+        report, names = matrix_of(contrasts, conditions)
+    elif "reported" in effects:
+        report = effects["reported"].values
+        names = [str(name) for name in effects["reported_condition"].values]
+    found = moments(rows, mixture, report, covariance)
+    both = ("effect", "condition")
+    out: dict[str, Any] = {
+        "mean": (both, found.mean),
+        "sd": (both, found.sd),
+        "lfsr": (both, found.lfsr),
+        "lfdr": (both, np.clip(found.zero, 0, 1)),
+        "negative_prob": (both, np.clip(found.negative, 0, 1)),
+        "log_likelihood": ("effect", found.log_likelihood),
+    }
+    if found.log10_bf is not None:
+        out["log10_bf"] = ("effect", found.log10_bf)
+    coords: dict[str, Any] = {"effect": effects["effect"].values, "condition": names}
+    if covariance:
+        out["covariance"] = ((*both, "condition_bis"), found.covariance)
+        coords["condition_bis"] = names
+    return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior"})

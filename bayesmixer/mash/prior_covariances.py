@@ -1,0 +1,159 @@
+"""Covariances of effects between conditions: canonical ones, and principal components of strong
+effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer.arguments import choice, whole_number
+from bayesmixer.errors import InputError
+from bayesmixer.mash.mixture import checked
+from bayesmixer.mash.rows import Rows, rows_of, same_conditions
+from bayesmixer.mash.strong_effects import positions
+from bayesmixer.mash.strong_effects import strong as strong_rows
+
+Array = NDArray[np.float64]
+KINDS = ("canonical", "pca")
+HETEROGENEITY = (0.25, 0.5, 0.75)
+
+
+def covariances(
+    effects: xr.Dataset,
+    kinds: Sequence[str] = KINDS,
+    *,
+    strong: Any = None,
+    n_components: int = 5,
+    more: Any = None,
+) -> xr.Dataset:
+    """Covariances for `fit` to mix.
+
+    Parameters
+    ----------
+    effects
+        What `bayesmixer.read_effects` returned.
+    kinds
+        "canonical": `identity`; one `only_CONDITION` each, effects in one condition alone; `equal`,
+        the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "pca": `pca_1`, ..., v v' of
+        each right singular vector v of the strong effects (not centred), and `pca`, their
+        covariance in the space of all these.
+    strong
+        Effects from which "pca" learns: positions, names or a mask; None takes
+        `bayesmixer.mash.strong`.
+    n_components
+        Principal components, fewer where there are fewer conditions or strong effects.
+    more
+        Further covariances: a dict {name: (condition, condition)}, or what this function returned.
+
+    Returns
+    -------
+    xarray.Dataset
+        `U` (covariance, condition, condition_bis), in the units of b / shat^alpha. Only their
+        shapes matter to `fit`, which takes each at all scales.
+
+    Raises
+    ------
+    InputError
+        An unknown kind, no strong effect, or a matrix that is no covariance.
+
+    References
+    ----------
+    Urbut et al. 2019, Nature Genetics 51:187, Online Methods.
+
+    Examples
+    --------
+    >>> import bayesmixer as bm
+    >>> effects = bm.read_effects([[0.5, 0.1], [-0.2, 0.4]], 0.1)
+    >>> [str(name) for name in bm.mash.covariances(effects, ["canonical"])["covariance"].values][:4]
+    ['identity', 'only_condition_1', 'only_condition_2', 'equal']
+    """
+    rows = rows_of(effects)
+    conditions = [str(name) for name in effects["condition"].values]
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    found: dict[str, Array] = {}
+    for kind in kinds:
+        choice("kinds", kind, KINDS)
+        if kind == "canonical":
+            found |= canonical(conditions)
+        else:
+            n = whole_number("n_components", n_components, 1)
+            chosen = strong_rows(effects) if strong is None else positions(strong, effects)
+            found |= principal(rows, chosen, n)
+    if more is not None:
+        given, names = matrices(more, effects)
+        found |= dict(zip(names, given, strict=True))
+    if not found:
+        raise InputError("kinds", "none given, and no covariances in more")
+    return as_dataset(checked(np.array([*found.values()]), [*found]), [*found], conditions)
+
+
+def canonical(conditions: Sequence[str]) -> dict[str, Array]:
+    """The canonical covariances; of one condition they are all the same, so that one is left."""
+    r = len(conditions)
+    eye, ones = np.eye(r), np.ones((r, r))
+    found = {"identity": eye}
+    if r == 1:
+        return found
+    found |= {f"only_{name}": np.outer(e, e) for name, e in zip(conditions, eye, strict=True)}
+    found["equal"] = ones
+    return found | {f"correlated_{h:g}": h * ones + (1 - h) * eye for h in HETEROGENEITY}
+
+
+def principal(rows: Rows, chosen: NDArray[np.intp], n: int) -> dict[str, Array]:
+    """v v' of the first right singular vectors of the chosen rows, and V D^2 V' / rows."""
+    if not len(chosen):
+        raise InputError(
+            "strong", "no strong effects for principal components to learn from",
+            "Name some with strong=, or leave 'pca' out of kinds.",
+        )  # fmt: skip
+    _, d, vt = np.linalg.svd(rows.b[chosen], full_matrices=False)
+    n = min(n, int((d > 1e-10 * d[0]).sum()))
+    found = {f"pca_{i + 1}": np.outer(vt[i], vt[i]) for i in range(n)}
+    found["pca"] = (vt[:n].T * d[:n] ** 2) @ vt[:n] / len(chosen)
+    return found
+
+
+def matrices(given: Any, effects: xr.Dataset) -> tuple[Array, list[str]]:
+    """Covariances and their names, from a Dataset `U`, a dict of matrices or an array of them.
+
+    Raises
+    ------
+    InputError
+        They are of other conditions or shapes, or no covariances.
+    """
+    r = effects.sizes["condition"]
+    if isinstance(given, xr.Dataset):
+        if "U" not in given:
+            raise InputError("covariances", "no variable U", "Make them with bm.mash.covariances.")
+        same_conditions(effects, given["condition"].values, "covariances")
+        return given["U"].values, [str(name) for name in given["covariance"].values]
+    if isinstance(given, dict):
+        names = [str(name) for name in given]
+        given = [np.asarray(one, dtype=np.float64) for one in given.values()]
+    else:
+        given = np.asarray(given, dtype=np.float64)
+        given = given[None] if given.ndim == 2 else given
+        names = [f"U_{i + 1}" for i in range(len(given))]
+    for one, name in zip(given, names, strict=True):
+        if one.shape != (r, r):
+            raise InputError(f"covariance {name!r}", f"of shape {one.shape}, expected {(r, r)}")
+    if not len(names):
+        raise InputError("covariances", "none")
+    return np.array(given), names
+
+
+def as_dataset(u: Array, names: Sequence[str], conditions: Sequence[str]) -> xr.Dataset:
+    """`U` (covariance, condition, condition_bis)."""
+    return xr.Dataset(
+        {"U": (("covariance", "condition", "condition_bis"), u)},
+        coords={
+            "covariance": list(names),
+            "condition": list(conditions),
+            "condition_bis": list(conditions),
+        },
+    )

@@ -1,0 +1,123 @@
+"""Effects as the mixture sees them: on the scale b / s^alpha, missing cells marked, rows whose
+errors have one covariance put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayesmixer.errors import InputError
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+EQUAL = 1e-10  # relative difference of standard errors that counts as none
+TOGETHER = 24  # rows of one covariance for which its factorisations are worth while
+
+
+class Part(NamedTuple):
+    """Rows, and whether the covariance of their errors is one."""
+
+    index: Index
+    common: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """b, standard errors s and their factor to the data's units (effect, condition).
+
+    Where a cell is not `seen`, b is 0 and s is 1. v is the correlation of errors: None, common, or
+    one an effect.
+    """
+
+    b: Array
+    s: Array
+    seen: NDArray[np.bool_]
+    unit: Array
+    v: Array | None
+    jacobian: Array
+
+    @property
+    def whole(self) -> bool:
+        """Whether no cell is missing."""
+        return bool(self.seen.all())
+
+    def covariance(self, index: Index) -> Array:
+        """Covariances of errors (row, R, R); of cells that are missing 1 on the diagonal."""
+        s, seen = self.s[index], self.seen[index]
+        r = s.shape[1]
+        if self.v is None:
+            return np.eye(r) * (s * s)[:, None, :]
+        v = self.v if self.v.ndim == 2 else self.v[index]
+        both = seen[:, :, None] & seen[:, None, :]
+        return np.where(both, v * s[:, :, None] * s[:, None, :], np.eye(r))
+
+    def parts(self) -> Iterator[Part]:
+        """Rows of one covariance together where they are many, the others in one part."""
+        key = np.rint(np.log(self.s / np.median(self.s, 0)) / EQUAL).astype(np.int64)
+        key[~self.seen] = np.iinfo(np.int64).max
+        every = np.arange(len(key))
+        if self.v is not None and self.v.ndim == 3:
+            yield Part(every, False)
+            return
+        if (key == key[0]).all():
+            yield Part(every, True)
+            return
+        _, member, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+        order = np.argsort(member.ravel(), kind="stable")
+        alone = []
+        for index in np.split(order, np.cumsum(count)[:-1]):
+            if len(index) >= TOGETHER:
+                yield Part(index, True)
+            else:
+                alone.append(index)
+        if alone:
+            yield Part(np.sort(np.concatenate(alone)), False)
+
+
+def rows_of(effects: Any, name: str = "effects") -> Rows:
+    """The rows of what `bayesmixer.read_effects` returned.
+
+    Raises
+    ------
+    InputError
+        It is another thing.
+    """
+    if not isinstance(effects, xr.Dataset) or effects.attrs.get("kind") != "effects":
+        raise InputError(name, "not effects", "Make them with bm.read_effects.")
+    alpha = float(effects.attrs["alpha"])
+    b, s = effects["bhat"].values, effects["shat"].values
+    seen = ~np.isnan(b)
+    unit = np.where(np.isnan(s), 1.0, s) ** alpha
+    return Rows(
+        b=np.where(seen, b, 0) / unit,
+        s=np.where(seen, np.where(seen, s, 1) ** (1 - alpha), 1.0),
+        seen=seen,
+        unit=unit,
+        v=effects["v"].values if "v" in effects else None,
+        jacobian=-np.sum(np.log(unit), 1, where=seen),
+    )
+
+
+def same_conditions(effects: xr.Dataset, names: Any, where: str) -> None:
+    """Refuse what was learned in other conditions.
+
+    Raises
+    ------
+    InputError
+        Names or their order differ.
+    """
+    own, other = [*map(str, effects["condition"].values)], [*map(str, names)]
+    if own != other:
+        found = f"of the conditions {_some(other)}, expected those of the effects, {_some(own)}"
+        raise InputError(where, found)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f", ... ({len(names)})" if len(names) > 4 else "")

@@ -1,0 +1,73 @@
+"""Mixtures as a DataTree, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.errors import InputError
+from bayesmixer.mash.learning import Learned, component_names
+from bayesmixer.mash.mixture import Mixture
+from bayesmixer.results import assemble
+
+SQUARE = ("covariance", "condition", "condition_bis")
+
+
+def of_mixture(
+    mixture: Mixture,
+    names: Sequence[str],
+    conditions: Sequence[str],
+    attrs: dict[str, Any],
+    learned: Learned | None = None,
+) -> xr.DataTree:
+    """`estimate` with weights, grid and covariances; with what learning them came to."""
+    assert mixture.weights is not None
+    by_covariance = mixture.weights[mixture.point_mass :].reshape(len(mixture.grid), -1).sum(0)
+    estimate: dict[str, Any] = {
+        "weights": ("component", mixture.weights),
+        "grid": ("scale", mixture.grid),
+        "U": (SQUARE, mixture.u),
+        "covariance_weight": ("covariance", by_covariance),
+    }
+    if mixture.point_mass:
+        estimate["pi0"] = float(mixture.weights[0])
+    if learned is not None:
+        estimate["prior"] = ("component", learned.prior)
+        estimate["log_likelihood"] = learned.log_likelihood
+        estimate["penalised_log_likelihood"] = learned.penalised
+        estimate["duality_gap"] = learned.gap
+    coords = {
+        "component": component_names(mixture, names),
+        "covariance": list(names),
+        "condition": list(conditions),
+        "condition_bis": list(conditions),
+    }
+    return assemble(
+        {"estimate": xr.Dataset(estimate, coords=coords)},
+        {"method": "mash", "model": "mash", "point_mass": int(mixture.point_mass)} | attrs,
+    )
+
+
+def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
+    """The mixture of a fit, and its `estimate`.
+
+    Raises
+    ------
+    InputError
+        It is no fit of mash.
+    """
+    if not isinstance(fit, xr.DataTree) or fit.attrs.get("method") != "mash":
+        raise InputError("fit", "not a fit of mash", "Make it with bm.mash.fit or bm.mash.given.")
+    estimate = fit["estimate"].to_dataset()
+    return (
+        Mixture(
+            np.asarray(estimate["U"].values),
+            np.asarray(estimate["grid"].values),
+            bool(fit.attrs["point_mass"]),
+            np.asarray(estimate["weights"].values),
+        ),
+        estimate,
+    )

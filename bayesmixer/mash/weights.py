@@ -1,0 +1,155 @@
+"""Weights of a mixture whose components are known: the concave problem
+
+    maximise sum_j log(sum_p x_p f_pj) + sum_p a_p log x_p    over x >= 0, sum x = 1,
+
+by Newton steps (a non-negative least-squares problem each) on the components that matter, others
+joining as their gradient asks for it. With N = J + sum a the gradient g has sum x g = N, and by
+Jensen's inequality the optimum lies at most N log(max g / N) above: the duality gap.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+GAP = 1e-5  # units of log-likelihood
+FIRST = 30  # components of the first Newton steps
+JOIN = 20  # components that may join at a time
+EM_STEPS = 5
+ROUNDS = 200
+STEPS = 60
+SLOPE = 1e-13  # predicted gain at which Newton steps end
+DARK = 1e-200  # a likelihood over the row's largest that is as good as none
+LEAST = 1e-9  # of a penalised weight, within a step
+
+
+class Weights(NamedTuple):
+    """Weights, their penalised log-likelihood (over the rows' largest), and the duality gap."""
+
+    x: Array
+    height: float
+    gap: float
+
+
+def optimal_weights(matrix: Array, penalty: Array, gap: float = GAP) -> Weights:
+    """Weights of the components.
+
+    Parameters
+    ----------
+    matrix
+        Likelihoods f (component, effect), each effect's largest 1.
+    penalty
+        a (component): the Dirichlet parameters less 1, none below 0.
+    gap
+        Largest duality gap wanted; what was reached is returned.
+    """
+    p, j = matrix.shape
+    total = j + penalty.sum()
+    x = np.full(p, 1 / p)
+    m = x @ matrix
+    for _ in range(EM_STEPS):
+        x = (x * (matrix @ (1 / m)) + penalty) / total
+        m = x @ matrix
+    forced = penalty > 0
+    chosen = np.union1d(np.flatnonzero(forced), np.argsort(-x)[:FIRST])
+    dark = ~(matrix[chosen] > DARK).any(0)
+    if dark.any():  # effects that none of these explains
+        chosen = np.union1d(chosen, matrix[:, dark].argmax(0))
+    part = x[chosen] / x[chosen].sum()
+    best = Weights(x, -np.inf, np.inf)
+    for _ in range(ROUNDS):
+        part = _newton(matrix[chosen], penalty[chosen], part, total)
+        kept = (part > 0) | forced[chosen]
+        chosen, part = chosen[kept], part[kept] / part[kept].sum()
+        mixed = part @ matrix[chosen]
+        gradient = matrix @ (1 / mixed)
+        gradient[chosen] += penalty[chosen] / np.where(forced[chosen], part, 1)
+        now = _state(chosen, part, mixed, penalty, gradient, total)
+        if now.gap < best.gap:
+            best = now
+        excess = gradient - total
+        excess[chosen] = -1
+        joining = np.argsort(-excess)[:JOIN]
+        joining = joining[excess[joining] > max(0.0, 0.02 * excess.max())]
+        if now.gap <= gap or not len(joining):
+            break
+        part = np.r_[part * (1 - 1e-6), np.full(len(joining), 1e-6 / len(joining))]
+        chosen = np.r_[chosen, joining]
+        order = np.argsort(chosen)
+        chosen, part = chosen[order], part[order]
+    return best
+
+
+def _state(
+    chosen: Index, part: Array, mixed: Array, penalty: Array, gradient: Array, total: float
+) -> Weights:
+    x = np.zeros(len(gradient))
+    x[chosen] = part
+    forced = penalty > 0
+    height = np.log(mixed).sum() + penalty[forced] @ np.log(x[forced])
+    return Weights(x, float(height), float(total * np.log(max(gradient.max() / total, 1.0))))
+
+
+def _newton(f: Array, penalty: Array, x: Array, total: float) -> Array:
+    """Newton steps over x >= 0 of the objective less N sum x, which has its optimum at sum 1."""
+    forced = penalty > 0
+    for _ in range(STEPS):
+        mixed = x @ f
+        share = f / mixed
+        hessian = share @ share.T
+        gradient = share.sum(1)
+        hessian[forced, forced] += penalty[forced] / x[forced] ** 2
+        gradient[forced] += penalty[forced] / x[forced]
+        target = hessian @ x + gradient - total
+        lower = _root(hessian)
+        to, _ = nnls(lower.T, np.linalg.solve(lower, target), maxiter=50 * len(x))
+        to[forced] = np.maximum(to[forced], LEAST)
+        way = to - x
+        slope = float((gradient - total) @ way)
+        if slope < SLOPE:
+            return x
+        x = _along(f, penalty, x, way, mixed, slope, total)
+        kept = (x > 0) | forced
+        if not kept.all():  # those at 0 stay there for the rest of this round
+            rest = np.zeros(len(x))
+            rest[kept] = _newton(f[kept], penalty[kept], x[kept], total)
+            return rest
+    return x
+
+
+def _along(
+    f: Array, penalty: Array, x: Array, way: Array, mixed: Array, slope: float, total: float
+) -> Array:
+    """Where a step along `way` rises as it promises."""
+    forced = penalty > 0
+    moved = way @ f
+
+    def height(at: Array, m: Array) -> float:
+        return float(np.log(m).sum() + penalty[forced] @ np.log(at[forced]) - total * at.sum())
+
+    start, step = height(x, mixed), 1.0
+    while step > 1e-10:
+        at, m = x + step * way, mixed + step * moved
+        inside = m.min() > 0 and (at[forced] > 0).all()
+        if inside and height(at, m) >= start + 1e-4 * step * slope - 1e-9:
+            break
+        step /= 2
+    return np.clip(x + step * way, 0, None)
+
+
+def _root(hessian: Array) -> Array:
+    """Cholesky factor, of a matrix that neighbouring scales make nearly singular."""
+    size = np.trace(hessian) / len(hessian)
+    for ridge in (1e-10, 1e-8, 1e-6):
+        try:
+            lower: Array = np.linalg.cholesky(hessian + ridge * size * np.eye(len(hessian)))
+        except np.linalg.LinAlgError:
+            continue
+        return lower
+    return np.sqrt(np.diag(np.diag(hessian)))
