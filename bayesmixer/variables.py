@@ -171,6 +171,26 @@ GWAS_DATA: dict[str, Variable] = {
     ),
 }
 
+_EC = (("effect", "condition"),)
+EFFECTS: dict[str, Variable] = {
+    "bhat": Variable(_EC, "f", "estimated effect", detail="NaN where missing"),
+    "shat": Variable(_EC, "f", "its standard error", detail="in the units of bhat"),
+    "v": Variable(
+        (("condition", "condition_bis"), ("effect", "condition", "condition_bis")),
+        "f",
+        "correlation of errors between conditions",
+        required=False,
+        detail="absent where they are independent",
+    ),
+    "reported": Variable(
+        (("reported_condition", "condition"),),
+        "f",
+        "what makes all contrasts of those that do not depend on each other",
+        required=False,
+        detail="where some do",
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -259,7 +279,12 @@ def evaluated(data: xr.Dataset) -> NDArray[np.intp]:
     return OBSERVATIONS["gwas_data"].evaluated(data)
 
 
-KINDS = {"sumstats": SUMSTATS, "reference": REFERENCE, "gwas_data": GWAS_DATA}
+KINDS = {
+    "sumstats": SUMSTATS,
+    "reference": REFERENCE,
+    "gwas_data": GWAS_DATA,
+    "effects": EFFECTS,
+}
 
 
 def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
@@ -271,7 +296,7 @@ def validate(ds: xr.Dataset, kind: str, name: str = "dataset") -> xr.Dataset:
     ds
         The dataset.
     kind
-        "sumstats", "reference" (one chromosome) or "gwas_data".
+        "sumstats", "reference" (one chromosome), "gwas_data" or "effects".
     name
         What to call it in the error.
 

@@ -75,8 +75,8 @@ def read_effects(
     ------
     InputError
         Tables that do not fit each other, entries that are infinite or missing in one of two,
-        errors that are not positive, v that is not positive definite, an effect or condition
-        without any value, two of one name.
+        errors that are not positive, v that is not positive definite, an effect without any value,
+        two of one name.
 
     References
     ----------
@@ -230,9 +230,6 @@ def _check(b: Array, s: Array, effect: Sequence[str], condition: Sequence[str]) 
         empty = np.flatnonzero(~seen.any(1))
         found = f"{len(empty):,} effects have no value in any condition (first: {effect[empty[0]]})"
         raise InputError("bhat", found, "Leave them out.")
-    if not seen.any(0).all():
-        found = f"condition {condition[int(np.argmin(seen.any(0)))]} has no value"
-        raise InputError("bhat", found, "Leave it out.")
 
 
 def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
@@ -249,17 +246,18 @@ def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
 def _correlation(v: Any, shape: tuple[int, ...]) -> Array:
     """Correlation of errors, symmetric and positive definite."""
     n, r = shape
-    v = np.asarray(read_table(v, "v").values if hasattr(v, "columns") or is_path(v) else v, float)
+    table = hasattr(v, "columns") or is_path(v)
+    v = np.asarray(read_table(v, "v").values if table else v, dtype=np.float64)
     if v.shape not in ((r, r), (n, r, r)):
         raise InputError("v", f"of shape {v.shape}, expected {(r, r)} or {(n, r, r)}")
     if not np.isfinite(v).all():
         raise InputError("v", "holds entries that are not finite")
     if np.abs(v - np.swapaxes(v, -1, -2)).max() > 1e-8 * np.abs(v).max():
         raise InputError("v", "not symmetric")
-    v = (v + np.swapaxes(v, -1, -2)) / 2
-    least = np.linalg.eigvalsh(v)[..., 0]
-    if (least <= 1e-10 * np.einsum("...rr->...r", v).max(-1)).any():
+    both: Array = (v + np.swapaxes(v, -1, -2)) / 2
+    least = np.linalg.eigvalsh(both)[..., 0]
+    if (least <= 1e-10 * np.einsum("...rr->...r", both).max(-1)).any():
         one = "" if v.ndim == 2 else f" at effect {int(np.argmin(least))}"
         found = f"smallest eigenvalue {least.min():.3g}{one}, expected a positive definite matrix"
         raise InputError("v", found, "Leave out conditions that others determine.")
-    return v
+    return both

@@ -39,7 +39,8 @@ def normal_errors(bhat: Array, shat: Array, df: Array) -> Array:
     # at 0: ratio of the densities of t and the normal there
     at_zero = np.exp(special.gammaln((df + 1) / 2) - special.gammaln(df / 2) + 0.5 * np.log(2 / df))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(t < SMALL, shat / at_zero, np.abs(bhat) / z)
+        errors: Array = np.where(t < SMALL, shat / at_zero, np.abs(bhat) / z)
+    return errors
 
 
 def _log_tail(t: Array, df: Array) -> Array:
@@ -48,4 +49,5 @@ def _log_tail(t: Array, df: Array) -> Array:
     a, b = df / 2, 0.5
     log_series = np.log(special.hyp2f1(a + b, 1.0, a + 1, x))
     head = a * np.log(x) + b * np.log1p(-x) - np.log(a) - special.betaln(a, b)
-    return head + log_series - np.log(2)
+    log_tail: Array = head + log_series - np.log(2)
+    return log_tail

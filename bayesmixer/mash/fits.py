@@ -75,6 +75,10 @@ def fit(
     if independent:
         raise InputError("independent", "this component is not there yet", "Leave it out.")
     rows = rows_of(effects)
+    conditions = [str(name) for name in effects["condition"].values]
+    if not rows.seen.any(0).all():
+        found = f"condition {conditions[int(np.argmin(rows.seen.any(0)))]} has no value"
+        raise InputError("effects", found, "Leave it out.")
     u, names = matrices(covariances, effects)
     scales = default_grid(rows) if grid is None else checked_grid(grid)
     mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass))
@@ -84,7 +88,6 @@ def fit(
         "sources": effects.attrs.get("source", ""),
         "n_effects": effects.sizes["effect"],
     }
-    conditions = [str(name) for name in effects["condition"].values]
     return of_mixture(learned.mixture, names, conditions, attrs, learned)
 
 

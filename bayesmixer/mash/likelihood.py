@@ -13,6 +13,7 @@ which is done for all rows in matrix products.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from bayesmixer.mash.rows import Index, Part, Rows
 Array = NDArray[np.float64]
 Evaluate = Callable[[Index], Array]
 
-BLOCK = 1000  # rows at a time
+BLOCK = 500  # rows at a time
 BYTES = 2**25  # of the covariances of rows that each have their own
 LOW_RANK = 6  # up to it a diagonal and a part of low rank are cheaper than a decomposition a row
 RIDGE = 1e-13  # eigenvalues within this part of the largest of the least are the diagonal's
@@ -38,9 +39,7 @@ def relative(rows: Rows, mixture: Mixture) -> tuple[Array, Array]:
         top[index] = block.max(0)
         block -= top[index]
         np.exp(block, out=block)
-        first, last = index[0], index[-1]
-        where = slice(first, last + 1) if last - first + 1 == len(index) else index
-        matrix[:, where] = block
+        matrix[:, run(index)] = block
     return matrix, top
 
 
@@ -50,8 +49,8 @@ def blocks(rows: Rows, mixture: Mixture) -> Iterator[tuple[Part, Index, Array]]:
     """
     for part in rows.parts():
         evaluate, size = evaluator(rows, mixture, part)
-        for first in range(0, len(part.index), size):
-            index = part.index[first : first + size]
+        for first in range(0, len(part.members), size):
+            index = part.members[first : first + size]
             block = evaluate(index)
             block += rows.jacobian[index]
             yield part, index, block
@@ -60,7 +59,7 @@ def blocks(rows: Rows, mixture: Mixture) -> Iterator[tuple[Part, Index, Array]]:
 def evaluator(rows: Rows, mixture: Mixture, part: Part) -> tuple[Evaluate, int]:
     """What gives log-likelihoods of rows of a part, and for how many rows at a time."""
     if part.common:
-        return _common(rows, mixture, part.index[:1]), BLOCK
+        return _common(rows, mixture, part.members[:1]), BLOCK
     if rows.v is None:
         return _independent(rows, mixture), BLOCK
     return _general(rows, mixture), rows_at_once(rows.b.shape[1])
@@ -71,9 +70,17 @@ def rows_at_once(conditions: int) -> int:
     return max(1, min(BLOCK, BYTES // (8 * conditions * conditions)))
 
 
-def _null(whitened: Array, log_det: Array, seen: Array) -> Array:
+def run(index: Index) -> Any:
+    """Ascending positions as a slice, where they follow each other."""
+    first, last = int(index[0]), int(index[-1])
+    return slice(first, last + 1) if last - first + 1 == len(index) else index
+
+
+def _null(whitened: Array, log_det: Any, seen: Any) -> Array:
     """log N(b; 0, V) from L^-1 b (rows last), the log-determinant of V and the cells seen."""
-    return -0.5 * (seen * LOG_2PI + log_det + np.einsum("rn,rn->n", whitened, whitened))
+    squares: Array = np.einsum("rn,rn->n", whitened, whitened)
+    null: Array = -0.5 * (seen * LOG_2PI + log_det + squares)
+    return null
 
 
 def _common(rows: Rows, mixture: Mixture, first: Index) -> Evaluate:
@@ -99,7 +106,7 @@ def _common(rows: Rows, mixture: Mixture, first: Index) -> Evaluate:
     def evaluate(index: Index) -> Array:
         out = np.empty((mixture.size, len(index)))
         y = project @ rows.b[index].T
-        null = _null(y[: len(white)], log_det, np.float64(seen.sum()))
+        null = _null(y[: len(white)], log_det, seen.sum())
         np.square(y, out=y)
         if mixture.point_mass:
             out[0] = null
@@ -152,7 +159,7 @@ def _gain(h: Array, c: Array, w: Array) -> Array:
 def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
     """Rows whose errors are independent and differ: U as a diagonal and a part of low rank."""
     k, w = len(mixture.u), mixture.grid**2
-    ridges = [_ridge(u) for u in mixture.u]
+    ridges = [ridge(u) for u in mixture.u]
     low = [i for i, (_, f) in enumerate(ridges) if f.shape[1] <= LOW_RANK]
     full = [i for i in range(k) if i not in low]
     by_ridge: dict[float, list[int]] = {}
@@ -200,7 +207,7 @@ def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
     return evaluate
 
 
-def _ridge(u: Array) -> tuple[float, Array]:
+def ridge(u: Array) -> tuple[float, Array]:
     """delta and F of U = delta I + F F'."""
     d, q = np.linalg.eigh(u)
     delta = float(max(d[0], 0.0))
@@ -233,4 +240,5 @@ def _low_rank(f: Array, w: float, inverse: Array, known: Array) -> Array:
     lower = np.linalg.cholesky(inner)
     solved = np.linalg.solve(lower, y[:, :, None])[:, :, 0]
     log_det = 2 * np.log(np.einsum("naa->na", lower)).sum(1)
-    return 0.5 * (w * np.einsum("na,na->n", solved, solved) - log_det)
+    gain: Array = 0.5 * (w * np.einsum("na,na->n", solved, solved) - log_det)
+    return gain

@@ -64,7 +64,8 @@ def factor(u: Array) -> Array:
     """F (R, rank) of a covariance F F'."""
     d, q = np.linalg.eigh(u)
     kept = d > RANK * d[-1] if d[-1] > 0 else np.zeros(len(d), bool)
-    return q[:, kept] * np.sqrt(d[kept])
+    root: Array = q[:, kept] * np.sqrt(d[kept])
+    return root
 
 
 def checked(u: Array, names: list[str]) -> Array:

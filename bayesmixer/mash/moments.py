@@ -8,20 +8,32 @@ L^-1 b: no inverse of V or U, so that singular U and missing cells need nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, ndtr
 
-from bayesmixer.mash.likelihood import blocks, rows_at_once
+from bayesmixer.mash.likelihood import BLOCK, LOW_RANK, blocks, ridge, rows_at_once, run
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
 
 Array = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-22  # probability of a component below which it adds nothing to an effect
+NEARLY_ALL = 0.8  # of a block of rows
 ZERO = 1e-12  # prior variance of a contrast over what it would be without cancellation
 KEPT = 1e-10  # weight up to which a component takes no part in posteriors
+
+
+class Known(NamedTuple):
+    """Posterior of rows within a component, on the scale of the mixture: means (row, R), variances
+    (R) or (row, R), and G (R, rank) or (row, R, rank) where it was needed.
+    """
+
+    mean: Array
+    variance: Array
+    root: Array | None
 
 
 @dataclass
@@ -64,7 +76,11 @@ def moments(
     n, r = rows.b.shape
     q = r if report is None else len(report)
     found = Moments(
-        *(np.zeros((n, q)) for _ in range(5)),
+        mean=np.zeros((n, q)),
+        second=np.zeros((n, q)),
+        negative=np.zeros((n, q)),
+        positive=np.zeros((n, q)),
+        zero=np.zeros((n, q)),
         log_likelihood=np.empty(n),
         log10_bf=np.empty(n) if mixture.point_mass else None,
         outer=np.zeros((n, q, q)) if covariance else None,
@@ -74,11 +90,13 @@ def moments(
     log_weights = np.log(part_mixture.weights)[:, None]
     kept = part_mixture.weights > KEPT
     active = weighted[kept]
-    known: tuple[Part | None, list[_Common]] = (None, [])
     normal = [int(at) for at in active if at >= mixture.point_mass]
+    plain = report is None and not covariance
+    last: Part | None = None
     for part, index, block in blocks(rows, part_mixture):
-        if part.common and known[0] is not part:
-            known = (part, [_Common(rows, part.index[0], part_mixture, at) for at in normal])
+        if part is not last:
+            last = part
+            within = [_within(rows, part_mixture, at, part, plain) for at in normal]
         likely = block[weighted] + log_weights
         found.log_likelihood[index] = logsumexp(likely, axis=0)
         if found.log10_bf is not None:
@@ -88,58 +106,123 @@ def moments(
         null = len(active) - len(normal)
         if null:
             found.zero[index] += share[0][:, None]
-        for i, at in enumerate(normal):
-            s = share[null + i]
-            chosen = np.flatnonzero(s > NEGLIGIBLE)
-            if not len(chosen):
-                continue
-            if part.common:
-                one = known[1][i]
-                _add(found, rows, index[chosen], s[chosen], *one.of(rows.b[index[chosen]]),
-                     one.u, report)  # fmt: skip
-                continue
-            step = rows_at_once(r)
-            for first in range(0, len(chosen), step):
-                few = chosen[first : first + step]
-                w, f, u = _component(part_mixture, at)
-                mean, root = _each(rows, index[few], w, f)
-                _add(found, rows, index[few], s[few], mean, root, u, report)
+        for one, probability in zip(within, share[null:], strict=True):
+            chosen = np.flatnonzero(probability > NEGLIGIBLE)
+            if len(chosen) > NEARLY_ALL * len(index):  # cheaper than picking them
+                chosen = np.arange(len(index))
+            for first in range(0, len(chosen), one.step):
+                few = chosen[first : first + one.step]
+                known = one.of(rows, index[few])
+                _add(found, rows, index[few], probability[few], known, one.u, report)
+    if report is None:
+        found.mean *= rows.unit
+        found.second *= rows.unit**2
+        if found.outer is not None:
+            found.outer *= rows.unit[:, :, None] * rows.unit[:, None, :]
     if found.log10_bf is not None and mixture.weights[0] >= 1:
         found.log10_bf = _log10_bf_of_all(rows, mixture)
     return found
 
 
-def _component(mixture: Mixture, at: int) -> tuple[float, Array, Array]:
+class _Within(Protocol):
+    """The posterior within a component of covariance u."""
+
+    u: Array
+    step: int  # rows at a time
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        ...
+
+
+def _within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> _Within:
+    """The cheapest way to the posterior within a component, of rows of a part; `plain`: no
+    covariances are asked for.
+    """
     scale, covariance = mixture.place(at)
-    return float(mixture.grid[scale] ** 2), mixture.factors[covariance], mixture.u[covariance]
+    w, f, u = float(mixture.grid[scale] ** 2), mixture.factors[covariance], mixture.u[covariance]
+    if part.common:
+        return _Common(rows, part.members[:1], w, f, u)
+    if rows.v is None and plain:
+        delta, low = ridge(u)
+        if low.shape[1] <= LOW_RANK:
+            return _Independent(w, delta, low, u)
+    return _Each(w, f, u, rows_at_once(rows.b.shape[1]))
 
 
 class _Common:
     """Posterior of a component where all rows have one covariance of errors."""
 
-    def __init__(self, rows: Rows, first: int, mixture: Mixture, at: int) -> None:
-        w, f, self.u = _component(mixture, at)
-        index = np.array([first])
-        white = _white(rows, index)
+    step = BLOCK
+
+    def __init__(self, rows: Rows, first: Index, w: float, f: Array, u: Array) -> None:
+        self.u = u
+        white = _white(rows, first)
         h = np.sqrt(w) * (white @ f)
         self.root = _root(np.sqrt(w) * f, h)[0]
+        self.variance = np.einsum("ra,ra->r", self.root, self.root)
         inner = np.linalg.solve(np.eye(f.shape[1]) + h[0].T @ h[0], h[0].T @ white[0])
         self.slope = np.sqrt(w) * f @ inner
 
-    def of(self, b: Array) -> tuple[Array, Array]:
-        """Means and G."""
-        return b @ self.slope.T, self.root
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        return Known(rows.b[run(index)] @ self.slope.T, self.variance, self.root)
 
 
-def _each(rows: Rows, index: Index, w: float, f: Array) -> tuple[Array, Array]:
-    """Means (row, R) and G (row, R, rank), each row with its own covariance of errors."""
-    white = _white(rows, index)
-    h = np.sqrt(w) * (white @ f)
-    root = _root(np.sqrt(w) * f, h)
-    c = np.einsum("nrs,ns->nr", white, rows.b[index])
-    inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
-    y = np.linalg.solve(inner, np.einsum("nra,nr->na", h, c)[:, :, None])[:, :, 0]
-    return y @ (np.sqrt(w) * f).T, root
+@dataclass
+class _Independent:
+    """Posterior of the component of w (delta I + F F') where errors are independent.
+
+    With b = e + sqrt(w) F x, e ~ N(0, w delta), an effect given x shrinks by itself, and x is
+    normal with precision I + w F' D^-1 F, D the variances of errors and e.
+    """
+
+    w: float
+    delta: float
+    f: Array
+    u: Array
+    step: int = BLOCK
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        at = run(index)
+        seen, own = rows.seen[at], self.w * self.delta
+        v = rows.s[at] ** 2
+        inverse = seen / (v + own)
+        gain = own * inverse
+        mean = gain * rows.b[at]
+        variance = np.where(seen, v * gain, own)
+        rank = self.f.shape[1]
+        if rank:
+            f = np.sqrt(self.w) * self.f
+            products = (f[:, :, None] * f[:, None, :]).reshape(len(f), -1)
+            precision = (inverse @ products).reshape(-1, rank, rank) + np.eye(rank)
+            spread = np.linalg.inv(precision)
+            x = np.einsum("nab,nb->na", spread, (rows.b[at] * inverse) @ f)
+            mean += (1 - gain) * (x @ f.T)
+            variance += (1 - gain) ** 2 * (spread.reshape(len(mean), -1) @ products.T)
+        return Known(mean, variance, None)
+
+
+@dataclass
+class _Each:
+    """Posterior where rows each have a covariance of errors."""
+
+    w: float
+    f: Array
+    u: Array
+    step: int
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        white = _white(rows, index)
+        f = np.sqrt(self.w) * self.f
+        h = white @ f
+        root = _root(f, h)
+        c = np.einsum("nrs,ns->nr", white, rows.b[index])
+        inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
+        y = np.linalg.solve(inner, np.einsum("nra,nr->na", h, c)[:, :, None])[:, :, 0]
+        return Known(y @ f.T, np.einsum("nra,nra->nr", root, root), root)
 
 
 def _white(rows: Rows, index: Index) -> Array:
@@ -165,18 +248,17 @@ def _add(
     rows: Rows,
     index: Index,
     share: Array,
-    mean: Array,
-    root: Array,
+    known: Known,
     u: Array,
     report: Array | None,
 ) -> None:
-    """Add a component to rows, from its mean and root on the scale of the mixture."""
-    unit = rows.unit[index]
-    if report is None:
+    """Add a component to rows."""
+    mean, variance, root = known
+    if report is None:  # units come last
         zero = np.diag(u) == 0
-        mean = mean * unit
-        variance = np.einsum("...ra,...ra->...r", root, root) * unit**2
     else:
+        assert root is not None
+        unit = rows.unit[index]
         same = bool((unit == unit[0]).all())
         to = report * (unit[0] if same else unit[:, None, :])
         mean = mean @ to.T if same else np.einsum("nqr,nr->nq", to, mean)
@@ -188,20 +270,32 @@ def _add(
     if zero.any():
         mean = np.where(zero, 0, mean)
         variance = np.where(zero, 0, variance)
-        found.zero[index] += share[:, None] * zero
-    sd = np.sqrt(np.where(zero, 1, variance))
-    tail = ndtr(-np.abs(mean) / sd)
-    above = mean > 0
-    some = share[:, None] * ~zero
-    found.mean[index] += share[:, None] * mean
-    found.second[index] += share[:, None] * (mean**2 + variance)
-    found.negative[index] += some * np.where(above, tail, 1 - tail)
-    found.positive[index] += some * np.where(above, 1 - tail, tail)
     if found.outer is not None:
-        if report is None:
-            root = root * (unit[:, :, None])
-        within = root @ np.swapaxes(root, -1, -2)
-        found.outer[index] += share[:, None, None] * (within + mean[:, :, None] * mean[:, None, :])
+        assert root is not None
+        within = root @ np.swapaxes(root, -1, -2) + mean[:, :, None] * mean[:, None, :]
+        found.outer[index] += share[:, None, None] * within
+    at: Any = run(index)
+    if zero.ndim == 2:
+        found.zero[at] += share[:, None] * zero
+    elif zero.any():  # the other columns alone: effects in one condition have but one
+        found.zero[np.ix_(index, np.flatnonzero(zero))] += share[:, None]
+        some = np.flatnonzero(~zero)
+        at = np.ix_(index, some)
+        mean, variance, zero = mean[:, some], variance[..., some], zero[some]
+    part = share[:, None] * ~zero
+    far = np.abs(mean)
+    far *= -1 / np.sqrt(np.where(zero, 1, variance))
+    tail = ndtr(far, out=far)
+    tail *= part
+    rest = part - tail
+    above = mean > 0
+    found.negative[at] += np.where(above, tail, rest)
+    found.positive[at] += np.where(above, rest, tail)
+    weighted = mean * share[:, None]
+    found.mean[at] += weighted
+    weighted *= mean
+    weighted += variance * share[:, None]
+    found.second[at] += weighted
 
 
 def _log10_bf(likely: Array, null: Array, weight: float) -> Array:

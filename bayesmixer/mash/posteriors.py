@@ -77,20 +77,20 @@ def posterior(
     elif "reported" in effects:
         report = effects["reported"].values
         names = [str(name) for name in effects["reported_condition"].values]
-    found = moments(rows, mixture, report, covariance)
+    what = moments(rows, mixture, report, covariance)
     both = ("effect", "condition")
     out: dict[str, Any] = {
-        "mean": (both, found.mean),
-        "sd": (both, found.sd),
-        "lfsr": (both, found.lfsr),
-        "lfdr": (both, np.clip(found.zero, 0, 1)),
-        "negative_prob": (both, np.clip(found.negative, 0, 1)),
-        "log_likelihood": ("effect", found.log_likelihood),
+        "mean": (both, what.mean),
+        "sd": (both, what.sd),
+        "lfsr": (both, what.lfsr),
+        "lfdr": (both, np.clip(what.zero, 0, 1)),
+        "negative_prob": (both, np.clip(what.negative, 0, 1)),
+        "log_likelihood": ("effect", what.log_likelihood),
     }
-    if found.log10_bf is not None:
-        out["log10_bf"] = ("effect", found.log10_bf)
+    if what.log10_bf is not None:
+        out["log10_bf"] = ("effect", what.log10_bf)
     coords: dict[str, Any] = {"effect": effects["effect"].values, "condition": names}
     if covariance:
-        out["covariance"] = ((*both, "condition_bis"), found.covariance)
+        out["covariance"] = ((*both, "condition_bis"), what.covariance)
         coords["condition_bis"] = names
     return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior"})

@@ -24,7 +24,7 @@ TOGETHER = 24  # rows of one covariance for which its factorisations are worth w
 class Part(NamedTuple):
     """Rows, and whether the covariance of their errors is one."""
 
-    index: Index
+    members: Index
     common: bool
 
 

@@ -42,6 +42,8 @@ def strong(effects: xr.Dataset, threshold: float = 0.05) -> NDArray[np.intp]:
     least = np.ones(len(rows.b))
     for r in range(rows.b.shape[1]):
         index = np.flatnonzero(rows.seen[:, r])
+        if not len(index):
+            continue
         least[index] = np.minimum(least[index], alone(rows, r, index))
     return np.flatnonzero(least < threshold)
 
@@ -75,6 +77,8 @@ def positions(chosen: Any, effects: xr.Dataset) -> NDArray[np.intp]:
     """
     n = effects.sizes["effect"]
     given = np.asarray(chosen)
+    if not given.size:
+        return np.zeros(0, dtype=np.intp)
     if given.dtype == bool:
         if given.shape != (n,):
             raise InputError("strong", f"a mask of shape {given.shape} for {n:,} effects")

@@ -24,7 +24,7 @@ JOIN = 20  # components that may join at a time
 EM_STEPS = 5
 ROUNDS = 200
 STEPS = 60
-SLOPE = 1e-13  # predicted gain at which Newton steps end
+SLOPE = 1e-12  # predicted gain at which Newton steps end
 DARK = 1e-200  # a likelihood over the row's largest that is as good as none
 LEAST = 1e-9  # of a penalised weight, within a step
 
@@ -106,8 +106,9 @@ def _newton(f: Array, penalty: Array, x: Array, total: float) -> Array:
         gradient = share.sum(1)
         hessian[forced, forced] += penalty[forced] / x[forced] ** 2
         gradient[forced] += penalty[forced] / x[forced]
-        target = hessian @ x + gradient - total
         lower = _root(hessian)
+        # with what the root adds to the Hessian, so that this does not move the optimum
+        target = lower @ (lower.T @ x) + gradient - total
         to, _ = nnls(lower.T, np.linalg.solve(lower, target), maxiter=50 * len(x))
         to[forced] = np.maximum(to[forced], LEAST)
         way = to - x

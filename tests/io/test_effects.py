@@ -1,0 +1,184 @@
+"""Effects come in from whatever holds them, and bad ones are refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import stats
+
+import bayesmixer as bm
+from bayesmixer.io.t_errors import normal_errors
+
+B = np.array([[0.5, -0.1, 0.2], [0.3, 0.4, -0.6]])
+S = np.array([[0.1, 0.2, 0.1], [0.3, 0.1, 0.2]])
+NAMES = ["liver", "brain", "skin"]
+NAN, INF = np.nan, np.inf
+
+
+def test_arrays_frames_and_files_give_the_same_effects(tmp_path: Path) -> None:
+    pandas = [pd.DataFrame(x, index=["rs1", "rs2"], columns=NAMES) for x in (B, S)]
+    polars = [pl.from_pandas(x.reset_index(names="snp")) for x in pandas]
+    shuffled = pandas[1].loc[["rs2", "rs1"], NAMES[::-1]]
+    for stem, frame in zip(("b", "s"), polars, strict=True):
+        frame.write_csv(tmp_path / f"{stem}.tsv", separator="\t")
+        frame.write_parquet(tmp_path / f"{stem}.parquet")
+    np.savez(tmp_path / "both.npz", bhat=B, shat=S, effect=["rs1", "rs2"], condition=NAMES)
+    labelled = bm.read_effects(*pandas)
+    for found in (
+        bm.read_effects(*polars),
+        bm.read_effects(pandas[0], shuffled),
+        bm.read_effects(tmp_path / "b.tsv", tmp_path / "s.tsv"),
+        bm.read_effects(str(tmp_path / "b.parquet"), str(tmp_path / "s.parquet")),
+        bm.read_effects(tmp_path / "both.npz"),
+        bm.read_effects(labelled["bhat"], labelled["shat"]),
+    ):
+        assert found.equals(labelled)
+    plain = bm.read_effects(B, S)
+    assert (plain["bhat"].values == labelled["bhat"].values).all()
+    assert [*labelled["condition"].values] == NAMES
+    assert [*labelled["effect"].values] == ["rs1", "rs2"]
+
+
+def test_z_and_p_give_the_standard_errors_that_effects_have() -> None:
+    by_shat = bm.read_effects(B, S)
+    np.testing.assert_allclose(bm.read_effects(B, z=B / S)["shat"], S, rtol=1e-14)
+    p = 2 * stats.norm.sf(np.abs(B / S))
+    np.testing.assert_allclose(bm.read_effects(B, p=p)["shat"], S, rtol=1e-10)
+    alone = bm.read_effects(z=B / S)
+    assert (alone["shat"] == 1).all()
+    assert (alone["bhat"] == by_shat["bhat"] / by_shat["shat"]).all()
+    assert (bm.read_effects(B, 0.2)["shat"] == 0.2).all()
+
+
+def test_an_empty_cell_is_missing() -> None:
+    b, s = B.copy(), S.copy()
+    b[0, 1] = s[0, 1] = NAN
+    found = bm.read_effects(b, s)
+    assert int(np.isnan(found["bhat"]).sum()) == int(np.isnan(found["shat"]).sum()) == 1
+
+
+def test_t_statistics_keep_their_tail_probability_however_large_and_at_zero() -> None:
+    t = np.array([0.5, 2.0, 5.0, 30.0])
+    df = np.array([3.0, 10.0, 50.0, 7.0])
+    z = t / normal_errors(t, np.ones(4), df)
+    np.testing.assert_allclose(stats.norm.logsf(z), np.log(stats.t.sf(t, df)), rtol=1e-10)
+    # 60 at 1,000 degrees: below the smallest number; between its neighbours in degrees of freedom
+    deep = normal_errors(np.full(3, 60.0), np.ones(3), np.array([990.0, 1000.0, 1010.0]))
+    assert np.isfinite(deep).all() and (np.diff(deep) < 0).all() and (deep > 1).all()
+    # at 0 the limit, which what lies near 0 comes to
+    near = normal_errors(np.array([0.0, 1e-5, 1e-4]), np.ones(3), np.full(3, 5.0))
+    np.testing.assert_allclose(near, near[0], rtol=1e-8)
+
+
+def test_a_series_takes_over_from_the_tail_of_t_without_a_step() -> None:
+    from bayesmixer.io.t_errors import _log_tail
+
+    t, df = np.array([5.0, 20.0, 30.0]), np.array([30.0, 200.0, 1000.0])
+    np.testing.assert_allclose(_log_tail(t, df), np.log(stats.t.sf(t, df)), rtol=1e-10)
+
+
+def test_contrasts_have_the_covariance_of_their_errors() -> None:
+    v = np.array([[1, 0.3, 0.1], [0.3, 1, 0.2], [0.1, 0.2, 1]])
+    found = bm.read_effects(B, S, v=v, baseline=1)
+    matrix = np.array([[1, -1, 0], [0, -1, 1.0]])
+    for j in range(2):
+        expected = matrix @ (v * np.outer(S[j], S[j])) @ matrix.T
+        se = found["shat"].values[j]
+        np.testing.assert_allclose(found["v"].values[j] * np.outer(se, se), expected, rtol=1e-13)
+    np.testing.assert_allclose(found["bhat"], B @ matrix.T)
+    by_hand = bm.read_effects(B, S, v=v, contrasts=matrix)
+    np.testing.assert_allclose(by_hand["bhat"], found["bhat"])
+    assert "reported" not in found
+
+
+def test_contrasts_that_depend_on_others_are_reported_not_worked_on() -> None:
+    every = np.array([[1, -1, 0], [1, 0, -1], [0, 1, -1.0]])
+    found = bm.read_effects(B, S, contrasts=every)
+    assert found.sizes["condition"] == 2
+    np.testing.assert_allclose(found["reported"] @ found["bhat"].T, every @ B.T, atol=1e-14)
+    mean = bm.read_effects(B, S, baseline="mean")
+    left = mean["reported"].values @ mean["bhat"].values.T
+    np.testing.assert_allclose(left.T, B - B.mean(1, keepdims=True), atol=1e-14)
+
+
+def test_a_contrast_with_a_missing_part_is_missing() -> None:
+    b, s = B.copy(), S.copy()
+    b[0, 2] = s[0, 2] = NAN
+    found = bm.read_effects(b, s, baseline=1)
+    assert np.isnan(found["bhat"].values).tolist() == [[False, True], [False, False]]
+
+
+def test_two_conditions_with_a_baseline_are_one_contrast() -> None:
+    found = bm.read_effects(B[:, :2], S[:, :2], baseline=0)
+    assert found["bhat"].shape == (2, 1)
+
+
+def with_(x: np.ndarray, value: float) -> np.ndarray:
+    x = x.copy()
+    x[1, 2] = value
+    return x
+
+
+SINGULAR = np.ones((3, 3))
+INDEFINITE = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"bhat": B, "shat": S[:, :2]}, "shat: of shape (2, 2), expected that of bhat"),
+    ({"bhat": with_(B, INF), "shat": S}, "bhat: 1 cells are infinite (first: 1, condition_3)"),
+    ({"bhat": B, "shat": with_(S, INF)}, "shat: 1 cells are infinite"),
+    ({"bhat": B, "shat": with_(S, -0.1)}, "shat: 1 cells are negative"),
+    ({"bhat": B, "shat": with_(S, 0)}, "shat: 1 cells are zero"),
+    ({"bhat": B, "shat": with_(S, NAN)}, "shat: 1 cells have an effect but no standard error"),
+    ({"bhat": np.where([[1], [0]], NAN, B), "shat": S}, "bhat: 1 effects have no value in any"),
+    ({"bhat": B, "shat": S, "z": B / S}, "z: given beside shat"),
+    ({"shat": S}, "bhat: no effects"),
+    ({"p": S}, "p has no signs"),
+    ({"bhat": B, "p": with_(S, 0)}, "p: holds values outside"),
+    ({"bhat": B, "p": with_(S, 1)}, "p: 1 cells where the effect or its z is 0"),
+    ({"bhat": B, "z": -B}, "z: has other signs than bhat"),
+    ({"bhat": B, "z": with_(B, NAN)}, "z: missing in other cells than bhat"),
+    ({"bhat": B, "shat": S, "v": SINGULAR}, "v: smallest eigenvalue"),
+    ({"bhat": B, "shat": S, "v": INDEFINITE}, "v: smallest eigenvalue"),
+    ({"bhat": B, "shat": S, "v": np.triu(SINGULAR)}, "v: not symmetric"),
+    ({"bhat": B, "shat": S, "v": np.eye(2)}, "v: of shape (2, 2)"),
+    ({"bhat": B, "shat": S, "v": np.full((3, 3), NAN)}, "v: holds entries that are not finite"),
+    ({"bhat": B, "shat": S, "alpha": 2}, "alpha: 2, expected a number from 0 to 1"),
+    ({"bhat": B, "shat": S, "df": -1}, "df: holds what is no positive number"),
+    ({"bhat": B, "shat": S, "df": [4, 5]}, "df: of shape (2,)"),
+    ({"bhat": B, "shat": S, "baseline": "eye"}, "baseline: 'eye', expected a condition's name"),
+    ({"bhat": B[:, :1], "shat": S[:, :1], "baseline": 0}, "baseline: one condition has no"),
+    ({"bhat": B, "shat": S, "contrasts": [[1, -1]]}, "contrasts: of shape (1, 2)"),
+    ({"bhat": B, "shat": S, "contrasts": [[0, 0, 0]]}, "contrasts: row 0 is all zeros"),
+    ({"bhat": B, "shat": S, "contrasts": B, "baseline": 0}, "contrasts: given beside baseline"),
+    ({"bhat": [["a", "b"]], "shat": 1}, "bhat: holds what is no number"),
+    ({"bhat": np.zeros((0, 3)), "shat": 1}, "bhat: of shape (0, 3): no effects"),
+    ({"bhat": np.zeros((2, 2, 2)), "shat": 1}, "bhat: 3 dimensions"),
+    ({"bhat": "absent.tsv"}, "absent.tsv: No such file"),
+    ({"bhat": "absent.npz"}, "absent.npz: No such file"),
+    ({"bhat": "absent.xlsx"}, "absent.xlsx: expected a file named"),
+    (
+        {"bhat": pd.DataFrame(B, index=["rs1", "rs1"]), "shat": 1},
+        "effect: 'rs1' names 2 effects",
+    ),
+    ({"bhat": pd.DataFrame(B, columns=["a", "b", "a"]), "shat": 1}, "condition: 'a' names 2"),
+    (
+        {"bhat": pd.DataFrame(B, columns=NAMES), "shat": pd.DataFrame(S, columns=list("abc"))},
+        "shat: has not the conditions of bhat (such as 'liver')",
+    ),
+    ({"bhat": pd.DataFrame({"a": [1.0], "b": ["x"]}), "shat": 1}, "column 'b' holds what is no"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD)
+def test_bad_effects_are_refused_in_one_line(
+    arguments: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(bm.InputError) as error:
+        bm.read_effects(**arguments)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
