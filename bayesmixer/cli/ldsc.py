@@ -126,7 +126,10 @@ def _m(given: str | None, not_common: bool) -> Any:
 
 
 def _step(given: str) -> Any:
-    return {"auto": "auto", "none": None}.get(given.lower(), None if given == "" else given)
+    """`--two-step`: auto, none or a number."""
+    if given.lower() in ("auto", "none"):
+        return "auto" if given.lower() == "auto" else None
+    return _number("--two-step", given)
 
 
 def _need(ref_ld: str | None) -> str:

@@ -18,6 +18,7 @@ from bayesmixer.ldsc.traits import Index, Panel, Trait, read_panel, read_trait, 
 Array = NDArray[np.float64]
 
 FEW = 200_000  # variants, below which estimates are rough
+FEWEST = 100  # and below which there is none
 CONDITION = 1e5  # of the LD scores, above which annotations cannot be told apart
 HUGE = 80.0  # chi-squared that a variant may have where there are annotations, N permitting
 UPDATES = 2
@@ -251,15 +252,17 @@ def on_rows(
     if cut is not None:
         kept = chi2 < cut
         rows, chi2, n = rows[kept], chi2[kept], n[kept]
-    need = annotations + 3
+    need = max(FEWEST, 2 * annotations)
     blocks = whole("n_blocks", n_blocks, 2)
-    if len(rows) < max(need, 10):
+    if len(rows) < need:
         raise InputError(
             trait.source,
             f"{len(rows)} variants with LD scores{'' if cut is None else f' and chi2 < {cut:g}'}, "
-            f"expected far more",
+            f"expected at least {need}, and many more for a result",
             "Are they those of the same build and naming?",
         )
+    if float(chi2.max()) <= 0:
+        raise InputError(trait.source, "every z is 0", "Is the column of z the right one?")
     if len(rows) < FEW:
         warnings.warn(
             f"{trait.source}: {len(rows):,} variants with LD scores, expected at least {FEW:,}: "

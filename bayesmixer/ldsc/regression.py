@@ -95,6 +95,12 @@ def sums(
     for b, (i, j) in enumerate(pairwise(edges)):
         rows = slice(int(i), int(j))
         weight, right, part = weight_of(rows), y[rows], x.part(rows)
+        if not np.isfinite(weight).all():
+            raise InputError(
+                "sumstats",
+                "the regression ends where chi-squared would have no variance",
+                "Are N, z and the LD scores of one study and ancestry? A fixed intercept may help.",
+            )
         if a == 1:  # a product of two columns costs more than two sums
             weighted = weight * part[:, 0]
             xtx[b, 0, 0], xty[b, 0] = weighted @ part[:, 0], weighted @ right

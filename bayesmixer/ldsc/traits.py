@@ -7,6 +7,7 @@ general reader, which imports them.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bayesmixer.errors import InputError
+from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import MISSING, LDScores, read_ld_scores
 
 Array = NDArray[np.float64]
@@ -165,10 +166,16 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
     if sum(table.null_count().row(0)):
         table = table.drop_nulls()
     bad = ~(np.isfinite(table["Z"].to_numpy()) & (table["N"].to_numpy() > 0))
-    if bad.any():
-        table = table.filter(~bad)
-    if not len(table):
+    if not len(table) or bad.all():
         raise InputError(source, "no variant with both z and N above 0")
+    if bad.any():
+        warnings.warn(
+            f"{source}: {int(bad.sum()):,} of {len(bad):,} rows left out, whose z is not finite or "
+            "whose N is not above 0",
+            DataWarning,
+            stacklevel=3,
+        )
+        table = table.filter(~bad)
     alleles = None
     if "A1" in table.columns and "A2" in table.columns:
         alleles = _codes(table["A1"], table["A2"])

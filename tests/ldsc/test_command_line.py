@@ -38,6 +38,9 @@ def test_heritability_writes_what_it_found(
     assert f"Total Observed scale h2: {found['result']['tot']:.4f}" in log
     assert run(*words) == 2
     assert "--force" in capsys.readouterr().err
+    assert run(*words, "--force", "--two-step", "20") == 0
+    stepped = json.loads(Path(f"{out}.json").read_text())["result"]
+    assert stepped["twostep_filtered"] > found["result"]["twostep_filtered"]
     assert run(*words, "--force", "--no-intercept") == 0
     assert json.loads(Path(f"{out}.json").read_text())["result"]["intercept_se"] == "NA"
     Path(f"{out}.tsv").write_text("mine")

@@ -143,7 +143,8 @@ def test_repeated_missing_and_unusable_rows_take_no_part() -> None:
             "N": [10.0] * 6,
         }
     )
-    trait = read_trait(table)
+    with pytest.warns(DataWarning, match="1 of 5 rows left out"):
+        trait = read_trait(table)
     assert trait.snp.to_list() == ["a", "b", "a", "e"]
     assert trait.alleles is not None
     assert trait.alleles.tolist() == [2, 8, 7, 16]
@@ -179,6 +180,17 @@ def test_each_malformed_file_of_ld_scores_is_one_line(
         bm.ldsc.read_ld_scores(folder_with(tmp_path, head, row, m))
 
 
+def test_few_variants_give_no_result_and_rows_without_z_are_told_of(small: Small) -> None:
+    folder, traits = small
+    with pytest.raises(InputError, match="99 variants with LD scores, expected at least 100"):
+        bm.ldsc.h2(traits["first"][:99], folder / "ld")
+    table = traits["first"].with_columns(
+        Z=pl.Series(np.where(np.arange(6000) < 30, np.inf, traits["first"]["Z"].to_numpy()))
+    )
+    with pytest.warns(DataWarning, match="30 of 6,000 rows left out"):
+        bm.ldsc.h2(table, folder / "ld")
+
+
 def test_columns_with_any_blanks_are_read(tmp_path: Path) -> None:
     prefix = folder_with(tmp_path, "CHR   SNP  BP   L2", " 22   rs1   100   3.5")
     scores = bm.ldsc.read_ld_scores(prefix)
@@ -201,6 +213,7 @@ def test_files_out_of_order_come_in_genome_order(tmp_path: Path) -> None:
         ({"N": None}, {}, "no column N"),
         ({"SNP": "other"}, {}, "has an LD score"),
         ({"N": 0.0}, {}, "no variant with both z and N"),
+        ({"Z": 0.0}, {}, "every z is 0"),
         ({}, {"two_step": "often"}, "two_step"),
         ({}, {"two_step": 30, "intercept": 1.0}, "a fixed intercept"),
         ({}, {"two_step": -1}, "above 0"),
