@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bayesmixer.ld.gwas_data import gwas_data_from_arrays as gwas_data_from_arrays
     from bayesmixer.ld.reference import build_reference as build_reference
     from bayesmixer.ld.reference import open_reference as open_reference
+    from bayesmixer.mash.ash import ash as ash
     from bayesmixer.models.ld_mixture import ld_mixture as ld_mixture
     from bayesmixer.models.rebuild import rebuild as rebuild
     from bayesmixer.reporting.export import to_json as to_json
@@ -58,6 +59,7 @@ _HOME = {
     "DataWarning": "errors",
     "InputError": "errors",
     "align": "ld.align",
+    "ash": "mash.ash",
     "build_reference": "ld.reference",
     "calibrate": "inference.calibration",
     "check": "checks.check",

@@ -24,7 +24,7 @@ from bayesmixer.mash.rows import Index, Part, Rows
 Array = NDArray[np.float64]
 Evaluate = Callable[[Index], Array]
 
-BLOCK = 500  # rows at a time
+CELLS = 22_000  # of effects at a time: what a processor's cache holds several times
 BYTES = 2**25  # of the covariances of rows that each have their own
 LOW_RANK = 6  # up to it a diagonal and a part of low rank are cheaper than a decomposition a row
 RIDGE = 1e-13  # eigenvalues within this part of the largest of the least are the diagonal's
@@ -47,7 +47,7 @@ def blocks(rows: Rows, mixture: Mixture) -> Iterator[tuple[Part, Index, Array]]:
     """Rows, block by block, and their log-likelihoods (component, row), those of the data's own
     units.
     """
-    for part in rows.parts():
+    for part in rows.parts:
         evaluate, size = evaluator(rows, mixture, part)
         for first in range(0, len(part.members), size):
             index = part.members[first : first + size]
@@ -59,15 +59,20 @@ def blocks(rows: Rows, mixture: Mixture) -> Iterator[tuple[Part, Index, Array]]:
 def evaluator(rows: Rows, mixture: Mixture, part: Part) -> tuple[Evaluate, int]:
     """What gives log-likelihoods of rows of a part, and for how many rows at a time."""
     if part.common:
-        return _common(rows, mixture, part.members[:1]), BLOCK
+        return _common(rows, mixture, part.members[:1]), block_size(rows)
     if rows.v is None:
-        return _independent(rows, mixture), BLOCK
+        return _independent(rows, mixture), block_size(rows)
     return _general(rows, mixture), rows_at_once(rows.b.shape[1])
+
+
+def block_size(rows: Rows) -> int:
+    """How many rows to take at a time."""
+    return max(100, CELLS // int(rows.b.shape[1]))
 
 
 def rows_at_once(conditions: int) -> int:
     """How many rows may each have a matrix of their own."""
-    return max(1, min(BLOCK, BYTES // (8 * conditions * conditions)))
+    return max(1, BYTES // (8 * conditions * conditions))
 
 
 def run(index: Index) -> Any:

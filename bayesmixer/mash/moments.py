@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, ndtr
 
-from bayesmixer.mash.likelihood import BLOCK, LOW_RANK, blocks, ridge, rows_at_once, run
+from bayesmixer.mash.likelihood import LOW_RANK, block_size, blocks, ridge, rows_at_once, run
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
 
@@ -146,17 +146,15 @@ def _within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> _
     if rows.v is None and plain:
         delta, low = ridge(u)
         if low.shape[1] <= LOW_RANK:
-            return _Independent(w, delta, low, u)
+            return _Independent(w, delta, low, u, block_size(rows))
     return _Each(w, f, u, rows_at_once(rows.b.shape[1]))
 
 
 class _Common:
     """Posterior of a component where all rows have one covariance of errors."""
 
-    step = BLOCK
-
     def __init__(self, rows: Rows, first: Index, w: float, f: Array, u: Array) -> None:
-        self.u = u
+        self.u, self.step = u, block_size(rows)
         white = _white(rows, first)
         h = np.sqrt(w) * (white @ f)
         self.root = _root(np.sqrt(w) * f, h)[0]
@@ -181,7 +179,7 @@ class _Independent:
     delta: float
     f: Array
     u: Array
-    step: int = BLOCK
+    step: int
 
     def of(self, rows: Rows, index: Index) -> Known:
         """Posterior of rows."""

@@ -57,7 +57,7 @@ def posterior(
     >>> effects = bm.read_effects([[0.5, 0.4], [-0.2, 0.1]], 0.1)
     >>> fit = bm.mash.given({"equal": [[1, 1], [1, 1]]}, [0.5], [0.5, 0.5])
     >>> bm.mash.posterior(fit, effects)["mean"].round(3).values.tolist()
-    [[0.441, 0.441], [-0.006, -0.006]]
+    [[0.441, 0.441], [-0.007, -0.007]]
     """
     mixture, estimate = mixture_of(fit)
     rows = rows_of(effects)

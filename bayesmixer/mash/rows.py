@@ -4,8 +4,8 @@ errors have one covariance put together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,11 +43,6 @@ class Rows:
     v: Array | None
     jacobian: Array
 
-    @property
-    def whole(self) -> bool:
-        """Whether no cell is missing."""
-        return bool(self.seen.all())
-
     def covariance(self, index: Index) -> Array:
         """Covariances of errors (row, R, R); of cells that are missing 1 on the diagonal."""
         s, seen = self.s[index], self.seen[index]
@@ -58,27 +53,24 @@ class Rows:
         both = seen[:, :, None] & seen[:, None, :]
         return np.where(both, v * s[:, :, None] * s[:, None, :], np.eye(r))
 
-    def parts(self) -> Iterator[Part]:
+    @cached_property
+    def parts(self) -> list[Part]:
         """Rows of one covariance together where they are many, the others in one part."""
+        every = np.arange(len(self.s))
+        if self.v is not None and self.v.ndim == 3:
+            return [Part(every, False)]
         key = np.rint(np.log(self.s / np.median(self.s, 0)) / EQUAL).astype(np.int64)
         key[~self.seen] = np.iinfo(np.int64).max
-        every = np.arange(len(key))
-        if self.v is not None and self.v.ndim == 3:
-            yield Part(every, False)
-            return
         if (key == key[0]).all():
-            yield Part(every, True)
-            return
-        _, member, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
-        order = np.argsort(member.ravel(), kind="stable")
-        alone = []
-        for index in np.split(order, np.cumsum(count)[:-1]):
-            if len(index) >= TOGETHER:
-                yield Part(index, True)
-            else:
-                alone.append(index)
-        if alone:
-            yield Part(np.sort(np.concatenate(alone)), False)
+            return [Part(every, True)]
+        _, group, count = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+        group = group.ravel()
+        many = np.flatnonzero(count >= TOGETHER)
+        order = np.argsort(group, kind="stable")
+        end = np.cumsum(count)
+        parts = [Part(order[end[g] - count[g] : end[g]], True) for g in many]
+        alone = np.flatnonzero(count[group] < TOGETHER)
+        return [*parts, Part(alone, False)] if len(alone) else parts
 
 
 def rows_of(effects: Any, name: str = "effects") -> Rows:
@@ -100,7 +92,10 @@ def rows_of(effects: Any, name: str = "effects") -> Rows:
         s=np.where(seen, np.where(seen, s, 1) ** (1 - alpha), 1.0),
         seen=seen,
         unit=unit,
-        v=effects["v"].values if "v" in effects else None,
+        # of the conditions that were picked, where some were
+        v=effects["v"].sel(condition_bis=effects["condition"].values).values
+        if "v" in effects
+        else None,
         jacobian=-np.sum(np.log(unit), 1, where=seen),
     )
 

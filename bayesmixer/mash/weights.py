@@ -114,7 +114,7 @@ def _newton(f: Array, penalty: Array, x: Array, total: float) -> Array:
         way = to - x
         slope = float((gradient - total) @ way)
         if slope < SLOPE:
-            return x
+            return to if slope > 0 else x
         x = _along(f, penalty, x, way, mixed, slope, total)
         kept = (x > 0) | forced
         if not kept.all():  # those at 0 stay there for the rest of this round

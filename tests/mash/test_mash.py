@@ -205,6 +205,16 @@ def test_further_covariances_and_named_strong_effects_join() -> None:
     assert same.equals(found)
 
 
+def test_some_conditions_of_effects_are_effects() -> None:
+    b, s = simulated()
+    for v in (V, np.broadcast_to(V, (len(b), R, R))):
+        picked = bm.read_effects(b, s, v=v).isel(condition=[3, 1])
+        few = bm.read_effects(b[:, [3, 1]], s[:, [3, 1]], v=v[..., [3, 1], :][..., [3, 1]])
+        fit = bm.mash.given(V[:2, :2], [0.5], [0.5, 0.5])
+        found = bm.mash.posterior(fit, picked), bm.mash.posterior(fit, few)
+        np.testing.assert_allclose(found[0]["mean"], found[1]["mean"], atol=1e-13)
+
+
 def refused() -> list[tuple[Any, str]]:
     effects = bm.read_effects(*simulated())
     other = bm.read_effects(*simulated(), alpha=1)
