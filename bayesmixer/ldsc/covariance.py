@@ -13,7 +13,7 @@ from scipy.special import chdtrc
 
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
-from bayesmixer.ldsc.regression import Array, Design, Rows, Weights, regress
+from bayesmixer.ldsc.regression import Array, Design, Rows, regress, weights_by
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,11 @@ def covariance(
         variance *= scale[rows]
         return np.divide(1, variance, out=variance)
 
-    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
-        if by_first and len(slope) > 1:
-            first_only = total_m * float(slope[0]) / mean_n
-            return weight(first_only, float(slope[1]) if intercept is None else b, rows)
-        return weight(float(m @ slope) / mean_n, b, rows)
-
     rho = float(total_m * (product.mean() - noise) / (whole * n).mean())
     fit = regress(
         design,
         product,
-        Weights(at, lambda rows: weight(rho, noise, rows)),
+        weights_by(weight, m, mean_n, intercept, (rho, noise), by_first),
         intercept=intercept,
         near=near,
         n_blocks=n_blocks,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.jackknife import Estimate
-from bayesmixer.ldsc.regression import Array, Design, Fit, Rows, Weights, regress
+from bayesmixer.ldsc.regression import Array, Design, Fit, Rows, regress, weights_by
 
 CUT = 30.0  # chi-squared below which the first of two steps looks for the intercept
 MEDIAN = 0.4549  # of chi-squared with one degree of freedom
@@ -152,19 +152,13 @@ def heritability(
         variance *= twice_scale[rows]
         return np.divide(1, variance, out=variance)
 
-    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
-        if by_first and len(slope) > 1:
-            first_only = total_m * float(slope[0]) / mean_n
-            return weight(first_only, float(slope[1]) if intercept is None else b, rows)
-        return weight(float(m @ slope) / mean_n, b, rows)
-
     first = float(total_m * (chi2.mean() - noise) / (whole * n).mean())
     if near is None and two_step is not None:
         near = chi2 < two_step
     fit = regress(
         design,
         chi2,
-        Weights(at, lambda rows: weight(first, noise, rows)),
+        weights_by(weight, m, mean_n, intercept, (first, noise), by_first),
         intercept=intercept,
         near=near,
         n_blocks=n_blocks,

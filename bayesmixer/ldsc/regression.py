@@ -144,6 +144,40 @@ class Weights:
     start: Callable[[slice | Rows], Array]
 
 
+def weights_by(
+    weight: Callable[[float, float, slice | Rows], Array],
+    m: Array,
+    mean_n: float,
+    intercept: float | None,
+    start: tuple[float, float],
+    by_first: bool,
+) -> Weights:
+    """Weights that follow the total of heritability or covariance and the intercept.
+
+    Parameters
+    ----------
+    weight
+        Weights of some rows at a total and an intercept.
+    m, mean_n
+        (A,) variants of each annotation, and N by which LD scores were scaled.
+    intercept
+        Where it is fixed; None where it is estimated.
+    start
+        Total and intercept to begin with.
+    by_first
+        Of several annotations take the first coefficient for all, and the second for the intercept
+        where that is free, as LDSC does.
+    """
+
+    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
+        if by_first and len(slope) > 1:
+            of_first = float(m.sum() * slope[0]) / mean_n
+            return weight(of_first, float(slope[1]) if intercept is None else b, rows)
+        return weight(float(m @ slope) / mean_n, b, rows)
+
+    return Weights(at, lambda rows: weight(*start, rows))
+
+
 def reweighted(
     x: Design,
     y: Array,
