@@ -41,7 +41,8 @@ def check_estimates(
     for group in needs:
         if group not in results.children:
             raise InputError(name, f"no {group} group in these estimates")
-    return results
+    found: xr.DataTree = results
+    return found
 
 
 def check_fit(results: Any, name: str = "results", needs: tuple[str, ...] = ()) -> xr.DataTree:
