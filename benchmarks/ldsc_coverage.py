@@ -115,7 +115,9 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ldsc_coverage.tsv"))
     given = parser.parse_args()
-    table = []
+    table: list[dict[str, float]] = []
+    if given.out.is_file():  # goes on from the cells that are there
+        table = pd.read_csv(given.out, sep="\t").to_dict("records")
     cells = [
         *product(((0.3, 0.15),), (20_000.0, 100_000.0), (0.0, 0.5, 0.95), (0.0, 0.3)),
         ((0.3, 0.0), 20_000.0, 0.0, 0.3),
@@ -123,6 +125,8 @@ def main() -> None:
         ((0.3, 0.02), 50_000.0, 0.5, 0.0),
     ]
     for at, (h2, n, rg, rho_0) in enumerate(cells):
+        if at < len(table):
+            continue
         rng = np.random.default_rng([7, at])
         rows = [replicate(rng, h2, n, rg, rho_0) for _ in range(given.replicates)]
         cell = {"h2_1": h2[0], "h2_2": h2[1], "n": n, "rg": rg, "rho_0": rho_0}
