@@ -398,7 +398,12 @@ def rg(
         typer.Option("--first", help="Pairs of the first trait only, as LDSC does."),
     ] = False,
     invert_anyway: Invert = False,
-    print_delete_vals: PrintDelete = False,
+    return_silly_things: Annotated[
+        bool,
+        typer.Option(
+            "--return-silly-things", help="With --like-ldsc: print rg beyond 1.2 in the log too."
+        ),
+    ] = False,
     like_ldsc: Like = False,
     force: Force = False,
     threads: Threads = None,
@@ -449,7 +454,9 @@ def rg(
     _show([f"{row['p1']} {row['p2']}" for row in rows], rows, SHOWN)
     texts = {}
     if like_ldsc:
-        log = printed.log_of_many(many, w_ld or scores, factors, check=not no_check_alleles)
+        log = printed.log_of_many(
+            many, w_ld or scores, factors, check=not no_check_alleles, any_rg=return_silly_things
+        )
         texts[".log"] = "\n".join(log) + "\n"
     result = [printed.attributes_of_pair(pair.fit, pair.fixed) for pair in many.pairs]
     _finish(out, "rg", result, rows, fits.said_of_many(many), texts, force)

@@ -66,10 +66,19 @@ class Pair:
 
     @property
     def tested(self) -> tuple[float, float, float, float]:
-        """rg, standard error, z and p (of no correlation)."""
+        """rg, standard error, z and p (of no correlation).
+
+        The error is the jackknife's, or by the delta method from that of the heritabilities and the
+        covariance where rg is not defined without some block.
+        """
         if not self.defined:
             return np.nan, np.nan, np.nan, np.nan
         value, error = float(self.correlation.value[0]), float(self.correlation.error[0])
+        if not np.isfinite(error):  # without some block a heritability is not above 0
+            h1, h2, rho = self.joint.value
+            scale = np.sqrt(h1 * h2)
+            slope = np.array([-rho / (2 * h1 * scale), -rho / (2 * h2 * scale), 1 / scale])
+            error = float(np.sqrt(slope @ self.joint.covariance @ slope))
         return value, error, value / error, float(chdtrc(1, (value / error) ** 2))
 
 

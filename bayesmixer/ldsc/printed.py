@@ -218,8 +218,8 @@ def lines_of_covariance(fit: Covariance, names: Sequence[str], factor: float) ->
     return [*out, f"Intercept: {text_of(fit.fit.at)} ({text_of(fit.fit.intercept.error)})"]
 
 
-def lines_of_correlation(pair: Pair) -> list[str]:
-    """Summary of a genetic correlation."""
+def lines_of_correlation(pair: Pair, any_rg: bool = False) -> list[str]:
+    """Summary of a genetic correlation; `any_rg` of one beyond 1.2 too."""
     value, error, z, p = pair.tested
     if not pair.defined:
         return [
@@ -228,7 +228,7 @@ def lines_of_correlation(pair: Pair) -> list[str]:
             "P: nan (nan) (h2  out of bounds)",
             "WARNING: One of the h2's was out of bounds.",
         ]
-    if abs(value) > 1.2:
+    if abs(value) > 1.2 and not any_rg:
         return [
             "Genetic Correlation: nan (nan) (rg out of bounds) ",
             "Z-score: nan (nan) (rg out of bounds)",
@@ -343,7 +343,12 @@ def names_of(one: OneTrait | ManyTraits) -> list[str]:
 
 
 def log_of_many(
-    many: ManyTraits, weights: str, factors: Sequence[float], *, check: bool
+    many: ManyTraits,
+    weights: str,
+    factors: Sequence[float],
+    *,
+    check: bool,
+    any_rg: bool = False,
 ) -> list[str]:
     """The log of the pairs of the first trait with others; `check` where alleles were compared."""
     names, k = names_of(many), len(many.traits)
@@ -372,5 +377,5 @@ def log_of_many(
         factor = float(np.sqrt(factors[pair.i] * factors[pair.j]))
         out += heading("Genetic Covariance")
         out += lines_of_covariance(pair.fit.covariance, names, factor)
-        out += [*heading("Genetic Correlation"), *lines_of_correlation(pair.fit), ""]
+        out += [*heading("Genetic Correlation"), *lines_of_correlation(pair.fit, any_rg), ""]
     return [*out, "", *table_of_pairs(sources, many, factors)]

@@ -102,6 +102,30 @@ def test_a_trait_without_heritability_has_an_interval_and_no_correlation_to_read
     assert pair[0]["level"] == "caution"
 
 
+def test_an_error_of_rg_stands_also_where_a_block_holds_a_heritability() -> None:
+    from bayesmixer.jackknife import Estimate
+    from bayesmixer.ldsc.covariance import Pair
+
+    rng = np.random.default_rng(3)
+    rows = rng.normal([0.2, 0.1, 0.05], 0.05, (200, 3))
+
+    class Part:
+        def __init__(self, k: int, last: float) -> None:
+            without = (rows[:, k].mean() + (rows[:, k].mean() - rows[:, k]) / 199)[:, None]
+            without[-1] = last if last < 0 else without[-1]
+            self.total = Estimate(rows[:, k].mean()[None], without)
+
+    usual = Pair(Part(0, 1.0), Part(1, 1.0), Part(2, 1.0))  # type: ignore[arg-type]
+    joint = usual.joint
+    h1, h2, rho = joint.value
+    slope = np.array([-rho / (2 * h1), -rho / (2 * h2), 1.0]) / np.sqrt(h1 * h2)
+    delta = np.sqrt(slope @ joint.covariance @ slope)
+    assert usual.tested[1] == pytest.approx(delta, rel=1e-2)
+    held = Pair(Part(0, 1.0), Part(1, -0.01), Part(2, 1.0))  # type: ignore[arg-type]
+    assert np.isnan(held.correlation.error[0])
+    assert np.isfinite(held.tested).all()
+
+
 def test_annotations_add_up(small: Small) -> None:
     folder, traits = small
     prefix = f"{folder}/annot/"
