@@ -136,8 +136,7 @@ def verdict(
         `results` is no fit, or `data` or `model` are not those that were fitted.
     """
     if is_estimates(results):
-        said = [Finding("caution", *one) for one in told_of(results).cautions]
-        return Verdict(_sorted(said))
+        return Verdict(_sorted([Finding("caution", *one) for one in told_of(results).cautions]))
     whole = check_results(results)
     if data is None:
         return stored(results) or by_rules(whole, None)
