@@ -65,11 +65,16 @@ def test_posteriors_given_its_mixture_are_those_of_mashr(cases: Path, name: str)
         assert largest(covariance, one.held["posterior_cov20"]) < POSTERIOR
 
 
-@pytest.mark.parametrize("name", [n for n in ALL if n not in MISSING])
+# of these components' likelihoods were not recorded
+UNRECORDED = {
+    "a01_grid2", "a01_nopointmass", "a01_nullweight1", "a01_uniform", "a12", "a12_alpha1",
+    "a16_zonly", "a19_R1", "gtex", "gtex_published_prior",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if n not in {*MISSING, *UNRECORDED}])
 def test_log_likelihoods_of_components_are_those_of_mashr(cases: Path, name: str) -> None:
     one = case(cases, name)
-    if "relative_loglik50" not in one.held:
-        pytest.skip("not recorded")
     count = len(one.held["relative_loglik50"])
     few = rows_of(one.effects.isel(effect=slice(count)))
     matrix, top = relative(few, Mixture(one.u, one.held["grid"], one.point_mass))
