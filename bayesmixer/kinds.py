@@ -19,6 +19,9 @@ NAMES = {
     "loo": "what loo found",
     "gwas_data": "GwasData",
     "sumstats": "a Sumstats dataset",
+    "effects": "Effects",
+    "covariances": "covariances of effects",
+    "mash_posterior": "posteriors of effects",
     "reference": "an LD reference",
 }
 

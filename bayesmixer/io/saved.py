@@ -17,9 +17,18 @@ import xarray as xr
 from bayesmixer import aside
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.kinds import NAMES, stored
-from bayesmixer.variables import validate
+from bayesmixer.variables import KINDS, validate
 
-SAVED = ("fit", "estimate", "loo", "gwas_data", "sumstats")
+SAVED = (
+    "fit",
+    "estimate",
+    "loo",
+    "gwas_data",
+    "sumstats",
+    "effects",
+    "covariances",
+    "mash_posterior",
+)
 
 
 def save(
@@ -28,13 +37,14 @@ def save(
     *,
     replace: bool = True,
 ) -> Path:
-    """Save a fit, GwasData or Sumstats as netCDF (.nc) or Zarr (.zarr): written aside, then
-    renamed.
+    """Save a fit, estimates, data or posteriors of effects as netCDF (.nc) or Zarr (.zarr): written
+    aside, then renamed.
 
     Parameters
     ----------
     results
-        What `fit`, `loo`, `align` or `read_sumstats` returned.
+        What `fit`, `loo`, `align`, `read_sumstats`, `read_effects` or a function of `bm.ldsc` or
+        `bm.mash` returned.
     path
         File ending in .nc, or folder ending in .zarr.
     replace
@@ -166,6 +176,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     if kind in ("fit", "estimate", "loo"):
         return tree
     data = tree.to_dataset()
+    if kind not in KINDS:
+        return data
     if "h_total" in data.attrs:  # netCDF makes a number of a list of one
         data.attrs["h_total"] = np.atleast_1d(data.attrs["h_total"]).tolist()
     return validate(data, kind, str(path))

@@ -156,4 +156,5 @@ def as_dataset(u: Array, names: Sequence[str], conditions: Sequence[str]) -> xr.
             "condition": list(conditions),
             "condition_bis": list(conditions),
         },
+        attrs={"kind": "covariances"},
     )
