@@ -255,7 +255,8 @@ def many_traits(
 
         def of(z: Array, n: Array, b: float | None) -> Heritability:
             return heritability(
-                z * z, ld, w, n, total, rows=at, intercept=b, near=near if b is None else None,
+                z * z, ld, w, n, total, rows=at, intercept=b,
+                two_step=step if b is None else None,
                 n_blocks=blocks, by_first=True,
             )  # fmt: skip
 

@@ -207,3 +207,14 @@ def test_cell_types(
     for one in found:
         row = expected.row(by_predicate=pl.col("Name") == one.name)
         np.testing.assert_allclose([one.coefficient, one.error, one.p], row[1:], rtol=RELATIVE)
+
+
+def test_two_steps_of_a_pair_are_each_regressions_own(
+    recorded: Get, trait_of: Get, eur_panel: Panel
+) -> None:
+    """rg .503679 with two steps, as ports of LDSC print it; each trait's first step by itself."""
+    traits = [trait_of("T1"), trait_of("T2")]
+    pair = many_traits(traits, eur_panel, like_ldsc=True, two_step=30.0).pairs[0].fit
+    assert pair.tested[0] == pytest.approx(0.503679, abs=5e-7)
+    for fit, name in ((pair.first, "h2_T1"), (pair.second, "h2_T2")):
+        same(fit.total.value, recorded(name)["tot"], name)
