@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -70,6 +70,10 @@ ChisqMax = Annotated[
     float | None, _option("Leave out variants of this chi-squared or more.", "--chisq-max")
 ]
 Blocks = Annotated[int, typer.Option("--n-blocks", help="Blocks of the jackknife.")]
+Alike = Annotated[
+    Literal["count", "position"],
+    typer.Option("--blocks", help="Blocks of as many variants, or as long along the genome."),
+]
 M = Annotated[
     str | None, _option("Numbers of variants of each annotation, with commas between.", "--M")
 ]
@@ -190,6 +194,7 @@ def h2(
     two_step: TwoStep = "auto",
     chisq_max: ChisqMax = None,
     n_blocks: Blocks = 200,
+    blocks: Alike = "count",
     m: M = None,
     not_m_5_50: NotCommon = False,
     samp_prev: SampPrev = None,
@@ -211,7 +216,7 @@ def h2(
     """
     _one_trait(
         "h2", sumstats, out, ref_ld, w_ld, intercept_h2, no_intercept, two_step, chisq_max,
-        n_blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
+        n_blocks, blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
         print_cov=print_cov, print_delete=print_delete_vals,
     )  # fmt: skip
 
@@ -240,6 +245,7 @@ def partitioned(
     no_intercept: NoIntercept = False,
     chisq_max: ChisqMax = None,
     n_blocks: Blocks = 200,
+    blocks: Alike = "count",
     m: M = None,
     not_m_5_50: NotCommon = False,
     samp_prev: SampPrev = None,
@@ -264,7 +270,7 @@ def partitioned(
     """
     _one_trait(
         "partitioned", sumstats, out, ref_ld, w_ld, intercept_h2, no_intercept, "auto", chisq_max,
-        n_blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
+        n_blocks, blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
         print_cov=print_cov, print_delete=print_delete_vals, overlap=overlap_annot, annot=annot,
         frq=frqfile_chr, coefficients=print_coefficients,
     )  # fmt: skip
@@ -281,6 +287,7 @@ def _one_trait(
     two_step: str,
     chisq_max: float | None,
     n_blocks: int,
+    blocks: str,
     m: str | None,
     not_m_5_50: bool,
     samp_prev: str | None,
@@ -317,6 +324,7 @@ def _one_trait(
         "intercept": fixed,
         "chisq_max": chisq_max,
         "n_blocks": n_blocks,
+        "blocks": blocks,
         "m": _m(m, not_m_5_50),
         "invert_anyway": invert_anyway,
     }
@@ -385,6 +393,7 @@ def rg(
     two_step: TwoStep = "auto",
     chisq_max: ChisqMax = None,
     n_blocks: Blocks = 200,
+    blocks: Alike = "count",
     m: M = None,
     not_m_5_50: NotCommon = False,
     samp_prev: SampPrev = None,
@@ -444,8 +453,9 @@ def rg(
     pairs = [(0, j) for j in range(1, k)] if first or like_ldsc else None
     many = many_traits(
         files, scores, w_ld, like_ldsc=like_ldsc, intercept=noise, intercept_gencov=cross,
-        two_step=_step(two_step), chisq_max=chisq_max, n_blocks=n_blocks, m=_m(m, not_m_5_50),
-        check_alleles=not no_check_alleles, invert_anyway=invert_anyway, pairs=pairs,
+        two_step=_step(two_step), chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks,
+        m=_m(m, not_m_5_50), check_alleles=not no_check_alleles, invert_anyway=invert_anyway,
+        pairs=pairs,
     )  # fmt: skip
     factors = fits.factors_of(
         _numbers("--samp-prev", samp_prev), _numbers("--pop-prev", pop_prev), k
@@ -479,6 +489,7 @@ def cts(
     no_intercept: NoIntercept = False,
     chisq_max: ChisqMax = None,
     n_blocks: Blocks = 200,
+    blocks: Alike = "count",
     m: M = None,
     not_m_5_50: NotCommon = False,
     print_all_cts: Annotated[
@@ -506,7 +517,7 @@ def cts(
     found, _ = cell_types.each(
         sumstats, scores, w_ld, ref_ld_chr_cts, m=_m(m, not_m_5_50), like_ldsc=like_ldsc,
         intercept=1.0 if no_intercept else _number("--intercept-h2", intercept_h2),
-        chisq_max=chisq_max, n_blocks=n_blocks, all_columns=print_all_cts,
+        chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks, all_columns=print_all_cts,
         invert_anyway=invert_anyway,
     )  # fmt: skip
     rows = cell_types.rows(found)

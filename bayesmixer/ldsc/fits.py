@@ -34,6 +34,7 @@ def h2(
     two_step: Any = "auto",
     chisq_max: float | None = None,
     n_blocks: int = 200,
+    blocks: str = "count",
     m: Any = "M_5_50",
     samp_prev: float | None = None,
     pop_prev: float | None = None,
@@ -60,8 +61,9 @@ def h2(
     chisq_max
         Variants of this chi-squared or more are left out; without, none with one annotation, with
         several those beyond the larger of 80 and max N / 1000.
-    n_blocks
-        Blocks of the jackknife.
+    n_blocks, blocks
+        Blocks of the jackknife, and what they have alike: the "count" of variants, or their length
+        by "position" (not with `like_ldsc` in `rg`).
     m
         Variants that heritability is the sum over: "M_5_50" (MAF above 5%), "M", or numbers.
     samp_prev, pop_prev
@@ -101,7 +103,7 @@ def h2(
     one = one_trait(
         sumstats, ref_ld, w_ld,
         like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
-        n_blocks=n_blocks, m=m, invert_anyway=invert_anyway,
+        n_blocks=n_blocks, blocks=blocks, m=m, invert_anyway=invert_anyway,
     )  # fmt: skip
     said = said_of_one(one)
     return of_one(one, said, factor=scale, like_ldsc=like_ldsc)
@@ -124,6 +126,7 @@ def partitioned(
     intercept: float | None = None,
     chisq_max: float | None = None,
     n_blocks: int = 200,
+    blocks: str = "count",
     m: Any = "M_5_50",
     samp_prev: float | None = None,
     pop_prev: float | None = None,
@@ -133,7 +136,8 @@ def partitioned(
 
     Parameters
     ----------
-    sumstats, ref_ld, w_ld, intercept, chisq_max, n_blocks, m, samp_prev, pop_prev, invert_anyway
+    sumstats, ref_ld, w_ld, intercept, chisq_max, n_blocks, blocks, m, samp_prev, pop_prev,
+    invert_anyway
         As of `h2`; `ref_ld` holds several annotations, one prefix or several.
     overlap
         Whether annotations share variants; the overlap is counted in the annot files.
@@ -165,7 +169,7 @@ def partitioned(
     scale = factor(samp_prev, pop_prev)
     one, partition = partition_of(
         sumstats, ref_ld, w_ld, overlap=overlap, annot=annot, frq=frq, like_ldsc=like_ldsc,
-        intercept=intercept, chisq_max=chisq_max, n_blocks=n_blocks, m=m,
+        intercept=intercept, chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks, m=m,
         invert_anyway=invert_anyway,
     )  # fmt: skip
     return of_one(
@@ -244,6 +248,7 @@ def rg(
     two_step: Any = "auto",
     chisq_max: float | None = None,
     n_blocks: int = 200,
+    blocks: str = "count",
     m: Any = "M_5_50",
     samp_prev: Any = None,
     pop_prev: Any = None,
@@ -256,7 +261,7 @@ def rg(
     ----------
     sumstats
         Two traits or more, each as of `h2`; with alleles (A1, A2).
-    ref_ld, w_ld, two_step, chisq_max, n_blocks, m, invert_anyway
+    ref_ld, w_ld, two_step, chisq_max, n_blocks, blocks, m, invert_anyway
         As of `h2`, for each trait by itself; `chisq_max` leaves out of a pair variants of
         z1^2 z2^2 beyond its square.
     like_ldsc
@@ -292,7 +297,8 @@ def rg(
     many = many_traits(
         sumstats, ref_ld, w_ld, like_ldsc=like_ldsc, intercept=intercept,
         intercept_gencov=intercept_gencov, two_step=two_step, chisq_max=chisq_max,
-        n_blocks=n_blocks, m=m, check_alleles=check_alleles, invert_anyway=invert_anyway,
+        n_blocks=n_blocks, blocks=blocks, m=m, check_alleles=check_alleles,
+        invert_anyway=invert_anyway,
     )  # fmt: skip
     return of_many(
         many,

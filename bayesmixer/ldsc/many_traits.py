@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.covariance import Pair, covariance
 from bayesmixer.ldsc.heritability import Heritability, heritability
 from bayesmixer.ldsc.one_trait import (
+    BLOCKS,
     OneTrait,
     informative,
     number,
@@ -181,6 +183,7 @@ def many_traits(
     two_step: Any = "auto",
     chisq_max: float | None = None,
     n_blocks: int = 200,
+    blocks: str = "count",
     m: Any = "M_5_50",
     check_alleles: bool = True,
     invert_anyway: bool = False,
@@ -199,7 +202,8 @@ def many_traits(
     count = len(traits)
     noise = per_trait("intercept", intercept, count)
     cross = cross_intercepts(intercept_gencov, count)
-    blocks, annotations = whole("n_blocks", n_blocks, 2), ld.shape[1]
+    number_of_blocks, annotations = whole("n_blocks", n_blocks, 2), ld.shape[1]
+    choice("blocks", blocks, BLOCKS)
     cut = number("chisq_max", chisq_max)
     alone, cuts, step = [], None, None
     if not like_ldsc:
@@ -207,8 +211,10 @@ def many_traits(
         for one in traits:
             seen |= one.found >= 0
         rows = np.flatnonzero(seen)
-        edges = equal_blocks(len(rows), blocks)
+        edges = equal_blocks(len(rows), number_of_blocks)
         cuts = np.concatenate([[0], rows[edges[1:-1]], [len(seen)]])
+        if blocks == "position":
+            cuts = panel.cuts_by_position(number_of_blocks)
         alone = [
             on_rows(
                 one.trait, panel, one.found, one.here, scores, ld, total,
@@ -257,7 +263,7 @@ def many_traits(
             return heritability(
                 z * z, ld, w, n, total, rows=at, intercept=b,
                 two_step=step if b is None else None,
-                n_blocks=blocks, by_first=True,
+                n_blocks=number_of_blocks, by_first=True,
             )  # fmt: skip
 
         if like_ldsc:
@@ -266,7 +272,7 @@ def many_traits(
             first, second = alone[i].fit, alone[j].fit
         both = covariance(
             z1, z2, ld, w, n1, n2, total, first, second, rows=at,
-            intercept=fixed, near=near if fixed is None else None, n_blocks=blocks,
+            intercept=fixed, near=near if fixed is None else None, n_blocks=number_of_blocks,
             edges=None if cuts is None else np.searchsorted(rows, cuts), by_first=like_ldsc,
         )  # fmt: skip
         return PairFit(i, j, Pair(first, second, both), common, usable, fixed)

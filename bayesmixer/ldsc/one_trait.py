@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.arguments import choice
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
@@ -22,6 +23,7 @@ FEWEST = 100  # and below which there is none
 CONDITION = 1e5  # of the LD scores, above which annotations cannot be told apart
 HUGE = 80.0  # chi-squared that a variant may have where there are annotations, N permitting
 UPDATES = 2
+BLOCKS = ("count", "position")
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ def one_trait(
     two_step: Any = "auto",
     chisq_max: float | None = None,
     n_blocks: int = 200,
+    blocks: str = "count",
     m: Any = "M_5_50",
     invert_anyway: bool = False,
 ) -> OneTrait:
@@ -213,10 +216,14 @@ def one_trait(
     trait = read_trait(sumstats)
     found, here = rows_of(trait, panel)
     scores, ld, total = informative(panel, m, invert_anyway)
+    choice("blocks", blocks, BLOCKS)
+    cuts = None
+    if blocks == "position":
+        cuts = panel.cuts_by_position(whole("n_blocks", n_blocks, 2))
     return on_rows(
         trait, panel, found, here, scores, ld, total,
         like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
-        n_blocks=n_blocks,
+        n_blocks=n_blocks, cuts=cuts,
     )  # fmt: skip
 
 

@@ -258,6 +258,17 @@ class Panel:
         """Whether all variants of the reference have a weight."""
         return len(self.rows) == len(self.scores)
 
+    def cuts_by_position(self, blocks: int) -> NDArray[np.intp]:
+        """(B + 1,) rows before which blocks of equal length along the genome begin; those without
+        variants are left out.
+        """
+        chrom, pos = self.scores.chrom[self.rows], self.scores.pos[self.rows].astype(float)
+        begins = np.flatnonzero(np.r_[True, np.diff(chrom) != 0])
+        length = np.r_[begins[1:], len(pos)] - 1
+        before = np.r_[0.0, np.cumsum(pos[length] - pos[begins] + 1)]
+        place = pos - np.repeat(pos[begins] - before[:-1], np.diff(np.r_[begins, len(pos)]))
+        return np.unique(np.searchsorted(place, np.linspace(0, before[-1], blocks + 1)))
+
     @property
     def ld(self) -> Array:
         """(J, A)."""

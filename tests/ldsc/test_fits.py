@@ -70,6 +70,33 @@ def test_traits_of_a_pair_have_the_heritability_of_all_their_variants(small: Sma
     assert float(like["h2"][0]) != pytest.approx(float(fit["h2"][0]), rel=1e-3)
 
 
+def test_blocks_by_position_are_as_long_as_each_other(small: Small) -> None:
+    from bayesmixer.ldsc.traits import read_panel
+
+    folder, traits = small
+    panel = read_panel(f"{folder}/ld/")
+    cuts = panel.cuts_by_position(60)
+    # 3,000 variants a thousand base pairs apart on each of two chromosomes
+    assert cuts.tolist() == list(range(0, 6001, 100))
+    by_count = bm.ldsc.h2(traits["first"], panel.scores, n_blocks=60, two_step=None)
+    by_position = bm.ldsc.h2(
+        traits["first"], panel.scores, n_blocks=60, two_step=None, blocks="position"
+    )
+    xr.testing.assert_allclose(
+        by_position["jackknife"].to_dataset(), by_count["jackknife"].to_dataset(), rtol=1e-12
+    )
+    uneven = traits["first"].filter(
+        pl.Series(np.arange(6000) % 7 < 5) | (pl.Series(np.arange(6000)) > 3000)
+    )
+    of_pair = bm.ldsc.rg([uneven, traits["second"]], panel.scores, blocks="position")
+    of_one = bm.ldsc.h2(uneven, panel.scores, blocks="position")
+    assert float(of_pair["estimate"]["h2_se"][0]) == pytest.approx(
+        float(of_one["estimate"]["h2_se"]), rel=1e-12
+    )
+    with pytest.raises(InputError, match="blocks"):
+        bm.ldsc.h2(traits["first"], panel.scores, blocks="chromosome")
+
+
 def test_correlation_is_symmetric_and_swapped_alleles_change_nothing(small: Small) -> None:
     folder, traits = small
     prefix = f"{folder}/ld/"
