@@ -334,4 +334,6 @@ def test_refits_start_at_the_mode_of_a_fit_whose_variables_had_another_order(mon
         tree["estimate"]["covariance_calibrated"].sel(parameter=names, parameter_bis=names)
         for tree in (fit, again)
     )
-    np.testing.assert_allclose(one, other, rtol=1e-6)
+    # differences of the scores, whose steps are a tenth of the sd: the search's sd in the fit, the
+    # stored one here; their error is of second order in the step
+    np.testing.assert_allclose(one, other, rtol=5e-5)

@@ -277,7 +277,8 @@ def test_a_search_that_missed_the_higher_hill_starts_anew(monkeypatch):
     monkeypatch.setattr(reported, "_beside", lambda *_: found.pop())
     monkeypatch.setattr(reported, "_higher", lambda *_: np.inf)
 
-    def searched(density, bound):
+    def searched(density, bound, calibrate):
+        assert calibrate
         asked.append(bound.name)
         return Modes(climb(density, reported._start(density, bound, aim), density.box))
 
