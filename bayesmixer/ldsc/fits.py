@@ -136,9 +136,10 @@ def partitioned(
 
     Parameters
     ----------
-    sumstats, ref_ld, w_ld, intercept, chisq_max, n_blocks, blocks, m, samp_prev, pop_prev,
-    invert_anyway
+    sumstats, ref_ld, w_ld, intercept, chisq_max, n_blocks, blocks, m
         As of `h2`; `ref_ld` holds several annotations, one prefix or several.
+    samp_prev, pop_prev, invert_anyway
+        As of `h2`.
     overlap
         Whether annotations share variants; the overlap is counted in the annot files.
     annot
