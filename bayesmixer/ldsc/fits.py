@@ -211,7 +211,7 @@ def partition_of(
             "Give their prefix, or overlap=False for annotations that share no variant.",
         )
     whole = panel.scores
-    counted = read_overlap(given, frq, whole.names, common=m == "M_5_50")
+    counted = read_overlap(given, frq, whole.names, common=isinstance(m, str) and m == "M_5_50")
     kept = [
         i
         for i, key in enumerate(zip(whole.names, whole.sets, strict=True))

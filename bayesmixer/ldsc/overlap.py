@@ -7,6 +7,7 @@ Source: Finucane et al. 2015, Nature Genetics 47:1228; tau*: Gazal et al. 2017, 
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -99,6 +100,9 @@ def read_overlap(
         frequencies = files_at(frq, FREQUENCIES, "frequencies")
         if not frequencies:
             raise InputError(frq, "no files such as 22.frq there")
+    if len({len(files) for files in by_set}) > 1:
+        found = ", ".join(f"{len(files)} of {one}" for files, one in zip(by_set, sets, strict=True))
+        raise InputError("annot", f"other numbers of files from set to set: {found}")
     size = len(names)
     products, sums, total = np.zeros((size, size)), np.zeros(size), 0
     for files in zip(*by_set, strict=True):
@@ -169,16 +173,25 @@ def _joined(
     return matrix, snp
 
 
+def _chromosome(file: Path, ending: re.Pattern[str]) -> str:
+    """The last number of a name: 22 of 1000G.EUR.QC.22.frq."""
+    return str((re.findall(r"\d+", ending.sub("", file.name)) or [""])[-1])
+
+
 def _common(frequencies: Sequence[Path], annot: Path, snp: pl.Series | None) -> Array:
     """Variants of MAF above 5% among those of a file of annotations."""
-    chromosome = re.findall(r"\d+", ANNOT.sub("", annot.name))
-    at = [f for f in frequencies if re.findall(r"\d+", FREQUENCIES.sub("", f.name)) == chromosome]
+    chromosome = _chromosome(annot, ANNOT)
+    at = [f for f in frequencies if _chromosome(f, FREQUENCIES) == chromosome]
     if not at and len(frequencies) == 1:
         at = list(frequencies)
     if not at:
         raise InputError(frequencies[0].parent, f"no frequencies for {annot.name} there")
-    words = at[0].read_bytes().split()
-    head = at[0].read_bytes().split(b"\n", maxsplit=1)[0].split()
+    try:
+        raw = at[0].read_bytes()
+        raw = gzip.decompress(raw) if at[0].suffix == ".gz" else raw
+    except (OSError, EOFError) as error:
+        raise InputError(at[0], f"cannot be read ({error})") from None
+    words, head = raw.split(), raw.split(b"\n", maxsplit=1)[0].split()
     try:
         column = next(i for i, c in enumerate(head) if c in (b"MAF", b"FRQ", b"ALT_FREQS"))
         values = words[len(head) + column :: len(head)]

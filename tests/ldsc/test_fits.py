@@ -4,6 +4,7 @@ each input that cannot be used.
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,23 @@ def test_annotations_add_up(small: Small) -> None:
     assert float(apart["proportion"].sum()) == pytest.approx(1)
     like = bm.ldsc.partitioned(traits["first"], prefix, overlap=False, like_ldsc=True)
     assert float(like["estimate"]["h2"]) != pytest.approx(float(fit["h2"]), rel=1e-6)
+
+
+def test_frequencies_are_found_by_their_chromosome_whatever_else_their_names_say(
+    small: Small, tmp_path: Path
+) -> None:
+    folder, traits = small
+    prefix = f"{folder}/annot/"
+    for c in (1, 2):
+        text = (folder / f"annot/{c}.frq").read_bytes()
+        (tmp_path / f"1000G.mac5eur.{c}.frq").write_bytes(text)
+        (tmp_path / f"packed.{c}.frq.gz").write_bytes(gzip.compress(text))
+    usual = bm.ldsc.partitioned(traits["first"], prefix, frq=prefix)["estimate"]
+    for other in ("1000G.mac5eur.", "packed."):
+        found = bm.ldsc.partitioned(traits["first"], prefix, frq=tmp_path / other)["estimate"]
+        xr.testing.assert_identical(found.to_dataset(), usual.to_dataset())
+    m = bm.ldsc.read_ld_scores(prefix).count("M")
+    bm.ldsc.partitioned(traits["first"], prefix, m=m)  # numbers need no frequencies
 
 
 def test_liability_scale_follows_the_prevalences(small: Small) -> None:
