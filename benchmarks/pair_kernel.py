@@ -72,10 +72,8 @@ def least(*functions: Callable[[], object], runs: int = 4) -> list[float]:
 
 def lattice_sizes(data: PairData, theta: Any) -> tuple[float, float, float]:
     """Mean frequencies of a variant: with one lattice for all, with the classes, with its own."""
-    to_gamma, errors, rows = pair_kernel.turned(data, *theta)
-    view, need, loss = pair_kernel.plan(
-        data, rows, theta[0], theta[1] * to_gamma, theta[2] * errors
-    )
+    at = pair_kernel.turned(data, *theta)
+    view, need, loss = pair_kernel.plan(at.data, at.data.rows, at.pi, at.gamma, at.sigma_0)
     need, loss = need[loss <= COSINE_LOSS], loss[loss <= COSINE_LOSS]
     total = 0.0
     for most, chosen in zip(CLASSES, (loss <= SINGLE_LOSS, loss > SINGLE_LOSS), strict=True):

@@ -39,8 +39,7 @@ def ld_mixture(
     context, as a potential.
 
     Effects are beta_i ~ sum_c pi_c N(0, sigma2_beta_c H_i^S) + (1 - sum_c pi_c) delta_0. Use it
-    with `bayesmixer.fit`, or with `pm.sample`, nutpie, and (S fixed) numpyro and blackjax through
-    JAX.
+    with `bayesmixer.fit`, or with `pm.sample`, nutpie, numpyro and blackjax.
 
     Parameters
     ----------

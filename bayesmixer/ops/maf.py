@@ -10,7 +10,6 @@ from typing import Any
 import numba as nb
 from pytensor.graph.basic import Apply
 
-from bayesmixer.errors import InputError
 from bayesmixer.ops import maf_kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.compiling import announce
@@ -18,6 +17,7 @@ from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.likelihood import valid_mixture
 from bayesmixer.ops.maf_layout import MafLikelihoodData
+from bayesmixer.ops.on_host import on_host
 from bayesmixer.ops.pytensor_doors import numba_implementation
 
 
@@ -79,8 +79,4 @@ def _numba_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
 def _register(jax_funcify: Any) -> None:
     @jax_funcify.register(MafMixtureLogLik)
     def _jax_maf(op: MafMixtureLogLik, node: Apply, **kwargs: Any) -> Any:
-        raise InputError(
-            "maf_s",
-            "a free S has no JAX likelihood",
-            "Use sampler='nutpie', or fix maf_s at an exponent of the reference.",
-        )
+        return on_host(op)

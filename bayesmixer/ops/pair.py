@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pytensor.graph.basic import Apply
 
-from bayesmixer.errors import InputError
 from bayesmixer.ops import kernel, pair_kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.compiling import announce
 from bayesmixer.ops.late import with_jax
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.likelihood import valid_mixture
+from bayesmixer.ops.on_host import on_host
 from bayesmixer.ops.pair_layout import PairData
 from bayesmixer.ops.pytensor_doors import numba_implementation
 
@@ -156,8 +156,4 @@ def _numba_pair(op: PairLogLik, node: Apply, **kwargs: Any) -> Any:
 def _register(jax_funcify: Any) -> None:
     @jax_funcify.register(PairLogLik)
     def _jax_pair(op: PairLogLik, node: Apply, **kwargs: Any) -> Any:
-        raise InputError(
-            "two traits",
-            "the likelihood of a pair has no JAX implementation",
-            "Use sampler='nutpie', the default.",
-        )
+        return on_host(op)

@@ -541,8 +541,9 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
     """
     blocks, c_n = data.n_blocks, pi.size
     loglik, jac = np.zeros(blocks), np.zeros((blocks, 4 * c_n + 3))
-    to_gamma, errors, rows = turned(data, pi, sigma_beta, sigma_0)
-    gamma, sigma_0 = sigma_beta * to_gamma, sigma_0 * errors
+    view = turned(data, pi, sigma_beta, sigma_0)
+    data, pi, gamma, sigma_0 = view.data, view.pi, view.gamma, view.sigma_0
+    rows = data.rows
     if rows.weight.size:
         _add_densities(data, rows, pi, gamma, sigma_0, gradient, threads, loglik, jac)
     if data.exceeding.weight.size:
@@ -550,20 +551,46 @@ def evaluate(data, pi, sigma_beta, sigma_0, gradient, threads):
         value, slope = exceeding(data.exceeding, data.node_x, pi, gamma, sigma_0, gradient)
         np.add.at(loglik, block, weight * value)
         np.add.at(jac, block, weight[:, None] * slope)
-    jac *= np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors])
-    return loglik, jac
+    out = np.empty_like(jac)
+    out[:, view.entry] = jac * view.factor
+    return loglik, out
 
 
-def turned(data, pi, sigma_beta, sigma_0):
-    """Factors (3,) that make gamma of sigma_beta, factors (3,) of sigma_0, and the rows, with the
-    sign of trait 2 that makes the genetic covariance positive: a likelihood and its mirror image
-    are the same sums.
+class Turned(NamedTuple):
+    """Data and parameters of an evaluation in an order and sign of their own, so that a likelihood,
+    its mirror image and that of the traits swapped are the same sums: the trait of larger z first,
+    the genetic covariance positive, components by their variances. `factor` (4C + 3,) and `entry`
+    take a Jacobian back.
     """
-    n1, n2 = data.n_ref
+
+    data: Any
+    pi: Any
+    gamma: Any
+    sigma_0: Any
+    factor: Any
+    entry: Any
+
+
+def turned(data, pi, sigma_beta, sigma_0) -> Turned:
+    """Data and parameters as they are summed."""
+    c_n = pi.size
     covariance = float(pi @ sigma_beta[:, 2]) or float(sigma_0[2])
     sign = -1.0 if covariance < 0 else 1.0
-    rows = data.mirrored if covariance < 0 else data.rows
-    return np.array([n1, n2, sign * math.sqrt(n1 * n2)]), np.array([1.0, 1.0, sign]), rows
+    seen = data.view(bool(data.first), covariance < 0)
+    traits = [1, 0, 2] if data.first else [0, 1, 2]
+    n1, n2 = seen.n_ref
+    beta = sigma_beta[:, traits]
+    kinds = np.lexsort((pi, *(beta * [1, 1, sign]).T))
+    to_gamma, errors = np.array([n1, n2, sign * math.sqrt(n1 * n2)]), np.array([1.0, 1.0, sign])
+    variances = c_n + 3 * kinds[:, None] + traits
+    return Turned(
+        seen,
+        pi[kinds],
+        beta[kinds] * to_gamma,
+        sigma_0[traits] * errors,
+        np.concatenate([np.ones(c_n), np.tile(to_gamma, c_n), errors]),
+        np.concatenate([kinds, variances.ravel(), 4 * c_n + np.array(traits)]),
+    )
 
 
 def plan(data, rows, pi, gamma, sigma_0, threads=1, log_error=LOG_ERROR):

@@ -9,6 +9,7 @@ sigma_0,22 / nu_2, sigma_0,12 / sqrt(nu_1 nu_2)).
 from __future__ import annotations
 
 import hashlib
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -194,10 +195,33 @@ class PairData:
             np.searchsorted(self.block[r], np.arange(self.n_blocks + 1)).astype(np.int64),
         )
 
+    def view(self, swapped: bool, mirrored: bool) -> PairData:
+        """The same variants with the traits in the other order, and then with the other sign of
+        trait 2; made once each.
+        """
+        if not (swapped or mirrored):
+            return self
+        known: dict[tuple[bool, bool], PairData] = self.__dict__.setdefault("_views", {})
+        if (swapped, mirrored) not in known:
+            turn, sign = [1, 0] if swapped else [0, 1], np.array([1, -1.0 if mirrored else 1])
+            one = known[swapped, mirrored] = copy(self)
+            for name in ("rows", "exceeding"):
+                rows = getattr(self, name)
+                side = sign if name == "rows" else np.ones(2)  # what exceeds, does at either side
+                one.__dict__[name] = rows._replace(
+                    z=np.ascontiguousarray(rows.z[:, turn] * side),
+                    error=np.ascontiguousarray(rows.error[:, [*turn, 2]]),
+                )
+            one.n_ref = self.n_ref[turn]
+        return known[swapped, mirrored]
+
     @cached_property
-    def mirrored(self) -> PairRows:
-        """`rows` with the other sign of trait 2."""
-        return self.rows._replace(z=self.rows.z * np.array([1.0, -1.0]))
+    def first(self) -> int:
+        """The trait of the larger z, which comes first in the sums: that they are the same
+        whichever the caller calls the first.
+        """
+        size = [float((self.rows.z[:, t].copy() ** 2).sum()) for t in (0, 1)]
+        return int(size[1] > size[0])
 
     @cached_property
     def block_of_row(self) -> NDArray[np.int64]:

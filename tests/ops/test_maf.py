@@ -265,9 +265,7 @@ def test_shapes_exponents_and_nodes_that_do_not_fit_are_refused(panel):
         )
 
 
-def test_jax_is_refused_in_one_line(op):
-    pytest.importorskip("jax")
-    from pytensor.link.jax.dispatch.basic import jax_funcify
+def test_jax_calls_the_kernels_and_has_their_slopes(op):
+    from tests.ops.under_jax import same_under_jax
 
-    with pytest.raises(InputError, match="no JAX likelihood"):
-        jax_funcify(op, None)
+    same_under_jax(op, (np.array([0.01]), np.array([1e-4]), 1.05, -0.4))

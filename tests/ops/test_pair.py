@@ -16,6 +16,7 @@ from bayesmixer.ops.pair_kernel import rows_together
 from bayesmixer.ops.pair_layout import PairData
 from tests.ops.likelihood_cases import NODE_X
 from tests.ops.pair_cases import POINT, make, parameters, reference, variants
+from tests.ops.under_jax import same_under_jax
 
 NEGATIVE = parameters(0.015, 0.005, 0.005, 1e-4, 1.7e-4, -0.9, 1.1, 1.0, -0.3)
 EXACT_CORRELATION = parameters(0.003, 0.001, 0.002, 4e-4, 3e-4, 1.0, 1.05, 1.02, 0.3)
@@ -82,16 +83,26 @@ def test_a_sign_of_trait_2_is_a_sign_of_the_covariances():
     )
 
 
-def test_traits_may_be_swapped():
+@pytest.mark.parametrize("censor", [None, (3.0, 4.0)])
+def test_traits_may_be_swapped(censor):
     z, n, w, s, block = variants()
     pi, sigma_beta, sigma_0 = POINT
     swap = [1, 0, 2]
-    value, _ = PairLogLik(PairData(z, n, w, s, NODE_X, block)).evaluate(*POINT)
-    other, _ = PairLogLik(PairData(z[:, ::-1], n[:, ::-1], w, s, NODE_X, block)).evaluate(
-        pi[swap], sigma_beta[swap][:, swap], sigma_0[swap]
+    value, jacobian = PairLogLik(PairData(z, n, w, s, NODE_X, block, censor)).evaluate(*POINT)
+    back = censor and censor[::-1]
+    other, slopes = PairLogLik(
+        PairData(z[:, ::-1], n[:, ::-1], w, s, NODE_X, block, back)
+    ).evaluate(pi[swap], sigma_beta[swap][:, swap], sigma_0[swap])
+    np.testing.assert_allclose(value, other, rtol=1e-12)
+    entry = [*swap, *(3 + 3 * c + t for c in swap for t in swap), *(12 + t for t in swap)]
+    np.testing.assert_allclose(
+        jacobian, slopes[:, entry], rtol=1e-9, atol=1e-9 * float(np.abs(slopes).max())
     )
-    # sums in another order, some of single precision, which leaves 4e-7 of a block's hundred or so
-    np.testing.assert_allclose(value, other, rtol=2e-8)
+
+
+def test_jax_calls_the_kernels_and_has_their_slopes():
+    same_under_jax(PairLogLik(make()), POINT)
+    same_under_jax(PairLogLik(make(), gradient=False), POINT)
 
 
 def test_independent_traits_have_the_product_of_their_densities():
