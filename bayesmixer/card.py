@@ -399,6 +399,8 @@ class Told:
         that there cannot be.
     settings
         (name, value).
+    notes
+        (sentence, remedy) of what to keep in mind with any such result.
     """
 
     title: str
@@ -407,6 +409,7 @@ class Told:
     tables: Sequence[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]] = ()
     figures: Sequence[Any] = ()
     settings: Sequence[tuple[str, Any]] = ()
+    notes: Sequence[tuple[str, str]] = ()
 
 
 @dataclass
@@ -552,12 +555,32 @@ def told_of(results: Any) -> Told:
     """What the wing that made estimates tells of them: its offer `told`; nothing where no wing of
     ours made them.
     """
-    wing = str(results.attrs.get("wing", ""))
-    if wing not in {card.wing for card in cards().values()} - {""}:
+    tell = of_wing(results, "told")
+    if tell is None:
         return Told(str(results.attrs.get("model", "Estimates")), ())
-    module, _, name = import_module(wing).OFFERS["told"].partition(":")
-    found: Told = getattr(import_module(f"{wing}.{module}"), name)(results)
+    found: Told = tell(results)
     return found
+
+
+def of_wing(results: Any, offer: str) -> Any:
+    """What the wing that estimates name offers under a name; None where it is no wing of ours or
+    offers nothing such.
+    """
+    wing = str(results.attrs.get("wing", ""))
+    if wing not in _wings():
+        return None
+    found = getattr(import_module(wing), "OFFERS", {}).get(offer)
+    if found is None:
+        return None
+    module, _, name = found.partition(":")
+    return getattr(import_module(f"{wing}.{module}"), name)
+
+
+@cache
+def _wings() -> frozenset[str]:
+    """The packages of this one; nothing else that a file names is imported."""
+    inner = pkgutil.iter_modules(import_module("bayesmixer").__path__, "bayesmixer.")
+    return frozenset(one.name for one in inner if one.ispkg)
 
 
 def unit_of(results: Any) -> str:

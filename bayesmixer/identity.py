@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of
+from bayesmixer.card import card_of, of_wing
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint, has_fingerprint
 from bayesmixer.variables import OBSERVATIONS, evaluated, validate
@@ -32,10 +32,19 @@ def is_estimates(results: Any) -> bool:
     return isinstance(results, xr.DataTree) and results.attrs.get("kind") == "estimate"
 
 
+def as_results(results: Any) -> Any:
+    """A dataset that a wing makes a tree of estimates of (its offer `tree`) as that tree; anything
+    else as it is.
+    """
+    make = of_wing(results, "tree") if isinstance(results, xr.Dataset) else None
+    return results if make is None else make(results)
+
+
 def check_estimates(
     results: Any, name: str = "results", needs: tuple[str, ...] = ()
 ) -> xr.DataTree:
     """As `check_fit`, of a fit or of estimates without a model."""
+    results = as_results(results)
     if not is_estimates(results):
         return check_fit(results, name, needs)
     for group in needs:

@@ -103,7 +103,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     InputError
         `results` is not a fit, or `prob` is not between 0 and 1.
     """
-    check_estimates(results, needs=("estimate",))
+    results = check_estimates(results, needs=("estimate",))
     fraction("prob", prob, "a probability")
     estimate = results["estimate"].to_dataset()
     rows: dict[str, float] = {}
@@ -111,7 +111,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     for name, v in estimate.data_vars.items():
         if {"parameter", "start", "profile"} & set(map(str, v.dims)) or v.dtype.kind not in "biuf":
             continue
-        if str(name).endswith("_covariance"):
+        if str(name).endswith("_covariance") or not v.attrs.get("listed", 1):
             continue
         stem = str(name).removesuffix("_se")
         into = errors if stem != name and stem in estimate else rows

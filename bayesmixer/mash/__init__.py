@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from bayesmixer.mash.error_correlation import correlation as correlation
     from bayesmixer.mash.fits import fit as fit
     from bayesmixer.mash.fits import given as given
+    from bayesmixer.mash.forced_signs import rank_one as rank_one
+    from bayesmixer.mash.neighbours import opposed as opposed
     from bayesmixer.mash.posteriors import posterior as posterior
     from bayesmixer.mash.prior_covariances import covariances as covariances
+    from bayesmixer.mash.reported import together as together
     from bayesmixer.mash.shared_effects import sharing as sharing
     from bayesmixer.mash.strong_effects import strong as strong
 
@@ -23,10 +26,19 @@ _HOME = {
     "covariances": "prior_covariances",
     "fit": "fits",
     "given": "fits",
+    "opposed": "neighbours",
     "posterior": "posteriors",
+    "rank_one": "forced_signs",
     "sharing": "shared_effects",
     "strong": "strong_effects",
+    "together": "reported",
 }
+
+OFFERS = {
+    "told": "told:told",
+    "tree": "reported:tree",
+}
+"""What halls may ask of this wing (`bayesmixer.card`): docs/reference/models.md."""
 
 __all__ = [*sorted(_HOME)]
 

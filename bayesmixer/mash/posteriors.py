@@ -11,7 +11,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import matrix_of
 from bayesmixer.mash.moments import moments
 from bayesmixer.mash.rows import rows_of, same_conditions
-from bayesmixer.mash.trees import mixture_of
+from bayesmixer.mash.trees import MADE_BY, mixture_of
 
 
 def posterior(
@@ -89,8 +89,10 @@ def posterior(
     }
     if what.log10_bf is not None:
         out["log10_bf"] = ("effect", what.log10_bf)
-    coords: dict[str, Any] = {"effect": effects["effect"].values, "condition": names}
+    # names of effects, and where they lie
+    coords: dict[str, Any] = {k: v for k, v in effects.coords.items() if v.dims == ("effect",)}
+    coords |= {"effect": effects["effect"].values, "condition": names}
     if covariance:
         out["covariance"] = ((*both, "condition_bis"), what.covariance)
         coords["condition_bis"] = names
-    return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior"})
+    return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior", "wing": MADE_BY["wing"]})

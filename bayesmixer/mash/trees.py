@@ -14,6 +14,9 @@ from bayesmixer.mash.mixture import Mixture
 from bayesmixer.results import assemble
 
 SQUARE = ("covariance", "condition", "condition_bis")
+MADE_BY = {"kind": "estimate", "method": "mash", "wing": "bayesmixer.mash"}
+"""Attributes of results that are no fit of a model: `bayesmixer.report` asks this wing."""
+UNLISTED = {"listed": 0}  # variables too long for tables of estimates
 
 
 def of_mixture(
@@ -27,15 +30,15 @@ def of_mixture(
     assert mixture.weights is not None
     by_covariance = mixture.weights[mixture.point_mass :].reshape(len(mixture.grid), -1).sum(0)
     estimate: dict[str, Any] = {
-        "weights": ("component", mixture.weights),
-        "grid": ("scale", mixture.grid),
-        "U": (SQUARE, mixture.u),
+        "weights": ("component", mixture.weights, UNLISTED),
+        "grid": ("scale", mixture.grid, UNLISTED),
+        "U": (SQUARE, mixture.u, UNLISTED),
         "covariance_weight": ("covariance", by_covariance),
     }
     if mixture.point_mass:
         estimate["pi0"] = float(mixture.weights[0])
     if learned is not None:
-        estimate["prior"] = ("component", learned.prior)
+        estimate["prior"] = ("component", learned.prior, UNLISTED)
         estimate["log_likelihood"] = learned.log_likelihood
         estimate["penalised_log_likelihood"] = learned.penalised
         estimate["duality_gap"] = learned.gap
@@ -47,7 +50,7 @@ def of_mixture(
     }
     return assemble(
         {"estimate": xr.Dataset(estimate, coords=coords)},
-        {"method": "mash", "model": "mash", "point_mass": int(mixture.point_mass)} | attrs,
+        {"model": "mash", "point_mass": int(mixture.point_mass)} | MADE_BY | attrs,
     )
 
 

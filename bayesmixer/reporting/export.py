@@ -71,7 +71,7 @@ def to_json(results: xr.DataTree, path: str | Path | None = None) -> dict[str, A
     InputError
         Not a fit, or the file cannot be written.
     """
-    check_estimates(results)
+    results = check_estimates(results)
     attrs = results.attrs
     if is_estimates(results):
         return _of_estimates(results, path)
@@ -143,7 +143,7 @@ def to_tsv(results: xr.DataTree, path: str | Path | None = None) -> pd.DataFrame
     InputError
         Not a fit, or the file cannot be written.
     """
-    check_estimates(results)
+    results = check_estimates(results)
     shared = {
         "trait": _trait(results),
         **{name: str(results.attrs.get(name, "")) for name in ("model", "prior", "method")},
@@ -179,6 +179,7 @@ def _of_estimates(results: xr.DataTree, path: str | Path | None) -> dict[str, An
         "estimates": estimates(results),
         "said": list(told.sentences),
         "cautions": [{"sentence": a, "remedy": b} for a, b in told.cautions],
+        "notes": [{"sentence": a, "remedy": b} for a, b in told.notes],
         "settings": dict(told.settings),
         "versions": read_json(results.attrs.get("versions"), {}),
     }
@@ -205,6 +206,7 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
         if (
             values.dtype.kind not in "fiu"
             or SEARCH & set(map(str, values.dims))
+            or not values.attrs.get("listed", 1)
             or str(name).endswith("_covariance")
             or (str(name).endswith("_se") and str(name)[:-3] in modes)
         ):

@@ -74,7 +74,7 @@ def report(
         Not a fit, no posterior group, data or a model of another fit, or a path that cannot be
         written.
     """
-    from bayesmixer.identity import check_results, data_of_fit, is_estimates
+    from bayesmixer.identity import as_results, check_results, data_of_fit, is_estimates
     from bayesmixer.progress import track
     from bayesmixer.reporting.figures import of_views, plan, render
     from bayesmixer.reporting.verdict import verdict as judged
@@ -82,6 +82,7 @@ def report(
     kind = REPORT if replace is not None or data is not None else POORER_REPORT
     replace = replace is not False
     path = check_path(path, kind, replace)
+    results = as_results(results)
     if is_estimates(results):
         if data is not None or model is not None:
             raise InputError("data", "given beside estimates, which no model was fitted for")

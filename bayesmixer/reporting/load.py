@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.identity import check_estimates, check_results, is_estimates
+from bayesmixer.identity import as_results, check_estimates, check_results, is_estimates
 from bayesmixer.kinds import NAMES
 
 
@@ -23,7 +23,7 @@ def open_results(path: str | Path) -> xr.DataTree:
     """
     from bayesmixer.io.saved import load
 
-    found = load(path)
+    found = as_results(load(path))
     check = check_estimates if is_estimates(found) else check_results
     return check(found, str(path))
 

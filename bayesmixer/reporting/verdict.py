@@ -13,7 +13,7 @@ import xarray as xr
 from bayesmixer.card import offers, told_of
 from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
-from bayesmixer.identity import check_results, data_of_fit, is_estimates
+from bayesmixer.identity import as_results, check_results, data_of_fit, is_estimates
 from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
 
 if TYPE_CHECKING:
@@ -135,8 +135,11 @@ def verdict(
     InputError
         `results` is no fit, or `data` or `model` are not those that were fitted.
     """
+    results = as_results(results)
     if is_estimates(results):
-        return Verdict(_sorted([Finding("caution", *one) for one in told_of(results).cautions]))
+        told = told_of(results)
+        found = [Finding("caution", *one) for one in told.cautions]
+        return Verdict(_sorted(found + [Finding("note", *one) for one in told.notes]))
     whole = check_results(results)
     if data is None:
         return stored(results) or by_rules(whole, None)
