@@ -70,6 +70,22 @@ def axes_or_new(ax: Axes | None, width: float = 6.0, height: float = 4.2) -> Axe
     return axes
 
 
+def clustered(alike: np.ndarray) -> np.ndarray:
+    """(k,) order in which things that are alike stand beside each other: the leaves of a tree of
+    average linkage by 1 - `alike` (k, k), in [-1, 1]; what is not known counts as 0.
+    """
+    import numpy as np
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
+    if len(alike) < 3:
+        return np.arange(len(alike))
+    apart = 1 - np.clip(np.nan_to_num(alike), -1, 1)
+    np.fill_diagonal(apart, 0)
+    flat = squareform(apart, checks=False)
+    return np.asarray(leaves_list(optimal_leaf_ordering(linkage(flat, "average"), flat)))
+
+
 def as_number(x: float) -> str:
     """Three significant digits, thousands separated, powers of ten only below 1e-4: 0.00285,
     12,300, 3.1e-06.

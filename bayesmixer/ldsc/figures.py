@@ -14,7 +14,7 @@ from bayesmixer.identity import check_estimates
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.ldsc.words import POWERED
-from bayesmixer.style import DATA, GREY, INTERVAL, MODEL, NULL, TAILS, axes_or_new
+from bayesmixer.style import DATA, GREY, INTERVAL, MODEL, NULL, TAILS, axes_or_new, clustered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,7 +230,7 @@ def plot_rg_matrix(results: xr.DataTree, cluster: bool = True, ax: Axes | None =
     rg, low, high = (estimate[v].values for v in ("rg", "rg_lower", "rg_upper"))
     shown = np.where(np.outer(powered, powered), rg, np.nan)
     np.fill_diagonal(shown, 1.0)
-    order = _clustered(shown) if cluster else np.arange(len(shown))
+    order = clustered(shown) if cluster else np.arange(len(shown))
     names = estimate["trait"].values[order].astype(str)
     shown, low, high = (v[np.ix_(order, order)] for v in (shown, low, high))
     side = 1.6 + (0.55 if len(order) <= MOST_NUMBERS else 0.2) * len(order)
@@ -249,19 +249,6 @@ def plot_rg_matrix(results: xr.DataTree, cluster: bool = True, ax: Axes | None =
     ax.set_xticks(range(len(order)), names, rotation=45, ha="right")
     ax.set_yticks(range(len(order)), names)
     return ax
-
-
-def _clustered(rg: Array) -> np.ndarray:
-    """(k,) order of the leaves of a tree by 1 - rg; of what is not known by that of rg 0."""
-    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-    from scipy.spatial.distance import squareform
-
-    if len(rg) < 3:
-        return np.arange(len(rg))
-    apart = 1 - np.clip(np.nan_to_num(rg), -1, 1)
-    np.fill_diagonal(apart, 0)
-    flat = squareform(apart, checks=False)
-    return np.asarray(leaves_list(optimal_leaf_ordering(linkage(flat, "average"), flat)))
 
 
 def plot_enrichment(results: xr.DataTree, ax: Axes | None = None) -> Axes:

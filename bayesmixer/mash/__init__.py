@@ -10,12 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayesmixer.mash.effect_figures import plot_effect as plot_effect
+    from bayesmixer.mash.effect_figures import plot_effective_size as plot_effective_size
+    from bayesmixer.mash.effect_figures import plot_n_conditions as plot_n_conditions
+    from bayesmixer.mash.effect_figures import plot_sharing as plot_sharing
     from bayesmixer.mash.error_correlation import correlation as correlation
+    from bayesmixer.mash.figures import plot_covariance as plot_covariance
+    from bayesmixer.mash.figures import plot_weights as plot_weights
     from bayesmixer.mash.fits import fit as fit
     from bayesmixer.mash.fits import given as given
     from bayesmixer.mash.forced_signs import rank_one as rank_one
     from bayesmixer.mash.neighbours import opposed as opposed
     from bayesmixer.mash.posteriors import posterior as posterior
+    from bayesmixer.mash.precision_gain import effective_size as effective_size
     from bayesmixer.mash.prior_covariances import covariances as covariances
     from bayesmixer.mash.reported import together as together
     from bayesmixer.mash.shared_effects import sharing as sharing
@@ -24,9 +31,16 @@ if TYPE_CHECKING:
 _HOME = {
     "correlation": "error_correlation",
     "covariances": "prior_covariances",
+    "effective_size": "precision_gain",
     "fit": "fits",
     "given": "fits",
     "opposed": "neighbours",
+    "plot_covariance": "figures",
+    "plot_effect": "effect_figures",
+    "plot_effective_size": "effect_figures",
+    "plot_n_conditions": "effect_figures",
+    "plot_sharing": "effect_figures",
+    "plot_weights": "figures",
     "posterior": "posteriors",
     "rank_one": "forced_signs",
     "sharing": "shared_effects",

@@ -5,7 +5,7 @@ little.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,9 @@ import xarray as xr
 from bayesmixer.card import Told
 from bayesmixer.mash.forced_signs import forced
 from bayesmixer.style import as_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MUCH = 0.2  # share of calls on covariances of rank one, above which it is a caution
 MOSTLY = 0.5  # of the weight beside the point mass, on covariances of independent effects
@@ -35,7 +38,7 @@ def told(results: xr.DataTree) -> Told:
         list(_sentences(results, estimate)),
         list(_cautions(results, estimate)),
         list(_tables(estimate)),
-        [],
+        list(_figures(results, estimate)),
         [(k, v) for k, v in _settings(results).items() if v not in (None, "")],
         list(_notes(results, estimate)),
     )
@@ -211,3 +214,49 @@ def _tables(estimate: xr.Dataset) -> Iterator[Table]:
                 for i, a, b in zip(kept, rank, forces, strict=True)
             ],
         )
+
+
+def _figures(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Any]:
+    from bayesmixer.mash import effect_figures, figures
+
+    def drawn(ax: Axes, alt: str) -> Any:
+        return ax.figure, alt
+
+    if "U" in estimate and "covariance_weight" in estimate:
+        yield (
+            "weights",
+            "Weights of the covariances",
+            "Share of effects that come from each covariance, all scales together; null: 0 in all "
+            "conditions.",
+            lambda: drawn(figures.plot_weights(results), "Bars of weights."),
+        )
+        if estimate["covariance_weight"].values.sum() > 0 and estimate.sizes["condition"] > 1:
+            yield (
+                "covariance",
+                "The heaviest covariance",
+                "Correlations of effects between conditions within it; at the right its "
+                "eigenvectors, each with its share of the variance.",
+                lambda: drawn(figures.plot_covariance(results), "Heat map of a covariance."),
+            )
+    if "n_called" in estimate:
+        posterior = results["effects"].to_dataset()
+        at = float(estimate.attrs.get("threshold", 0.05))
+        yield (
+            "n_conditions",
+            "In how many conditions effects are called",
+            "Effects by the number of conditions in which their local false sign rate is below "
+            f"{at:g}.",
+            lambda: drawn(effect_figures.plot_n_conditions(posterior, at), "Bars of counts."),
+        )
+        if posterior.sizes["condition"] > 1 and estimate["n_called"].values.any():
+            yield (
+                "sharing",
+                "Sharing of effects",
+                "Of effects called in either of two conditions, the share whose posterior means "
+                "have one sign and are within a factor of two; alike conditions stand beside each "
+                "other.",
+                lambda: drawn(
+                    effect_figures.plot_sharing(posterior, threshold=at), "Heat map of sharing."
+                ),
+            )
+        yield "Effective sample sizes need the effects: bayesmixer.mash.plot_effective_size."
