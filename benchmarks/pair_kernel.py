@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from bayesmixer.ld.spectrum import nodes, spectrum_from_pairs
-from bayesmixer.ops import pair_kernel
+from bayesmixer.ops import pair_evaluate
 from bayesmixer.ops.pair import PairLogLik
-from bayesmixer.ops.pair_kernel import BLOCK as PER_BLOCK
-from bayesmixer.ops.pair_kernel import CLASSES, COSINE_LOSS, SINGLE_LOSS, TABLE
+from bayesmixer.ops.pair_evaluate import BLOCK as PER_BLOCK
+from bayesmixer.ops.pair_evaluate import CLASSES, COSINE_LOSS, SINGLE_LOSS, TABLE
 from bayesmixer.ops.pair_lattice import classes, frequencies
 from bayesmixer.ops.pair_layout import PairData
 
@@ -72,8 +72,8 @@ def least(*functions: Callable[[], object], runs: int = 4) -> list[float]:
 
 def lattice_sizes(data: PairData, theta: Any) -> tuple[float, float, float]:
     """Mean frequencies of a variant: with one lattice for all, with the classes, with its own."""
-    at = pair_kernel.turned(data, *theta)
-    view, need, loss = pair_kernel.plan(at.data, at.data.rows, at.pi, at.gamma, at.sigma_0)
+    at = pair_evaluate.turned(data, *theta)
+    view, need, loss = pair_evaluate.plan(at.data, at.data.rows, at.pi, at.gamma, at.sigma_0)
     need, loss = need[loss <= COSINE_LOSS], loss[loss <= COSINE_LOSS]
     total = 0.0
     for most, chosen in zip(CLASSES, (loss <= SINGLE_LOSS, loss > SINGLE_LOSS), strict=True):

@@ -36,7 +36,6 @@ from bayesmixer.ops.layout import LikelihoodData, Tail, by_chunk
 from bayesmixer.ops.oracle import Model, saddle_point
 
 Array = NDArray[np.float64]
-_shared: Any = share_parts  # of a module without types
 _bands: Any = band_tables
 _which: Any = which_tail
 _plan: Any = plan_tail
@@ -167,7 +166,7 @@ class _Sums:
                 m, ds, tables, packed.n_ref, pi, beta, zero, self.chunks,
             )  # fmt: skip
 
-        _shared(part, self.parts, threads)
+        share_parts(part, self.parts, threads)
         tail = self.data.tails[_which(m, packed.bands)]
         if tail.row.size:
             self._add_tail(tail, pi, beta, zero, threads)
@@ -203,7 +202,7 @@ class _Sums:
             )  # fmt: skip
 
         edges = np.unique(np.append(np.arange(0, at.size, _ROWS), at.size))
-        _shared(part, edges, threads)
+        share_parts(part, edges, threads)
         self.rows[:, tail.row[at]] += (1 - share[at]) * out
 
     def _saddle(

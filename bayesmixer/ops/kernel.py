@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -386,13 +387,13 @@ def evaluate(data, tails, pi, sigma2, sigma2_zero, gradient, threads):
     return loglik, jac
 
 
-def share_parts(work, edges, threads):
+def share_parts(work: Callable[[int, int], None], edges: Iterable[int], threads: int) -> None:
     """Call work(lo, hi) for every part between `edges`, on the calling thread and threads - 1
     others, each of which takes the next one when it is free.
     """
     queue = deque(pairwise(edges))
 
-    def take():
+    def take() -> None:
         while True:
             try:
                 lo, hi = queue.popleft()

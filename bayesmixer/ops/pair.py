@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pytensor.graph.basic import Apply
 
-from bayesmixer.ops import kernel, pair_kernel
+from bayesmixer.ops import kernel, pair_evaluate, pair_kernel
 from bayesmixer.ops.block_loglik import BlockLogLik
 from bayesmixer.ops.compiling import announce
 from bayesmixer.ops.late import with_jax
@@ -63,7 +63,7 @@ class PairLogLik(BlockLogLik):
         data, gradient, c = self.data, self.gradient, len(parameters[0])
         threads = 1 if len(data.weight) < 1000 else threads or nb.get_num_threads()
         announce(pair_kernel.cosine_blocks, "the likelihood of two traits")
-        evaluate: Any = pair_kernel.evaluate
+        evaluate: Any = pair_evaluate.evaluate
         loglik, jacobian = np.zeros(data.n_blocks), np.zeros((data.n_blocks, 4 * c + 3))
         for part in data.alike:
             value, slope = evaluate(part, pi, sigma_beta, sigma_0, gradient, threads)

@@ -27,7 +27,8 @@ from bayesmixer.errors import InputError
 from bayesmixer.ops import pair_given_z_kernel
 from bayesmixer.ops.compiling import announce
 from bayesmixer.ops.kernel import share_parts
-from bayesmixer.ops.pair_kernel import CONSTANTS, SINGLE_LOSS, WHOLE, plan, tables
+from bayesmixer.ops.pair_evaluate import SINGLE_LOSS, plan, tables
+from bayesmixer.ops.pair_kernel import CONSTANTS, WHOLE
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
     MAX_FREQUENCIES,
@@ -51,7 +52,6 @@ CLASSES = 8  # of lattices
 COMMON = 0.97  # quantile of the frequencies needed beyond which variants have lattices of their own
 WIDTH = 1.05  # largest over smallest own strength of a chunk
 _PART, _BLOCK = 4, 1000  # chunks that a thread takes at a time; rows, where it plans
-_shared: Any = share_parts  # of a module without types
 
 
 class PairGiven(NamedTuple):
@@ -186,7 +186,7 @@ def _add(v: _Sites, draw: PairMixture, sets: NDArray[np.bool_], threads: int, to
         )  # fmt: skip
 
     if far.size:
-        _shared(part, _edges(far.size, 256), threads)
+        share_parts(part, _edges(far.size, 256), threads)
 
 
 def _add_cosines(
@@ -230,7 +230,7 @@ def _add_cosines(
             constants[kind], integers[kind], total,
         )  # fmt: skip
 
-    _shared(part, _edges(of_class.size, _PART), threads)
+    share_parts(part, _edges(of_class.size, _PART), threads)
 
 
 def _edges(size: int, step: int) -> NDArray[np.int64]:
