@@ -103,9 +103,9 @@ def read_effects(
         raise InputError("alpha", f"{alpha!r}, expected a number from 0 to 1")
     if baseline is not None and contrasts is not None:
         raise InputError("contrasts", "given beside baseline", "Give one of them.")
-    b, s, table = _effects_and_errors(bhat, shat, z, p)
-    effect = _names(names.get("effect"), table.effects, len(b), "effect", "")
-    condition = _names(
+    b, s, table = effects_and_errors(bhat, shat, z, p)
+    effect = names_of(names.get("effect"), table.effects, len(b), "effect", "")
+    condition = names_of(
         names.get("condition"), table.conditions, len(b.T), "condition", "condition_"
     )
     _check(b, s, effect, condition)
@@ -137,7 +137,7 @@ def _one_of(argument: Any, held: dict[str, Any], name: str) -> Any:
     return held.get(name) if argument is None else argument
 
 
-def _effects_and_errors(bhat: Any, shat: Any, z: Any, p: Any) -> tuple[Array, Array, Table]:
+def effects_and_errors(bhat: Any, shat: Any, z: Any, p: Any) -> tuple[Array, Array, Table]:
     """Effects, their standard errors and the table that names them."""
     told = [name for name, one in (("shat", shat), ("z", z), ("p", p)) if one is not None]
     if len(told) > 1:
@@ -195,7 +195,8 @@ def _matched(table: Table, other: Table, name: str) -> Array:
     return values
 
 
-def _names(given: Any, read: Sequence[str] | None, n: int, what: str, stem: str) -> list[str]:
+def names_of(given: Any, read: Sequence[str] | None, n: int, what: str, stem: str) -> list[str]:
+    """Names of n rows or columns: those given, those read, or numbers behind a stem."""
     names = list(np.asarray(given).astype(str)) if given is not None else read
     if names is None:
         return [f"{stem}{i + 1}" if stem else str(i) for i in range(n)]

@@ -1,9 +1,8 @@
-"""`bayesmixer.ash`: adaptive shrinkage of effects in one condition (Stephens 2017), which is mash
-in one.
-"""
+"""`bayesmixer.ash`: adaptive shrinkage of effects in one condition (Stephens 2017)."""
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,14 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
-from bayesmixer.io.effects import read_effects
-from bayesmixer.mash.grid import checked_grid, default_grid
-from bayesmixer.mash.learning import learn
-from bayesmixer.mash.mixture import Mixture
-from bayesmixer.mash.moments import moments
-from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.ash_components import SIDES, around
+from bayesmixer.mash.ash_estimates import Estimates, estimates
+from bayesmixer.mash.ash_learning import Learned, best_mode, dirichlet, learn
+from bayesmixer.mash.ash_posterior import Known, posterior, prior_of, running_means
+from bayesmixer.mash.grid import RATIO, checked_grid, grid_of
 from bayesmixer.results import assemble
 
 Array = NDArray[np.float64]
-MIXTURES = ("normal",)
 
 
 def ash(
@@ -29,37 +26,65 @@ def ash(
     shat: Any = None,
     mixture: str = "normal",
     *,
-    grid: Any = None,
-    prior: Any = "nullbiased",
-    point_mass: bool = True,
+    mode: Any = 0,
     alpha: float = 0,
+    df: Any = None,
+    grid: Any = None,
+    gridmult: float = RATIO,
+    prior: Any = "nullbiased",
+    null_weight: float = 10,
+    point_mass: bool = True,
+    weights: Any = None,
+    given: xr.DataTree | None = None,
 ) -> xr.DataTree:
-    """Effects under a mixture around 0 that is learned from all of them.
+    """Effects under a mixture around one mode that is learned from all of them.
 
     Parameters
     ----------
     bhat, shat
-        Effects and their standard errors, or one number for all (as `read_effects` takes them).
+        Effects and their standard errors, or one number for all (as `read_effects` takes them), or
+        what it returned. Effects that are missing, or have no error, 0 or an infinite one, take no
+        part; their posterior is the prior.
     mixture
-        "normal": normals of mean 0.
-    grid
-        Their standard deviations, in units of bhat / shat^alpha; None takes steps of sqrt(2) from a
-        tenth of the smallest standard error to twice the largest effect beyond its error.
-    prior
-        Dirichlet penalty: "nullbiased" (10 for the point mass, 1 for the others), "uniform", or a
-        number of at least 1 for each component.
-    point_mass
-        Whether there is a component of effects that are exactly 0.
+        "normal"; "uniform", symmetric around the mode; "half-uniform", from the mode to either
+        side, so that the effects may be skewed; "+uniform" and "-uniform", to one side only;
+        "half-normal". "halfuniform" and "halfnormal" are the same.
+    mode
+        Number around which effects lie, in units of bhat / shat^alpha; "estimate": that of the
+        highest penalised likelihood.
     alpha
         What comes from the mixture is b / shat^alpha.
+    df
+        Degrees of freedom where bhat / shat are t statistics: one number, or one an effect. With
+        uniforms the likelihood is t; with normals the standard errors become those under which
+        bhat / shat is as far out in a normal as it was in t, as in mash.
+    grid
+        Standard deviations of normals, widths of uniforms beside the mode, in units of bhat /
+        shat^alpha; None takes steps of `gridmult` from a tenth of the smallest standard error to
+        twice the largest effect beyond its error.
+    gridmult
+        Ratio of neighbouring scales.
+    prior
+        Dirichlet penalty: "nullbiased" (`null_weight` for the point mass, 1 for the others),
+        "uniform", or a number of at least 1 for each component (for the scales of one side: the
+        other has the same).
+    point_mass
+        Whether there is a component of effects that are exactly the mode.
+    weights
+        Known weights of the components, with `grid`: nothing is learned.
+    given
+        What another call returned: the prior learned there, for these effects.
 
     Returns
     -------
     xarray.DataTree
-        `estimate`: `weights` and `prior_sd` (component; the point mass has 0), `pi0`,
-        `log_likelihood`, `penalised_log_likelihood`, `duality_gap`. `effects`: `mean`, `sd`, local
-        false sign rate `lfsr`, `svalue` (mean lfsr of all effects whose own is not larger), `lfdr`,
-        `negative_prob` (effect).
+        `estimate`: `weights`, `prior_low`, `prior_high` and, of normals, `prior_sd` (component: the
+        point mass, then all scales, of the negative side first where there are two), `grid`
+        (scale), `mode`, `pi0`, `log_likelihood`, `log_likelihood_ratio` (over that of effects all
+        0), `penalised_log_likelihood` (natural, of bhat), `duality_gap`. `effects`: `mean`, `sd`,
+        local false sign rate `lfsr`, `svalue` (mean lfsr of all effects whose own is not larger),
+        `lfdr`, `qvalue` (the same of lfdr), `negative_prob`, `positive_prob`, `log_likelihood`
+        (effect).
 
     Raises
     ------
@@ -77,51 +102,147 @@ def ash(
     >>> found["effects"]["lfsr"].round(2).values.tolist()
     [0.99, 0.99, 0.0, 0.99]
     """
-    choice("mixture", mixture, MIXTURES)
-    effects = read_effects(bhat, shat, alpha=alpha)
-    if effects.sizes["condition"] > 1:
-        found = f"{effects.sizes['condition']} conditions, expected one"
-        raise InputError("bhat", found, "Several are for bm.mash.")
-    rows = rows_of(effects)
-    scales = default_grid(rows) if grid is None else checked_grid(grid)
-    learned = learn(rows, Mixture(np.ones((1, 1, 1)), scales, bool(point_mass)), prior)
-    weights = learned.mixture.weights
-    assert weights is not None
+    if given is not None:
+        mixture, alpha, mode, grid, weights, point_mass = _of_another(given)
+    family = _family(mixture)
+    data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
+    point_mass = bool(point_mass)
+    scales = None if grid is None else _scales(grid, point_mass)
+    ratio = _beyond("gridmult", gridmult, 1)
+    null_weight = _beyond("null_weight", null_weight, 1, or_equal=True)
+    known = None if weights is None else _weights(weights)
+    if known is not None and scales is None:
+        raise InputError("weights", "given without the scales they are of", "Give grid too.")
+
+    def at(mode: float) -> Learned:
+        own = grid_of(data.x - mode, data.s, ratio) if scales is None else scales
+        components = around(family, own, point_mass, mode)
+        parameters = dirichlet(prior, null_weight, family, len(own), point_mass)
+        if known is not None and known.shape != components.scale.shape:
+            found = f"{known.size} of them, expected {components.scale.size}"
+            raise InputError("weights", found)
+        return learn(data.x, data.s, data.df, components, parameters, known)
+
+    learned = best_mode(data.x, at) if mode == "estimate" else at(_number("mode", mode))
+    return _tree(data, learned, family, point_mass)
+
+
+def _tree(data: Estimates, learned: Learned, family: str, point_mass: bool) -> xr.DataTree:
+    """What was learned, and what it says about every effect."""
+    components, weights = learned.components, learned.weights
+    found = posterior(components, weights, data.x, data.s, data.df)
+    null = around(family, np.zeros(0), True, 0.0).log_likelihood(data.x, data.s, data.df)[0]
+    jacobian = float(data.jacobian.sum())
+    low, high = components.ends
     estimate: dict[str, Any] = {
         "weights": ("component", weights),
-        "prior_sd": ("component", np.r_[np.zeros(int(point_mass)), scales]),
+        "prior_low": ("component", low),
+        "prior_high": ("component", high),
         "prior": ("component", learned.prior),
-        "log_likelihood": learned.log_likelihood,
-        "penalised_log_likelihood": learned.penalised,
+        "grid": ("scale", np.unique(components.scale[components.scale > 0])),
+        "mode": components.mode,
+        "log_likelihood": learned.log_likelihood + jacobian,
+        "log_likelihood_ratio": learned.log_likelihood - float(null.sum()),
+        "penalised_log_likelihood": learned.penalised + jacobian,
         "duality_gap": learned.gap,
     }
+    if components.normal:
+        estimate["prior_sd"] = ("component", components.scale)
     if point_mass:
         estimate["pi0"] = float(weights[0])
-    what = moments(rows, learned.mixture)
-    lfsr = what.lfsr[:, 0]
-    columns = {
-        "mean": what.mean[:, 0],
-        "sd": what.sd[:, 0],
-        "lfsr": lfsr,
-        "svalue": svalues(lfsr),
-        "lfdr": np.clip(what.zero[:, 0], 0, 1),
-        "negative_prob": np.clip(what.negative[:, 0], 0, 1),
-    }
+    columns = _columns(data, found, prior_of(components, weights))
     return assemble(
         {
             "estimate": xr.Dataset(estimate),
             "effects": xr.Dataset(
                 {name: ("effect", x) for name, x in columns.items()},
-                coords={"effect": effects["effect"].values},
+                coords={"effect": data.names},
             ),
         },
-        {"method": "ash", "model": "ash", "mixture": mixture, "alpha": float(alpha)},
+        {
+            "method": "ash",
+            "model": "ash",
+            "mixture": family,
+            "alpha": data.alpha,
+            "point_mass": int(point_mass),
+            "n_effects": len(data.used),
+            "n_without_estimate": int((~data.used).sum()),
+        },
     )
 
 
-def svalues(lfsr: Array) -> Array:
-    """Mean local false sign rate of all effects whose own is not larger; equal ones share it."""
-    ordered = np.sort(lfsr)
-    running = np.cumsum(ordered) / np.arange(1, len(lfsr) + 1)
-    values: Array = running[np.searchsorted(ordered, lfsr, side="right") - 1]
-    return values
+def _columns(data: Estimates, found: Known, without: Known) -> dict[str, Array]:
+    """Of all effects, in the units of bhat (without an error, in those of the mixture)."""
+
+    def whole(of_used: Array, of_others: Array) -> Array:
+        out = np.full(len(data.used), of_others[0])
+        out[data.used] = of_used
+        return out
+
+    lfsr, lfdr = whole(found.lfsr, without.lfsr), whole(found.zero, without.zero)
+    return {
+        "mean": whole(found.mean * data.unit, without.mean),
+        "sd": whole(found.sd * data.unit, without.sd),
+        "lfsr": lfsr,
+        "svalue": running_means(lfsr),
+        "lfdr": lfdr,
+        "qvalue": running_means(lfdr),
+        "negative_prob": whole(found.negative, without.negative),
+        "positive_prob": whole(found.positive, without.positive),
+        "log_likelihood": whole(found.log_likelihood + data.jacobian, without.log_likelihood),
+    }
+
+
+def _family(mixture: Any) -> str:
+    """A mixture by its name, as it is spelt here."""
+    spelt = {name.replace("-", "") if name[0] != "-" else name: name for name in SIDES}
+    family = spelt.get(str(mixture).lower(), str(mixture).lower())
+    choice("mixture", family if family in SIDES else mixture, SIDES)
+    return family
+
+
+def _of_another(given: Any) -> tuple[str, float, float, Array, Array, bool]:
+    if not isinstance(given, xr.DataTree) or given.attrs.get("method") != "ash":
+        raise InputError("given", "not what bm.ash returned")
+    estimate = given["estimate"]
+    return (
+        str(given.attrs["mixture"]),
+        float(given.attrs["alpha"]),
+        float(estimate["mode"]),
+        np.asarray(estimate["grid"].values),
+        np.asarray(estimate["weights"].values),
+        bool(given.attrs["point_mass"]),
+    )
+
+
+def _scales(grid: Any, point_mass: bool) -> Array:
+    """A grid that somebody gave; a 0 in it is the point mass."""
+    try:
+        scales = np.asarray(grid, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        return checked_grid(grid)
+    return checked_grid(scales[scales != 0] if point_mass else scales)
+
+
+def _weights(weights: Any) -> Array:
+    try:
+        known = np.asarray(weights, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        raise InputError("weights", "holds what is no number") from None
+    if not (known >= 0).all() or not abs(known.sum() - 1) < 1e-6:
+        raise InputError("weights", "expected probabilities that sum to 1")
+    return known
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise InputError(name, f"{value!r}, expected a number, or 'estimate'")
+    return float(value)
+
+
+def _beyond(name: str, value: Any, least: float, or_equal: bool = False) -> float:
+    real = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(float(value))
+    if not real or not (value > least or (or_equal and value == least)):
+        limit = f"of at least {least:g}" if or_equal else f"above {least:g}"
+        raise InputError(name, f"{value!r}, expected a number {limit}")
+    return float(value)

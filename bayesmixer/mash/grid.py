@@ -27,7 +27,11 @@ def default_grid(rows: Rows, ratio: float = RATIO) -> Array:
     ratio
         Of neighbouring scales.
     """
-    s, b = rows.s[rows.seen], rows.b[rows.seen]
+    return grid_of(rows.b[rows.seen], rows.s[rows.seen], ratio)
+
+
+def grid_of(b: Array, s: Array, ratio: float = RATIO) -> Array:
+    """The scales of effects and their standard errors."""
     # one tiny error would add scales that no other effect can tell from 0
     least = max(float(s.min()), PART_OF_MEDIAN * float(np.median(s))) / 10
     beyond = float((b * b - s * s).max())
