@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayesmixer.io.effect_stores import open_effects as open_effects
+    from bayesmixer.io.effect_stores import write_effects as write_effects
     from bayesmixer.mash.effect_figures import plot_effect as plot_effect
     from bayesmixer.mash.effect_figures import plot_effective_size as plot_effective_size
     from bayesmixer.mash.effect_figures import plot_n_conditions as plot_n_conditions
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from bayesmixer.mash.prior_covariances import covariances as covariances
     from bayesmixer.mash.reported import together as together
     from bayesmixer.mash.shared_effects import sharing as sharing
+    from bayesmixer.mash.streaming import fit_sample as fit_sample
+    from bayesmixer.mash.streaming import largest as largest
+    from bayesmixer.mash.streaming import posterior_to as posterior_to
+    from bayesmixer.mash.streaming import random_rows as random_rows
     from bayesmixer.mash.strong_effects import strong as strong
 
 _HOME = {
@@ -34,6 +40,9 @@ _HOME = {
     "effective_size": "precision_gain",
     "fit": "fits",
     "given": "fits",
+    "fit_sample": "streaming",
+    "largest": "streaming",
+    "open_effects": "io.effect_stores",
     "opposed": "neighbours",
     "plot_covariance": "figures",
     "plot_effect": "effect_figures",
@@ -42,10 +51,13 @@ _HOME = {
     "plot_sharing": "effect_figures",
     "plot_weights": "figures",
     "posterior": "posteriors",
+    "posterior_to": "streaming",
+    "random_rows": "streaming",
     "rank_one": "forced_signs",
     "sharing": "shared_effects",
     "strong": "strong_effects",
     "together": "reported",
+    "write_effects": "io.effect_stores",
 }
 
 OFFERS = {
@@ -59,5 +71,7 @@ __all__ = [*sorted(_HOME)]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(import_module(f"bayesmixer.mash.{_HOME[name]}"), name)
+        home = _HOME[name]
+        home = home if home.startswith("io.") else f"mash.{home}"
+        return getattr(import_module(f"bayesmixer.{home}"), name)
     raise AttributeError(f"module 'bayesmixer.mash' has no attribute {name!r}")

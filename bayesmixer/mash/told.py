@@ -75,6 +75,21 @@ def _sentences(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[str]:
                 f"{names[i]} {_percent(weight[i] / weight.sum())}" for i in order if weight[i] > 0
             ]
             yield f"Of the other effects most come from {', '.join(parts)}."
+    if "log_likelihood_others" in estimate:
+        own, mean, se = (
+            float(estimate[name])
+            for name in (
+                "mean_log_likelihood",
+                "mean_log_likelihood_others",
+                "mean_log_likelihood_others_se",
+            )
+        )
+        yield (
+            f"The mean log-likelihood of the effects that were learned from is {own:.4g}, of the "
+            f"other {int(estimate['n_others']):,} {mean:.4g} (standard error {as_number(se)}); "
+            f"other weights could raise that by {as_number(float(estimate['gain_others']))} at "
+            "most."
+        )
     if "n_effects_by_conditions" in estimate:
         count = estimate["n_effects_by_conditions"].values
         threshold = f"{float(estimate.attrs.get('threshold', 0.05)):g}"

@@ -1,0 +1,206 @@
+"""Effects too many for memory: kept on disk as a Zarr store or as two .npy arrays, and read block
+by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer import aside
+from bayesmixer.errors import InputError, reason
+from bayesmixer.io.effect_tables import is_path
+from bayesmixer.io.effects import _check, _correlation, read_effects
+from bayesmixer.io.row_stores import begin, finish, put
+from bayesmixer.io.stores import CHUNK_ROWS, open_group
+from bayesmixer.kinds import kind_of, stored
+from bayesmixer.progress import bar
+
+BOTH = ("effect", "condition")
+LONGEST = 64  # characters of a name
+
+
+def open_effects(
+    bhat: Any, shat: Any = None, *, v: Any = None, alpha: float = 0, condition: Any = None
+) -> xr.Dataset:
+    """Effects on disk, of which only what is used is read.
+
+    Parameters
+    ----------
+    bhat
+        A Zarr store that `bayesmixer.save` or `write_effects` made of effects; or the path of an
+        .npy array (effect, condition).
+    shat
+        Path of the standard errors as an .npy array, or one number, beside an .npy array.
+    v, alpha
+        Of `bayesmixer.read_effects`, beside .npy arrays; v common to all effects.
+    condition
+        Names of the conditions, beside .npy arrays.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `bayesmixer.read_effects` returns it; `isel` picks effects without reading the others.
+
+    Raises
+    ------
+    InputError
+        These are no effects, or one of them is what `read_effects` refuses.
+    """
+    if not is_path(bhat):
+        raise InputError("bhat", f"a {type(bhat).__name__}, expected the path of a Zarr or .npy")
+    path = Path(bhat)
+    if path.is_dir():
+        if kind_of(path) != "effects":
+            raise InputError(path, f"kind '{kind_of(path)}', expected effects")
+        return open_group(path.parent, path.name)
+    if path.suffix != ".npy":
+        remedy = "Make a store of it with bayesmixer.mash.write_effects."
+        raise InputError(path, "expected a .zarr of effects, or an .npy array", remedy)
+    b = _mapped(path)
+    if shat is None or is_path(shat):
+        s = _mapped(Path(shat)) if shat is not None else np.ones((1, 1))
+    else:
+        s = np.full((1, 1), float(shat))
+    if s.shape not in (b.shape, (1, 1)):
+        raise InputError("shat", f"of shape {s.shape}, expected that of bhat, {b.shape}")
+    s = np.broadcast_to(s, b.shape)
+    n, r = b.shape
+    names = [f"condition_{i + 1}" for i in range(r)] if condition is None else list(condition)
+    effect = np.arange(n).astype(f"U{len(str(n))}")
+    for first in range(0, n, CHUNK_ROWS):
+        part = slice(first, first + CHUNK_ROWS)
+        _check(np.asarray(b[part]), np.asarray(s[part]), effect[part].tolist(), names)
+    more = {} if v is None else {"v": (("condition", "condition_bis"), _correlation(v, (0, r)))}
+    return xr.Dataset(
+        {"bhat": (BOTH, b), "shat": (BOTH, s)} | more,
+        coords={"effect": effect, "condition": names}
+        | ({"condition_bis": names} if v is not None else {}),
+        attrs={"kind": "effects", "alpha": float(alpha), "source": str(path)},
+    )
+
+
+def _mapped(path: Path) -> np.ndarray[Any, Any]:
+    """A two-dimensional array of numbers, left on disk."""
+    try:
+        found: np.ndarray[Any, Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(path, reason(error) or "not an .npy array of numbers") from None
+    if found.ndim != 2 or found.dtype.kind != "f":
+        said = f"{found.ndim} dimensions of {found.dtype}"
+        raise InputError(path, f"{said}, expected effect x condition of float")
+    return found
+
+
+def write_effects(
+    bhat: Any,
+    shat: Any,
+    path: str | Path,
+    *,
+    v: Any = None,
+    alpha: float = 0,
+    replace: bool = True,
+    progress: bool | None = None,
+) -> Path:
+    """Make a store of effects of any number from two parquet files or .npy arrays, block by block.
+
+    Parameters
+    ----------
+    bhat, shat
+        Paths of parquet files of the same rows and columns (a first column of text names the
+        effects), or .npy arrays, or one number for shat.
+    path
+        The store, ending in .zarr.
+    v, alpha
+        Of `bayesmixer.read_effects`; v common to all effects.
+    replace
+        Whether effects that were stored there before are replaced.
+    progress
+        Show a progress bar; None shows it on a terminal.
+
+    Returns
+    -------
+    pathlib.Path
+        The store, for `open_effects`.
+
+    Raises
+    ------
+    InputError
+        The files do not fit each other, hold what `read_effects` refuses, or the store cannot be
+        written.
+    """
+    what = stored("effects", path)
+    if not what.folder:
+        raise InputError(path, "expected a name ending in .zarr")
+    aside.place(path, what, replace=replace)
+    blocks, total = _blocks(bhat, shat)
+    with aside.writing(path, what, replace=replace) as beside, bar("Storing", total, progress) as b:
+        first = 0
+        for own, errors in blocks:
+            part = read_effects(own, errors, v=v, alpha=alpha).assign_attrs(source=str(bhat))
+            rows = slice(first, first + part.sizes["effect"])
+            names = part["effect"].values.astype(str)
+            if not hasattr(own, "index"):  # without names: counted through
+                names = np.arange(rows.start, rows.stop).astype(str)
+            if max(map(len, names)) > LONGEST:
+                raise InputError("bhat", f"a name of more than {LONGEST} characters ({names[0]})")
+            if first == 0:
+                grow = ("bhat", "shat")
+                shape = (total, part.sizes["condition"])
+                arrays: dict[str, Any] = {name: (BOTH, shape, "float64") for name in grow}
+                arrays["effect"] = (("effect",), (total,), f"<U{LONGEST}")
+                begin(beside, part.drop_vars(["bhat", "shat", "effect"]), arrays)
+            values = {"bhat": part["bhat"].values, "shat": part["shat"].values, "effect": names}
+            put(beside, rows, values)
+            first = rows.stop
+            b.advance(part.sizes["effect"])
+        finish(beside)
+    return Path(path)
+
+
+def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int]:
+    """Blocks of rows of both, and how many rows there are."""
+    if str(bhat).endswith(".npy"):
+        b = _mapped(Path(bhat))
+        s = _mapped(Path(shat)) if is_path(shat) else None
+        if s is not None and s.shape != b.shape:
+            raise InputError("shat", f"of shape {s.shape}, expected that of bhat, {b.shape}")
+
+        def arrays() -> Iterator[tuple[Any, Any]]:
+            for first in range(0, len(b), CHUNK_ROWS):
+                part = slice(first, first + CHUNK_ROWS)
+                yield np.asarray(b[part]), shat if s is None else np.asarray(s[part])
+
+        return arrays(), len(b)
+    if not str(bhat).endswith(".parquet"):
+        raise InputError("bhat", f"{bhat}, expected a parquet file or an .npy array")
+    import pyarrow.parquet as pq
+
+    try:
+        files = [pq.ParquetFile(one) for one in (bhat, shat) if is_path(one)]
+    except (OSError, ValueError) as error:
+        raise InputError(bhat, reason(error) or "no parquet file") from None
+    rows = [one.metadata.num_rows for one in files]
+    if len(set(rows)) > 1:
+        raise InputError("shat", f"{rows[1]:,} rows, expected those of bhat, {rows[0]:,}")
+
+    def tables() -> Iterator[tuple[Any, Any]]:
+        for parts in zip(*(one.iter_batches(CHUNK_ROWS) for one in files), strict=True):
+            frames = [_named(part.to_pandas()) for part in parts]
+            yield frames[0], frames[1] if len(frames) > 1 else shat
+
+    return tables(), rows[0]
+
+
+def _named(frame: Any) -> Any:
+    """A frame whose first column of text is its index."""
+    import pandas as pd
+
+    first = frame.columns[0]
+    if pd.api.types.is_numeric_dtype(frame[first]):
+        return frame if not isinstance(frame.index, pd.RangeIndex) else frame.to_numpy(float)
+    return frame.set_index(first)
