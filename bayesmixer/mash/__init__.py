@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from bayesmixer.mash.precision_gain import effective_size as effective_size
     from bayesmixer.mash.prior_covariances import covariances as covariances
     from bayesmixer.mash.reported import together as together
+    from bayesmixer.mash.samples import fit_sample as fit_sample
+    from bayesmixer.mash.samples import largest as largest
+    from bayesmixer.mash.samples import random_rows as random_rows
     from bayesmixer.mash.shared_effects import sharing as sharing
-    from bayesmixer.mash.streaming import fit_sample as fit_sample
-    from bayesmixer.mash.streaming import largest as largest
     from bayesmixer.mash.streaming import posterior_to as posterior_to
-    from bayesmixer.mash.streaming import random_rows as random_rows
     from bayesmixer.mash.strong_effects import strong as strong
 
 _HOME = {
@@ -40,8 +40,8 @@ _HOME = {
     "effective_size": "precision_gain",
     "fit": "fits",
     "given": "fits",
-    "fit_sample": "streaming",
-    "largest": "streaming",
+    "fit_sample": "samples",
+    "largest": "samples",
     "open_effects": "io.effect_stores",
     "opposed": "neighbours",
     "plot_covariance": "figures",
@@ -52,7 +52,7 @@ _HOME = {
     "plot_weights": "figures",
     "posterior": "posteriors",
     "posterior_to": "streaming",
-    "random_rows": "streaming",
+    "random_rows": "samples",
     "rank_one": "forced_signs",
     "sharing": "shared_effects",
     "strong": "strong_effects",

@@ -1,5 +1,5 @@
-"""mash of more effects than memory holds: learning on some of them, and posteriors block by block
-into a Zarr store, from where a killed run goes on.
+"""Posteriors of more effects than memory holds, block by block into a Zarr store, from where a
+killed run goes on.
 """
 
 from __future__ import annotations
@@ -16,153 +16,14 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer import aside
-from bayesmixer.arguments import whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.io.row_stores import begin, finish, put
-from bayesmixer.io.stores import CHUNK_ROWS, beside
+from bayesmixer.io.stores import beside
 from bayesmixer.kinds import stored
-from bayesmixer.mash.fits import fit
-from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.posteriors import posterior
-from bayesmixer.mash.rows import rows_of
-from bayesmixer.mash.strong_effects import positions
+from bayesmixer.mash.samples import row_blocks
 from bayesmixer.mash.trees import mixture_of
 from bayesmixer.progress import bar
-
-AT_ONCE = 4_000  # rows whose likelihoods under all components are held
-LEARN = 20_000
-
-
-def row_blocks(effects: xr.Dataset, size: int = CHUNK_ROWS) -> Iterator[tuple[slice, xr.Dataset]]:
-    """Effects in memory, block by block."""
-    n = effects.sizes["effect"]
-    for first in range(0, n, size):
-        part = slice(first, min(first + size, n))
-        yield part, effects.isel(effect=part).load()
-
-
-def random_rows(effects: xr.Dataset, n: int, seed: int = 0, without: Any = ()) -> np.ndarray:
-    """Positions of n effects drawn at random, ascending; all there are where there are fewer.
-
-    Parameters
-    ----------
-    effects
-        What `bayesmixer.read_effects` or `open_effects` returned.
-    n
-        How many.
-    seed
-        Of the draw.
-    without
-        Effects to leave out (strong ones), by position, name or mask.
-
-    Raises
-    ------
-    InputError
-        There are no such effects to leave out.
-    """
-    n = whole_number("n", n, 1)
-    left = np.ones(effects.sizes["effect"], dtype=bool)
-    left[positions(without, effects)] = False
-    candidates = np.flatnonzero(left)
-    if n >= len(candidates):
-        return candidates
-    chosen = np.random.default_rng(seed).choice(len(candidates), n, replace=False)
-    return candidates[np.sort(chosen)]
-
-
-def largest(effects: xr.Dataset, n: int, progress: bool | None = None) -> np.ndarray:
-    """Positions of the n effects with the largest |z| in any condition, ascending; read block by
-    block.
-    """
-    top = np.empty(effects.sizes["effect"])
-    with bar("Looking for strong effects", len(top), progress) as b:
-        for part, block in row_blocks(effects):
-            top[part] = np.nanmax(np.abs(block["bhat"].values / block["shat"].values), axis=1)
-            b.advance(part.stop - part.start)
-    n = min(whole_number("n", n, 1), len(top))
-    return np.sort(np.argpartition(-top, n - 1)[:n])
-
-
-def fit_sample(
-    effects: xr.Dataset,
-    covariances: Any,
-    *,
-    rows: Any = LEARN,
-    seed: int = 0,
-    others: bool = True,
-    progress: bool | None = None,
-    **options: Any,
-) -> xr.DataTree:
-    """The mixture learned from some effects, and how well it predicts the others.
-
-    Parameters
-    ----------
-    effects
-        What `bayesmixer.read_effects` or `open_effects` returned; read block by block.
-    covariances
-        As in `bayesmixer.mash.fit`.
-    rows
-        How many effects to learn from, drawn at random; or which, by position.
-    seed
-        Of the draw.
-    others
-        Whether the others are gone through.
-    progress
-        Show a progress bar; None shows it on a terminal.
-    options
-        Of `bayesmixer.mash.fit`.
-
-    Returns
-    -------
-    xarray.DataTree
-        As `bayesmixer.mash.fit`. With others, `estimate` also holds `n_others`,
-        `log_likelihood_others`, the mean log-likelihood of an effect learned from
-        (`mean_log_likelihood`) and of the others with its standard error
-        (`mean_log_likelihood_others`, `_se`), and `gain_others`: the most, per effect, by which
-        other weights could raise the latter (its duality gap, without the penalty).
-
-    Raises
-    ------
-    InputError
-        As `bayesmixer.mash.fit`.
-    """
-    n = effects.sizes["effect"]
-    whole = isinstance(rows, (int, np.integer)) and not isinstance(rows, bool)
-    chosen = random_rows(effects, int(rows), seed) if whole else np.sort(positions(rows, effects))
-    sample = effects.isel(effect=chosen).load()
-    found = fit(sample, covariances, **options)
-    estimate = found["estimate"]
-    estimate["mean_log_likelihood"] = float(estimate["log_likelihood"]) / len(chosen)
-    found.attrs |= {"n_all": n, "seed": int(seed)}
-    if not others or len(chosen) == n:
-        return found
-    mixture, _ = mixture_of(found)
-    assert mixture.weights is not None
-    left = np.ones(n, dtype=bool)
-    left[chosen] = False
-    total, squares, count = 0.0, 0.0, 0
-    gradient = np.zeros(mixture.size)
-    with bar("Predicting the other effects", n, progress) as b:
-        for part, block in row_blocks(effects, AT_ONCE):
-            own = np.flatnonzero(left[part])
-            if len(own):
-                matrix, top = relative(rows_of(block.isel(effect=own)), mixture)
-                mixed = mixture.weights @ matrix
-                height = np.log(mixed) + top
-                gradient = gradient + matrix @ (1 / mixed)
-                total += float(height.sum())
-                squares += float(height @ height)
-                count += len(own)
-            b.advance(part.stop - part.start)
-    mean = total / count
-    estimate["n_others"] = count
-    estimate["log_likelihood_others"] = total
-    estimate["mean_log_likelihood_others"] = mean
-    estimate["mean_log_likelihood_others_se"] = float(
-        np.sqrt(max(squares / count - mean**2, 0) / count)
-    )
-    estimate["gain_others"] = float(np.log(max(gradient.max() / count, 1.0)))
-    return found
 
 
 def posterior_blocks(

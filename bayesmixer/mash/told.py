@@ -87,8 +87,8 @@ def _sentences(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[str]:
         yield (
             f"The mean log-likelihood of the effects that were learned from is {own:.4g}, of the "
             f"other {int(estimate['n_others']):,} {mean:.4g} (standard error {as_number(se)}); "
-            f"other weights could raise that by {as_number(float(estimate['gain_others']))} at "
-            "most."
+            f"the weights that are best for as many of these gain "
+            f"{as_number(float(estimate['gain_others']))}."
         )
     if "n_effects_by_conditions" in estimate:
         count = estimate["n_effects_by_conditions"].values
