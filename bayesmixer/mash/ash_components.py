@@ -82,8 +82,7 @@ class Components:
         scale = float(self.scale[i])
         if scale == 0:
             one = np.ones(len(x))
-            negative, positive = float(self.mode < 0), float(self.mode > 0)
-            return Left(self.mode * one, 0 * one, negative * one, positive * one)
+            return Left(self.mode * one, 0 * one, (self.mode < 0) * one, (self.mode > 0) * one)
         low, high = (float(end[i]) for end in self.ends)
         if self.normal:
             v = s * s + scale**2
