@@ -1,9 +1,9 @@
 """Weights of a mixture whose components are known: the concave problem
 
-    maximise sum_j log(sum_p x_p f_pj) + sum_p a_p log x_p    over x >= 0, sum x = 1,
+    maximise sum_j c_j log(sum_p x_p f_pj) + sum_p a_p log x_p    over x >= 0, sum x = 1,
 
 by Newton steps (a non-negative least-squares problem each) on the components that matter, others
-joining as their gradient asks for it. With N = J + sum a the gradient g has sum x g = N, and by
+joining as their gradient asks for it. With N = sum c + sum a the gradient g has sum x g = N, and by
 Jensen's inequality the optimum lies at most N log(max g / N) above: the duality gap.
 """
 
@@ -37,7 +37,13 @@ class Weights(NamedTuple):
     gap: float
 
 
-def optimal_weights(matrix: Array, penalty: Array, gap: float = GAP) -> Weights:
+def optimal_weights(
+    matrix: Array,
+    penalty: Array,
+    gap: float = GAP,
+    counts: Array | None = None,
+    start: Array | None = None,
+) -> Weights:
     """Weights of the components.
 
     Parameters
@@ -48,29 +54,36 @@ def optimal_weights(matrix: Array, penalty: Array, gap: float = GAP) -> Weights:
         a (component): the Dirichlet parameters less 1, none below 0.
     gap
         Largest duality gap wanted; what was reached is returned.
+    counts
+        c (effect): what each counts for; 1 where not given.
+    start
+        Weights nearby, from which a few steps lead to these.
     """
     p, j = matrix.shape
-    total = j + penalty.sum()
-    x = np.full(p, 1 / p)
+    c = np.ones(j) if counts is None else counts
+    total = float(c.sum() + penalty.sum())
+    x = np.full(p, 1 / p) if start is None else start
     m = x @ matrix
-    for _ in range(EM_STEPS):
-        x = (x * (matrix @ (1 / m)) + penalty) / total
+    for _ in range(EM_STEPS if start is None else 0):
+        x = (x * (matrix @ (c / m)) + penalty) / total
         m = x @ matrix
     forced = penalty > 0
-    chosen = np.union1d(np.flatnonzero(forced), np.argsort(-x)[:FIRST])
+    first = np.argsort(-x)[:FIRST] if start is None else np.flatnonzero(x)
+    chosen = np.union1d(np.flatnonzero(forced), first)
     dark = ~(matrix[chosen] > DARK).any(0)
     if dark.any():  # effects that none of these explains
         chosen = np.union1d(chosen, matrix[:, dark].argmax(0))
-    part = x[chosen] / x[chosen].sum()
+    part = np.maximum(x[chosen], np.where(forced[chosen], LEAST, 0))
+    part /= part.sum()
     best = Weights(x, -np.inf, np.inf)
     for _ in range(ROUNDS):
-        part = _newton(matrix[chosen], penalty[chosen], part, total)
+        part = _newton(matrix[chosen], penalty[chosen], part, c)
         kept = (part > 0) | forced[chosen]
         chosen, part = chosen[kept], part[kept] / part[kept].sum()
         mixed = part @ matrix[chosen]
-        gradient = matrix @ (1 / mixed)
+        gradient = matrix @ (c / mixed)
         gradient[chosen] += penalty[chosen] / np.where(forced[chosen], part, 1)
-        now = _state(chosen, part, mixed, penalty, gradient, total)
+        now = _state(chosen, part, mixed, penalty, gradient, c)
         if now.gap < best.gap:
             best = now
         excess = gradient - total
@@ -87,23 +100,26 @@ def optimal_weights(matrix: Array, penalty: Array, gap: float = GAP) -> Weights:
 
 
 def _state(
-    chosen: Index, part: Array, mixed: Array, penalty: Array, gradient: Array, total: float
+    chosen: Index, part: Array, mixed: Array, penalty: Array, gradient: Array, c: Array
 ) -> Weights:
     x = np.zeros(len(gradient))
     x[chosen] = part
     forced = penalty > 0
-    height = np.log(mixed).sum() + penalty[forced] @ np.log(x[forced])
+    height = (c * np.log(mixed)).sum() + penalty[forced] @ np.log(x[forced])
+    total = float(c.sum() + penalty.sum())
     return Weights(x, float(height), float(total * np.log(max(gradient.max() / total, 1.0))))
 
 
-def _newton(f: Array, penalty: Array, x: Array, total: float) -> Array:
+def _newton(f: Array, penalty: Array, x: Array, c: Array) -> Array:
     """Newton steps over x >= 0 of the objective less N sum x, which has its optimum at sum 1."""
     forced = penalty > 0
+    total = float(c.sum() + penalty.sum())
+    root_c = np.sqrt(c)
     for _ in range(STEPS):
         mixed = x @ f
-        share = f / mixed
+        share = f * (root_c / mixed)
         hessian = share @ share.T
-        gradient = share.sum(1)
+        gradient = share @ root_c
         hessian[forced, forced] += penalty[forced] / x[forced] ** 2
         gradient[forced] += penalty[forced] / x[forced]
         lower = _root(hessian)
@@ -115,24 +131,26 @@ def _newton(f: Array, penalty: Array, x: Array, total: float) -> Array:
         slope = float((gradient - total) @ way)
         if slope < SLOPE:
             return to if slope > 0 else x
-        x = _along(f, penalty, x, way, mixed, slope, total)
+        x = _along(f, penalty, x, way, mixed, slope, c)
         kept = (x > 0) | forced
         if not kept.all():  # those at 0 stay there for the rest of this round
             rest = np.zeros(len(x))
-            rest[kept] = _newton(f[kept], penalty[kept], x[kept], total)
+            rest[kept] = _newton(f[kept], penalty[kept], x[kept], c)
             return rest
     return x
 
 
 def _along(
-    f: Array, penalty: Array, x: Array, way: Array, mixed: Array, slope: float, total: float
+    f: Array, penalty: Array, x: Array, way: Array, mixed: Array, slope: float, c: Array
 ) -> Array:
     """Where a step along `way` rises as it promises."""
     forced = penalty > 0
     moved = way @ f
+    total = float(c.sum() + penalty.sum())
 
     def height(at: Array, m: Array) -> float:
-        return float(np.log(m).sum() + penalty[forced] @ np.log(at[forced]) - total * at.sum())
+        value = (c * np.log(m)).sum() + penalty[forced] @ np.log(at[forced]) - total * at.sum()
+        return float(value)
 
     start, step = height(x, mixed), 1.0
     while step > 1e-10:
