@@ -1,6 +1,4 @@
-"""Covariances of effects between conditions: canonical ones, and principal components of strong
-effects.
-"""
+"""Covariances of effects between conditions: canonical ones, and those that strong effects tell."""
 
 from __future__ import annotations
 
@@ -13,22 +11,25 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import InputError
+from bayesmixer.mash.learned_covariances import WAYS, learned
 from bayesmixer.mash.mixture import checked
 from bayesmixer.mash.rows import Rows, rows_of, same_conditions
 from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
 
 Array = NDArray[np.float64]
-KINDS = ("canonical", "pca")
+KINDS = ("canonical", "pca", "ed")
+DEFAULT = ("canonical", "ed")  # bare principal components are of rank 1, and force signs
 HETEROGENEITY = (0.25, 0.5, 0.75)
 
 
 def covariances(
     effects: xr.Dataset,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = DEFAULT,
     *,
     strong: Any = None,
     n_components: int = 5,
+    deconvolution: str = "regularised",
     more: Any = None,
 ) -> xr.Dataset:
     """Covariances for `fit` to mix.
@@ -41,12 +42,22 @@ def covariances(
         "canonical": `identity`; one `only_CONDITION` each, effects in one condition alone; `equal`,
         the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "pca": `pca_1`, ..., v v' of
         each right singular vector v of the strong effects (not centred), and `pca`, their
-        covariance in the space of all these.
+        covariance in the space of all these. "ed": learned from the strong effects by extreme
+        deconvolution, which takes their errors into account.
     strong
-        Effects from which "pca" learns: positions, names or a mask; None takes
+        Effects from which "pca" and "ed" learn: positions, names or a mask; None takes
         `bayesmixer.mash.strong`.
     n_components
-        Principal components, fewer where there are fewer conditions or strong effects.
+        Principal components, and covariances of "ed" beside that of all strong effects; fewer where
+        there are fewer conditions or strong effects.
+    deconvolution
+        Of "ed". "regularised": of full rank, `ed_1`, ... and `ed`, with an inverse Wishart prior
+        about the covariance of the errors, from effects in units of their standard errors.
+        "rank_preserving": Bovy's, which starts at the matrices of "pca" and keeps their ranks,
+        `ed_pca_1`, ..., `ed_pca` (mashr's adds 1/sqrt(number of strong effects) to the diagonals,
+        whatever the units, and starts at variance 1, so that the units of the data move a little
+        where the steps end). "truncated": from z-scores, eigenvalues below those of the errors cut,
+        `ted_pca_1`, ...
     more
         Further covariances: a dict {name: (condition, condition)}, or what this function returned.
 
@@ -63,7 +74,8 @@ def covariances(
 
     References
     ----------
-    Urbut et al. 2019, Nature Genetics 51:187, Online Methods.
+    Urbut et al. 2019, Nature Genetics 51:187, Online Methods; Bovy, Hogg and Roweis 2011, Annals of
+    Applied Statistics 5:1657.
 
     Examples
     --------
@@ -75,15 +87,20 @@ def covariances(
     rows = rows_of(effects)
     conditions = [str(name) for name in effects["condition"].values]
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    found: dict[str, Array] = {}
     for kind in kinds:
         choice("kinds", kind, KINDS)
-        if kind == "canonical":
-            found |= canonical(conditions)
-        else:
-            n = whole_number("n_components", n_components, 1)
-            chosen = strong_rows(effects) if strong is None else positions(strong, effects)
-            found |= principal(rows, chosen, n)
+    choice("deconvolution", deconvolution, WAYS)
+    found: dict[str, Array] = {}
+    if "canonical" in kinds:
+        found |= canonical(conditions)
+    if {"pca", "ed"} & {*kinds}:
+        n = whole_number("n_components", n_components, 1)
+        chosen = strong_rows(effects) if strong is None else positions(strong, effects)
+        components = principal(rows, chosen, n)
+        if "pca" in kinds:
+            found |= components
+        if "ed" in kinds:
+            found |= learned(rows, chosen, components, deconvolution)
     if more is not None:
         given, names = matrices(more, effects)
         found |= dict(zip(names, given, strict=True))
@@ -109,7 +126,7 @@ def principal(rows: Rows, chosen: NDArray[np.intp], n: int) -> dict[str, Array]:
     if not len(chosen):
         raise InputError(
             "strong", "no strong effects for principal components to learn from",
-            "Name some with strong=, or leave 'pca' out of kinds.",
+            "Name some with strong=, or ask for kinds='canonical'.",
         )  # fmt: skip
     _, d, vt = np.linalg.svd(rows.b[chosen], full_matrices=False)
     n = min(n, int((d > 1e-10 * d[0]).sum()))

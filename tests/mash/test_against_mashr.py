@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import bayesmixer as bm
+from bayesmixer.mash.deconvolution import deconvolve
 from bayesmixer.mash.grid import default_grid
 from bayesmixer.mash.learning import learn
 from bayesmixer.mash.likelihood import relative
-from bayesmixer.mash.mixture import Mixture
+from bayesmixer.mash.mixture import Mixture, factor
 from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.truncated import truncated
 from bayesmixer.mash.weights import optimal_weights
 from tests.mash.cases import ALL, BASELINE, MISSING, Case, canonical_of, case, held
 
@@ -151,14 +153,42 @@ def test_weights_of_one_matrix_beat_every_optimiser_that_was_recorded(cases: Pat
 def test_canonical_covariances_and_principal_components_are_those_of_mashr(cases: Path) -> None:
     for name, n in (("a02", 3), ("gtex", 5)):
         one = case(cases, name)
-        found = bm.mash.covariances(
-            one.effects, strong=one.held["strong"].astype(int), n_components=n
-        )["U"].values
+        kinds, strong = ("canonical", "pca"), one.held["strong"].astype(int)
+        u = bm.mash.covariances(one.effects, kinds, strong=strong, n_components=n)
+        found = u["U"].values
         r = one.effects.sizes["condition"]
         assert (found[: r + 5] == canonical_of(r)).all()
         np.testing.assert_allclose(found[r + 5 :], one.held["U_pca"], atol=1e-10)
     a01 = case(cases, "a01")
     assert largest(canonical_of(5), a01.u) == 0
+
+
+def test_extreme_deconvolution_is_that_of_mashr(cases: Path) -> None:
+    one = case(cases, "a02").held
+    rows = rows_of(bm.read_effects(one["Bhat"], one["Shat"]).isel(effect=one["strong"].astype(int)))
+    roots = [factor(u) for u in one["U_pca"]]
+    ridge = np.eye(5) / np.sqrt(len(rows.b))  # which mashr adds
+    few = deconvolve(rows, roots, steps=5)
+    np.testing.assert_allclose(few.u + ridge, one["U_ed_5iter"], rtol=1e-8)
+    np.testing.assert_allclose(few.weights[:, 0], one["ed_5iter_pi"], rtol=1e-8)
+    found = deconvolve(rows, roots)
+    assert found.steps == 279
+    assert abs(found.height - float(one["ed_avloglik"][0])) < 1e-8
+    alive = one["ed_pi"] > 1e-6
+    np.testing.assert_allclose((found.u + ridge)[alive], one["U_ed"][alive], atol=1e-6)
+    again = bm.mash.covariances(
+        bm.read_effects(one["Bhat"], one["Shat"]), "ed", strong=one["strong"].astype(int),
+        n_components=3, deconvolution="rank_preserving",
+    )["U"]  # fmt: skip
+    np.testing.assert_allclose(again[alive] + ridge, one["U_ed"][alive], atol=1e-6)
+
+
+def test_covariances_of_truncated_eigenvalues_are_those_of_mashr(cases: Path) -> None:
+    one = case(cases, "a02").held
+    z = (one["Bhat"] / one["Shat"])[one["strong"].astype(int)]
+    u, weights = truncated(z, one["U_pca"])
+    np.testing.assert_allclose(u, one["U_teem"], atol=1e-10)
+    np.testing.assert_allclose(weights, one["teem_w"], atol=1e-10)
 
 
 def test_strong_effects_are_those_of_ash_by_condition(cases: Path) -> None:

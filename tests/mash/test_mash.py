@@ -226,7 +226,8 @@ def refused() -> list[tuple[Any, str]]:
     named = bm.mash.covariances(effects, "canonical")
     renamed = named.assign_coords(condition=list("abcd"))
     return [
-        (lambda: bm.mash.covariances(effects, ["ed"]), "kinds: 'ed', expected one of canonical"),
+        (lambda: bm.mash.covariances(effects, ["x"]), "kinds: 'x', expected one of canonical"),
+        (lambda: bm.mash.covariances(effects, deconvolution="x"), "deconvolution: 'x', expected"),
         (lambda: bm.mash.covariances(effects, "pca", strong=[]), "strong: no strong effects"),
         (lambda: bm.mash.covariances(effects, "pca", strong=[99]), "strong: expected positions"),
         (lambda: bm.mash.covariances(effects, "pca", strong=["x"]), "no effect is named 'x'"),
