@@ -27,6 +27,7 @@ from bayesmixer.cli import (
     ld,
     ldsc,
     ldsc_scores,
+    mash,
     munge,
     pairs,
     report,
@@ -84,6 +85,7 @@ app.add_typer(
 )
 fit.app.command("pairs")(pairs.command)
 ldsc.app.command("scores")(ldsc_scores.command)
+app.command("mash")(mash.command)
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)

@@ -78,7 +78,11 @@ def check_inputs(*paths: Path | None) -> None:
             raise InputError(path, "no such file", "Check the name.")
 
 
-def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool) -> None:
+def claim(
+    places: Mapping[str, tuple[Path | None, tuple[str, ...]]],
+    force: bool,
+    known: Mapping[str, aside.Kind] | None = None,
+) -> None:
     """Check, before anything long runs, that every file can be written and that none is overwritten
     unasked.
 
@@ -89,6 +93,8 @@ def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool
         that are understood (none: any).
     force
         Whether what bayesmixer wrote there earlier may be replaced.
+    known
+        By option: what it writes, where the option's name and endings do not say it.
 
     Raises
     ------
@@ -106,7 +112,7 @@ def claim(places: Mapping[str, tuple[Path | None, tuple[str, ...]]], force: bool
                 f"'{path}' ends in '{path.suffix}', expected {' or '.join(endings)}",
                 "Change the name.",
             )
-        kind = _kind(option, path, endings)
+        kind = (known or {}).get(option) or _kind(option, path, endings)
         aside.place(path, kind, replace=force, where=option, argument="--force")
         if _CLAIMS is not None:
             _CLAIMS.enter_context(aside.claimed(path, where=option))

@@ -21,7 +21,6 @@ from bayesmixer.kinds import kind_of, stored
 from bayesmixer.progress import bar
 
 BOTH = ("effect", "condition")
-LONGEST = 64  # characters of a name
 
 
 def open_effects(
@@ -137,22 +136,20 @@ def write_effects(
     if not what.folder:
         raise InputError(path, "expected a name ending in .zarr")
     aside.place(path, what, replace=replace)
-    blocks, total = _blocks(bhat, shat)
+    blocks, total, width = _blocks(bhat, shat)
     with aside.writing(path, what, replace=replace) as beside, bar("Storing", total, progress) as b:
         first = 0
         for own, errors in blocks:
             part = read_effects(own, errors, v=v, alpha=alpha).assign_attrs(source=str(bhat))
             rows = slice(first, first + part.sizes["effect"])
             names = part["effect"].values.astype(str)
-            if not hasattr(own, "index"):  # without names: counted through
+            if not _is_named(own):  # counted through
                 names = np.arange(rows.start, rows.stop).astype(str)
-            if max(map(len, names)) > LONGEST:
-                raise InputError("bhat", f"a name of more than {LONGEST} characters ({names[0]})")
             if first == 0:
                 grow = ("bhat", "shat")
                 shape = (total, part.sizes["condition"])
                 arrays: dict[str, Any] = {name: (BOTH, shape, "float64") for name in grow}
-                arrays["effect"] = (("effect",), (total,), f"<U{LONGEST}")
+                arrays["effect"] = (("effect",), (total,), f"<U{width}")
                 begin(beside, part.drop_vars(["bhat", "shat", "effect"]), arrays)
             values = {"bhat": part["bhat"].values, "shat": part["shat"].values, "effect": names}
             put(beside, rows, values)
@@ -162,8 +159,8 @@ def write_effects(
     return Path(path)
 
 
-def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int]:
-    """Blocks of rows of both, and how many rows there are."""
+def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int, int]:
+    """Blocks of rows of both, how many rows there are, and characters of the longest name."""
     if str(bhat).endswith(".npy"):
         b = _mapped(Path(bhat))
         s = _mapped(Path(shat)) if is_path(shat) else None
@@ -175,7 +172,7 @@ def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int]:
                 part = slice(first, first + CHUNK_ROWS)
                 yield np.asarray(b[part]), shat if s is None else np.asarray(s[part])
 
-        return arrays(), len(b)
+        return arrays(), len(b), len(str(len(b)))
     if not str(bhat).endswith(".parquet"):
         raise InputError("bhat", f"{bhat}, expected a parquet file or an .npy array")
     import pyarrow.parquet as pq
@@ -193,7 +190,7 @@ def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int]:
             frames = [_named(part.to_pandas()) for part in parts]
             yield frames[0], frames[1] if len(frames) > 1 else shat
 
-    return tables(), rows[0]
+    return tables(), rows[0], max(len(str(rows[0])), *_widths(files[0]))
 
 
 def _named(frame: Any) -> Any:
@@ -202,5 +199,21 @@ def _named(frame: Any) -> Any:
 
     first = frame.columns[0]
     if pd.api.types.is_numeric_dtype(frame[first]):
-        return frame if not isinstance(frame.index, pd.RangeIndex) else frame.to_numpy(float)
+        return frame
     return frame.set_index(first)
+
+
+def _is_named(block: Any) -> bool:
+    import pandas as pd
+
+    return hasattr(block, "index") and not isinstance(block.index, pd.RangeIndex)
+
+
+def _widths(file: Any) -> Iterator[int]:
+    """Characters of the longest name in each block of a parquet file."""
+    own = (file.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+    columns = [file.schema_arrow.names[0], *(name for name in own if isinstance(name, str))]
+    yield 1
+    for part in file.iter_batches(CHUNK_ROWS, columns=list(dict.fromkeys(columns))):
+        index = _named(part.to_pandas().assign(_=0)).index
+        yield int(index.astype(str).str.len().max())

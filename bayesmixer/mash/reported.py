@@ -14,6 +14,8 @@ from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.trees import MADE_BY, mixture_of
 from bayesmixer.results import assemble
 
+OWN = ("n_conditions", "calls_on_rank_one", "reported_condition")
+
 
 def tree(posterior: xr.Dataset, threshold: float = 0.05) -> xr.DataTree:
     """Posteriors of effects with what they come to by condition: the offer of this wing that lets
@@ -86,6 +88,8 @@ def together(
     own, learned = found["estimate"].to_dataset(), fit["estimate"].to_dataset()
     if list(map(str, learned["condition"].values)) != list(map(str, own["condition"].values)):
         own = own.rename(condition="reported_condition")  # contrasts
+    # where the fit was put together before, this posterior takes the place of that
+    learned = learned.drop_vars([*own.data_vars, *OWN], errors="ignore")
     groups = {"estimate": learned.merge(own, join="exact").assign_attrs(own.attrs)}
     groups["effects"] = posterior
     attrs = {str(k): v for k, v in fit.attrs.items() if k not in ("versions", "command", "created")}

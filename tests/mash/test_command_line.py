@@ -1,0 +1,130 @@
+"""`bayesmixer mash`: what it writes is what the functions return, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import bayesmixer as bm
+from bayesmixer.cli.main import main
+
+N, R = 400, 3
+
+
+def run(*words: object) -> int:
+    """Exit code of a command."""
+    with pytest.raises(SystemExit) as done:
+        main([str(word) for word in words])
+    return int(done.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("mash")
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(N, 1)) * (rng.random((N, 1)) < 0.3) * np.array([1, 1, 0.5])
+    s = np.full((N, R), 0.3)
+    for name, x in (("b", true + s * rng.normal(size=(N, R))), ("s", s)):
+        frame = pd.DataFrame(x, columns=["brain", "liver", "skin"])
+        np.save(place / f"{name}.npy", x)
+        frame.insert(0, "snp", [f"rs{i}" for i in range(N)])
+        frame.to_csv(place / f"{name}.tsv", sep="\t", index=False)
+    return place
+
+
+def test_results_tables_and_report_are_of_the_same_posteriors(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("mash", folder / "b.tsv", folder / "s.tsv", "--v", "simple", "--alpha", "1")
+    out = ("--out", tmp_path / "r.nc", "--posterior", tmp_path / "p.tsv")
+    also = ("--report", tmp_path / "r.html", "--json", tmp_path / "r.json")
+    assert run(*words, *out, *also) == 0
+    shown = capsys.readouterr().out
+    assert "brain" in shown
+    assert "plugged in" in shown
+    effects = bm.read_effects(folder / "b.tsv", folder / "s.tsv", alpha=1)
+    effects = bm.read_effects(
+        folder / "b.tsv", folder / "s.tsv", alpha=1, v=bm.mash.correlation(effects)
+    )
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects))
+    known = bm.mash.posterior(fit, effects)
+    found = bm.load(tmp_path / "r.nc")
+    xr.testing.assert_allclose(found["effects"].to_dataset(), known, rtol=1e-9)
+    table = pd.read_csv(tmp_path / "p.tsv", sep="\t")
+    assert table.loc[4, ["effect", "condition"]].tolist() == ["rs1", "liver"]
+    np.testing.assert_allclose(table["lfsr"], known["lfsr"].values.ravel(), rtol=1e-9)
+    called = int((known["lfsr"].values[:, 0] < 0.05).sum())
+    estimates = json.loads((tmp_path / "r.json").read_text())["estimates"]
+    assert {"quantity": "n_called", "component": "brain", "mode": called} in [
+        {k: one[k] for k in ("quantity", "component", "mode")} for one in estimates
+    ]
+    assert "plugged in" in (tmp_path / "r.html").read_text()
+    assert run(*words, *out) == 2
+    assert "--force" in capsys.readouterr().err
+    assert run(*words, *out, "--force", "--quiet") == 0
+
+
+@pytest.mark.parametrize("ending", ["npz", "parquet", "zarr"])
+def test_a_saved_mixture_gives_posteriors_in_every_form(
+    folder: Path, tmp_path: Path, ending: str
+) -> None:
+    arrays = (folder / "b.npy", folder / "s.npy")
+    assert run("mash", *arrays, "--kinds", "canonical", "--out", tmp_path / "fit.nc", "-q") == 0
+    place = tmp_path / f"p.{ending}"
+    words = ("--fit", tmp_path / "fit.nc", "--out", tmp_path / "again.nc", "--posterior", place)
+    assert run("mash", *arrays, *words, "-q") == 0
+    fit = bm.load(tmp_path / "fit.nc")
+    known = bm.mash.posterior(fit, bm.mash.open_effects(*arrays))
+    if ending == "zarr":
+        found: Any = bm.load(place)["mean"].values
+    elif ending == "npz":
+        found = np.load(place)["mean"]
+    else:
+        found = pd.read_parquet(place)["mean"].to_numpy().reshape(N, R)
+    np.testing.assert_allclose(found, known["mean"], rtol=1e-12)
+
+
+def test_a_sample_is_learned_from_and_names_of_strong_effects_are_taken(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "strong.txt").write_text("\n".join(f"rs{i}" for i in range(0, N, 4)))
+    words = ("--strong", tmp_path / "strong.txt", "--learn", 200, "--components", 2)
+    out = ("--out", tmp_path / "r.nc")
+    assert run("mash", folder / "b.tsv", folder / "s.tsv", *words, *out) == 0
+    assert "learning from 200 of 400" in capsys.readouterr().out
+    effects = bm.read_effects(folder / "b.tsv", folder / "s.tsv")
+    covariances = bm.mash.covariances(effects, strong=np.arange(0, N, 4), n_components=2)
+    known = bm.mash.fit(effects.isel(effect=bm.mash.random_rows(effects, 200)), covariances)
+    found = bm.load(tmp_path / "r.nc")["estimate"]
+    np.testing.assert_allclose(found["weights"], known["estimate"]["weights"], atol=1e-9)
+    assert int(found["n_others"]) == 200
+
+
+def test_what_cannot_be_used_is_one_line(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = (folder / "b.tsv", folder / "s.tsv")
+    mine = tmp_path / "mine.tsv"
+    mine.write_text("mine\n")
+    (tmp_path / "none.txt").write_text("rs999999")
+    for words, told in (
+        ((*both, "--posterior", mine, "--force"), "it stays"),
+        ((*both, "--kinds", "canonical,none"), "expected one of canonical"),
+        ((*both, "--strong", tmp_path / "none.txt"), "no effect is named 'rs999999'"),
+        ((*both, "--z", "--p"), "Give one of them"),
+        ((*both, both[0]), "expected effects and their standard errors"),
+        ((*both, "--baseline", "lung"), "lung"),
+        ((*both, "--posterior", tmp_path / "p.xlsx"), "expected a name ending in"),
+    ):
+        assert run("mash", *words, "--out", tmp_path / "r.nc") == 2
+        error = capsys.readouterr().err
+        assert told in error
+        assert len(error.strip().splitlines()) == 1
+    assert mine.read_text() == "mine\n"
+    assert not (tmp_path / "r.nc").exists()
