@@ -79,13 +79,13 @@ def command(
     kinds: Annotated[
         str | None,
         _option(
-            "Kinds of covariances, with commas between; canonical and pca without, canonical "
-            "alone where no effect is strong.",
+            "Kinds of covariances, with commas between: canonical, pca, ed; canonical and ed "
+            "without, canonical alone where no effect is strong.",
             "--kinds",
         ),
     ] = None,
     components: Annotated[
-        int, typer.Option(min=1, help="Principal components that covariances are made of.")
+        int, typer.Option(min=1, help="Covariances that strong effects tell.")
     ] = 5,
     strong: Annotated[
         Path | None,
@@ -234,9 +234,10 @@ def _learned(
     import numpy as np
 
     import bayesmixer as bm
+    from bayesmixer.mash.prior_covariances import DEFAULT
     from bayesmixer.mash.strong_effects import positions
 
-    asked = (kinds or "canonical,pca").split(",")
+    asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
     names = None if strong is None else np.array(strong.read_text().split())
     source = effects
     if set(asked) == {"canonical"}:
