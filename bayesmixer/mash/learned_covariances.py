@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.mash.deconvolution import Prior, deconvolve
 from bayesmixer.mash.mixture import factor
-from bayesmixer.mash.rows import Index, Rows
+from bayesmixer.mash.rows import Index, Rows, picked
 from bayesmixer.mash.truncated import truncated
 
 Array = NDArray[np.float64]
@@ -73,18 +73,6 @@ def learned(rows: Rows, chosen: Index, principal: dict[str, Array], way: str) ->
         u = deconvolve(few, roots, SCALES, prior, RISE, STEPS).u
         names = [*(f"ed_{i + 1}" for i in range(len(u) - 1)), "ed"]
     return {name: one * np.outer(unit, unit) for name, one in zip(names, u, strict=True)}
-
-
-def picked(rows: Rows, chosen: Index) -> Rows:
-    """Some of the rows."""
-    return Rows(
-        b=rows.b[chosen],
-        s=rows.s[chosen],
-        seen=rows.seen[chosen],
-        unit=rows.unit[chosen],
-        v=rows.v[chosen] if rows.v is not None and rows.v.ndim == 3 else rows.v,
-        jacobian=rows.jacobian[chosen],
-    )
 
 
 def in_standard_errors(rows: Rows) -> tuple[Rows, Array]:

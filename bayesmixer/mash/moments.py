@@ -96,7 +96,7 @@ def moments(
     for part, index, block in blocks(rows, part_mixture):
         if part is not last:
             last = part
-            within = [_within(rows, part_mixture, at, part, plain) for at in normal]
+            inside = [within(rows, part_mixture, at, part, plain) for at in normal]
         likely = block[weighted] + log_weights
         found.log_likelihood[index] = logsumexp(likely, axis=0)
         if found.log10_bf is not None:
@@ -106,7 +106,7 @@ def moments(
         null = len(active) - len(normal)
         if null:
             found.zero[index] += share[0][:, None]
-        for one, probability in zip(within, share[null:], strict=True):
+        for one, probability in zip(inside, share[null:], strict=True):
             chosen = np.flatnonzero(probability > NEGLIGIBLE)
             if len(chosen) > NEARLY_ALL * len(index):  # cheaper than picking them
                 chosen = np.arange(len(index))
@@ -135,7 +135,7 @@ class _Within(Protocol):
         ...
 
 
-def _within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> _Within:
+def within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> _Within:
     """The cheapest way to the posterior within a component, of rows of a part; `plain`: no
     covariances are asked for.
     """

@@ -100,6 +100,18 @@ def rows_of(effects: Any, name: str = "effects") -> Rows:
     )
 
 
+def picked(rows: Rows, chosen: Index) -> Rows:
+    """Some of the rows."""
+    return Rows(
+        b=rows.b[chosen],
+        s=rows.s[chosen],
+        seen=rows.seen[chosen],
+        unit=rows.unit[chosen],
+        v=rows.v[chosen] if rows.v is not None and rows.v.ndim == 3 else rows.v,
+        jacobian=rows.jacobian[chosen],
+    )
+
+
 def same_conditions(effects: xr.Dataset, names: Any, where: str) -> None:
     """Refuse what was learned in other conditions.
 

@@ -255,7 +255,8 @@ def refused() -> list[tuple[Any, str]]:
         (lambda: bm.mash.sharing(posterior, 2), "factor: 2, expected a number from 0"),
         (lambda: bm.mash.sharing(xr.Dataset()), "posterior: no mean and lfsr"),
         (lambda: bm.mash.correlation(null), "effects: 0 of 5 have |z| < 2"),
-        (lambda: bm.mash.correlation(effects, "em"), "method: 'em', expected one of simple"),
+        (lambda: bm.mash.correlation(effects, "ml"), "method: 'ml', expected one of simple"),
+        (lambda: bm.mash.correlation(effects, "em", rise=0), "rise: 0, expected a number above 0"),
         (lambda: bm.mash.strong(effects, 3), "threshold: 3, expected a number between"),
     ]
 
