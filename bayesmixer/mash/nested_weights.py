@@ -1,0 +1,137 @@
+"""Prior of a mixture's weights, null against not, groups among what is not, scales within a group,
+whose concentration does not grow with their number; and draws of all of it given the effects.
+
+    null ~ Beta(a, b),   group ~ Dirichlet(c / K, ...),   scale given group ~ Dirichlet(c / L, ...).
+
+Given the component that each effect is of, all three are conjugate; given weights, components are
+independent between effects. A sweep draws one, then the other. Shares are drawn and kept as logs:
+with parameters c / L far below 1 most are below what a float can hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+NOTHING = 1e-25  # weight of a component to which no effect of a finite number ever belongs
+
+
+class Shares(NamedTuple):
+    """Logs of the shares of null and not (2), groups (K), scales within a group (K, L)."""
+
+    null: Array
+    group: Array
+    scale: Array
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Prior of the weights of a point mass, where `null` (a, b) is not None, and of components of
+    which each is of a `group` and a `scale` (component), all pairs once.
+    """
+
+    null: tuple[float, float] | None
+    concentration: float
+    group: Index
+    scale: Index
+
+    @property
+    def groups(self) -> int:
+        """Number of groups K."""
+        return int(self.group.max()) + 1
+
+    @property
+    def scales(self) -> int:
+        """Number of scales L."""
+        return int(self.scale.max()) + 1
+
+    @property
+    def size(self) -> int:
+        """Number of components."""
+        return len(self.group) + (self.null is not None)
+
+    def log_weights(self, shares: Shares) -> Array:
+        """Logs of the weights (component), the point mass first."""
+        others = shares.group[self.group] + shares.scale[self.group, self.scale]
+        if self.null is None:
+            return others
+        return np.r_[shares.null[0], shares.null[1] + others]
+
+    def draw(self, counts: Array, rng: np.random.Generator) -> Shares:
+        """Shares given how many effects are of each component; of none: from the prior."""
+        k, n = self.groups, self.scales
+        others = counts[len(counts) - len(self.group) :]
+        by_scale = np.zeros((k, n))
+        by_scale[self.group, self.scale] = others
+        null = np.array([-np.inf, 0.0])
+        if self.null is not None:
+            null = log_dirichlet(np.add(self.null, (counts[0], others.sum())), rng)
+        return Shares(
+            null,
+            log_dirichlet(self.concentration / k + by_scale.sum(1), rng),
+            log_dirichlet(self.concentration / n + by_scale, rng),
+        )
+
+    def sweep(
+        self, relative: Array, weights: Array, rng: np.random.Generator
+    ) -> tuple[Shares, Array]:
+        """The components of all effects, of likelihoods (component, effect), then shares given
+        these: shares and weights (component).
+        """
+        counts = count_labels(relative, weights, weights @ relative, rng.random(relative.shape[1]))
+        shares = self.draw(counts, rng)
+        return shares, np.exp(self.log_weights(shares))
+
+
+def log_dirichlet(alpha: Array, rng: np.random.Generator) -> Array:
+    """Logs of draws from Dirichlet distributions of parameters (..., n)."""
+    # a gamma variable of alpha is one of alpha + 1 times a uniform one to the power 1 / alpha
+    logs = np.log(rng.standard_gamma(alpha + 1)) + np.log1p(-rng.random(alpha.shape)) / alpha
+    logs -= logs.max(-1, keepdims=True)
+    out: Array = logs - np.log(np.exp(logs).sum(-1, keepdims=True))
+    return out
+
+
+@nb.njit(cache=True, nogil=True)
+def count_labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
+    """How many effects are of each component (component), drawn by numbers in [0, 1), one an
+    effect, from weights times likelihoods (component, effect), whose sums are `mixed`.
+    """
+    components, effects = relative.shape
+    counts = np.zeros(components)
+    reached = np.zeros(effects)
+    last = -1
+    undecided = np.ones(effects, dtype=np.bool_)
+    for p in np.argsort(-weights):
+        w = weights[p]
+        if w < NOTHING:
+            break
+        last = p
+        for j in range(effects):
+            reached[j] += w * relative[p, j]
+            if undecided[j] and reached[j] > uniform[j] * mixed[j]:
+                undecided[j] = False
+                counts[p] += 1
+    for j in range(effects):  # rounding of the sums
+        if undecided[j]:
+            counts[last] += 1
+    return counts
+
+
+def chain(
+    prior: Nested, relative: Array, start: Array, draws: int, tune: int, rng: np.random.Generator
+) -> Array:
+    """Weights (draw, component) by sweeps from those of `start`, after `tune` of them."""
+    weights, kept = start, np.empty((draws, prior.size))
+    for i in range(tune + draws):
+        _, weights = prior.sweep(relative, weights, rng)
+        if i >= tune:
+            kept[i - tune] = weights
+    return kept
