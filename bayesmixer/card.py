@@ -340,6 +340,9 @@ class Evidence(Protocol):
     group: str
     """Name of the results' group that holds it."""
 
+    whole: bool
+    """Whether `moved` takes nothing from the draws: they need not describe the posterior then."""
+
     @property
     def seen(self) -> bool:
         """Whether there is a signal."""
@@ -349,7 +352,7 @@ class Evidence(Protocol):
         """What to say where there is none."""
 
     @property
-    def errors(self) -> Mapping[str, float]:
+    def errors(self) -> Mapping[str, Any]:
         """Standard errors that stand in place of those of the calibrated covariance, by the name of
         the variable (`h2_se`).
         """

@@ -231,8 +231,11 @@ def mixing(results: xr.DataTree) -> tuple[float | None, float | None]:
     importance-resampled draws the weights' Kish size.
     """
     posterior = results["posterior"].to_dataset()
-    if "sample_stats" in results.children and "effective_draws" in results["sample_stats"].attrs:
-        return None, float(results["sample_stats"].attrs["effective_draws"])
+    of_draws = results["sample_stats"].attrs if "sample_stats" in results.children else {}
+    if "effective_draws" in of_draws:
+        return None, float(of_draws["effective_draws"])
+    if "uncalibrated_effective_draws" in of_draws:  # the posterior's are independent of those
+        return None, float(posterior.sizes["chain"] * posterior.sizes["draw"])
     if "sample_stats" in results.children and "log_weight" in results["sample_stats"].data_vars:
         log_weight = results["sample_stats"]["log_weight"].to_numpy().ravel().astype(float)
         weight = np.exp(log_weight - log_weight.max())

@@ -45,7 +45,8 @@ def ldsc_traits(
         For `pm.sample`, `bm.fit(model, "nuts")` or any sampler. Deterministic: `h2` (trait), `rg`
         and `gencov` (trait, trait_bis), on the observed scale (liability where `rg` had
         prevalences). Data: `powered` (trait), whether the heritability lies four standard errors
-        above 0; the rg of other traits are the prior's.
+        above 0; the rg of other traits are the prior's. `S`, the estimates (lower triangle by
+        columns), and `V`, their covariance.
 
     Raises
     ------
@@ -86,8 +87,8 @@ def ldsc_traits(
             "vech",
             nu=max(blocks - len(row), 5),
             mu=gencov[row, column],
-            scale=spread,
-            observed=found.S[row, column],
+            scale=pm.Data("V", spread),
+            observed=pm.Data("S", found.S[row, column]),
         )
     return model
 

@@ -387,7 +387,8 @@ def calibrate(
     if adjust == "affine":
         if raw is not None:
             groups |= moved_groups(density, raw, mode, found, evidence, three, seed)
-            concerns += far_from_gaussian(raw, density.names, points.calibrated_apart(three))
+            if evidence is None or not evidence.whole:
+                concerns += far_from_gaussian(raw, density.names, points.calibrated_apart(three))
     else:
         if adjust == "bootstrap":
             b = bootstrap(density, mode, found.information, bounds, replicates, seed, progress)

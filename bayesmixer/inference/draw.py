@@ -45,6 +45,7 @@ class Settings:
         # of the trees of NUTS, 2^depth - 1 gradients a draw at most; None: the sampler's own, 10
         None
     )
+    falls: bool = True  # whether Laplace makes way for NUTS where it does not describe the density
 
 
 @dataclass
@@ -130,7 +131,7 @@ def _laplace(
         kept,
         None if settings.draws else ENOUGH,
     )
-    if not result.pareto_k <= K_HAT:
+    if settings.falls and not result.pareto_k <= K_HAT:
         proper.refuse(density, mode, covariance, bounds)
         sentence = (
             "The Laplace approximation does not describe this posterior (k-hat "
@@ -150,9 +151,10 @@ def _laplace(
         drawn.said.insert(0, sentence)
         drawn.heard.append(sentence)
         return drawn
+    raw = "" if settings.falls else "uncalibrated_"
     attrs = {
-        "pareto_k": result.pareto_k,
-        "effective_draws": result.effective,
+        f"{raw}pareto_k": result.pareto_k,
+        f"{raw}effective_draws": result.effective,
         "proposals": len(result.proposals),
     }
     return _resampled(

@@ -8,6 +8,7 @@ import json
 import os
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,10 @@ def fit(
             *(() if init is None else (init,)),
         )
     )
+    evidence = calibration.evidence_of(bound)
     if method != "map":
+        if calibrate and evidence is not None and evidence.whole:
+            settings = replace(settings, falls=False)
         drawn = draw(method, density, modes.best.x, covariance, bounds, settings, kept)
         method, draws_taken = drawn.method, drawn.draws
         groups |= {"sample_stats": drawn.sample_stats, "log_likelihood": drawn.log_likelihood}
@@ -208,7 +212,6 @@ def fit(
         groups["posterior"] = density.posterior(draws_taken)
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
         groups["log_prior"] = density.log_prior(draws_taken)
-    evidence = calibration.evidence_of(bound)
     measured = (
         calibration.covariance_of_mode(
             density,
@@ -239,9 +242,10 @@ def fit(
             groups |= calibration.moved_groups(
                 density, draws_taken, modes.best.x, found, evidence, three, seed
             )
-            found.concerns.extend(
-                far_from_gaussian(draws_taken, density.names, points.calibrated_apart(three))
-            )
+            if evidence is None or not evidence.whole:
+                found.concerns.extend(
+                    far_from_gaussian(draws_taken, density.names, points.calibrated_apart(three))
+                )
         groups["calibration"] = calibration.group_of(found, density, "affine", "jackknife")
         said += found.concerns
     elif measured is not None:

@@ -42,7 +42,7 @@ OFFERS = {
     "h2_starts": "model_offers:h2_starts",
     "partitioned_starts": "model_offers:partitioned_starts",
     "rg_starts": "model_offers:rg_starts",
-    "evidence": "model_offers:evidence",
+    "evidence": "evidence:evidence",
     "record": "model_offers:record",
     "withheld": "model_offers:withheld",
     "predictive": "model_offers:predictive",

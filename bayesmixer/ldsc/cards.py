@@ -105,9 +105,9 @@ LDSC_RG = replace(
     summary="Cross-trait LD score regression as a model: genetic correlation of two traits.",
     free=(two_traits.LOG_H2, LOG_INTERCEPT, two_traits.ATANH_RG, two_traits.ATANH_RHO_0),
     reported=(
-        two_traits.H2,
+        replace(two_traits.H2, ends=two_traits.FROM_NOTHING),
         INTERCEPT,
-        two_traits.RG,
+        replace(two_traits.RG, ends=(-1.0, 1.0)),
         GENCOV,
         INTERCEPT_GENCOV,
         two_traits.RHO_0,

@@ -36,7 +36,6 @@ def rg_starts(bound: Bound) -> list[dict[str, Any]]:
     return [{"log_intercept" if name == "log_sigma2_0" else name: v for name, v in start.items()}]
 
 
-evidence = heritability.of_bound
 record = heritability.record
 
 

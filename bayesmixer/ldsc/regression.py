@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 UPDATES = 2  # of the weights
+CACHED = 1 << 12  # rows that are summed at a time where blocks do not matter
 
 
 def equal_blocks(rows: int, blocks: int) -> Rows:
@@ -210,8 +211,9 @@ def reweighted(
         return weights.start(part(block))
 
     weight = start
+    of_all = np.append(np.arange(0, edges[-1], CACHED), edges[-1])
     for _ in range(updates):
-        xtx, xty = sums(x, y, weight, edges, intercept is None)
+        xtx, xty = sums(x, y, weight, of_all, intercept is None)
         found = _solve(xtx.sum(0), xty.sum(0))
         slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
 

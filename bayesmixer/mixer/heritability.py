@@ -78,6 +78,7 @@ class HeritabilityTest:
     blocks_effective: float
     share: float = 0.0
     group: ClassVar[str] = GROUP
+    whole: ClassVar[bool] = False
 
     @property
     def seen(self) -> bool:
@@ -132,7 +133,7 @@ class HeritabilityTest:
 
         place = (rankdata(h2.ravel()) - 0.5) / h2.size
         return np.asarray(
-            _posterior_quantile(self.h2, self.h2_se, self.blocks_effective, place).reshape(h2.shape)
+            quantiles(self.h2, self.h2_se, self.blocks_effective, place).reshape(h2.shape)
         )
 
 
@@ -203,7 +204,7 @@ def heritability_test(
     p_hits = min(1.0, 2 * float(ndtr(-np.sqrt(largest / sigma2_0))) * used.size)
     share = float(np.clip(h2 * np.average(x, weights=w) / sigma2_0, 0.0, 1.0))
     p = min(1.0, p_score / SHARE_SCORE, p_hits / SHARE_HITS)
-    upper = float(_posterior_quantile(h2, se, freedom, np.array([UPPER]))[0])
+    upper = float(quantiles(h2, se, freedom, np.array([UPPER]))[0])
     return HeritabilityTest(
         p, statistic, p_score, p_hits, h2, se, upper, int(block.max() + 1), freedom, share
     )
@@ -303,8 +304,8 @@ def _effective(parts: Array) -> float:
     return max(float(square.sum() ** 2 / max((square**2).sum(), 1e-300)), 2.0)
 
 
-def _posterior_quantile(h2: float, se: float, freedom: float, place: Array) -> Array:
-    """Quantiles of the density half-normal prior x Student's t of h2-hat, on h2 > 0."""
+def quantiles(h2: float, se: float, freedom: float, place: Array) -> Array:
+    """Quantiles at `place` of the density half-normal prior x Student's t of h2-hat, on h2 > 0."""
     scale = LOG_H2.weak.numbers[0]
     se = max(se, 1e-12)
     # even steps of the t where it lies, and of the prior where it ends first

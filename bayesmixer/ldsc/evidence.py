@@ -1,0 +1,231 @@
+"""What the data show of LD score regression as a model, for fits and their calibration: the test of
+h2 = 0 of one trait, the regressions of two, and the posterior of the natural scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmixer.card import Bound
+from bayesmixer.identity import trait_names
+from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc.covariance import Pair, covariance
+from bayesmixer.ldsc.heritability import Heritability, heritability
+from bayesmixer.ldsc.intervals import correlated, heritable
+from bayesmixer.ldsc.natural import Natural
+from bayesmixer.ldsc.regression import Array
+from bayesmixer.ldsc.words import POWERED
+from bayesmixer.mixer.heritability import FEWEST_BLOCKS, HeritabilityTest, of_bound
+from bayesmixer.variables import evaluated
+
+UPDATES = 6  # of the weights: the regression is then at its end, to 1e-7 of its errors
+PROB = 0.9
+
+
+@dataclass(frozen=True)
+class OfOne:
+    """What is known of one trait: the test of h2 = 0, and the posterior, which is the test's where
+    it does not reject.
+    """
+
+    test: HeritabilityTest
+    natural: Natural
+    group = HeritabilityTest.group
+    whole = True
+
+    @property
+    def seen(self) -> bool:
+        """Whether h2 = 0 is rejected."""
+        return self.test.seen
+
+    @property
+    def sentence(self) -> str:
+        """The verdict where it is not."""
+        return self.test.sentence
+
+    @property
+    def errors(self) -> Mapping[str, Any]:
+        """Standard errors of the natural scale."""
+        error = self.natural.joint.error
+        return {
+            "h2_se": error[0] if self.seen else self.test.h2_se,
+            "intercept_se": error[1],
+        }
+
+    def dataset(self) -> xr.Dataset:
+        """The test."""
+        return self.test.dataset()
+
+    def moved(self, draws: Array, names: list[str]) -> Array:
+        """Draws replaced."""
+        out = self.natural.moved(draws, names)
+        return out if self.seen else self.test.moved(out, names)
+
+
+@dataclass(frozen=True)
+class OfPair:
+    """What is known of two traits: regressions, posterior, and Fieller's set of rg."""
+
+    pair: Pair
+    natural: Natural
+    names: tuple[str, str]
+    group = "regression"
+    whole = True
+
+    @cached_property
+    def z(self) -> Array:
+        """(2,) heritability over its standard error."""
+        return np.asarray(self.pair.joint.value[:2] / self.pair.joint.error[:2])
+
+    @cached_property
+    def rg_set(self) -> tuple[float, float]:
+        """All rg that fit, at 90%."""
+        return correlated(self.pair.joint, PROB)
+
+    @property
+    def seen(self) -> bool:
+        """Whether both heritabilities lie four standard errors above 0."""
+        return bool((self.z >= POWERED).all())
+
+    @property
+    def sentence(self) -> str:
+        """What to say of a weak pair."""
+        at = int(np.argmin(self.z))
+        low, high = self.rg_set
+        return (
+            f"Weak: h2 of {self.names[at]} is {self.z[at]:.1f} standard errors above 0, and rg is "
+            f"read from {POWERED:g}; below, what fits is {low:.2g} to {high:.2g} (90%, Fieller's "
+            "set)."
+        )
+
+    @property
+    def errors(self) -> Mapping[str, Any]:
+        """Standard errors of the natural scale; of rg where both traits are powered."""
+        error = self.natural.joint.error
+        out: dict[str, Any] = {
+            "h2_se": xr.DataArray(error[:2], dims="trait"),
+            "gencov_se": error[2],
+            "intercept_se": xr.DataArray(error[3:5], dims="trait"),
+            "intercept_gencov_se": error[5],
+        }
+        return out | ({"rg_se": self.pair.tested[1]} if self.seen else {})
+
+    def dataset(self) -> xr.Dataset:
+        """The regressions."""
+        value, error = self.natural.joint.value, self.natural.joint.error
+        rg, rg_error, *_ = self.pair.tested
+        p = [heritable(one.total)[2] for one in (self.pair.first, self.pair.second)]
+        low, high = self.rg_set
+        return xr.Dataset(
+            {
+                "h2": ("trait", value[:2]),
+                "h2_se": ("trait", error[:2]),
+                "h2_p": ("trait", p),
+                "intercept": ("trait", value[3:5]),
+                "intercept_se": ("trait", error[3:5]),
+                "gencov": value[2],
+                "gencov_se": error[2],
+                "intercept_gencov": value[5],
+                "intercept_gencov_se": error[5],
+                "rg": rg,
+                "rg_se": rg_error,
+                "rg_lower": low,
+                "rg_upper": high,
+                "blocks_effective": self.natural.freedom,
+            },
+            coords={"trait": list(self.names)},
+            attrs={"seen": int(self.seen), "prob": PROB},
+        )
+
+    def moved(self, draws: Array, names: list[str]) -> Array:
+        """Draws replaced."""
+        return self.natural.moved(draws, names)
+
+
+def evidence(bound: Bound | None) -> HeritabilityTest | OfOne | OfPair | None:
+    """What the data show of a model of this wing.
+
+    The natural posterior under the weak prior, from all z; the test of h2 = 0 alone (one trait) or
+    nothing where the prior is another, strong loci are censored, heritability is by annotation, or
+    LD blocks are few.
+    """
+    test = of_bound(bound)
+    if bound is None or bound.prior != "weak" or bound.options or "deviation" in bound.free:
+        return test
+    data = bound.data
+    traits = data.sizes["trait"]
+    if traits == 1 and test is None:
+        return None
+    found = regressions(data)
+    if found is None:
+        return test
+    parts, natural = found
+    if isinstance(parts, Pair):
+        names = trait_names(data) or ["trait 1", "trait 2"]
+        return OfPair(parts, natural, (str(names[0]), str(names[1])))
+    assert test is not None
+    return OfOne(test, natural)
+
+
+def regressions(data: xr.Dataset) -> tuple[Heritability | Pair, Natural] | None:
+    """The regressions of GwasData (`exposure.exposed`) iterated to their end, with the LD blocks as
+    units; None with few of them, or where one does not vary.
+    """
+    used = evaluated(data)
+    used = used[np.argsort(data["ld_block"].values[used], kind="stable")]
+    z, n, weight = (data[name].values[used].astype(float) for name in ("z", "n", "weight"))
+    block = data["ld_block"].values[used]
+    begins = np.unique(block)
+    if len(begins) < FEWEST_BLOCKS:
+        return None
+    ld, m = data["ld_score_h"].values[0][used].astype(float)[:, None], data["h_total"].values
+    seen, w = np.isfinite(z), 1 / weight
+
+    def edges(rows: Any) -> Any:
+        return np.append(np.searchsorted(block[rows], begins), len(rows))
+
+    fits = []
+    for k in range(z.shape[1]):
+        rows = np.flatnonzero(seen[:, k])
+        at = None if len(rows) == len(z) else rows
+        chi2, size = z[rows, k] ** 2, n[rows, k]
+        fits.append(
+            heritability(chi2, ld, w[rows], size, m, edges=edges(rows), rows=at, updates=UPDATES)
+        )
+    if len(fits) == 1:
+        return _natural(fits[0], [fits[0].total, fits[0].fit.intercept], 1)
+    rows = np.flatnonzero(seen.all(axis=1))
+    if len(rows) < FEWEST_BLOCKS:
+        return None
+    (z1, z2), (n1, n2) = z[rows].T, n[rows].T
+    both = covariance(
+        z1, z2, ld, w[rows], n1, n2, m, fits[0], fits[1], edges=edges(rows),
+        rows=None if len(rows) == len(z) else rows,
+    )  # fmt: skip
+    regressed = (*fits, both)
+    parts = [*(one.total for one in regressed), *(one.fit.intercept for one in regressed)]
+    return _natural(Pair(fits[0], fits[1], both), parts, 2)
+
+
+def _natural(
+    found: Heritability | Pair, parts: list[Any], traits: int
+) -> tuple[Heritability | Pair, Natural] | None:
+    joint = Estimate(
+        np.concatenate([one.value for one in parts]),
+        np.concatenate([one.without for one in parts], axis=1),
+    )
+    error = joint.error
+    first = traits * (traits + 1) // 2
+    whole = np.isfinite(joint.without).all() and (error > 0).all()
+    if not whole or not (joint.value[first : first + traits] > 0).all():
+        return None
+    correlation = joint.covariance / np.outer(error, error)
+    if np.linalg.eigvalsh(correlation)[0] < 1e-10:
+        return None
+    return found, Natural(joint, traits)

@@ -1,0 +1,320 @@
+"""How often posteriors of LD score regression as models hold the truth, from z of those models.
+
+`python benchmarks/ldsc_models.py` draws 1,000 times a cell z of 32,000 variants, as many as are
+independent in a genome, each of weight 1, and asks of every draw what a user of `bm.fit` reads:
+the 90% interval of each quantity by the posterior that `fit` returns (`ldsc.evidence`, which takes
+nothing from the search; `--check` compares with `bm.fit` itself), whether heritability is claimed,
+whether rg is to be read, and Fieller's set of it. `--traits` draws five traits 100 times, samples
+their joint posterior by NUTS, and thirty traits once. A table's finished rows are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import xarray as xr
+
+import bayesmixer as bm
+from bayesmixer.interval import interval
+from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc.evidence import OfPair, evidence
+from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.models.common import bound_of
+
+VARIANTS, BLOCKS, M = 32_000, 200, 1.17e6
+LOG_LD = (2.87, 0.75)  # mean and standard deviation of the log of LD scores
+INTERCEPT = 1.03
+DRAWS = 1000
+NAMES = {
+    1: ["log_h2", "log_intercept"],
+    2: [
+        *("log_h2[0]", "log_h2[1]", "log_intercept[0]", "log_intercept[1]"),
+        *("atanh_rg", "atanh_rho_0"),
+    ],
+}
+Row = dict[str, Any]
+
+
+def drawn(
+    rng: np.random.Generator, h2: tuple[float, ...], n: float, rg: Any = 1.0, rho_0: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """LD scores (J,) and z (J, k) of traits with genetic correlations `rg`, one or (k, k)."""
+    k = len(h2)
+    ld = rng.lognormal(*LOG_LD, VARIANTS)
+    genetic = np.full((k, k), rg) if np.ndim(rg) == 0 else np.asarray(rg, float)
+    noise = np.full((k, k), rho_0)
+    np.fill_diagonal(genetic, 1.0)
+    np.fill_diagonal(noise, 1.0)
+    of = [rng.standard_normal((VARIANTS, k)) @ np.linalg.cholesky(v).T for v in (genetic, noise)]
+    return ld, np.sqrt(n * np.array(h2) * ld[:, None] / M) * of[0] + np.sqrt(INTERCEPT) * of[1]
+
+
+def gwas(ld: np.ndarray, z: np.ndarray, n: float) -> xr.Dataset:
+    """GwasData of draws."""
+    columns = {
+        "z": (("variant", "trait"), z),
+        "n": (("variant", "trait"), np.full(z.shape, n)),
+        "weight": ("variant", np.ones(VARIANTS)),
+        "ld_score": ("variant", ld),
+        "ld_block": ("variant", np.repeat(np.arange(BLOCKS), VARIANTS // BLOCKS)),
+        "snp": ("variant", np.array([f"rs{i}" for i in range(VARIANTS)], object)),
+        "chrom": ("variant", np.full(VARIANTS, "1", object)),
+        "pos": ("variant", np.arange(VARIANTS)),
+        "a1": ("variant", np.full(VARIANTS, "A", object)),
+        "a2": ("variant", np.full(VARIANTS, "G", object)),
+    }
+    traits = [f"trait{i + 1}" for i in range(z.shape[1])]
+    return xr.Dataset(columns, {"trait": traits}, {"kind": "gwas_data", "m_5_50": M})
+
+
+class Posterior:
+    """Of one model, its data replaced from draw to draw."""
+
+    def __init__(self, traits: int) -> None:
+        rng = np.random.default_rng(0)
+        data = gwas(*drawn(rng, (0.3,) * traits, 1e5, 0.5), 1e5)
+        make = bm.models.ldsc_h2 if traits == 1 else bm.models.ldsc_rg
+        self.traits = traits
+        self.bound: Any = bound_of(make(data))
+        self.reported = {one.name: one for one in self.bound.card.reported}
+
+    def with_draws(self, ld: np.ndarray, z: np.ndarray, n: float) -> xr.Dataset:
+        """The model's data with other draws in them."""
+        return self.bound.data.assign(
+            z=(("variant", "trait"), z),
+            n=(("variant", "trait"), np.full(z.shape, n)),
+            ld_score=("variant", ld),
+            ld_score_h=(("maf_s", "variant"), ld[None]),
+        )
+
+    def of(self, data: xr.Dataset) -> tuple[Any, dict[str, np.ndarray]]:
+        """What the data show, and draws of what is reported."""
+        found: Any = evidence(replace(self.bound, data=data))
+        shape = (1, DRAWS, len(NAMES[self.traits]))
+        moved = found.moved(np.zeros(shape), NAMES[self.traits])[0].T
+        values = dict(zip(NAMES[self.traits], moved, strict=True))
+        if self.traits == 1:
+            return found, {f"{v}_1": np.exp(values[f"log_{v}"]) for v in ("h2", "intercept")}
+        out = {
+            f"{v}_{i + 1}": np.exp(values[f"log_{v}[{i}]"])
+            for v, i in product(("h2", "intercept"), (0, 1))
+        }
+        return found, out | {"rg": np.tanh(values["atanh_rg"])}
+
+    def held(self, draws: dict[str, np.ndarray], truth: dict[str, float]) -> Row:
+        """Whether the interval that tables show holds each truth."""
+        out: Row = {}
+        for name, value in truth.items():
+            low, high = interval(draws[name], 0.9, self.reported[name.split("_")[0]].ends)
+            out[f"{name}_held"] = low <= value <= high
+        return out
+
+
+def of_one(model: Posterior, rng: np.random.Generator, h2: float, n: float) -> Row:
+    """A draw of one trait."""
+    ld, z = drawn(rng, (h2,), n)
+    found, draws = model.of(model.with_draws(ld, z, n))
+    out = model.held(draws, {"h2_1": h2, "intercept_1": INTERCEPT})
+    if not found.seen:  # an upper limit is shown in place of an interval
+        out["h2_1_held"] = h2 <= np.quantile(draws["h2_1"], 0.9)
+    return out | {"claimed": found.seen}
+
+
+def of_two(
+    model: Posterior,
+    rng: np.random.Generator,
+    h2: tuple[float, float],
+    n: float,
+    rg: float,
+    rho_0: float,
+) -> Row:
+    """A draw of two traits."""
+    ld, z = drawn(rng, h2, n, rg, rho_0)
+    found, draws = model.of(model.with_draws(ld, z, n))
+    assert isinstance(found, OfPair)
+    truth = {f"h2_{i + 1}": v for i, v in enumerate(h2)} | {"rg": rg}
+    out = model.held(draws, truth | {"intercept_1": INTERCEPT, "intercept_2": INTERCEPT})
+    low, high = found.rg_set
+    finite = all(np.isfinite(v).all() for v in draws.values())
+    return out | {
+        "powered": found.seen,
+        "set_held": low - 1e-9 <= rg <= high + 1e-9,
+        "within": finite and bool((np.abs(draws["rg"]) <= 1).all()),
+    }
+
+
+def counted(rows: pd.DataFrame) -> Row:
+    """A row of the table."""
+    rows = rows.astype(float)
+    out: Row = {name: rows[name].mean() for name in rows}
+    if "powered" in rows:
+        seen = rows["powered"] > 0
+        out["rg_held_powered"] = rows.loc[seen, "rg_held"].mean()
+        out["set_held_weak"] = rows.loc[~seen, "set_held"].mean()
+    return out
+
+
+def study(out: Path, replicates: int) -> None:
+    """Cells of one trait, and of two."""
+    cells: list[tuple[Callable[..., Row], int, dict[str, Any]]] = [
+        (of_one, 1, {"h2": h2, "n": n}) for h2, n in product((0.0, 0.05, 0.3), (2e4, 1e5))
+    ]
+    pairs = [
+        *product(((0.3, 0.15),), (2e4, 1e5), (0.0, 0.5, 0.95), (0.0, 0.3)),
+        *product(((0.3, 0.05), (0.05, 0.05)), (2e4,), (0.0, 0.5, 0.95), (0.3,)),
+        ((0.3, 0.0), 1e5, 0.0, 0.3),
+    ]
+    cells += [(of_two, 2, {"h2": h2, "n": n, "rg": rg, "rho_0": rho}) for h2, n, rg, rho in pairs]
+    table: list[Row] = []
+    if out.is_file():
+        table = pd.read_csv(out, sep="\t").to_dict("records")
+    models = {k: Posterior(k) for k in (1, 2)}
+    for at, (draw, traits, cell) in enumerate(cells):
+        if at < len(table):
+            continue
+        rng, began = np.random.default_rng([11, at]), time.process_time()
+        rows = [draw(models[traits], rng, **cell) for _ in range(replicates)]
+        named = cell | {"h2": ", ".join(map(str, np.atleast_1d(cell["h2"])))}
+        seconds = (time.process_time() - began) / replicates
+        table.append({**named, "replicates": replicates, **counted(pd.DataFrame(rows))})
+        table[-1]["cpu_seconds"] = seconds
+        out.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
+        print(pd.DataFrame(table[-1:]).to_string(index=False), flush=True)
+
+
+def check(draws: int = 5) -> None:
+    """That `fit` returns this posterior."""
+    model = Posterior(2)
+    for seed in range(draws):
+        ld, z = drawn(np.random.default_rng([12, seed]), (0.3, 0.1), 3e4, 0.5, 0.3)
+        data = gwas(ld, z, 3e4)
+        fitted = bm.fit(bm.models.ldsc_rg(data), "laplace", progress=False)["posterior"]
+        own = model.of(exposed(data))[1]
+        print(
+            f"rg of fit {float(fitted['rg'].mean()):.3f} ({float(fitted['rg'].std()):.3f})", end=""
+        )
+        print(f", here {own['rg'].mean():.3f} ({own['rg'].std():.3f})", flush=True)
+
+
+def results_of(ld: np.ndarray, z: np.ndarray, n: float, n_blocks: int = BLOCKS) -> xr.DataTree:
+    """`bm.ldsc.rg` of drawn traits."""
+    snp = pl.Series([f"rs{i}" for i in range(VARIANTS)])
+    m = np.array([M])
+    place = np.arange(VARIANTS)
+    scores = LDScores(
+        snp,
+        np.ones(VARIANTS, int),
+        place,
+        ("L2",),
+        ld[:, None],
+        {"M_5_50": m, "M": m},
+        "drawn",
+        (0,),
+    )
+    ones = replace(scores, values=np.ones((VARIANTS, 1)))
+    tables = [pl.DataFrame({"SNP": snp, "A1": "A", "A2": "G", "Z": one, "N": n}) for one in z.T]
+    return bm.ldsc.rg(tables, scores, ones, n_blocks=n_blocks)
+
+
+def traits(out: Path, replicates: int) -> None:
+    """Five traits, many times, and thirty once."""
+    import nutpie
+    import pymc as pm
+
+    h2 = (0.3, 0.2, 0.1, 0.1, 0.05)
+    rg = np.array([[0.8], [0.6], [0.5], [-0.4], [0.3]])
+    rg = rg @ rg.T + np.diag(1 - rg[:, 0] ** 2)
+    rows: list[Row] = []
+    if out.is_file():
+        rows = pd.read_csv(out, sep="\t").to_dict("records")
+    compiled: Any = None
+    upper = np.triu_indices(5, 1)
+    for at in range(len(rows), replicates):
+        rng, began = np.random.default_rng([13, at]), time.process_time()
+        model = bm.models.ldsc_traits(results_of(*drawn(rng, h2, 1e5, rg, 0.1), 1e5))
+        if compiled is None:
+            compiled = nutpie.compile_pymc_model(model)
+        new = {name: model[name].get_value() for name in ("S", "V")}
+        found = nutpie.sample(
+            compiled.with_data(**new), draws=500, tune=500, chains=2, cores=1, seed=at,
+            progress_bar=False,
+        )  # fmt: skip
+        post = found["posterior"].to_dataset()
+        draws = post["rg"].values.reshape(-1, 5, 5)[:, *upper]
+        low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+        matrix = post["gencov"].values.reshape(-1, 5, 5)
+        held = (low <= rg[upper]) & (rg[upper] <= high)
+        of_h2 = np.quantile(post["h2"].values.reshape(-1, 5), [0.05, 0.95], axis=0)
+        rows.append(
+            {
+                "replicate": at,
+                "rg_held": held.mean(),
+                "h2_held": ((of_h2[0] <= h2) & (h2 <= of_h2[1])).mean(),
+                "width": (high - low).mean(),
+                "least_eigenvalue": np.linalg.eigvalsh(matrix).min(),
+                "powered": model["powered"].get_value().mean(),
+                "divergences": int(found["sample_stats"]["diverging"].sum()),
+                "cpu_seconds": time.process_time() - began,
+            }
+        )
+        pd.DataFrame(rows).to_csv(out, sep="\t", index=False, float_format="%.4g")
+    print(pd.DataFrame(rows).describe().loc[["mean", "min"]].to_string(), flush=True)
+
+    rng, began = np.random.default_rng(14), time.process_time()
+    load = rng.uniform(-0.8, 0.8, (30, 2)) / np.sqrt(2)
+    rg = load @ load.T
+    np.fill_diagonal(rg, 1.0)
+    h2 = tuple(np.where(np.arange(30) % 6 == 5, 0.0, rng.uniform(0.05, 0.4, 30)))
+    model = bm.models.ldsc_traits(results_of(*drawn(rng, h2, 1e5, rg, 0.1), 1e5, 2000))
+    with model:
+        post = pm.sample(
+            300, tune=500, chains=1, cores=1, nuts_sampler="nutpie", random_seed=1,
+            progressbar=False,
+        )["posterior"].to_dataset()  # fmt: skip
+    draws = post["rg"].values.reshape(-1, 30, 30)
+    powered = model["powered"].get_value().astype(bool)
+    both = np.outer(powered, powered)[np.triu_indices(30, 1)]
+    low, high = np.quantile(draws[:, *np.triu_indices(30, 1)], [0.05, 0.95], axis=0)
+    truth = rg[np.triu_indices(30, 1)]
+    held = (low <= truth) & (truth <= high)
+    gencov = post["gencov"].values.reshape(-1, 30, 30)
+    print(
+        f"30 traits, {powered.sum()} powered: least eigenvalue "
+        f"{np.linalg.eigvalsh(gencov).min():.2g}, rg held {held[both].mean():.3f} of powered pairs "
+        f"(width {(high - low)[both].mean():.2f})"
+        f", {held[~both].mean():.3f} of others (width {(high - low)[~both].mean():.2f}), "
+        f"{time.process_time() - began:.0f} CPU s"
+    )
+
+
+def main() -> None:
+    """Draw, count, write and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicates", type=int)
+    parser.add_argument("--traits", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    warnings.simplefilter("ignore", bm.DataWarning)
+    folder = Path("benchmarks/results")
+    if given.check:
+        check()
+    elif given.traits:
+        traits(given.out or folder / "ldsc_models_traits.tsv", given.replicates or 100)
+    else:
+        study(given.out or folder / "ldsc_models.tsv", given.replicates or 1000)
+
+
+if __name__ == "__main__":
+    main()
