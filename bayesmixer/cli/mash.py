@@ -5,7 +5,7 @@ out.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -40,7 +40,7 @@ def command(
         list[Path],
         typer.Argument(
             help="Effects and their standard errors, effect x condition: two tables (.tsv, .csv, "
-            ".parquet, .npy), or one .npz or .zarr of both.",
+            ".parquet, .npy), or one .npz or .zarr of both; with --gwas summary statistics.",
             show_default=False,
         ),
     ],
@@ -61,14 +61,20 @@ def command(
         bool, typer.Option("--p", help="The second file holds two-sided P values.")
     ] = False,
     v: Annotated[
-        str,
-        typer.Option(
-            "--v", help="Correlation of errors between conditions: none, simple, or a table."
+        str | None,
+        _option(
+            "Correlation of errors between conditions: none (the default), simple, em, or a table; "
+            "with --gwas ldsc too (the default where LD scores are given, else simple).",
+            "--v",
         ),
-    ] = "none",
+    ] = None,
     alpha: Annotated[
-        float, typer.Option(help="The effects that share the mixture are b / s^alpha.")
-    ] = 0.0,
+        float | None,
+        _option(
+            "The effects that share the mixture are b / s^alpha; 0 without, 1 with --gwas.",
+            "--alpha",
+        ),
+    ] = None,
     df: Annotated[float | None, _option("Degrees of freedom of t statistics.", "--df")] = None,
     baseline: Annotated[
         str | None, _option("Condition (or mean) to subtract from all.", "--baseline")
@@ -105,6 +111,51 @@ def command(
     prior: Annotated[
         str, typer.Option(help="Penalty of the weights: nullbiased or uniform.")
     ] = "nullbiased",
+    gwas: Annotated[
+        bool,
+        typer.Option("--gwas", help="FILES are GWAS summary statistics, one a trait."),
+    ] = False,
+    ref_ld: Annotated[
+        str | None, _option("GWAS: prefix of LD scores, for --v ldsc.", "--ref-ld-chr", "--ref-ld")
+    ] = None,
+    w_ld: Annotated[
+        str | None, _option("GWAS: prefix of the LD scores that weigh.", "--w-ld-chr", "--w-ld")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        _option(
+            "LD reference: GWAS are aligned to it, variants in LD thinned by it.", "--reference"
+        ),
+    ] = None,
+    join: Annotated[
+        Literal["inner", "outer"],
+        typer.Option(help="GWAS: variants that all traits have, or any."),
+    ] = "inner",
+    thin: Annotated[
+        float | None,
+        _option(
+            "Learn from effects that many base pairs apart; GWAS: 500000 where there is no "
+            "reference.",
+            "--thin",
+        ),
+    ] = None,
+    r2: Annotated[
+        float, typer.Option(help="r^2 in the reference from which two variants are near.")
+    ] = 0.1,
+    loci: Annotated[
+        Path | None,
+        _option("Also write the strongest called effect of each locus (.tsv).", "--loci"),
+    ] = None,
+    locus_distance: Annotated[
+        float | None,
+        _option(
+            "Base pairs within which called effects are one locus; 500000, or by the reference.",
+            "--locus-distance",
+        ),
+    ] = None,
+    known_loci: Annotated[
+        list[Path] | None, _option("BED files of loci to leave out of --loci.", "--known-loci")
+    ] = None,
     threshold: Annotated[
         float, typer.Option(help="Called: a local false sign rate below it.")
     ] = 0.05,
@@ -121,17 +172,26 @@ def command(
     Example:
       bayesmixer mash bhat.tsv shat.tsv --v simple --out tissues.nc \\
         --posterior tissues.parquet --report tissues.html
+      bayesmixer mash --gwas height.gz bmi.gz t2d.gz --ref-ld-chr eur_w_ld_chr/ \\
+        --out traits.nc --loci loci.tsv
     """
-    check_inputs(*files, contrasts, strong, given)
-    _claim(out, posterior, report, json, tsv, force)
+    check_inputs(*files, contrasts, strong, given, reference, *(known_loci or []))
+    _claim(out, posterior, report, json, tsv, loci, force)
 
     import bayesmixer as bm
+    from bayesmixer.cli import mash_steps as steps
 
-    effects = _read(files, z, p, v, alpha, df, baseline, contrasts)
+    if loci is not None and posterior is not None and posterior.suffix == ".zarr":
+        raise InputError("--loci", "given beside a store of posteriors", "Leave out one of them.")
+    if gwas:
+        effects = steps.read_gwas(files, reference, ref_ld, w_ld, v, alpha, join, seed)
+    else:
+        effects = steps.read(files, z, p, v, alpha, df, baseline, contrasts)
     if given is not None:
         fit = bm.load(given)
     else:
-        fit = _learned(effects, kinds, components, strong, learn, prior, seed, _on_disk(files))
+        near = steps.Near(thin, reference, r2) if gwas or thin is not None else None
+        fit = steps.learned(effects, files, kinds, components, strong, learn, prior, seed, near)
     if posterior is not None and posterior.suffix == ".zarr":
         bm.mash.posterior_to(fit, effects, posterior, replace=force)
         found = fit
@@ -142,6 +202,9 @@ def command(
             from bayesmixer.io.posterior_tables import write_posterior
 
             write_posterior(made, posterior, replace=force)
+        if loci is not None:
+            near = steps.Near(locus_distance, reference, r2)
+            steps.write_loci(made, loci, threshold, near, known_loci, force)
     verdict = bm.verdict(found)
     bm.save(found, out, replace=force)
     _show(found)
@@ -154,12 +217,16 @@ def command(
 
 def _claim(
     out: Path, posterior: Path | None, report: Path | None, json: Path | None, tsv: Path | None,
-    force: bool,
+    loci: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Places of all that is to be written."""
     from bayesmixer import kinds
 
     known = {"--out": kinds.stored("estimate", out)} if out.suffix in RESULTS else {}
+    if loci is not None:
+        from bayesmixer.io.posterior_tables import LOCI
+
+        known["--loci"] = LOCI
     if posterior is not None:
         if posterior.suffix == ".zarr":
             known["--posterior"] = kinds.stored("mash_posterior", posterior)
@@ -172,93 +239,13 @@ def _claim(
             "--out": (out, RESULTS),
             "--posterior": (posterior, ()),
             "--report": (report, ()),
+            "--loci": (loci, (".tsv",)),
             "--json": (json, ()),
             "--tsv": (tsv, ()),
         },
         force,
         known,
     )
-
-
-def _on_disk(files: list[Path]) -> bool:
-    return files[0].suffix in (".npy", ".zarr")
-
-
-def _read(
-    files: list[Path], z: bool, p: bool, v: str, alpha: float, df: float | None,
-    baseline: str | None, contrasts: Path | None,
-) -> xr.Dataset:  # fmt: skip
-    """The effects; v by what was asked for."""
-    import bayesmixer as bm
-
-    if len(files) > 2:
-        raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
-    if z and p:
-        raise InputError("--z", "given beside --p", "Give one of them.")
-    first, second = files[0], files[1] if len(files) > 1 else None
-    if _on_disk(files):
-        if z or p or df is not None or baseline is not None or contrasts is not None:
-            raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
-        known = None if v in ("none", "simple") else Path(v)
-        effects = bm.mash.open_effects(first, second, v=known, alpha=alpha)
-        if v != "simple":
-            return effects
-        rows = bm.mash.random_rows(effects, LEARN)
-        told = bm.mash.correlation(effects.isel(effect=rows).load())
-        return effects.assign(v=told)
-    from bayesmixer.io.effect_tables import read_table
-
-    matrix = None if contrasts is None else read_table(contrasts, "contrasts").values
-    options: dict[str, Any] = {"alpha": alpha, "df": df}
-    if second is None:
-        options |= {"z": first} if z else {"bhat": first}
-    else:
-        options |= {"bhat": first, "z" if z else "p" if p else "shat": second}
-    if v not in ("none", "simple"):
-        check_inputs(Path(v))
-        options["v"] = Path(v)
-    elif v == "simple":
-        options["v"] = bm.mash.correlation(bm.read_effects(**options))
-    return bm.read_effects(**options, baseline=_place(baseline), contrasts=matrix)
-
-
-def _place(baseline: str | None) -> Any:
-    return int(baseline) if baseline is not None and baseline.isdigit() else baseline
-
-
-def _learned(
-    effects: xr.Dataset, kinds: str | None, components: int, strong: Path | None,
-    learn: int | None, prior: str, seed: int, on_disk: bool,
-) -> xr.DataTree:  # fmt: skip
-    """The mixture, learned from all effects or from some."""
-    import numpy as np
-
-    import bayesmixer as bm
-    from bayesmixer.mash.prior_covariances import DEFAULT
-    from bayesmixer.mash.strong_effects import positions
-
-    asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
-    names = None if strong is None else np.array(strong.read_text().split())
-    source = effects
-    if set(asked) == {"canonical"}:
-        rows = np.zeros(0, dtype=int)
-    elif names is not None:
-        rows = positions(names, effects)
-    elif on_disk:
-        rows = bm.mash.largest(effects, LARGEST)
-    else:
-        rows = bm.mash.strong(effects)
-        if not len(rows) and kinds is None:
-            say_wrapped("no strong effect to learn covariances from: canonical ones alone")
-            asked = ["canonical"]
-    if on_disk:
-        source, rows = effects.isel(effect=rows).load(), np.arange(len(rows))
-    covariances = bm.mash.covariances(source, asked, strong=rows, n_components=components)
-    n = effects.sizes["effect"]
-    rows_to_learn = learn if learn is not None else LEARN if n > MANY else n
-    if rows_to_learn < n:
-        say_wrapped(f"learning from {rows_to_learn:,} of {n:,} effects, drawn at random")
-    return bm.mash.fit_sample(effects, covariances, rows=rows_to_learn, seed=seed, prior=prior)
 
 
 def _show(found: xr.DataTree) -> None:

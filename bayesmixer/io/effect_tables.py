@@ -85,6 +85,24 @@ def read_archive(path: Path) -> dict[str, Any]:
         raise InputError(path, reason(error) or "not an .npz file of plain arrays") from None
 
 
+def read_layers(given: Any) -> dict[str, Any]:
+    """Every layer of an object like AnnData, effects as observations and conditions as variables,
+    with their names.
+
+    Raises
+    ------
+    InputError
+        A layer holds what is no number.
+    """
+    held: dict[str, Any] = {}
+    for name in given.layers:
+        layer = given.layers[name]
+        dense = layer.toarray() if hasattr(layer, "toarray") else layer
+        held[str(name)] = _numbers(dense, f"layer {name}")
+    names = {"effect": given.obs_names, "condition": given.var_names}
+    return held | {k: np.asarray(v).astype(str) for k, v in names.items()}
+
+
 def _read(path: Path) -> Any:
     """The frame in a file."""
     import pandas as pd

@@ -16,7 +16,7 @@ from scipy.special import ndtri_exp
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import against, apply, given
-from bayesmixer.io.effect_tables import Table, is_path, read_archive, read_table
+from bayesmixer.io.effect_tables import Table, is_path, read_archive, read_layers, read_table
 from bayesmixer.io.t_errors import normal_errors
 
 Array = NDArray[np.float64]
@@ -42,7 +42,8 @@ def read_effects(
         Estimated effects (effect x condition): an array, a pandas, polars or xarray table, or the
         path of a table (.tsv, .csv, .txt, .parquet; the first column of text names the effects).
         The path of an .npz file whose arrays have the names of these arguments (and `effect`,
-        `condition`) gives all at once. NaN, an empty cell, is missing.
+        `condition`) gives all at once; so does an object with the `layers`, `obs_names` (effects)
+        and `var_names` of AnnData. NaN, an empty cell, is missing.
     shat
         Standard errors in the same form, or one number. Without shat, z and p: 1.
     z
@@ -91,8 +92,10 @@ def read_effects(
     """
     names: dict[str, Any] = {}
     source = str(bhat) if is_path(bhat) else ""
-    if is_path(bhat) and str(bhat).endswith(".npz"):
-        held = read_archive(Path(bhat))
+    if layered := hasattr(bhat, "layers") and hasattr(bhat, "obs_names"):
+        source = type(bhat).__name__
+    if layered or (is_path(bhat) and str(bhat).endswith(".npz")):
+        held = read_layers(bhat) if layered else read_archive(Path(bhat))
         bhat = held.get("bhat")
         shat, z, p = (_one_of(a, held, n) for a, n in ((shat, "shat"), (z, "z"), (p, "p")))
         v, df = _one_of(v, held, "v"), _one_of(df, held, "df")

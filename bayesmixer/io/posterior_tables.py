@@ -16,6 +16,12 @@ from bayesmixer import aside
 from bayesmixer.aside import Kind
 from bayesmixer.errors import InputError
 
+
+def _is_loci(path: Path) -> bool:
+    return {"effect", "lfsr", "n_near"} <= set(pd.read_csv(path, sep="\t", nrows=0).columns)
+
+
+LOCI = Kind("a table of loci", _is_loci)
 ENDINGS = (".tsv", ".tsv.gz", ".parquet", ".npz")
 MARK = {"effect", "condition", "mean", "lfsr"}
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from bayesmixer.mash.fits import fit as fit
     from bayesmixer.mash.fits import given as given
     from bayesmixer.mash.forced_signs import rank_one as rank_one
+    from bayesmixer.mash.gwas import intercepts_as_correlation as intercepts_as_correlation
+    from bayesmixer.mash.gwas import read_gwas as read_gwas
+    from bayesmixer.mash.independent_loci import loci as loci
+    from bayesmixer.mash.independent_loci import thinned as thinned
     from bayesmixer.mash.neighbours import opposed as opposed
     from bayesmixer.mash.posteriors import posterior as posterior
     from bayesmixer.mash.precision_gain import effective_size as effective_size
@@ -40,8 +44,10 @@ _HOME = {
     "effective_size": "precision_gain",
     "fit": "fits",
     "given": "fits",
+    "intercepts_as_correlation": "gwas",
     "fit_sample": "samples",
     "largest": "samples",
+    "loci": "independent_loci",
     "open_effects": "io.effect_stores",
     "opposed": "neighbours",
     "plot_covariance": "figures",
@@ -53,9 +59,11 @@ _HOME = {
     "posterior": "posteriors",
     "posterior_to": "streaming",
     "random_rows": "samples",
+    "read_gwas": "gwas",
     "rank_one": "forced_signs",
     "sharing": "shared_effects",
     "strong": "strong_effects",
+    "thinned": "independent_loci",
     "together": "reported",
     "write_effects": "io.effect_stores",
 }

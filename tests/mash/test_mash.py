@@ -279,3 +279,24 @@ print({"pymc", "numba", "pytensor"} & set(sys.modules))
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+def test_layers_as_anndata_has_them_are_read() -> None:
+    from types import SimpleNamespace
+
+    from scipy.sparse import csr_matrix
+
+    b, s = simulated()
+    given = SimpleNamespace(
+        layers={"bhat": csr_matrix(b), "shat": s},
+        obs_names=[f"e{i}" for i in range(len(b))],
+        var_names=list("abcd"),
+    )
+    effects = bm.read_effects(given)
+    np.testing.assert_array_equal(effects["bhat"], b)
+    np.testing.assert_array_equal(effects["shat"], s)
+    assert effects["condition"].values.tolist() == list("abcd")
+    assert effects["effect"].values[3] == "e3"
+    given.layers = {"counts": b}
+    with pytest.raises(bm.InputError, match="no array bhat or z"):
+        bm.read_effects(given)

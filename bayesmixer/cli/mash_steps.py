@@ -1,0 +1,156 @@
+"""The steps of `bayesmixer mash`: effects from what was typed, the rows to learn from, loci."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+import bayesmixer as bm
+from bayesmixer import aside
+from bayesmixer.cli.output import check_inputs, say_wrapped
+from bayesmixer.errors import InputError
+from bayesmixer.io.effect_tables import read_table
+from bayesmixer.io.posterior_tables import LOCI
+from bayesmixer.mash.error_correlation import METHODS
+from bayesmixer.mash.gwas import WAYS
+from bayesmixer.mash.prior_covariances import DEFAULT
+from bayesmixer.mash.samples import LEARN
+from bayesmixer.mash.strong_effects import positions
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MANY = 50_000  # effects, above which the mixture is learned from some
+LARGEST = 2_000
+
+
+class Near(NamedTuple):
+    """What effects must not be of each other: within base pairs, or in LD in a reference."""
+
+    distance: float | None
+    reference: Path | None
+    r2: float
+
+    def apart(self, effects: xr.Dataset, **options: Any) -> Any:
+        """Positions of effects apart from each other."""
+        return bm.mash.thinned(
+            effects, distance=self.distance, reference=self.reference, r2=self.r2, **options
+        )
+
+
+def on_disk(files: list[Path]) -> bool:
+    """Whether effects are read block by block."""
+    return files[0].suffix in (".npy", ".zarr")
+
+
+def read(
+    files: list[Path], z: bool, p: bool, v: str | None, alpha: float | None, df: float | None,
+    baseline: str | None, contrasts: Path | None,
+) -> xr.Dataset:  # fmt: skip
+    """Effects of tables or arrays; v by what was asked for."""
+    if len(files) > 2:
+        raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
+    if z and p:
+        raise InputError("--z", "given beside --p", "Give one of them.")
+    first, second = files[0], files[1] if len(files) > 1 else None
+    told = v if v is None or v in ("none", *METHODS) else Path(v)
+    if isinstance(told, Path):
+        check_inputs(told)
+    alpha = 0.0 if alpha is None else alpha
+    if on_disk(files):
+        if z or p or df is not None or baseline is not None or contrasts is not None:
+            raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
+        known = told if isinstance(told, Path) else None
+        effects = bm.mash.open_effects(first, second, v=known, alpha=alpha)
+        if told in (None, "none") or known is not None:
+            return effects
+        rows = bm.mash.random_rows(effects, LEARN)
+        return effects.assign(
+            v=bm.mash.correlation(effects.isel(effect=rows).load(), method=str(told))
+        )
+    matrix = None if contrasts is None else read_table(contrasts, "contrasts").values
+    options: dict[str, Any] = {"alpha": alpha, "df": df}
+    if second is None:
+        options |= {"z": first} if z else {"bhat": first}
+    else:
+        options |= {"bhat": first, "z" if z else "p" if p else "shat": second}
+    if isinstance(told, Path):
+        options["v"] = told
+    elif told not in (None, "none"):
+        options["v"] = bm.mash.correlation(bm.read_effects(**options), method=str(told))
+    place: Any = int(baseline) if baseline is not None and baseline.isdigit() else baseline
+    return bm.read_effects(**options, baseline=place, contrasts=matrix)
+
+
+def read_gwas(
+    files: list[Path], reference: Path | None, ref_ld: str | None, w_ld: str | None,
+    v: str | None, alpha: float | None, join: str, seed: int,
+) -> xr.Dataset:  # fmt: skip
+    """Effects of summary statistics."""
+    known: Any = v or "auto"
+    if known not in WAYS:
+        check_inputs(Path(known))
+        known = read_table(Path(known), "--v").values
+    effects = bm.mash.read_gwas(
+        files, reference=reference, ref_ld=ref_ld, w_ld=w_ld, v=known,
+        alpha=1.0 if alpha is None else alpha, join=join, seed=seed,
+    )  # fmt: skip
+    n, k = effects.sizes["effect"], effects.sizes["condition"]
+    say_wrapped(f"{n:,} variants of {k} traits on one list")
+    return effects
+
+
+def learned(
+    effects: xr.Dataset, files: list[Path], kinds: str | None, components: int,
+    strong: Path | None, learn: int | None, prior: str, seed: int, near: Near | None,
+) -> xr.DataTree:  # fmt: skip
+    """The mixture, learned from all effects or from some."""
+    asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
+    if near is not None and near.reference is None and "pos" not in effects.coords:
+        say_wrapped("no positions: effects to learn from are random, and may be in LD")
+        near = None
+    lazy = "source" in effects.attrs and on_disk(files)
+    rows = np.zeros(0, dtype=int)
+    if strong is not None:
+        rows = positions(np.array(strong.read_text().split()), effects)
+    elif set(asked) != {"canonical"}:
+        rows = bm.mash.largest(effects, LARGEST) if lazy else bm.mash.strong(effects)
+        if near is not None and len(rows):
+            z = np.nanmax(np.abs((effects["bhat"] / effects["shat"]).values[rows]), axis=1)
+            rows = near.apart(effects, order=rows[np.argsort(-z, kind="stable")])
+        if not len(rows) and kinds is None:
+            say_wrapped("no strong effect to learn covariances from: canonical ones alone")
+            asked = ["canonical"]
+    source = effects
+    if lazy:
+        source, rows = effects.isel(effect=rows).load(), np.arange(len(rows))
+    covariances = bm.mash.covariances(source, asked, strong=rows, n_components=components)
+    n = effects.sizes["effect"]
+    if near is not None:
+        chosen = near.apart(effects, seed=seed)
+        told = f"learning from {len(chosen):,} of {n:,} effects, apart from each other"
+        if (most := learn or LEARN) < len(chosen):
+            chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
+            told = f"learning from {most:,} of {n:,} effects, apart from each other, at random"
+        say_wrapped(told)
+        return bm.mash.fit_sample(effects, covariances, rows=chosen, seed=seed, prior=prior)
+    count = learn if learn is not None else LEARN if n > MANY else n
+    if count < n:
+        say_wrapped(f"learning from {count:,} of {n:,} effects, drawn at random")
+    return bm.mash.fit_sample(effects, covariances, rows=count, seed=seed, prior=prior)
+
+
+def write_loci(
+    posterior: xr.Dataset, path: Path, threshold: float, near: Near, known: list[Path] | None,
+    replace: bool,
+) -> None:  # fmt: skip
+    """The table of loci."""
+    found = bm.mash.loci(
+        posterior, threshold=threshold, distance=near.distance, reference=near.reference,
+        r2=near.r2, known=[str(one) for one in known or []],
+    )  # fmt: skip
+    text = found.to_csv(sep="\t", index=False, lineterminator="\n")
+    aside.write(path, text, LOCI, replace=replace)
+    say_wrapped(f"{len(found):,} loci: {path}")
