@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.mash.grid import checked_grid, default_grid
-from bayesmixer.mash.learning import learn
+from bayesmixer.mash.independent import Alone
+from bayesmixer.mash.learning import learn, learn_alone
 from bayesmixer.mash.mixture import Mixture, checked, normalised
 from bayesmixer.mash.prior_covariances import matrices
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.trees import of_mixture
+
+Array = NDArray[np.float64]
 
 
 def fit(
@@ -44,7 +48,10 @@ def fit(
     point_mass
         Whether there is a component of effects that are exactly 0.
     independent
-        A component of effects that are independent between conditions. Not yet there.
+        One more component, last: effects that are independent between conditions, whose density is
+        the product of the conditions' own mixtures (`bayesmixer.ash` at the same scales, learned
+        from all effects first), joined by the Gaussian copula of the errors' correlation where
+        there is one. Posteriors within it are those of `ash`, condition by condition.
 
     Returns
     -------
@@ -52,13 +59,15 @@ def fit(
         `estimate`: `weights` and `prior` (component), `grid` (scale), `U` (covariance, condition,
         condition_bis), `covariance_weight` (covariance), `pi0`, the mass at exactly 0,
         `log_likelihood` (natural, of bhat), `penalised_log_likelihood`, and `duality_gap`, the most
-        by which the latter can lie below its optimum. Components: the point mass, then for every
-        scale all covariances.
+        by which the latter can lie below its optimum, given the covariances and, with
+        `independent`, each condition's own mixture: its `independent_weights` (condition,
+        independent_scale), their `independent_grid`, and the component's `independent_weight`.
+        Components: the point mass, then for every scale all covariances, then `independent`.
 
     Raises
     ------
     InputError
-        An argument cannot be used; `independent` is asked for.
+        An argument cannot be used.
 
     References
     ----------
@@ -72,8 +81,6 @@ def fit(
     >>> bool(fit["estimate"]["duality_gap"] < 1e-4)
     True
     """
-    if independent:
-        raise InputError("independent", "this component is not there yet", "Leave it out.")
     rows = rows_of(effects)
     conditions = [str(name) for name in effects["condition"].values]
     if not rows.seen.any(0).all():
@@ -81,17 +88,24 @@ def fit(
         raise InputError("effects", found, "Leave it out.")
     u, names = matrices(covariances, effects)
     scales = default_grid(rows) if grid is None else checked_grid(grid)
-    mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass))
+    alone = None
+    if independent:
+        own = prior if isinstance(prior, str) else "nullbiased"
+        alone = learn_alone(rows, scales, bool(point_mass), own)
+    mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass), alone=alone)
     learned = learn(rows, mixture, prior)
     attrs = {
         "alpha": effects.attrs["alpha"],
         "sources": effects.attrs.get("source", ""),
         "n_effects": effects.sizes["effect"],
+        "independent": int(independent),
     }
     return of_mixture(learned.mixture, names, conditions, attrs, learned)
 
 
-def given(covariances: Any, grid: Any, weights: Any, point_mass: bool = True) -> xr.DataTree:
+def given(
+    covariances: Any, grid: Any, weights: Any, point_mass: bool = True, independent: Any = None
+) -> xr.DataTree:
     """A mixture that is known already, in the form that `fit` returns.
 
     Parameters
@@ -102,9 +116,13 @@ def given(covariances: Any, grid: Any, weights: Any, point_mass: bool = True) ->
     grid
         Standard deviations (scale).
     weights
-        Of the point mass, where there is one, then for every scale all covariances; they sum to 1.
+        Of the point mass, where there is one, then for every scale all covariances, then of
+        independent effects, where there are; they sum to 1.
     point_mass
         Whether the first weight is that of effects that are exactly 0.
+    independent
+        Weights (condition, scale) of each condition's own mixture, of 0 (with a point mass) and the
+        grid; each condition's sum to 1. None: no component of independent effects.
 
     Raises
     ------
@@ -124,7 +142,16 @@ def given(covariances: Any, grid: Any, weights: Any, point_mass: bool = True) ->
         given_weights = np.asarray(weights, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError("weights", "holds what is no number") from None
-    mixture = Mixture(checked(u, names), checked_grid(grid), bool(point_mass), given_weights)
+    scales = checked_grid(grid)
+    alone = None
+    if independent is not None:
+        own = np.asarray(independent, dtype=np.float64)
+        expected = (size, int(point_mass) + len(scales))
+        if own.shape != expected or not _probabilities(own):
+            found = f"of shape {own.shape}, expected probabilities of shape {expected}"
+            raise InputError("independent", found + " that sum to 1 for each condition")
+        alone = Alone(own, np.r_[np.zeros(int(point_mass)), scales])
+    mixture = Mixture(checked(u, names), scales, bool(point_mass), given_weights, alone)
     if given_weights.shape != (mixture.size,):
         found = f"of shape {given_weights.shape}, expected ({mixture.size},): "
         raise InputError(
@@ -132,6 +159,15 @@ def given(covariances: Any, grid: Any, weights: Any, point_mass: bool = True) ->
             found + f"{'the point mass and ' if point_mass else ''}{len(mixture.grid)} scales of"
             f" {len(u)} covariances",
         )
-    if not (given_weights >= 0).all() or not abs(given_weights.sum() - 1) < 1e-6:
+    if not _probabilities(given_weights):
         raise InputError("weights", "expected probabilities that sum to 1")
-    return of_mixture(mixture, names, place, {"named": int(bool(conditions))})
+    return of_mixture(
+        mixture,
+        names,
+        place,
+        {"named": int(bool(conditions)), "independent": int(alone is not None)},
+    )
+
+
+def _probabilities(weights: Array) -> bool:
+    return bool((weights >= 0).all() and (np.abs(weights.sum(-1) - 1) < 1e-6).all())

@@ -80,14 +80,17 @@ def _share(mixture: Mixture, effects: xr.Dataset) -> Array:
     rows = rows_of(effects)
     part, at = mixture.active(KEPT)
     assert part.weights is not None
-    normal = at >= part.point_mass
-    counted = forced(part.u)[(at[normal] - part.point_mass) % len(part.u)]
+    beside = at >= part.point_mass
+    normal = beside & (at < part.normals)
+    counted = np.zeros(len(at), dtype=bool)
+    counted[normal] = forced(part.u)[(at[normal] - part.point_mass) % len(part.u)]
+    counted = counted[beside]
     share = np.zeros(len(rows.b))
     if not counted.any():
         return share
-    log_weights = np.log(part.weights[normal])[:, None]
+    log_weights = np.log(part.weights[beside])[:, None]
     for _, index, block in blocks(rows, part):
-        likely = block[at[normal]] + log_weights
+        likely = block[at[beside]] + log_weights
         share[index] = np.exp(logsumexp(likely[counted], axis=0) - logsumexp(likely, axis=0))
     return np.clip(share, 0, 1)
 

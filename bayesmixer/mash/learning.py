@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
+from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.mixture import Mixture
-from bayesmixer.mash.rows import Rows
+from bayesmixer.mash.rows import Rows, in_condition
 from bayesmixer.mash.weights import optimal_weights
 
 Array = NDArray[np.float64]
@@ -67,7 +68,22 @@ def learn(rows: Rows, mixture: Mixture, prior: Any) -> Learned:
     return Learned(best, parameters, penalised - penalty, penalised, found.gap)
 
 
+def learn_alone(rows: Rows, grid: Array, point_mass: bool, prior: Any) -> Alone:
+    """Weights of each condition's own mixture, at the scales of a grid."""
+    one = np.ones((1, 1, 1))
+    weights = [
+        learn(
+            in_condition(rows, r, np.flatnonzero(rows.seen[:, r])),
+            Mixture(one, grid, point_mass),
+            prior,
+        ).mixture.weights
+        for r in range(rows.b.shape[1])
+    ]
+    return Alone(np.array(weights), np.r_[np.zeros(int(point_mass)), grid])
+
+
 def component_names(mixture: Mixture, names: Sequence[str]) -> list[str]:
     """null, then covariance@scale with scales counted from 1."""
     scales = range(1, len(mixture.grid) + 1)
-    return ["null"] * mixture.point_mass + [f"{name}@{i}" for i in scales for name in names]
+    every = ["null"] * mixture.point_mass + [f"{name}@{i}" for i in scales for name in names]
+    return every + ["independent"] * (mixture.alone is not None)

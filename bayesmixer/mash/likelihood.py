@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.mash.independent import log_density
 from bayesmixer.mash.mixture import Mixture, factor
 from bayesmixer.mash.rows import Index, Part, Rows
 
@@ -52,12 +53,16 @@ def blocks(rows: Rows, mixture: Mixture) -> Iterator[tuple[Part, Index, Array]]:
         for first in range(0, len(part.members), size):
             index = part.members[first : first + size]
             block = evaluate(index)
+            if mixture.alone is not None:
+                block[-1] = log_density(rows, mixture.alone, part, index)
             block += rows.jacobian[index]
             yield part, index, block
 
 
 def evaluator(rows: Rows, mixture: Mixture, part: Part) -> tuple[Evaluate, int]:
-    """What gives log-likelihoods of rows of a part, and for how many rows at a time."""
+    """What gives log-likelihoods of rows of a part under normals and the point mass, with room for
+    the component of independent effects, and for how many rows at a time.
+    """
     if part.common:
         return _common(rows, mixture, part.members[:1]), block_size(rows)
     if rows.v is None:
@@ -116,7 +121,7 @@ def _common(rows: Rows, mixture: Mixture, first: Index) -> Evaluate:
         if mixture.point_mass:
             out[0] = null
         for i in range(k):
-            block = out[mixture.point_mass + i :: k]
+            block = out[mixture.point_mass + i : mixture.normals : k]
             np.matmul(gains[i], y[spans[i]], out=block)
             block += losses[i][:, None]
             block += null
@@ -139,7 +144,9 @@ def _general(rows: Rows, mixture: Mixture) -> Evaluate:
         if mixture.point_mass:
             out[0] = null
         for i, f in enumerate(mixture.factors):
-            out[mixture.point_mass + i :: k] = null + _gain(white @ (f * seen[:, :, None]), c, w)
+            out[mixture.point_mass + i : mixture.normals : k] = null + _gain(
+                white @ (f * seen[:, :, None]), c, w
+            )
         return out
 
     return evaluate
@@ -205,7 +212,7 @@ def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
                 root = seen[part] / rows.s[index[part]]
                 for i in full:
                     h = root[:, :, None] * mixture.factors[i]
-                    at = slice(mixture.point_mass + i, None, k)
+                    at = slice(mixture.point_mass + i, mixture.normals, k)
                     out[at, part] = null[part] + _gain(h, root * b[part], w)
         return out
 

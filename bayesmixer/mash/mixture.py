@@ -1,7 +1,7 @@
 """The prior of mash: a point mass at 0 and normals of covariance grid_l^2 U_k, with weights.
 
 Components stand in one order everywhere: the point mass, then for every scale (slowly) every
-covariance (fast).
+covariance (fast), and last, where there is one, that of effects independent between conditions.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.mash.independent import Alone
 
 Array = NDArray[np.float64]
 RANK = 1e-14  # eigenvalues below this part of the largest are rounding
@@ -27,11 +28,17 @@ class Mixture:
     grid: Array
     point_mass: bool
     weights: Array | None = None
+    alone: Alone | None = None
+
+    @property
+    def normals(self) -> int:
+        """Number of components that are the point mass or a normal."""
+        return self.point_mass + len(self.grid) * len(self.u)
 
     @property
     def size(self) -> int:
         """Number of components."""
-        return self.point_mass + len(self.grid) * len(self.u)
+        return self.normals + (self.alone is not None)
 
     @cached_property
     def factors(self) -> list[Array]:
@@ -49,15 +56,18 @@ class Mixture:
         """
         assert self.weights is not None
         kept = np.flatnonzero(self.weights > least)
-        normal = kept[kept >= self.point_mass] - self.point_mass
+        normal = kept[(kept >= self.point_mass) & (kept < self.normals)] - self.point_mass
         scale, covariance = np.divmod(normal, len(self.u))
         scales, covariances = np.unique(scale), np.unique(covariance)
         at = np.searchsorted(scales, scale) * len(covariances)
         at += np.searchsorted(covariances, covariance) + self.point_mass
-        if len(normal) < len(kept):
+        if self.point_mass and self.weights[0] > least:
             at = np.r_[0, at]
-        part = Mixture(self.u[covariances], self.grid[scales], self.point_mass, self.weights[kept])
-        return part, at.astype(np.intp)
+        alone = self.alone if self.alone and self.weights[-1] > least else None
+        part = Mixture(
+            self.u[covariances], self.grid[scales], self.point_mass, self.weights[kept], alone
+        )
+        return part, np.r_[at, part.normals].astype(np.intp) if alone else at.astype(np.intp)
 
 
 def factor(u: Array) -> Array:

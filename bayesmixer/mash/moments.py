@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, ndtr
 
+from bayesmixer.mash import independent
+from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.likelihood import LOW_RANK, block_size, blocks, ridge, rows_at_once, run
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
@@ -90,7 +92,7 @@ def moments(
     log_weights = np.log(part_mixture.weights)[:, None]
     kept = part_mixture.weights > KEPT
     active = weighted[kept]
-    normal = [int(at) for at in active if at >= mixture.point_mass]
+    normal = [int(at) for at in active if mixture.point_mass <= at < part_mixture.normals]
     plain = report is None and not covariance
     last: Part | None = None
     for part, index, block in blocks(rows, part_mixture):
@@ -103,10 +105,13 @@ def moments(
             found.log10_bf[index] = _log10_bf(likely, block[0], float(mixture.weights[0]))
         likely = likely[kept]
         share = np.exp(likely - logsumexp(likely, axis=0))
-        null = len(active) - len(normal)
+        null = int(len(active) > 0 and active[0] < mixture.point_mass)
         if null:
             found.zero[index] += share[0][:, None]
-        for one, probability in zip(inside, share[null:], strict=True):
+        if part_mixture.alone is not None and len(active) > null + len(normal):
+            few = np.flatnonzero(share[-1] > NEGLIGIBLE)
+            _add_alone(found, rows, index[few], share[-1][few], part_mixture.alone, report)
+        for one, probability in zip(inside, share[null : null + len(normal)], strict=True):
             chosen = np.flatnonzero(probability > NEGLIGIBLE)
             if len(chosen) > NEARLY_ALL * len(index):  # cheaper than picking them
                 chosen = np.arange(len(index))
@@ -294,6 +299,29 @@ def _add(
     weighted *= mean
     weighted += variance * share[:, None]
     found.second[at] += weighted
+
+
+def _add_alone(
+    found: Moments, rows: Rows, index: Index, share: Array, alone: Alone, report: Array | None
+) -> None:
+    """Add the component of effects that are independent between conditions to rows."""
+    known = independent.posterior(rows, alone, index)
+    if report is not None:
+        known = independent.combined(known, report * rows.unit[index][:, None, :])
+    part = share[:, None]
+    for into, one in zip(
+        (found.mean, found.second, found.negative, found.positive, found.zero), known, strict=True
+    ):
+        into[index] += part * one
+    if found.outer is not None:
+        mean, spread = known.mean, known.second - known.mean**2
+        if report is None:
+            among = spread[:, :, None] * np.eye(mean.shape[1])
+        else:
+            to = report * rows.unit[index][:, None, :]
+            own = independent.posterior(rows, alone, index)
+            among = (to * (own.second - own.mean**2)[:, None, :]) @ np.swapaxes(to, 1, 2)
+        found.outer[index] += part[:, :, None] * (among + mean[:, :, None] * mean[:, None, :])
 
 
 def _log10_bf(likely: Array, null: Array, weight: float) -> Array:

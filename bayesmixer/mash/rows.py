@@ -112,6 +112,23 @@ def picked(rows: Rows, chosen: Index) -> Rows:
     )
 
 
+def in_condition(rows: Rows, condition: int, index: Index) -> Rows:
+    """Some of the rows in one condition by itself."""
+    column = slice(condition, condition + 1)
+    variance = np.ones(len(index))
+    if rows.v is not None:
+        v = rows.v[..., condition, condition]
+        variance = np.broadcast_to(v if v.ndim == 0 else v[index], variance.shape)
+    return Rows(
+        b=rows.b[index, column],
+        s=rows.s[index, column] * np.sqrt(variance)[:, None],
+        seen=rows.seen[index, column],
+        unit=rows.unit[index, column],
+        v=None,
+        jacobian=rows.jacobian[index],
+    )
+
+
 def same_conditions(effects: xr.Dataset, names: Any, where: str) -> None:
     """Refuse what was learned in other conditions.
 

@@ -107,6 +107,7 @@ def _mark(fit: xr.DataTree, effects: xr.Dataset, contrasts: Any, dtype: str) -> 
     n = effects.sizes["effect"]
     some = effects.isel(effect=np.unique(np.linspace(0, n - 1, 1000).astype(int)))
     parts = [mixture.u, mixture.grid, mixture.weights, some["bhat"].values, some["shat"].values]
+    parts += [] if mixture.alone is None else [*mixture.alone]
     parts += [] if contrasts is None else [np.asarray(contrasts)]
     parts += [effects["v"].values] if "v" in effects and effects["v"].ndim == 2 else []
     for one in parts:

@@ -16,7 +16,7 @@ from bayesmixer.mash.grid import default_grid
 from bayesmixer.mash.learning import learn
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.moments import moments
-from bayesmixer.mash.rows import Rows, rows_of
+from bayesmixer.mash.rows import Rows, in_condition, rows_of
 
 Array = NDArray[np.float64]
 
@@ -50,19 +50,7 @@ def strong(effects: xr.Dataset, threshold: float = 0.05) -> NDArray[np.intp]:
 
 def alone(rows: Rows, condition: int, index: NDArray[np.intp]) -> Array:
     """Local false sign rates in one condition, by a mixture of its own."""
-    column = slice(condition, condition + 1)
-    variance = np.ones(len(index))
-    if rows.v is not None:
-        v = rows.v[..., condition, condition]
-        variance = np.broadcast_to(v if v.ndim == 0 else v[index], variance.shape)
-    one = Rows(
-        b=rows.b[index, column],
-        s=rows.s[index, column] * np.sqrt(variance)[:, None],
-        seen=rows.seen[index, column],
-        unit=rows.unit[index, column],
-        v=None,
-        jacobian=rows.jacobian[index],
-    )
+    one = in_condition(rows, condition, index)
     mixture = Mixture(np.ones((1, 1, 1)), default_grid(one), True)
     return moments(one, learn(one, mixture, "nullbiased").mixture).lfsr[:, 0]
 

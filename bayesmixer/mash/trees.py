@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
+from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.learning import Learned, component_names
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.results import assemble
@@ -28,7 +29,8 @@ def of_mixture(
 ) -> xr.DataTree:
     """`estimate` with weights, grid and covariances; with what learning them came to."""
     assert mixture.weights is not None
-    by_covariance = mixture.weights[mixture.point_mass :].reshape(len(mixture.grid), -1).sum(0)
+    normal = mixture.weights[mixture.point_mass : mixture.normals]
+    by_covariance = normal.reshape(len(mixture.grid), -1).sum(0)
     estimate: dict[str, Any] = {
         "weights": ("component", mixture.weights, UNLISTED),
         "grid": ("scale", mixture.grid, UNLISTED),
@@ -37,6 +39,15 @@ def of_mixture(
     }
     if mixture.point_mass:
         estimate["pi0"] = float(mixture.weights[0])
+    if mixture.alone is not None:
+        weight = float(mixture.weights[-1])
+        estimate["independent_weight"] = weight
+        estimate["independent_weights"] = (
+            ("condition", "independent_scale"), mixture.alone.weights, UNLISTED,
+        )  # fmt: skip
+        estimate["independent_grid"] = ("independent_scale", mixture.alone.scales, UNLISTED)
+        if mixture.point_mass:
+            estimate["pi0"] += weight * float(np.prod(mixture.alone.weights[:, 0]))
     if learned is not None:
         estimate["prior"] = ("component", learned.prior, UNLISTED)
         estimate["log_likelihood"] = learned.log_likelihood
@@ -71,6 +82,9 @@ def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
             np.asarray(estimate["grid"].values),
             bool(fit.attrs["point_mass"]),
             np.asarray(estimate["weights"].values),
+            Alone(estimate["independent_weights"].values, estimate["independent_grid"].values)
+            if "independent_weights" in estimate
+            else None,
         ),
         estimate,
     )

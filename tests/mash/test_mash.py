@@ -234,7 +234,7 @@ def refused() -> list[tuple[Any, str]]:
         (lambda: bm.mash.covariances(effects, []), "kinds: none given"),
         (lambda: bm.mash.covariances(xr.Dataset()), "effects: not effects"),
         (lambda: bm.mash.fit(gone, U), "effects: condition condition_2 has no value"),
-        (lambda: bm.mash.fit(effects, U, independent=True), "independent: this component is not"),
+        (lambda: bm.mash.given(U, GRID, [1, 0], independent=[[1]]), "independent: of shape (1, 1)"),
         (lambda: bm.mash.fit(effects, U, prior="flat"), "prior: 'flat', expected one of"),
         (lambda: bm.mash.fit(effects, U, prior=[1, 2]), "prior: expected nullbiased or uniform"),
         (lambda: bm.mash.fit(effects, U, grid=[0, 1]), "grid: expected positive numbers"),
