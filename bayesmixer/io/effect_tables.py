@@ -54,12 +54,15 @@ def read_table(given: Any, where: str) -> Table:
     if hasattr(given, "to_pandas") and not hasattr(given, "iloc") and hasattr(given, "columns"):
         return _framed(given.to_pandas(), where)  # polars
     if hasattr(given, "dims") and hasattr(given, "coords"):  # xarray
-        if given.ndim != 2:
+        if given.ndim not in (1, 2):
             raise InputError(where, f"{given.ndim} dimensions, expected effect and condition")
         names = [
             [*given[dim].values.astype(str)] if dim in given.coords else None for dim in given.dims
         ]
-        return Table(_numbers(given.values, where), names[0], names[1])
+        values = _numbers(given.values, where)
+        if values.ndim == 1:
+            return Table(values[:, None], names[0])
+        return Table(values, names[0], names[1])
     if hasattr(given, "iloc"):
         return _framed(given.to_frame() if given.ndim == 1 else given, where)
     values = _numbers(given, where)

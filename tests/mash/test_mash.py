@@ -300,3 +300,10 @@ def test_layers_as_anndata_has_them_are_read() -> None:
     given.layers = {"counts": b}
     with pytest.raises(bm.InputError, match="no array bhat or z"):
         bm.read_effects(given)
+
+
+def test_one_condition_of_effects_is_a_column_with_their_names() -> None:
+    effects = bm.read_effects(*simulated())
+    one = bm.read_effects(effects["bhat"][:, 1], effects["shat"][:, 1])
+    np.testing.assert_array_equal(one["bhat"].values[:, 0], effects["bhat"].values[:, 1])
+    assert one["effect"].values.tolist() == effects["effect"].values.tolist()
