@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pytensor
-from scipy.optimize import minimize
 
 from bayesmixer.card import Ends
-from bayesmixer.inference.density import Array, LogDensity, python_mode
-from bayesmixer.inference.find_map import WALL, covariance_of
+from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.find_map import JITTER, covariance_of
 from bayesmixer.inference.information import Information
 from bayesmixer.progress import track
 
@@ -27,7 +24,9 @@ PLACES = (0.0, 0.04, 0.12, 0.25, 0.4, 0.55, 0.7, 0.82, 0.92, 1.0)
 AROUND = (-2.5, -1.0, 0.0, 1.0, 2.5)  # standard deviations from the mode, where places are added
 LEAST_GAP = 0.012
 EDGE = 1e-3  # place at which derivatives of an end are taken
-GRADIENT = 0.03  # of whitened parameters, at which a climb rests
+GAIN = 5e-4  # of log-likelihood, left where a climb rests
+LONGEST = 2.0  # standard deviations of a step
+MOST_STEPS = 40
 STEP = 0.01  # of a posterior sd: forward differences are then within 1e-3 of log det H
 _DIFFERENCE = 1e-5
 
@@ -48,20 +47,14 @@ class Held(LogDensity):
         self.need_units()
         self.whole, self.parameter = density, parameter
 
-    def log_prior_of_others(self) -> Any:
+    def log_prior_of_all(self) -> Any:
         """Prior of the other parameters, as a graph."""
         others = [rv for rv in self.model.free_RVs if rv.name != self.parameter]
         return self.model.logp(vars=others)
 
     def log_posterior(self) -> Any:
         """Likelihood and the prior of the others, as a graph."""
-        return self.log_prior_of_others() + sum(v.sum() for v in self.log_likelihoods())
-
-    @cached_property
-    def _prior_gradient(self) -> Any:
-        (value,), joined = self._joined([self.log_prior_of_others()])
-        gradient = pytensor.grad(value, joined)
-        return pytensor.function([joined], gradient, mode=python_mode())
+        return self.log_prior_of_all() + sum(v.sum() for v in self.log_likelihoods())
 
     def scores(self, x: Array) -> tuple[Array, Array]:
         """Scores by unit (L, P), and the gradient of the others' prior (P,)."""
@@ -212,29 +205,27 @@ class Sliced:
         """The others at their best at a place, and the log density there; `inverse` (P - 1, P - 1)
         is about their covariance.
         """
-        root, start = np.linalg.cholesky(inverse), np.clip(others, *self.box.T)
-
-        def cost(white: Array) -> tuple[float, Array]:
-            point = start + root @ white
-            inside = np.clip(point, *self.box.T)
-            out = point - inside
-            value, gradient = self.value_and_gradient(inside, e)
-            if not (np.isfinite(value) and np.isfinite(gradient).all()):
-                return 1e12, np.zeros(white.size)
-            slope = np.where(out == 0, -gradient, WALL * out)
-            return -value + 0.5 * WALL * float(out @ out), root.T @ slope
-
-        with np.errstate(all="ignore"):
-            found = minimize(
-                cost,
-                np.zeros(start.size),
-                jac=True,
-                method="BFGS",
-                options={"gtol": GRADIENT, "maxiter": 30},
-            )
-        # what Newton's last step would still gain
-        gain = 0.5 * float(found.jac @ found.hess_inv @ found.jac)
-        return np.clip(start + root @ found.x, *self.box.T), -float(found.fun) + gain
+        low, high = self.box.T
+        x = np.clip(others, low, high)
+        value, gradient = self.value_and_gradient(x, e)
+        gain = 0.0
+        for _ in range(MOST_STEPS):
+            pull = np.where((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0), 0, gradient)
+            step = inverse @ pull
+            gain = 0.5 * float(pull @ step)
+            if not gain >= GAIN:
+                break
+            step *= min(1.0, LONGEST / np.sqrt(2 * gain))
+            for shorter in (1.0, 0.25, 0.06):
+                trial = np.clip(x + shorter * step, low, high)
+                v, g = self.value_and_gradient(trial, e)
+                if v >= value - JITTER and np.isfinite(g).all():
+                    break
+            else:
+                break  # nothing is higher: the noise of the sums, or the last of them
+            inverse = _learned(inverse, trial - x, gradient - g)
+            x, value, gradient = trial, v, g
+        return x, value + (gain if gain < GAIN else 0.0)
 
     def local(self, others: Array, e: float, sd: Array) -> Local:
         """Information at a place, by forward differences of the scores: P evaluations."""
@@ -351,3 +342,19 @@ def _gradient(function: Any, sliced: Sliced, x: Array) -> Array:
     step = _DIFFERENCE * np.eye(x.size)
     value = np.asarray(function(sliced.named(np.concatenate([x + step, x - step]))))
     return np.asarray((value[: x.size] - value[x.size :]) / (2 * _DIFFERENCE))
+
+
+def _learned(inverse: Array, step: Array, change: Array) -> Array:
+    """The inverse curvature corrected by a step and what it changed of the slope (BFGS, damped so
+    that it stays positive definite: Powell 1978, Nocedal & Wright 2006, 18.3).
+    """
+    expected = np.linalg.solve(inverse, step)
+    along, known = float(step @ change), float(step @ expected)
+    if not known > 0:
+        return inverse
+    if along < 0.2 * known:
+        share = 0.8 * known / (known - along)
+        change = share * change + (1 - share) * expected
+        along = float(step @ change)
+    turn = np.eye(step.size) - np.outer(step, change) / along
+    return np.asarray(turn @ inverse @ turn.T + np.outer(step, step) / along)

@@ -23,6 +23,7 @@ from bayesmixer.models.common import origin_of
 DECREMENT = 1e-6  # log-likelihood units left to gain at a mode
 WALL = 1e4  # curvature of the wall around the search box
 STEEP = 1e12  # of the gradient: beyond, a point is as good as one without a density
+BESIDE = 1e-3  # squared standard deviations, to where a mode's information is still its own
 NEARLY = 0.03  # left where Newton steps do as well without a trust region
 LEARNED = 1e-8  # left by the curvature learned where the exact one is computed
 JITTER = 1e-3  # of values: the place of a likelihood's nodes follows its parameters
@@ -202,11 +203,11 @@ class Curvature:
         return self.value
 
     def known(self, x: Array) -> Information | None:
-        """Information at x, where it was asked for and the last exact Hessian was computed there,
-        but for a step that would not be taken.
+        """Information at x, where it was asked for and the last exact Hessian was computed within
+        a thirtieth of a standard deviation.
         """
         move = x - (x if self.at is None else self.at)
-        return self.information if move @ self.computed @ move < 2 * DECREMENT else None
+        return self.information if move @ self.computed @ move < BESIDE else None
 
     def exact(self, x: Array, gradient: Array | None = None) -> Array:
         """Of all the data at or near x, whatever the gradient: anew where x is away by a tenth of a

@@ -64,6 +64,11 @@ class BlockLogLik(Op):
         """
         raise NotImplementedError
 
+    @property
+    def in_all(self) -> BlockLogLik:
+        """The Op to use where the sum over LD blocks alone is wanted; it may have fewer blocks."""
+        return self
+
     def make_node(self, *inputs: Any) -> Apply:
         """Node of the parameters."""
         names = ", ".join(name for name, _ in self.arguments)

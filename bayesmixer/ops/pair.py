@@ -53,6 +53,12 @@ class PairLogLik(BlockLogLik):
     arguments = (("pi", (None,)), ("sigma_beta", (None, 3)), ("sigma_0", (3,)))
     data: PairData
 
+    @property
+    def in_all(self) -> PairLogLik:
+        """The Op of fewer, larger units; itself where LD blocks are large."""
+        coarse = self.data.coarse
+        return self if coarse is self.data else PairLogLik(coarse, self.gradient)
+
     def valid(self, *parameters: Any) -> bool:
         """Whether weights, variances and covariances are finite and in their ranges."""
         return valid_pair(*parameters)

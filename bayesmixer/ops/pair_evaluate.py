@@ -39,7 +39,7 @@ SHEET = 1024  # frequencies whose tables are made together
 COMPRESSED = 1e-8  # of the exponent, what its few functions leave where nothing is damped
 CLASSES = 12, 4  # of single and of double precision, at most
 TABLE = 240.0  # what a frequency of a table costs, in terms of one row's
-BLOCK = 10.0  # and its contraction for an LD block
+BLOCK = 10.0  # and its contraction for an LD block, where there is a gradient
 
 
 def _add_densities(
@@ -64,7 +64,7 @@ def _add_densities(
         order = np.flatnonzero(chosen)
         if not order.size:
             continue
-        table = TABLE + BLOCK * min(blocks, order.size)
+        table = TABLE + (BLOCK * min(blocks, order.size) if gradient else 0.0)
         own, needed = classes(need[order], view.across, most, table)
         label[order] = own + len(wanted)
         lost = np.maximum(loss[order] - SINGLE_LOSS, 0.0)

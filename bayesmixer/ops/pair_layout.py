@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayesmixer.ops.layout import LARGEST, Array, LikelihoodData
 
 ALIKE = 4.0  # largest over smallest N of what shares lattices
+UNIT = 1000  # variants
 MOST_UNEQUAL = 1e3  # largest over smallest N of a trait that is computed
 
 
@@ -194,6 +195,17 @@ class PairData:
             self.spectrum[r],
             np.searchsorted(self.block[r], np.arange(self.n_blocks + 1)).astype(np.int64),
         )
+
+    @cached_property
+    def coarse(self) -> PairData:
+        """The same variants in larger units, of `UNIT` or more, for the sum over all of them: the
+        Jacobian of each small LD block costs more than its variants. Itself where blocks are large.
+        """
+        if self.weight.size > UNIT * self.n_blocks / 2:
+            return self
+        unit = np.searchsorted(self.block, self.block) // UNIT  # by the first of each block
+        _, unit = np.unique(unit, return_inverse=True)
+        return PairData(self.z, self.n, self.weight, self.spectrum, self.node_x, unit, self.censor)
 
     def view(self, swapped: bool, mirrored: bool) -> PairData:
         """The same variants with the traits in the other order, and then with the other sign of

@@ -87,7 +87,7 @@ class Search:
 
     def __init__(self, data: xr.Dataset, censor: float | None = None) -> None:
         laid_out, self.total = pair_data(data, censor), h_total(data)
-        self.ops = {known: PairLogLik(laid_out, gradient=known) for known in (False, True)}
+        self.ops = {known: PairLogLik(laid_out, known).in_all for known in (False, True)}
 
     def height(self, v: Array, t: float | None = None) -> float:
         """Log-likelihood at a point."""
