@@ -108,6 +108,13 @@ def command(
     given: Annotated[
         Path | None, _option("A saved fit to take the mixture from, in place of learning.", "--fit")
     ] = None,
+    independent: Annotated[
+        bool,
+        typer.Option(
+            "--independent/--no-independent",
+            help="Whether there is a component of effects independent between conditions.",
+        ),
+    ] = True,
     prior: Annotated[
         str, typer.Option(help="Penalty of the weights: nullbiased or uniform.")
     ] = "nullbiased",
@@ -191,7 +198,8 @@ def command(
         fit = bm.load(given)
     else:
         near = steps.Near(thin, reference, r2) if gwas or thin is not None else None
-        fit = steps.learned(effects, files, kinds, components, strong, learn, prior, seed, near)
+        options = {"prior": prior, "seed": seed, "independent": independent}
+        fit = steps.learned(effects, files, kinds, components, strong, learn, near, options)
     if posterior is not None and posterior.suffix == ".zarr":
         bm.mash.posterior_to(fit, effects, posterior, replace=force)
         found = fit

@@ -104,7 +104,7 @@ def read_gwas(
 
 def learned(
     effects: xr.Dataset, files: list[Path], kinds: str | None, components: int,
-    strong: Path | None, learn: int | None, prior: str, seed: int, near: Near | None,
+    strong: Path | None, learn: int | None, near: Near | None, options: dict[str, Any],
 ) -> xr.DataTree:  # fmt: skip
     """The mixture, learned from all effects or from some."""
     asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
@@ -129,17 +129,18 @@ def learned(
     covariances = bm.mash.covariances(source, asked, strong=rows, n_components=components)
     n = effects.sizes["effect"]
     if near is not None:
+        seed = int(options["seed"])
         chosen = near.apart(effects, seed=seed)
         told = f"learning from {len(chosen):,} of {n:,} effects, apart from each other"
         if (most := learn or LEARN) < len(chosen):
             chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
             told = f"learning from {most:,} of {n:,} effects, apart from each other, at random"
         say_wrapped(told)
-        return bm.mash.fit_sample(effects, covariances, rows=chosen, seed=seed, prior=prior)
+        return bm.mash.fit_sample(effects, covariances, rows=chosen, **options)
     count = learn if learn is not None else LEARN if n > MANY else n
     if count < n:
         say_wrapped(f"learning from {count:,} of {n:,} effects, drawn at random")
-    return bm.mash.fit_sample(effects, covariances, rows=count, seed=seed, prior=prior)
+    return bm.mash.fit_sample(effects, covariances, rows=count, **options)
 
 
 def write_loci(

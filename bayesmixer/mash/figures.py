@@ -23,7 +23,8 @@ LEAST = 0.01  # share of the variance, below which an eigenvector is not drawn
 
 
 def plot_weights(fit: xr.DataTree, most: int = SHOWN, ax: Axes | None = None) -> Axes:
-    """Weight of each covariance, over all scales, the heaviest first; the point mass is `null`.
+    """Weight of each covariance, over all scales, the heaviest first; the point mass is `null`,
+    the component of independent effects `independent`.
 
     Parameters
     ----------
@@ -43,16 +44,19 @@ def plot_weights(fit: xr.DataTree, most: int = SHOWN, ax: Axes | None = None) ->
     InputError
         It is no fit of mash.
     """
-    _, estimate = mixture_of(fit)
+    mixture, estimate = mixture_of(fit)
+    assert mixture.weights is not None
     weight = estimate["covariance_weight"].values
     names = estimate["covariance"].values.astype(str)
+    if mixture.alone is not None:
+        weight, names = np.r_[weight, mixture.weights[-1]], np.r_[names, ["independent"]]
     order = np.argsort(-weight, kind="stable")
     order = order[weight[order] > 0]
     bars = [(names[i], float(weight[i])) for i in order[:most]]
     if len(order) > most:
         bars.append((f"{len(order) - most} others", float(weight[order[most:]].sum())))
-    if "pi0" in estimate:
-        bars.insert(0, ("null", float(estimate["pi0"])))
+    if mixture.point_mass:
+        bars.insert(0, ("null", float(mixture.weights[0])))
     ax = axes_or_new(ax, 6.0, 1.3 + 0.26 * len(bars))
     y = np.arange(len(bars))
     ax.barh(y, [w for _, w in bars], color=[GREY if n == "null" else DATA for n, _ in bars])

@@ -68,9 +68,12 @@ def _sentences(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[str]:
             told_pi0 = f"; {_percent(float(estimate['pi0']))} of effects are 0 in all conditions"
         yield f"{k} covariances of {r} conditions at {estimate.sizes['scale']} scales{told_pi0}."
         weight = estimate["covariance_weight"].values
+        names = estimate["covariance"].values.astype(str)
+        if "independent_weight" in estimate:
+            weight = np.r_[weight, float(estimate["independent_weight"])]
+            names = np.r_[names, ["independent effects"]]
         if weight.sum() > 0:
             order = np.argsort(-weight, kind="stable")[:NAMED]
-            names = estimate["covariance"].values.astype(str)
             parts = [
                 f"{names[i]} {_percent(weight[i] / weight.sum())}" for i in order if weight[i] > 0
             ]
@@ -139,12 +142,12 @@ def _cautions(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
             "Where they were chosen for their strength, learn from random ones and give the chosen "
             "ones to posterior alone.",
         )
-    share = _independent(results, estimate)
+    share = _independent(estimate)
     if share > MOSTLY:
         yield (
             f"{_percent(share)} of the weight beside the point mass lies on effects that are "
             "independent between conditions or in one alone, where lfsr can be far too small.",
-            "Look at each condition by itself with bm.ash.",
+            "Fit with independent=True, and look at each condition by itself with bm.ash.",
         )
     on = float(estimate.get("calls_on_rank_one", 0))
     if on > MUCH:
@@ -183,11 +186,11 @@ def _of_neighbours(pairs: xr.Dataset) -> Caution:
     )
 
 
-def _independent(results: xr.DataTree, estimate: xr.Dataset) -> float:
+def _independent(estimate: xr.Dataset) -> float:
     """Share of the weight beside the point mass on `identity` and `only_...`, where no component
     takes care of independent effects.
     """
-    if "covariance_weight" not in estimate or results.attrs.get("independent"):
+    if "covariance_weight" not in estimate or "independent_weight" in estimate:
         return 0.0
     if estimate.sizes.get("condition", 1) < 2:
         return 0.0

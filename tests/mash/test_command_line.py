@@ -52,7 +52,7 @@ def test_results_tables_and_report_are_of_the_same_posteriors(
     effects = bm.read_effects(
         folder / "b.tsv", folder / "s.tsv", alpha=1, v=bm.mash.correlation(effects)
     )
-    fit = bm.mash.fit(effects, bm.mash.covariances(effects))
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects), independent=True)
     known = bm.mash.posterior(fit, effects)
     found = bm.load(tmp_path / "r.nc")
     xr.testing.assert_allclose(found["effects"].to_dataset(), known, rtol=1e-9)
@@ -95,6 +95,7 @@ def test_a_sample_is_learned_from_and_names_of_strong_effects_are_taken(
 ) -> None:
     (tmp_path / "strong.txt").write_text("\n".join(f"rs{i}" for i in range(0, N, 4)))
     words = ("--strong", tmp_path / "strong.txt", "--learn", 200, "--components", 2)
+    words = (*words, "--no-independent")
     out = ("--out", tmp_path / "r.nc")
     assert run("mash", folder / "b.tsv", folder / "s.tsv", *words, *out) == 0
     assert "learning from 200 of 400" in capsys.readouterr().out

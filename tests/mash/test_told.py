@@ -103,3 +103,32 @@ def test_other_effects_than_the_posteriors_are_refused(
     effects, fit, posterior = made
     with pytest.raises(InputError, match="other effects"):
         bm.mash.rank_one(fit, effects.isel(effect=slice(5)), posterior)
+
+
+def test_the_component_of_independent_effects_is_told_and_counts_for_no_sign(
+    made: tuple[xr.Dataset, xr.DataTree, xr.Dataset], tmp_path: Path
+) -> None:
+    effects = made[0]
+    rng = np.random.default_rng(2)
+    apart = bm.read_effects(
+        np.where(rng.random((800, 3)) < 0.2, rng.normal(size=(800, 3)), 0)
+        + 0.2 * rng.normal(size=(800, 3)),
+        0.2,
+    )
+    u = {"equal": np.ones((3, 3)), "identity": np.eye(3)}
+    fit = bm.mash.fit(apart, u, independent=True)
+    weight = float(fit["estimate"]["independent_weight"])
+    assert weight > 0.5
+    posterior = bm.mash.posterior(fit, apart)
+    both = bm.mash.together(fit, posterior, apart)
+    assert float(both["estimate"]["calls_on_rank_one"]) < 0.2
+    assert "independent effects" in " ".join(bm.to_json(both)["said"])
+    assert "independent between conditions or in one alone" not in str(bm.verdict(both))
+    bars = bm.mash.plot_weights(fit)
+    names = [label.get_text() for label in bars.get_yticklabels()]
+    assert bars.patches[names.index("independent")].get_width() == pytest.approx(weight)
+    assert sum(bar.get_width() for bar in bars.patches) == pytest.approx(1)
+    path = bm.mash.posterior_to(fit, apart, tmp_path / "p.zarr")
+    xr.testing.assert_allclose(bm.load(path), posterior, rtol=1e-9)
+    sample = bm.mash.fit_sample(effects, u, rows=400, independent=True)
+    assert np.isfinite(float(sample["estimate"]["gain_others"]))
