@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayesmixer.mash.precision_gain import effective_size as effective_size
     from bayesmixer.mash.prior_covariances import covariances as covariances
     from bayesmixer.mash.reported import together as together
+    from bayesmixer.mash.runs import run as run
     from bayesmixer.mash.samples import fit_sample as fit_sample
     from bayesmixer.mash.samples import largest as largest
     from bayesmixer.mash.samples import random_rows as random_rows
@@ -61,6 +62,7 @@ _HOME = {
     "random_rows": "samples",
     "read_gwas": "gwas",
     "rank_one": "forced_signs",
+    "run": "runs",
     "sharing": "shared_effects",
     "strong": "strong_effects",
     "thinned": "independent_loci",

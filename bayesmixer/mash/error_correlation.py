@@ -20,9 +20,10 @@ from bayesmixer.mash.learning import learn
 from bayesmixer.mash.mixture import Mixture, checked, normalised
 from bayesmixer.mash.prior_covariances import canonical, matrices
 from bayesmixer.mash.rows import Rows, picked, rows_of
+from bayesmixer.mash.truncated_correlation import FEW, pairwise
 
 Array = NDArray[np.float64]
-METHODS = ("simple", "em")
+METHODS = ("simple", "pairwise", "em")
 LOOKS_NULL = 2.0  # |z| below it in every condition
 STEPS = 100
 
@@ -40,12 +41,16 @@ def correlation(
     Parameters
     ----------
     effects
-        What `bayesmixer.read_effects` returned; those with a missing cell do not take part.
+        What `bayesmixer.read_effects` returned; those with a missing cell do not take part, but in
+        "pairwise".
     method
         "simple": that of the z-scores of effects with |z| < 2 in all conditions. Leaving out large
         z-scores pulls it to 0: where all effects are null and the true correlation is 0.5, to 0.38
-        in five conditions and 0.27 in twenty. "em": from there, by turns the weights of the mixture
-        and the correlation of what is left of the estimates; the time of a fit for each turn.
+        in five conditions and 0.27 in twenty, and few are left. "pairwise": of two conditions the
+        effects with |z| < 2 in both, with what leaving out the others does to a normal pair undone:
+        right where most effects are null, in a moment. "em": from the simple one, by turns the
+        weights of the mixture and the correlation of what is left of the estimates; the time of a
+        fit for each turn.
     covariances
         As in `bayesmixer.mash.fit`, for "em"; None takes the canonical ones.
     prior
@@ -63,14 +68,20 @@ def correlation(
     Raises
     ------
     InputError
-        An unknown method, or fewer effects that look like nothing than conditions.
+        An unknown method, or too few effects that look like nothing.
     """
     choice("method", method, METHODS)
     if isinstance(rise, bool) or not isinstance(rise, Real) or not float(rise) > 0:
         raise InputError("rise", f"{rise!r}, expected a number above 0")
     rows = rows_of(effects)
+    if method == "pairwise":
+        found, _, fewest = pairwise(rows.b / rows.s, rows.seen, LOOKS_NULL)
+        if fewest < FEW:
+            said = f"{fewest} have |z| < {LOOKS_NULL:g} in two conditions, expected {FEW} or more"
+            raise InputError("effects", said, "Take random effects, not chosen ones.")
+        return _named(found, effects, {"method": method})
     rows = picked(rows, np.flatnonzero(rows.seen.all(1)))
-    found, attrs = simple(rows), {}
+    found, attrs = simple(rows), dict[str, Any]()
     if method == "em":
         conditions = [str(name) for name in effects["condition"].values]
         given = canonical(conditions) if covariances is None else covariances
@@ -78,13 +89,22 @@ def correlation(
         mixture = Mixture(normalised(checked(u, names)), default_grid(rows), True)
         found, heights = by_turns(replace(rows, v=found), mixture, prior, rise)
         attrs = {"log_likelihood": max(heights), "turns": len(heights)}
+    return _named(found, effects, {"method": method, **attrs})
+
+
+def beyond_chance(rows: Rows) -> bool:
+    """Whether errors of null effects show any correlation between conditions."""
+    return pairwise(rows.b / rows.s, rows.seen, LOOKS_NULL)[1]
+
+
+def _named(v: Array, effects: xr.Dataset, attrs: dict[str, Any]) -> xr.DataArray:
     names = effects["condition"].values
     return xr.DataArray(
-        found,
+        v,
         dims=("condition", "condition_bis"),
         coords={"condition": names, "condition_bis": names},
         name="v",
-        attrs={"method": method, **attrs},
+        attrs=attrs,
     )
 
 

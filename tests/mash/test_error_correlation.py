@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bayesmixer as bm
+from bayesmixer.mash.error_correlation import beyond_chance
 from bayesmixer.mash.error_moments import mean_square
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import rows_of
@@ -58,6 +59,30 @@ def test_the_correlation_of_null_effects_is_found_without_being_pulled_to_0() ->
     assert bm.mash.correlation(effects).values[off].mean() < 0.42
     by_em = bm.mash.correlation(effects, "em", rise=0.1)
     assert by_em.values[off].mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("rho", [-0.2, 0.0, 0.5, 0.9])
+def test_the_pairwise_correlation_of_null_effects_is_not_pulled_to_0(rho: float) -> None:
+    v = np.full((5, 5), rho) + (1 - rho) * np.eye(5)
+    z = np.random.default_rng(3).multivariate_normal(np.zeros(5), v, 20_000)
+    z[np.random.default_rng(4).random(z.shape) < 0.1] = np.nan
+    effects = bm.read_effects(z=z)
+    found = bm.mash.correlation(effects, "pairwise").values[~np.eye(5, dtype=bool)]
+    # standard error of a correlation of 20,000, a third larger for what is cut away
+    assert np.abs(found - rho).max() < 4 * 1.4 * (1 - rho**2) / np.sqrt(16_000) + 2e-3
+    assert beyond_chance(rows_of(effects)) == (rho != 0)
+
+
+def test_the_pairwise_correlation_is_a_correlation_where_pairs_contradict_each_other() -> None:
+    rng = np.random.default_rng(5)
+    z = rng.standard_normal((300, 3))
+    for n, (r, s, sign) in enumerate([(0, 1, 1), (1, 2, 1), (0, 2, -1)]):
+        some = slice(100 * n, 100 * (n + 1))
+        z[some, s] = sign * z[some, r]
+        z[some, 3 - r - s] = np.nan
+    found = bm.mash.correlation(bm.read_effects(z=z), "pairwise").values
+    assert np.linalg.eigvalsh(found)[0] > 0
+    np.testing.assert_allclose(np.diag(found), 1)
 
 
 def test_effects_with_missing_cells_do_not_take_part() -> None:

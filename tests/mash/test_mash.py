@@ -256,6 +256,13 @@ def refused() -> list[tuple[Any, str]]:
         (lambda: bm.mash.sharing(xr.Dataset()), "posterior: no mean and lfsr"),
         (lambda: bm.mash.correlation(null), "effects: 0 of 5 have |z| < 2"),
         (lambda: bm.mash.correlation(effects, "ml"), "method: 'ml', expected one of simple"),
+        (
+            lambda: bm.mash.correlation(null, "pairwise"),
+            "effects: 0 have |z| < 2",
+        ),
+        (lambda: bm.mash.run(effects, errors="x"), "errors: 'x', expected one of auto"),
+        (lambda: bm.mash.run(effects, learn_from=0), "learn_from: 0, expected a whole number"),
+        (lambda: bm.mash.run(xr.Dataset()), "effects: not effects"),
         (lambda: bm.mash.correlation(effects, "em", rise=0), "rise: 0, expected a number above 0"),
         (lambda: bm.mash.strong(effects, 3), "threshold: 3, expected a number between"),
     ]

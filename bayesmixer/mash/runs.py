@@ -1,0 +1,115 @@
+"""`bayesmixer.mash.run`: the whole analysis of effects in many conditions, in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from bayesmixer.arguments import choice, whole_number
+from bayesmixer.mash.error_correlation import METHODS, beyond_chance, correlation
+from bayesmixer.mash.posteriors import posterior
+from bayesmixer.mash.prior_covariances import DEFAULT, covariances
+from bayesmixer.mash.reported import together
+from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.samples import LEARN, fit_sample
+from bayesmixer.mash.strong_effects import strong as strong_rows
+
+MANY = 50_000  # effects from which the mixture is learned from some of them
+ERRORS = ("auto", "independent", *METHODS)
+
+
+def run(
+    effects: xr.Dataset,
+    *,
+    errors: str = "auto",
+    strong: Any = None,
+    more: Any = None,
+    independent: bool = True,
+    learn_from: int | None = None,
+    seed: int = 0,
+    contrasts: Any = None,
+    threshold: float = 0.05,
+) -> xr.DataTree:
+    """Learn the mixture that effects come from, and their posteriors under it.
+
+    The correlation of the errors is estimated where effects bring none and it is beyond chance;
+    covariances are the canonical ones and those that strong effects tell; weights are learned from
+    all effects, or from random ones where there are many, the strong among them as often as they
+    come: without them the mixture would be that of effects that are not strong.
+
+    Parameters
+    ----------
+    effects
+        What `bayesmixer.read_effects` returned: all effects, or random ones, not chosen ones alone.
+    errors
+        Correlation of their errors, where `effects` hold none: "auto", the pairwise estimate of
+        `bayesmixer.mash.correlation` where it is beyond chance; "independent"; or one of its
+        methods.
+    strong
+        Effects from which covariances are learned: positions, names or a mask; None takes those
+        that are significant in some condition by itself.
+    more
+        Further covariances, as in `bayesmixer.mash.covariances`.
+    independent
+        Whether there is a component of effects that are independent between conditions.
+    learn_from
+        Number of effects to learn weights from, drawn at random; None takes all up to 50,000, of
+        more 20,000.
+    seed
+        Of the draw.
+    contrasts
+        As in `bayesmixer.mash.posterior`.
+    threshold
+        Called: a local false sign rate below it.
+
+    Returns
+    -------
+    xarray.DataTree
+        What `bayesmixer.mash.together` makes of fit and posterior: `estimate` (with
+        `error_correlation` where one was estimated, and `n_strong`) and `effects`. It serves as the
+        fit of other effects too.
+
+    Raises
+    ------
+    InputError
+        An argument cannot be used.
+
+    References
+    ----------
+    Urbut et al. 2019, Nature Genetics 51:187.
+
+    Examples
+    --------
+    >>> import bayesmixer as bm
+    >>> effects = bm.read_effects([[0.5, 0.4], [-0.2, 0.1], [0.0, 0.1]], 0.1)
+    >>> bm.mash.run(effects)["effects"]["mean"].shape
+    (3, 2)
+    """
+    choice("errors", errors, ERRORS)
+    n = len(rows_of(effects).b)
+    most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
+    effects, v = _with_errors(effects, errors)
+    chosen = strong_rows(effects) if strong is None else strong
+    kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
+    u = covariances(effects, kinds, strong=chosen, more=more)
+    count = min(n, most or (n if n <= MANY else LEARN))
+    fit = fit_sample(effects, u, rows=count, seed=seed, others=False, independent=independent)
+    fit["estimate"]["n_strong"] = len(chosen)
+    if v is not None:
+        fit["estimate"]["error_correlation"] = v.assign_attrs(listed=0)
+    found = posterior(fit, effects, contrasts=contrasts)
+    return together(fit, found, effects, threshold=threshold)
+
+
+def _with_errors(effects: xr.Dataset, errors: str) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Effects with the correlation of their errors, and that where it was estimated."""
+    rows = rows_of(effects)
+    if "v" in effects or errors == "independent" or rows.b.shape[1] == 1:
+        return effects, None
+    if errors == "auto":
+        if not beyond_chance(rows):
+            return effects, None
+        errors = "pairwise"
+    v = correlation(effects, errors)
+    return effects.assign(v=v.drop_attrs()), v
