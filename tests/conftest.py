@@ -19,9 +19,10 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 def pytest_configure() -> None:
-    """Where Python is told to leave no bytecode beside sources, the tests' processes share some
-    of their own: each would compile PyMC anew (5 CPU s).
+    """No LD scores are kept in the user's cache. Where Python is told to leave no bytecode beside
+    sources, the tests' processes share some of their own: each would compile PyMC anew (5 CPU s).
     """
+    os.environ["BAYESMIXER_CACHE"] = "off"
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(
             ROOT / ".pytest_cache/bytecode"

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.io import ld_score_cache
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 
 Array = NDArray[np.float64]
@@ -187,7 +188,38 @@ def _one_set(path: str | Path) -> LDScores:
     files = ldsc_files(path)
     if not files:
         raise InputError(path, "no LD scores (files such as 22.l2.ldscore.gz) there")
-    places, parts, names = [], [], list[str]()
+    beside = [at for end in TOTALS.values() for at in _beside(files, end) if at.is_file()]
+    kept_at = ld_score_cache.place_of(files, beside)
+    if (known := ld_score_cache.get(kept_at)) is not None:
+        table, totals = known
+        names = table.columns[3:]
+        return LDScores(
+            table["SNP"],
+            table["CHR"].to_numpy(),
+            table["BP"].to_numpy(),
+            tuple(names),
+            table.select(names).to_numpy(order="c"),
+            {k: np.array(v) for k, v in totals.items()},
+            str(path),
+            (0,) * len(names),
+        )
+    found = _read_set(path, files)
+    columns = {"SNP": found.snp, "CHR": found.chrom, "BP": found.pos}
+    if not {*columns} & {*found.names}:
+        table = pl.DataFrame(columns | dict(zip(found.names, found.values.T, strict=True)))
+        ld_score_cache.put(kept_at, table, {k: v.tolist() for k, v in found.totals.items()})
+    return found
+
+
+def _beside(files: Sequence[Path], ending: str) -> list[Path]:
+    """Files of totals that belong to files of LD scores."""
+    return [file.with_name(f"{ENDING.sub('', file.name)}{ending}") for file in files]
+
+
+def _read_set(path: str | Path, files: Sequence[Path]) -> LDScores:
+    """LD scores of files, from their text."""
+    names: list[str] = []
+    places, parts = [], []
     for file in files:  # scores apart from places at once: of many annotations they are most of it
         table = score_table(file)
         found = [c for c in table.columns if c not in KNOWN]
@@ -301,8 +333,7 @@ def _totals(files: Sequence[Path], ending: str, names: Sequence[str]) -> Array |
     them; None where one lacks it.
     """
     total = np.zeros(len(names))
-    for file in files:
-        beside = file.with_name(f"{ENDING.sub('', file.name)}{ending}")
+    for file, beside in zip(files, _beside(files, ending), strict=True):
         if not beside.is_file():
             return None
         try:

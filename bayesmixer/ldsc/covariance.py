@@ -116,20 +116,26 @@ def covariance(
     design = Design(ld, rows, n / mean_n)
     whole = design.sums()
     noise = 0.0 if intercept is None else intercept
-    clipped, scale = np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
-    per_rho = n * clipped
-    per_rho /= total_m
-    variances = np.ones(len(product))
-    for size, one in ((n1, first), (n2, second)):
-        h2 = min(max(float(one.total.value[0]), 0.0), 1.0)
-        variances *= size * clipped * (h2 / total_m) + one.fit.at
+    alone = [
+        (size, min(max(float(one.total.value[0]), 0.0), 1.0) / total_m, one.fit.at)
+        for size, one in ((n1, first), (n2, second))
+    ]
 
-    def weight(rho: float, b: float, rows: slice | Rows) -> Array:
-        variance = per_rho[rows] * min(max(rho, -1.0), 1.0)
+    def weight(rho: float, b: float, rows: slice) -> Array:
+        # block by block, and nothing kept: what is made of a block stays in the cache
+        clipped = np.maximum(whole[rows], 1.0)
+        variance = n[rows] * clipped
+        variance *= min(max(rho, -1.0), 1.0) / total_m
         variance += b
         variance *= variance
-        variance += variances[rows]
-        variance *= scale[rows]
+        both = 1.0
+        for size, per_l, at in alone:
+            one = size[rows] * clipped
+            one *= per_l
+            one += at
+            both = one * both
+        variance += both
+        variance *= np.maximum(w_ld[rows], 1.0)
         return np.divide(1, variance, out=variance)
 
     rho = float(total_m * (product.mean() - noise) / (whole * n).mean())

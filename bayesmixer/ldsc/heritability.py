@@ -143,13 +143,14 @@ def heritability(
     design = Design(ld, rows, n / mean_n)
     whole = design.sums()
     noise = 1.0 if intercept is None else intercept
-    twice_scale = 2 * np.maximum(w_ld, 1.0)
-    per_h2 = n * np.maximum(whole, 1.0) / total_m
 
-    def weight(h2: float, b: float, rows: slice | Rows) -> Array:
-        variance = min(max(h2, 0.0), 1.0) * per_h2[rows] + b
+    def weight(h2: float, b: float, rows: slice) -> Array:
+        # twice the square is the variance: what is common to all does not matter
+        variance = n[rows] * np.maximum(whole[rows], 1.0)
+        variance *= min(max(h2, 0.0), 1.0) / total_m
+        variance += b
         variance *= variance
-        variance *= twice_scale[rows]
+        variance *= np.maximum(w_ld[rows], 1.0)
         return np.divide(1, variance, out=variance)
 
     first = float(total_m * (chi2.mean() - noise) / (whole * n).mean())

@@ -9,7 +9,7 @@ traits anew on the variants that a pair shares, in one step.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc.all_pairs import aligned, covariances
 from bayesmixer.ldsc.covariance import Pair, covariance
 from bayesmixer.ldsc.heritability import Heritability, heritability
 from bayesmixer.ldsc.one_trait import (
@@ -36,6 +37,7 @@ from bayesmixer.ldsc.regression import equal_blocks
 from bayesmixer.ldsc.traits import SIGNS, Index, Panel, Trait, read_panel, read_trait
 
 Array = NDArray[np.float64]
+MANY = 3  # pairs from which they are summed together
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,23 @@ class OnPanel:
         at = self.found[rows]
         return self.trait.z[at], self.trait.n[at]
 
-    def alleles(self, rows: Index) -> NDArray[np.uint8] | None:
-        """Codes of alleles."""
-        if self.trait.alleles is None or len(rows) == len(self.rows):
-            return self._own[2]
-        return self.trait.alleles[self.found[rows]]
+    def alleles(self, rows: Index) -> NDArray[np.uint8]:
+        """Codes of alleles of rows of the panel.
+
+        Raises
+        ------
+        InputError
+            It has none.
+        """
+        if self.trait.alleles is None:
+            raise InputError(
+                self.trait.source,
+                "no alleles A1 and A2, which tell whose effect z is",
+                "Give them, or check_alleles=False where all z are of the same allele.",
+            )
+        own = self._own[2]
+        whole = own is not None and len(rows) == len(self.rows)
+        return own if whole else self.trait.alleles[self.found[rows]]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -152,6 +166,73 @@ def on_panel(traits: Sequence[Trait], panel: Panel) -> Iterator[OnPanel]:
             yield one
 
 
+def of_rows(traits: Sequence[OnPanel], rows: Index) -> list[OnPanel]:
+    """Traits on some rows of the panel, which hold all that a trait has; shared still where they
+    were.
+    """
+    found = {id(one.found): one.found for one in traits}
+    kept = {key: OnPanel(traits[0].trait, places[rows], 0) for key, places in found.items()}
+    out = []
+    for one in traits:
+        same = kept[id(one.found)]
+        moved = OnPanel(one.trait, same.found, one.here)
+        moved.__dict__["rows"] = same.rows
+        out.append(moved)
+    return out
+
+
+def _together(
+    traits: Sequence[OnPanel],
+    ld: Array,
+    w_ld: Array,
+    m: Array,
+    alone: Sequence[OneTrait],
+    edges: NDArray[np.intp],
+    check_alleles: bool,
+) -> dict[tuple[int, int], PairFit]:
+    """All pairs at once, but those whose alleles must be compared by themselves."""
+    size = len(ld)
+    every = np.arange(size)
+    seen = {id(t.found): None if len(t.rows) == size else t.found >= 0 for t in traits}
+    of_all = [t.take(every) for t in traits]  # of what a trait lacks: some other row, not used
+    found = aligned(
+        [z for z, _ in of_all],
+        [n for _, n in of_all],
+        [seen[id(t.found)] for t in traits],
+        [t.alleles(every) for t in traits] if check_alleles else None,
+    )
+    fits = [one.fit for one in alone]
+    out = {}
+    for (i, j), both in covariances(found, ld, w_ld, m, fits, edges).items():
+        common, usable = int(found.common[i, j]), int(found.usable[i, j])
+        if (i, j) not in found.apart:
+            _enough(traits[i], traits[j], usable, common, 1)
+            out[i, j] = PairFit(i, j, Pair(fits[i], fits[j], both), common, usable, None)
+    return out
+
+
+def _enough(one: OnPanel, two: OnPanel, usable: int, common: int, annotations: int) -> None:
+    """Raises
+    ------
+    InputError
+        Two traits have hardly a variant with matching alleles in common.
+    """
+    if usable < 2 * annotations + 10:
+        raise InputError(
+            f"{one.trait.source} and {two.trait.source}",
+            f"{usable} of {common} common variants have matching alleles, expected far more",
+            "Are the alleles of one strand and build?",
+        )
+
+
+def signs(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int8] | None:
+    """(J,) signs that make alleles of two traits alike, as `SIGNS` has them; None for all 1."""
+    if np.array_equal(one, other):
+        of_same = SIGNS.diagonal()[one]
+        return None if of_same.all() else of_same
+    return SIGNS[one, other]
+
+
 def cross_intercepts(given: Any, count: int) -> list[list[float | None]]:
     """(k, k) fixed intercepts of products, None where they are estimated.
 
@@ -199,22 +280,26 @@ def many_traits(
         on_panel([read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)], panel)
     )
     scores, ld, total = informative(panel, m, invert_anyway)
-    count = len(traits)
+    read, whole_panel, count = traits, panel, len(traits)
     noise = per_trait("intercept", intercept, count)
     cross = cross_intercepts(intercept_gencov, count)
     number_of_blocks, annotations = whole("n_blocks", n_blocks, 2), ld.shape[1]
     choice("blocks", blocks, BLOCKS)
     cut = number("chisq_max", chisq_max)
-    alone, cuts, step = [], None, None
+    seen = np.zeros(len(panel.rows), bool)
+    for found in {id(one.found): one.found for one in traits}.values():
+        seen |= found >= 0
+    rows = np.flatnonzero(seen)
+    edges = equal_blocks(len(rows), number_of_blocks)
+    cuts = np.concatenate([[0], rows[edges[1:-1]], [len(seen)]])
+    if blocks == "position":
+        cuts = panel.cuts_by_position(number_of_blocks)
+    if annotations == 1 and len(rows) < len(seen):  # LD scores of many would take too much room
+        cuts, ld = np.searchsorted(rows, cuts), ld[rows]
+        panel = replace(panel, rows=panel.rows[rows], weight=panel.weight[rows])
+        traits = of_rows(traits, rows)
+    alone, step = [], None
     if not like_ldsc:
-        seen = np.zeros(len(panel.rows), bool)
-        for one in traits:
-            seen |= one.found >= 0
-        rows = np.flatnonzero(seen)
-        edges = equal_blocks(len(rows), number_of_blocks)
-        cuts = np.concatenate([[0], rows[edges[1:-1]], [len(seen)]])
-        if blocks == "position":
-            cuts = panel.cuts_by_position(number_of_blocks)
         alone = [
             on_rows(
                 one.trait, panel, one.found, one.here, scores, ld, total,
@@ -226,36 +311,31 @@ def many_traits(
     elif two_step not in ("auto", None, False):
         step = step_of(two_step, annotations, None)
 
+    together: dict[tuple[int, int], PairFit] = {}
+    asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
+    plain = annotations == 1 and cut is None and intercept_gencov is None
+    if plain and not like_ldsc and len(asked) >= MANY and pairs is None:
+        together = _together(traits, ld[:, 0], panel.weight, total, alone, cuts, check_alleles)
+
     def pair(i: int, j: int) -> PairFit:
+        if (i, j) in together:
+            return together[i, j]
         one, two = traits[i], traits[j]
         rows = one.rows if one.found is two.found else one.rows[two.found[one.rows] >= 0]
         common, usable, sign = len(rows), len(rows), None
         if check_alleles:
-            codes = [t.alleles(rows) for t in (one, two)]
-            for code, t in zip(codes, (one, two), strict=True):
-                if code is None:
-                    raise InputError(
-                        t.trait.source,
-                        "no alleles A1 and A2, which tell whose effect z is",
-                        "Give them, or check_alleles=False where all z are of the same allele.",
-                    )
-            sign = SIGNS[codes[0], codes[1]]
-            if not sign.all():
+            sign = signs(one.alleles(rows), two.alleles(rows))
+            if sign is not None and not sign.all():
                 rows, sign = rows[sign != 0], sign[sign != 0]
                 usable = len(rows)
-        if usable < 2 * annotations + 10:
-            raise InputError(
-                f"{one.trait.source} and {two.trait.source}",
-                f"{usable} of {common} common variants have matching alleles, expected far more",
-                "Are the alleles of one strand and build?",
-            )
+        _enough(one, two, usable, common, annotations)
         (z1, n1), (z2, n2) = one.take(rows), two.take(rows)
         if sign is not None:
             z2 = z2 * sign
         if cut is not None:
             kept = (z1 * z1) * (z2 * z2) < cut**2
             rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
-        at, w = None if len(rows) == len(ld) else rows, panel.weight[rows]
+        at, w = (None, panel.weight) if len(rows) == len(ld) else (rows, panel.weight[rows])
         fixed = cross[i][j] if cross[i][j] is not None else cross[j][i]
         near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
 
@@ -273,9 +353,8 @@ def many_traits(
         both = covariance(
             z1, z2, ld, w, n1, n2, total, first, second, rows=at,
             intercept=fixed, near=near if fixed is None else None, n_blocks=number_of_blocks,
-            edges=None if cuts is None else np.searchsorted(rows, cuts), by_first=like_ldsc,
+            edges=None if like_ldsc else np.searchsorted(rows, cuts), by_first=like_ldsc,
         )  # fmt: skip
         return PairFit(i, j, Pair(first, second, both), common, usable, fixed)
 
-    asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
-    return ManyTraits(traits, scores, total, panel, alone, [pair(i, j) for i, j in asked])
+    return ManyTraits(read, scores, total, whole_panel, alone, [pair(i, j) for i, j in asked])

@@ -251,7 +251,8 @@ def on_rows(
     step = step_of(two_step, annotations, intercept)
     rows = np.flatnonzero(found >= 0)
     before = len(rows)
-    z, n = trait.z[found[rows]], trait.n[found[rows]]
+    own = found[rows]
+    z, n = trait.z[own], trait.n[own]
     chi2 = z * z
     cut = number("chisq_max", chisq_max)
     if cut is None and annotations > 1:
@@ -280,17 +281,18 @@ def on_rows(
 
     def of(kept: Any) -> Heritability:
         at = rows[kept]
+        every = len(at) == len(ld)
         return heritability(
             chi2[kept],
             ld,
-            panel.weight[at],
+            panel.weight if every else panel.weight[at],
             n[kept],
             total,
             intercept=intercept,
             two_step=step,
             n_blocks=blocks,
             edges=None if cuts is None else np.searchsorted(at, cuts),
-            rows=None if len(at) == len(ld) else at,
+            rows=None if every else at,
             updates=0 if like_ldsc and annotations > 1 else UPDATES,
             by_first=like_ldsc,
         )

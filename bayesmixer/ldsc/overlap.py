@@ -191,15 +191,25 @@ def _common(frequencies: Sequence[Path], annot: Path, snp: pl.Series | None) -> 
         raw = gzip.decompress(raw) if at[0].suffix == ".gz" else raw
     except (OSError, EOFError) as error:
         raise InputError(at[0], f"cannot be read ({error})") from None
-    words, head = raw.split(), raw.split(b"\n", maxsplit=1)[0].split()
+    first = raw[: max(raw.find(b"\n"), 0)].split()
     try:
-        column = next(i for i, c in enumerate(head) if c in (b"MAF", b"FRQ", b"ALT_FREQS"))
-        values = words[len(head) + column :: len(head)]
-        f = np.array([b"nan" if v == b"NA" else v for v in values], "S24").astype(float)
-    except (StopIteration, ValueError):
+        separator = "\t" if b"\t" in raw[:200] else " "
+        if separator == " " and (b"  " in raw or raw[:1] == b" "):  # as PLINK aligns columns
+            raw = re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", raw))
+        names = [c.decode() for c in first]
+        column = next(c for c in names if c in ("MAF", "FRQ", "ALT_FREQS"))
+        table = pl.read_csv(
+            raw,
+            separator=separator,
+            columns=[c for c in names if c in ("SNP", column)],
+            null_values=["NA"],
+            schema_overrides={"SNP": pl.String, column: pl.Float64},
+        )
+    except Exception:
         raise InputError(at[0], "cannot be read, or has no column MAF or FRQ") from None
-    if snp is not None and b"SNP" in head:
-        there = pl.Series([v.decode() for v in words[len(head) + head.index(b"SNP") :: len(head)]])
+    f = table[column].fill_null(np.nan).to_numpy()
+    if snp is not None and "SNP" in names:
+        there = table["SNP"]
         if not there.equals(snp):
             place = rows_in(snp, there)
             if (place < 0).any():

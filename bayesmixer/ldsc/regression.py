@@ -57,14 +57,10 @@ class Design:
         ld = self.ld[block] if self.rows is None else self.ld[self.rows[block]]
         return np.asarray(ld * self.scale[block, None])
 
-    def column(self) -> Array:
-        """(J,) the only column."""
-        return np.asarray(self.part(slice(None))[:, 0])
-
-    def of(self, rows: Rows) -> Design:
-        """Some of the rows."""
-        kept = rows if self.rows is None else self.rows[rows]
-        return Design(self.ld, kept, self.scale[rows])
+    def only(self, block: slice) -> Array:
+        """(rows of the block,) the only column."""
+        ld = self.ld[block, 0] if self.rows is None else self.ld[self.rows[block], 0]
+        return np.asarray(ld * self.scale[block])
 
     def sums(self) -> Array:
         """(J,) of the LD scores over annotations, without `scale`."""
@@ -93,24 +89,26 @@ def sums(
     blocks, a = len(edges) - 1, x.width
     p = a + free
     xtx, xty = np.empty((blocks, p, p)), np.empty((blocks, p))
-    for b, (i, j) in enumerate(pairwise(edges)):
-        rows = slice(int(i), int(j))
-        weight, right, part = weight_of(rows), y[rows], x.part(rows)
-        if not np.isfinite(weight).all():
-            raise InputError(
-                "sumstats",
-                "the regression ends where chi-squared would have no variance",
-                "Are N, z and the LD scores of one study and ancestry? A fixed intercept may help.",
-            )
+    for b, (i, j) in enumerate(pairwise(edges.tolist())):
+        rows = slice(i, j)
+        weight, right = weight_of(rows), y[rows]
         if a == 1:  # a product of two columns costs more than two sums
-            weighted = weight * part[:, 0]
-            xtx[b, 0, 0], xty[b, 0] = weighted @ part[:, 0], weighted @ right
+            part = x.only(rows)
+            weighted = weight * part
+            xtx[b, 0, 0], xty[b, 0] = weighted @ part, weighted @ right
         else:
+            part = x.part(rows)
             weighted = part.T * weight
             xtx[b, :a, :a], xty[b, :a] = weighted @ part, weighted @ right
         if free:
-            xtx[b, :a, a] = xtx[b, a, :a] = weighted.sum(axis=-1)
-            xtx[b, a, a], xty[b, a] = weight.sum(), weight @ right
+            xtx[b, :a, a] = xtx[b, a, :a] = np.add.reduce(weighted, axis=-1)
+            xtx[b, a, a], xty[b, a] = np.add.reduce(weight), weight @ right
+    if not (np.isfinite(xtx).all() and np.isfinite(xty).all()):
+        raise InputError(
+            "sumstats",
+            "the regression ends where chi-squared would have no variance",
+            "Are N, z and the LD scores of one study and ancestry? A fixed intercept may help.",
+        )
     return xtx, xty
 
 
@@ -141,12 +139,12 @@ class Weights:
         Weights of some rows to begin with.
     """
 
-    at: Callable[[Array, float, slice | Rows], Array]
-    start: Callable[[slice | Rows], Array]
+    at: Callable[[Array, float, slice], Array]
+    start: Callable[[slice], Array]
 
 
 def weights_by(
-    weight: Callable[[float, float, slice | Rows], Array],
+    weight: Callable[[float, float, slice], Array],
     m: Array,
     mean_n: float,
     intercept: float | None,
@@ -170,7 +168,7 @@ def weights_by(
         where that is free, as LDSC does.
     """
 
-    def at(slope: Array, b: float, rows: slice | Rows) -> Array:
+    def at(slope: Array, b: float, rows: slice) -> Array:
         if by_first and len(slope) > 1:
             of_first = float(m.sum() * slope[0]) / mean_n
             return weight(of_first, float(slope[1]) if intercept is None else b, rows)
@@ -186,7 +184,7 @@ def reweighted(
     edges: Rows,
     updates: int,
     intercept: float | None,
-    rows: Rows | None = None,
+    near: NDArray[np.bool_] | None = None,
 ) -> Estimate:
     """Coefficients (P,) after `updates` of the weights, which the blocks then share.
 
@@ -197,18 +195,18 @@ def reweighted(
     weights
         Of all rows.
     edges
-        (B + 1,) of blocks of the rows that take part.
+        (B + 1,) of blocks of the rows.
     intercept
         Where it is fixed; None where it is the last coefficient.
-    rows
-        (J,) which rows take part, where not all do.
+    near
+        (J,) which rows take part, where not all do: the others weigh nothing.
     """
 
-    def part(block: slice) -> slice | Rows:
-        return block if rows is None else rows[block]
+    def kept(block: slice, weight: Array) -> Array:
+        return weight if near is None else weight * near[block]
 
     def start(block: slice) -> Array:
-        return weights.start(part(block))
+        return kept(block, weights.start(block))
 
     weight = start
     of_all = np.append(np.arange(0, edges[-1], CACHED), edges[-1])
@@ -218,7 +216,7 @@ def reweighted(
         slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
 
         def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
-            return weights.at(slope, at, part(block))
+            return kept(block, weights.at(slope, at, block))
 
     return solved(*sums(x, y, weight, edges, intercept is None))
 
@@ -299,27 +297,23 @@ def regress(
     if near is None:
         assert edges is not None
         return _split(reweighted(x, y, weights, edges, updates, None), edges, None)
-    rows = np.flatnonzero(near)
     if edges is None:
+        rows = np.flatnonzero(near)
         within = equal_blocks(len(rows), n_blocks)
         edges = np.concatenate([[0], rows[within[1:-1]], [len(y)]])
-    else:
-        within = np.searchsorted(rows, edges)
-    first = _split(
-        reweighted(x.of(rows), y[rows], weights, within, updates, None, rows), within, None
-    )
+    first = _split(reweighted(x, y, weights, edges, updates, None, near), edges, None)
     assert first.intercept is not None
     second = reweighted(x, y - first.at, weights, edges, updates, first.at)
     # how far the slope moves with the intercept that it is given
     start = weights.start(slice(None))
-    column = x.column()
+    column = x.only(slice(None))
     pull = (start @ column) / (start @ column**2)
     moved = first.intercept.without - first.at
     joint = Estimate(
         np.append(second.value, first.at),
         np.column_stack([second.without - pull * moved, first.intercept.without]),
     )
-    return _split(joint, edges, int(len(y) - len(rows)))
+    return _split(joint, edges, int(len(y) - np.count_nonzero(near)))
 
 
 def _split(joint: Estimate, edges: Rows, beyond_cut: int | None) -> Fit:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,33 +129,42 @@ def _ldsc_table(path: Path) -> pl.DataFrame | None:
         return found if {"SNP", "Z", "N"} <= set(found.columns) else None
     try:
         raw = path.read_bytes()
-        if path.suffix == ".gz":
-            import gzip
-
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError) as error:
+        head = _head(raw) if path.suffix == ".gz" else raw[: max(raw.find(b"\n"), 0)]
+    except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise InputError(path, f"cannot be read ({said})") from None
-    head = raw[: max(raw.find(b"\n"), 0)].decode("utf-8", "replace").strip("\r")
+    first = head.decode("utf-8", "replace").strip("\r")
     for separator in ("\t", " "):
-        names = head.split(separator)
+        names = first.split(separator)
         if {"SNP", "Z", "N"} <= set(names):
             break
     else:
         return None
-    try:
-        return pl.read_csv(
-            raw,
-            separator=separator,
-            columns=[c for c in names if c in COLUMNS],
-            null_values=["", *MISSING],
-            schema_overrides={
-                c: pl.Float64 if c in ("Z", "N") else pl.String for c in COLUMNS if c in names
-            },
-        )
-    except Exception as error:
-        said = " ".join(str(error).split())[:120]
-        raise InputError(path, f"cannot be read ({type(error).__name__}: {said})") from None
+    kept = [c for c in names if c in COLUMNS]
+    for letters in (pl.Enum(list(LETTERS)), pl.String):  # the first is read in half the time
+        types = {c: pl.Float64 if c in ("Z", "N") else letters for c in kept} | {"SNP": pl.String}
+        try:
+            return pl.read_csv(
+                raw,
+                separator=separator,
+                columns=kept,
+                null_values=["", *MISSING],
+                schema_overrides=types,
+            )
+        except Exception as error:
+            said = " ".join(str(error).split())[:120]
+            refused = InputError(path, f"cannot be read ({type(error).__name__}: {said})")
+    raise refused
+
+
+def _head(raw: bytes) -> bytes:
+    """First line of what is packed by gzip."""
+    unpack, text = zlib.decompressobj(31), b""
+    for at in range(0, len(raw), 1 << 16):
+        text += unpack.decompress(raw[at : at + (1 << 16)])
+        if (end := text.find(b"\n")) >= 0:
+            return text[:end]
+    return b""
 
 
 def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
@@ -183,11 +193,15 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
 
 
 def _codes(a1: pl.Series, a2: pl.Series) -> NDArray[np.uint8]:
-    first, second = (
-        pl.Series(a).str.to_uppercase().cast(pl.Enum(list(LETTERS)), strict=False).to_physical()
+    letters = pl.Enum(list(LETTERS))
+    x, y = (
+        (a if a.dtype == letters else a.str.to_uppercase().cast(letters, strict=False))
+        .to_physical()
+        .cast(pl.UInt8)
+        .fill_null(9)
+        .to_numpy()
         for a in (a1, a2)
     )
-    x, y = (v.cast(pl.UInt8).fill_null(9).to_numpy() for v in (first, second))
     return np.where((x == y) | (x > 3) | (y > 3), OTHER, 4 * x + y).astype(np.uint8)
 
 
@@ -216,6 +230,8 @@ def rows_in(snp: pl.Series, of: pl.Series) -> Index:
     in either, the first counts.
     """
     right = pl.DataFrame({"SNP": of, "row": np.arange(len(of), dtype=np.int64)})
+    if len(snp) < len(of) // 3:  # to know few is cheaper than to know many
+        right = right.filter(of.is_in(snp.implode()))
     left = pl.DataFrame({"SNP": snp})
     found = left.join(right, on="SNP", how="left", maintain_order="left")["row"]
     if len(found) > len(snp):
@@ -224,6 +240,27 @@ def rows_in(snp: pl.Series, of: pl.Series) -> Index:
     out = found.fill_null(-1).to_numpy()
     if np.bincount(out[out >= 0], minlength=1).max() > 1:
         out = np.where(left["SNP"].is_first_distinct().to_numpy(), out, -1)
+    return out
+
+
+def _beside(one: LDScores, other: LDScores) -> Index:
+    """`rows_in` of two sets in genome order: most are found by position, which is quicker, and
+    identifiers are looked for where they differ there or positions are not unique.
+    """
+    at, there = ((s.chrom << 40) + s.pos for s in (one, other))
+    if (np.diff(at) <= 0).any() or (np.diff(there) <= 0).any():
+        return rows_in(one.snp, other.snp)
+    place = np.minimum(np.searchsorted(there, at), len(there) - 1)
+    same = (other.snp.gather(place) == one.snp).to_numpy()
+    if same.mean() < 0.5:
+        return rows_in(one.snp, other.snp)
+    out = np.where(same, place, -1)
+    rest = np.flatnonzero(~same)
+    unmatched = np.ones(len(other), bool)
+    unmatched[out[same]] = False
+    free = np.flatnonzero(unmatched)
+    more = rows_in(one.snp.gather(rest), other.snp.gather(free))
+    out[rest] = np.where(more >= 0, free[more], -1)
     return out
 
 
@@ -301,7 +338,7 @@ def read_panel(ref_ld: Any, w_ld: Any = None) -> Panel:
     if weights is scores or weights.snp.equals(scores.snp):
         rows = np.arange(len(scores))
         return Panel(scores, rows, weights.values.sum(axis=1), len(weights))
-    found = rows_in(scores.snp, weights.snp)
+    found = _beside(scores, weights)
     rows = np.flatnonzero(found >= 0)
     if not len(rows):
         raise InputError("w_ld", "no variant of the reference's LD scores in it")
