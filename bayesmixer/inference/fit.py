@@ -143,6 +143,14 @@ def fit(
     began = time.perf_counter()
     seed = _named_twice("seed", seed, 0, "random_seed", random_seed)
     sampler = _named_twice("sampler", sampler, "nutpie", "nuts_sampler", nuts_sampler)
+    own = None if (known := bound_of(model)) is None else known.card.ask("fitted")
+    if known is not None and own is not None:
+        _check("map", draws, tune, chains, cores, seed, bins, starts)
+        asked = Settings(
+            draws, tune, chains, cores, seed, sampler, bins, progress, target_accept, init
+        )
+        whole: xr.DataTree = own(model, known, method, asked)
+        return whole
     _check(method, draws, tune, chains, cores, seed, bins, starts)
     _check_acceptance(target_accept, sampler)
     if init is not None and sampler != "pymc":

@@ -71,6 +71,7 @@ _HOME = {
 }
 
 OFFERS = {
+    "fitted": "sampled_weights:fitted",
     "told": "told:told",
     "tree": "reported:tree",
 }

@@ -16,6 +16,7 @@ from bayesmixer.mash.ash_estimates import Estimates, estimates
 from bayesmixer.mash.ash_learning import Learned, best_mode, dirichlet, learn
 from bayesmixer.mash.ash_posterior import Known, posterior, prior_of, running_means
 from bayesmixer.mash.grid import RATIO, checked_grid, grid_of
+from bayesmixer.mash.trees import MADE_BY, draws_of
 from bayesmixer.results import assemble
 
 Array = NDArray[np.float64]
@@ -102,9 +103,10 @@ def ash(
     >>> found["effects"]["lfsr"].round(2).values.tolist()
     [0.99, 0.99, 0.0, 0.99]
     """
+    draws = None
     if given is not None:
-        mixture, alpha, mode, grid, weights, point_mass = _of_another(given)
-    family = _family(mixture)
+        mixture, alpha, mode, grid, weights, point_mass, draws = _of_another(given)
+    family = family_of(mixture)
     data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
     point_mass = bool(point_mass)
     scales = None if grid is None else _scales(grid, point_mass)
@@ -124,13 +126,48 @@ def ash(
         return learn(data.x, data.s, data.df, components, parameters, known)
 
     learned = best_mode(data.x, at) if mode == "estimate" else at(_number("mode", mode))
-    return _tree(data, learned, family, point_mass)
+    return tree_of(data, learned, family, point_mass, draws)
 
 
-def _tree(data: Estimates, learned: Learned, family: str, point_mass: bool) -> xr.DataTree:
-    """What was learned, and what it says about every effect."""
+def prepared(
+    bhat: Any,
+    shat: Any,
+    mixture: str,
+    mode: Any,
+    alpha: Any,
+    df: Any,
+    grid: Any,
+    gridmult: Any,
+    point_mass: bool,
+) -> tuple[Estimates, str, Array]:
+    """Estimates, family and scales around a known mode, of arguments of `ash`.
+
+    Raises
+    ------
+    InputError
+        One cannot be used.
+    """
+    family = family_of(mixture)
+    data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
+    ratio, around_it = _beyond("gridmult", gridmult, 1), _number("mode", mode)
+    if grid is not None:
+        return data, family, _scales(grid, bool(point_mass))
+    return data, family, grid_of(data.x - around_it, data.s, ratio)
+
+
+def tree_of(
+    data: Estimates,
+    learned: Learned,
+    family: str,
+    point_mass: bool,
+    draws: Array | None = None,
+) -> xr.DataTree:
+    """What was learned, and what it says about every effect, averaged over draws of the weights
+    (draw, component) where there are some.
+    """
     components, weights = learned.components, learned.weights
-    found = posterior(components, weights, data.x, data.s, data.df)
+    mean = weights if draws is None else draws.mean(0)
+    found = posterior(components, mean, data.x, data.s, data.df, draws)
     null = around(family, np.zeros(0), True, 0.0).log_likelihood(data.x, data.s, data.df)[0]
     jacobian = float(data.jacobian.sum())
     low, high = components.ends
@@ -150,7 +187,7 @@ def _tree(data: Estimates, learned: Learned, family: str, point_mass: bool) -> x
         estimate["prior_sd"] = ("component", components.scale)
     if point_mass:
         estimate["pi0"] = float(weights[0])
-    columns = _columns(data, found, prior_of(components, weights))
+    columns = _columns(data, found, prior_of(components, mean))
     return assemble(
         {
             "estimate": xr.Dataset(estimate),
@@ -160,6 +197,7 @@ def _tree(data: Estimates, learned: Learned, family: str, point_mass: bool) -> x
             ),
         },
         {
+            **MADE_BY,
             "method": "ash",
             "model": "ash",
             "mixture": family,
@@ -167,6 +205,7 @@ def _tree(data: Estimates, learned: Learned, family: str, point_mass: bool) -> x
             "point_mass": int(point_mass),
             "n_effects": len(data.used),
             "n_without_estimate": int((~data.used).sum()),
+            "t_errors": int(data.df is not None),
         },
     )
 
@@ -193,7 +232,7 @@ def _columns(data: Estimates, found: Known, without: Known) -> dict[str, Array]:
     }
 
 
-def _family(mixture: Any) -> str:
+def family_of(mixture: Any) -> str:
     """A mixture by its name, as it is spelt here."""
     spelt = {name.replace("-", "") if name[0] != "-" else name: name for name in SIDES}
     family = spelt.get(str(mixture).lower(), str(mixture).lower())
@@ -201,17 +240,41 @@ def _family(mixture: Any) -> str:
     return family
 
 
-def _of_another(given: Any) -> tuple[str, float, float, Array, Array, bool]:
+def of_effects(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:
+    """What a prior learned by `ash`, or a model of it, says of other effects in the form of
+    `bayesmixer.mash.posterior`.
+
+    Raises
+    ------
+    InputError
+        It was learned with t errors, or another alpha.
+    """
+    if fit.attrs["t_errors"]:
+        raise InputError("fit", "learned with t errors", "Use bm.ash(..., df=, given=fit).")
+    if float(fit.attrs["alpha"]) != effects.attrs.get("alpha"):
+        other = f"learned with alpha {fit.attrs['alpha']:g}"
+        raise InputError("fit", other, "Read the effects with that alpha.")
+    found = ash(effects, given=fit)["effects"].to_dataset()
+    by_effect = ["log_likelihood"]
+    columns = ["mean", "sd", "lfsr", "lfdr", "negative_prob"]
+    both = found[columns].expand_dims(condition=effects["condition"].values, axis=1)
+    out: xr.Dataset = both.assign(found[by_effect]).assign_attrs(kind="mash_posterior")
+    return out
+
+
+def _of_another(given: Any) -> tuple[str, float, float, Array, Array, bool, Array | None]:
     if not isinstance(given, xr.DataTree) or given.attrs.get("method") != "ash":
         raise InputError("given", "not what bm.ash returned")
     estimate = given["estimate"]
+    draws = draws_of(given)
     return (
         str(given.attrs["mixture"]),
         float(given.attrs["alpha"]),
         float(estimate["mode"]),
         np.asarray(estimate["grid"].values),
-        np.asarray(estimate["weights"].values),
+        np.asarray(estimate["weights"].values) if draws is None else draws.mean(0),
         bool(given.attrs["point_mass"]),
+        draws,
     )
 
 

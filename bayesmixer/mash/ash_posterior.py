@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayesmixer.mash.ash_components import Components, Left
+from bayesmixer.mash.mixture import shares
 from bayesmixer.mash.moments import KEPT
 
 Array = NDArray[np.float64]
@@ -30,17 +31,25 @@ class Known(NamedTuple):
         return np.clip(np.minimum(self.negative, self.positive) + self.zero, 0, 1)
 
 
-def posterior(components: Components, weights: Array, x: Array, s: Array, df: Any = None) -> Known:
-    """Of effects with estimates x and errors s, on the scale of the mixture. Components of weight
-    1e-10 or less count in the log-likelihood alone.
+def posterior(
+    components: Components,
+    weights: Array,
+    x: Array,
+    s: Array,
+    df: Any = None,
+    draws: Array | None = None,
+) -> Known:
+    """Of effects with estimates x and errors s, on the scale of the mixture; averaged over `draws`
+    (draw, component), of which weights are the mean. Components of weight 1e-10 or less count in
+    the log-likelihood alone.
     """
     active = np.flatnonzero(weights > 0)
     part = components.of(active)
     likely = part.log_likelihood(x, s, df) + np.log(weights[active])[:, None]
     log_likelihood = np.asarray(logsumexp(likely, axis=0))
     kept = np.flatnonzero(weights[active] > KEPT)
-    likely = likely[kept]
-    share = np.exp(likely - logsumexp(likely, axis=0))
+    those = None if draws is None else draws[:, active[kept]]
+    share = shares(likely[kept], weights[active[kept]], those)
     left = [part.left(int(i), x, s, df) for i in kept]
     return _mixed(part, kept, share, left, log_likelihood)
 

@@ -6,29 +6,34 @@ covariance (fast), and last, where there is one, that of effects independent bet
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from bayesmixer.errors import InputError
 from bayesmixer.mash.independent import Alone
 
 Array = NDArray[np.float64]
 RANK = 1e-14  # eigenvalues below this part of the largest are rounding
+LEAST = 1e-290  # of a likelihood over the largest
 INDEFINITE = 1e-8  # the most that an eigenvalue may lie below 0, as part of the largest
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Covariances u (K, R, R), standard deviations grid (L), and weights of the components."""
+    """Covariances u (K, R, R), standard deviations grid (L), and weights of the components; where
+    their posterior is known too, `draws` of them (draw, component), of which weights are the mean.
+    """
 
     u: Array
     grid: Array
     point_mass: bool
     weights: Array | None = None
     alone: Alone | None = None
+    draws: Array | None = None
 
     @property
     def normals(self) -> int:
@@ -64,10 +69,37 @@ class Mixture:
         if self.point_mass and self.weights[0] > least:
             at = np.r_[0, at]
         alone = self.alone if self.alone and self.weights[-1] > least else None
-        part = Mixture(
-            self.u[covariances], self.grid[scales], self.point_mass, self.weights[kept], alone
+        part = replace(
+            self,
+            u=self.u[covariances],
+            grid=self.grid[scales],
+            weights=self.weights[kept],
+            alone=alone,
+            draws=None if self.draws is None else self.draws[:, kept],
         )
         return part, np.r_[at, part.normals].astype(np.intp) if alone else at.astype(np.intp)
+
+
+def shares(likely: Array, weights: Array, draws: Array | None) -> Array:
+    """Probabilities of components given effects, averaged over draws of the weights where there
+    are some.
+
+    Parameters
+    ----------
+    likely
+        Logs of weight times likelihood (component, effect).
+    weights, draws
+        The weights (component), and draws of them (draw, component).
+    """
+    if draws is None:
+        known: Array = np.exp(likely - logsumexp(likely, axis=0))
+        return known
+    relative = draws / weights
+    averaged = np.exp(likely - likely.max(0))
+    # a draw whose components are all beyond the range of floats tells nothing
+    averaged *= relative.T @ (1 / np.maximum(relative @ averaged, LEAST))
+    averaged /= averaged.sum(0)
+    return averaged
 
 
 def factor(u: Array) -> Array:

@@ -17,7 +17,7 @@ from scipy.special import logsumexp, ndtr
 from bayesmixer.mash import independent
 from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.likelihood import LOW_RANK, block_size, blocks, ridge, rows_at_once, run
-from bayesmixer.mash.mixture import Mixture
+from bayesmixer.mash.mixture import Mixture, shares
 from bayesmixer.mash.rows import Index, Part, Rows
 
 Array = NDArray[np.float64]
@@ -91,6 +91,7 @@ def moments(
     assert part_mixture.weights is not None
     log_weights = np.log(part_mixture.weights)[:, None]
     kept = part_mixture.weights > KEPT
+    draws = None if part_mixture.draws is None else part_mixture.draws[:, kept]
     active = weighted[kept]
     normal = [int(at) for at in active if mixture.point_mass <= at < part_mixture.normals]
     plain = report is None and not covariance
@@ -103,8 +104,7 @@ def moments(
         found.log_likelihood[index] = logsumexp(likely, axis=0)
         if found.log10_bf is not None:
             found.log10_bf[index] = _log10_bf(likely, block[0], float(mixture.weights[0]))
-        likely = likely[kept]
-        share = np.exp(likely - logsumexp(likely, axis=0))
+        share = shares(likely[kept], part_mixture.weights[kept], draws)
         null = int(len(active) > 0 and active[0] < mixture.point_mass)
         if null:
             found.zero[index] += share[0][:, None]

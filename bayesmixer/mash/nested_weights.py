@@ -10,6 +10,7 @@ with parameters c / L far below 1 most are below what a float can hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -126,12 +127,21 @@ def count_labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
 
 
 def chain(
-    prior: Nested, relative: Array, start: Array, draws: int, tune: int, rng: np.random.Generator
+    prior: Nested,
+    relative: Array,
+    start: Array,
+    draws: int,
+    tune: int,
+    rng: np.random.Generator,
+    advance: Callable[[], object] = lambda: None,
 ) -> Array:
-    """Weights (draw, component) by sweeps from those of `start`, after `tune` of them."""
+    """Weights (draw, component) by sweeps from those of `start`, after `tune` of them; `advance` is
+    called after each.
+    """
     weights, kept = start, np.empty((draws, prior.size))
     for i in range(tune + draws):
         _, weights = prior.sweep(relative, weights, rng)
         if i >= tune:
             kept[i - tune] = weights
+        advance()
     return kept

@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import matrix_of
+from bayesmixer.mash.ash import of_effects
 from bayesmixer.mash.moments import moments
 from bayesmixer.mash.rows import rows_of, same_conditions
 from bayesmixer.mash.trees import MADE_BY, mixture_of
@@ -22,7 +23,10 @@ def posterior(
     Parameters
     ----------
     fit
-        What `bayesmixer.mash.fit` or `given` returned; it may have learned from other effects.
+        What `bayesmixer.mash.fit` or `given` returned; it may have learned from other effects. With
+        draws of its weights (`bayesmixer.fit` of `bayesmixer.models.mash`, and of `ash` in one
+        condition), probabilities and moments are averaged over them, and rates are those of the
+        averages.
     effects
         What `bayesmixer.read_effects` returned. An effect missing in a condition gets its posterior
         from the others (with alpha > 0 and no standard error either, in units of that).
@@ -59,8 +63,10 @@ def posterior(
     >>> bm.mash.posterior(fit, effects)["mean"].round(3).values.tolist()
     [[0.441, 0.441], [-0.007, -0.007]]
     """
-    mixture, estimate = mixture_of(fit)
     rows = rows_of(effects)
+    if isinstance(fit, xr.DataTree) and fit.attrs.get("method") == "ash":
+        return of_effects(fit, effects)
+    mixture, estimate = mixture_of(fit)
     conditions = [str(name) for name in effects["condition"].values]
     if fit.attrs.get("named", 1):
         same_conditions(effects, estimate["condition"].values, "fit")

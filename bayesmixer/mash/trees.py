@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.mash.independent import Alone
@@ -17,6 +18,7 @@ from bayesmixer.results import assemble
 SQUARE = ("covariance", "condition", "condition_bis")
 MADE_BY = {"kind": "estimate", "method": "mash", "wing": "bayesmixer.mash"}
 """Attributes of results that are no fit of a model: `bayesmixer.report` asks this wing."""
+DRAWS = 400  # of weights, over which posteriors are averaged
 UNLISTED = {"listed": 0}  # variables too long for tables of estimates
 
 
@@ -66,7 +68,8 @@ def of_mixture(
 
 
 def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
-    """The mixture of a fit, and its `estimate`.
+    """The mixture of a fit, and its `estimate`; where the fit holds a posterior of the weights,
+    with draws of them, at most `DRAWS`.
 
     Raises
     ------
@@ -76,15 +79,30 @@ def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
     if not isinstance(fit, xr.DataTree) or fit.attrs.get("method") != "mash":
         raise InputError("fit", "not a fit of mash", "Make it with bm.mash.fit or bm.mash.given.")
     estimate = fit["estimate"].to_dataset()
+    draws = draws_of(fit)
     return (
         Mixture(
             np.asarray(estimate["U"].values),
             np.asarray(estimate["grid"].values),
             bool(fit.attrs["point_mass"]),
-            np.asarray(estimate["weights"].values),
+            np.asarray(estimate["weights"].values) if draws is None else draws.mean(0),
             Alone(estimate["independent_weights"].values, estimate["independent_grid"].values)
             if "independent_weights" in estimate
             else None,
+            draws,
         ),
         estimate,
     )
+
+
+def draws_of(fit: xr.DataTree) -> NDArray[np.float64] | None:
+    """Draws of the weights (draw, component) that a fit holds, at most `DRAWS`; None for none."""
+    if "posterior" not in fit.children:
+        return None
+    return thinned(np.asarray(fit["posterior"]["weights"].values))
+
+
+def thinned(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most `DRAWS` of some weights (chain, draw, component), as (draw, component)."""
+    draws = weights.reshape(-1, weights.shape[-1])
+    return draws[np.linspace(0, len(draws) - 1, min(DRAWS, len(draws))).astype(int)]

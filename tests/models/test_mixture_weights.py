@@ -1,0 +1,206 @@
+"""Models of a mixture's weights: density, modes, samplers that agree, averaged posteriors."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from scipy import stats
+from scipy.special import logsumexp
+
+import bayesmixer as bm
+from bayesmixer.mash.weight_step import step_of
+from bayesmixer.models.common import bound_of
+
+RNG = np.random.default_rng(0)
+BHAT = RNG.normal(0, 1, (300, 2)) * (RNG.random((300, 1)) < 0.3) + RNG.normal(0, 0.4, (300, 2))
+U = {"identity": np.eye(2), "equal": np.ones((2, 2))}
+GRID = [0.3, 1.0]
+
+
+@pytest.fixture(scope="module")
+def effects() -> xr.Dataset:
+    return bm.read_effects(BHAT, 0.4)
+
+
+@pytest.fixture(scope="module")
+def model(effects: xr.Dataset) -> pm.Model:
+    return bm.models.mash(effects, U, grid=GRID)
+
+
+@pytest.fixture(scope="module")
+def sampled(model: pm.Model) -> xr.DataTree:
+    return bm.fit(model, "gibbs", draws=4000, chains=2, seed=1)
+
+
+def masses(held: Any) -> dict[str, float]:
+    """Means and standard deviations of what data identify."""
+    return {
+        f"{name} {what}": float(getattr(held[name], what)())
+        for name in ("pi0", "near_null")
+        for what in ("mean", "std")
+    } | {
+        f"{one} {what}": float(getattr(held["covariance_weight"].sel(covariance=one), what)())
+        for one in U
+        for what in ("mean", "std")
+    }
+
+
+def test_the_density_is_that_of_dirichlets_and_normals(model: pm.Model) -> None:
+    null, group, scale = 0.6, np.array([0.3, 0.7]), np.array([[0.2, 0.8], [0.9, 0.1]])
+    point = {"null_mass": null, "group_share": group, "scale_share": scale}
+    value = {
+        model.rvs_to_values[model[name]].name: model.rvs_to_transforms[model[name]]
+        .forward(np.asarray(one), *model[name].owner.inputs)
+        .eval()
+        for name, one in point.items()
+    }
+    log_density = model.compile_logp(jacobian=False)(value)
+    prior = stats.beta(10, 1).logpdf(null) + stats.dirichlet([2.5, 2.5]).logpdf(group)
+    prior += sum(stats.dirichlet([2.5, 2.5]).logpdf(row) for row in scale)
+    terms = [np.log(null) + stats.multivariate_normal(np.zeros(2), 0.16 * np.eye(2)).logpdf(BHAT)]
+    for k, u in enumerate(U.values()):
+        for i, sd in enumerate(GRID):
+            v = 0.16 * np.eye(2) + sd**2 * u
+            weight = np.log((1 - null) * group[k] * scale[k, i])
+            terms.append(weight + stats.multivariate_normal(np.zeros(2), v).logpdf(BHAT))
+    expected = prior + logsumexp(terms, axis=0).sum()
+    # PyMC's own Beta(10, 1) is 5e-7 off, a constant
+    assert float(log_density) == pytest.approx(expected, abs=1e-6)
+
+
+def test_components_stand_in_the_order_of_the_fit(effects: xr.Dataset, model: pm.Model) -> None:
+    own = bm.mash.fit(effects, U, grid=GRID)["estimate"]
+    mode = bm.fit(model, "map")["estimate"]
+    assert list(mode["component"].values) == list(own["component"].values)
+    np.testing.assert_allclose(mode["weights"], own["weights"], atol=1e-6)
+    for name in ("log_likelihood", "penalised_log_likelihood", "pi0"):
+        assert float(mode[name]) == pytest.approx(float(own[name]), abs=1e-6)
+    assert list(model.coords["component"]) == list(own["component"].values)
+
+
+def test_gaussians_at_the_mode_are_refused_in_one_line(model: pm.Model) -> None:
+    with pytest.raises(bm.InputError, match=r"^method: 'laplace', but many weights are 0"):
+        bm.fit(model)
+    with pytest.raises(bm.InputError, match=r"^method: 'binned', expected one of map, gibbs"):
+        bm.fit(model, "binned")
+
+
+def test_sweeps_as_a_step_of_pymc_draw_the_same(model: pm.Model, sampled: xr.DataTree) -> None:
+    with model, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = pm.sample(
+            draws=4000,
+            tune=200,
+            chains=2,
+            cores=1,
+            step=[step_of(model)],
+            random_seed=2,
+            progressbar=False,
+        )
+    expected = masses(sampled["posterior"])
+    # sds of up to .06, some hundred effective draws
+    for name, one in masses(found["posterior"]).items():
+        assert one == pytest.approx(expected[name], abs=0.015), name
+
+
+def test_nuts_draws_the_same(model: pm.Model, sampled: xr.DataTree) -> None:
+    found = bm.fit(model, "nuts", draws=700, tune=400, chains=2, cores=1, seed=3)
+    expected = masses(sampled["posterior"])
+    for name, one in masses(found["posterior"]).items():
+        assert one == pytest.approx(expected[name], abs=0.015), name
+    assert int(found["sample_stats"]["diverging"].sum()) == 0
+
+
+def test_effects_are_averaged_over_draws(effects: xr.Dataset, sampled: xr.DataTree) -> None:
+    found = bm.mash.posterior(sampled, effects)
+    mode = bm.mash.posterior(bm.mash.fit(effects, U, grid=GRID), effects)
+    assert float(np.abs(found["mean"] - mode["mean"]).max()) < 0.1
+    draws = sampled["posterior"]["weights"].values.reshape(-1, 5)
+    kept = draws[np.linspace(0, len(draws) - 1, 400).astype(int)]
+    parts = [bm.mash.posterior(bm.mash.given(U, GRID, w), effects) for w in kept]
+    negative = np.mean([one["negative_prob"].values for one in parts], 0)
+    np.testing.assert_allclose(found["negative_prob"], negative, atol=1e-12)
+
+
+def test_dependent_effects_have_wider_masses() -> None:
+    once = RNG.normal(0, 1, (80, 1)) * (RNG.random((80, 1)) < 0.4) + RNG.normal(0, 0.4, (80, 1))
+    gene = np.repeat(np.arange(80), 5)
+    # five effects of a gene are one effect seen five times
+    repeated = once[gene]
+    widths = []
+    for block in (None, gene):
+        model = bm.models.ash(repeated, 0.4, grid=[0.3, 1.0], block=block)
+        found = bm.fit(model, "bootstrap", draws=150, seed=4)
+        widths.append(float(found["posterior"]["pi0"].std()))
+    assert widths[1] / widths[0] == pytest.approx(5**0.5, rel=0.35)
+
+
+@pytest.mark.parametrize("mixture", ["normal", "half-uniform"])
+def test_one_condition(mixture: str) -> None:
+    model = bm.models.ash(BHAT[:, 0], 0.4, mixture, grid=GRID, block=np.arange(300) // 3)
+    found = bm.fit(model, "gibbs", draws=400, seed=5)
+    mode = bm.ash(BHAT[:, 0], 0.4, mixture, grid=GRID)
+    np.testing.assert_allclose(found["estimate"]["weights"], mode["estimate"]["weights"], atol=1e-5)
+    effects = bm.read_effects(BHAT[:, 0], 0.4)
+    again = bm.mash.posterior(found, effects)
+    np.testing.assert_allclose(again["lfsr"][:, 0], found["effects"]["lfsr"], atol=1e-12)
+    np.testing.assert_allclose(
+        bm.ash(BHAT[:, 0], 0.4, given=found)["effects"]["sd"], found["effects"]["sd"], atol=1e-12
+    )
+    assert float(np.abs(found["effects"]["mean"] - mode["effects"]["mean"]).max()) > 1e-4
+
+
+def test_effects_in_one_condition_are_the_same_to_both_models() -> None:
+    data = bm.read_effects(BHAT[:, 0], 0.4)
+    one = bm.models.mash(data, {"one": [[1.0]]}, grid=GRID)
+    other = bm.models.ash(data, grid=GRID)
+    draws = [bm.fit(m, "gibbs", draws=300, seed=6)["posterior"]["weights"] for m in (one, other)]
+    np.testing.assert_allclose(draws[0], draws[1], rtol=1e-9)
+
+
+def test_all_null_effects_have_most_mass_near_0() -> None:
+    x = np.random.default_rng(9).standard_normal(2000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bm.DataWarning)
+        found = bm.fit(bm.models.ash(x, 1.0), "gibbs", draws=500, seed=7)
+    assert float(found["posterior"]["near_null"].mean()) > 0.97
+
+
+def test_models_travel_are_rebuilt_and_saved(
+    tmp_path: Any, model: pm.Model, effects: xr.Dataset, sampled: xr.DataTree
+) -> None:
+    bound = bound_of(pickle.loads(pickle.dumps(model)))
+    assert bound is not None
+    smaller = bound.build(effects.isel(effect=slice(50)))
+    assert len(smaller.coords["effect"]) == 50
+    back = bm.load(bm.save(sampled, tmp_path / "sampled.nc"))
+    np.testing.assert_allclose(
+        bm.mash.posterior(back, effects)["lfsr"], bm.mash.posterior(sampled, effects)["lfsr"]
+    )
+    assert json.loads(back.attrs["options"])["concentration"] == 5
+    assert bm.summary(sampled) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"null": 3}, "null: 3, expected two positive numbers"),
+        ({"null": (1, 0)}, r"null: \(1, 0\), expected two positive numbers"),
+        ({"concentration": 0}, "concentration: 0, expected a positive number"),
+        ({"block": [1, 2]}, "block: 2 labels for 300 effects"),
+        ({"grid": [-1]}, "grid: expected positive numbers"),
+        ({"prior": "flat"}, "prior: not an option of mash"),
+    ],
+)
+def test_what_they_cannot_use_is_refused(
+    effects: xr.Dataset, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(bm.InputError, match=f"^{says}"):
+        bm.models.mash(effects, U, **({"grid": GRID} | options))
