@@ -43,7 +43,8 @@ def open_effects(
     Returns
     -------
     xarray.Dataset
-        As `bayesmixer.read_effects` returns it; `isel` picks effects without reading the others.
+        As `bayesmixer.read_effects` returns it; `isel` picks effects without reading the others,
+        by name they are found after `set_xindex("effect")`, which reads all names.
 
     Raises
     ------
@@ -56,7 +57,10 @@ def open_effects(
     if path.is_dir():
         if kind_of(path) != "effects":
             raise InputError(path, f"kind '{kind_of(path)}', expected effects")
-        return open_group(path.parent, path.name)
+        found = open_group(path.parent, path.name, indexed=False)
+        return found.assign_coords(
+            {k: found[k].values for k in ("condition", "condition_bis") if k in found.coords}
+        )
     if path.suffix != ".npy":
         remedy = "Make a store of it with bayesmixer.mash.write_effects."
         raise InputError(path, "expected a .zarr of effects, or an .npy array", remedy)

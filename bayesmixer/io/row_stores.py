@@ -23,6 +23,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
+EMPTY: dict[str, Any] = {"f": np.nan, "U": ""}
 Room = Mapping[str, tuple[tuple[str, ...], tuple[int, ...], Any]]
 
 
@@ -50,7 +51,7 @@ def begin(into: Path, frame: xr.Dataset, arrays: Room) -> None:
             group.create_array(
                 name, shape=shape, chunks=(max(1, min(CHUNK_ROWS, shape[0])), *shape[1:]),
                 dtype=dtype, compressors=None, dimension_names=list(dims),
-                fill_value=np.nan if np.dtype(dtype).kind == "f" else "",
+                fill_value=EMPTY.get(np.dtype(dtype).kind, 0),
             )  # fmt: skip
 
 

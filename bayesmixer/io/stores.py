@@ -159,8 +159,15 @@ def remove_group(path: str | Path, name: str) -> None:
         shutil.rmtree(gone)
 
 
-def open_group(path: str | Path, name: str) -> xr.Dataset:
+def open_group(path: str | Path, name: str, indexed: bool = True) -> xr.Dataset:
     """Open a group lazily: arrays are read from disk when they are used.
+
+    Parameters
+    ----------
+    path, name
+        The store and the group.
+    indexed
+        Whether names of rows are read at once, to look rows up by name.
 
     Raises
     ------
@@ -171,7 +178,10 @@ def open_group(path: str | Path, name: str) -> xr.Dataset:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")
             with _plainly_read():
-                ds: xr.Dataset = xr.open_zarr(Path(path) / name, consolidated=False, chunks=None)
+                ds: xr.Dataset = xr.open_zarr(
+                    Path(path) / name, consolidated=False, chunks=None,
+                    create_default_indexes=indexed,
+                )  # fmt: skip
             return ds
     except Exception as error:
         raise InputError(

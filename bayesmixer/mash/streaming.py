@@ -90,7 +90,7 @@ def posterior_to(
         ):
             if part.start == 0:
                 _begin(into, block, effects, dtype)
-            put(into, part, {str(k): v.values for k, v in block.data_vars.items()})
+            put(into, part, _values(block, effects.isel(effect=part)))
             aside.write(into / "rows.json", json.dumps({"mark": mark, "rows": part.stop}))
         finish(into)
         (into / "rows.json").unlink()
@@ -128,13 +128,30 @@ def _taken_up(into: Path, mark: str) -> int:
     return 0
 
 
+def _along(effects: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Names of the effects, and what else is known of each."""
+    return {str(k): v for k, v in effects.coords.items() if v.dims == ("effect",)}
+
+
+def _values(block: xr.Dataset, named: xr.Dataset) -> dict[str, Any]:
+    """What to write of a block, text as text."""
+    found: dict[str, Any] = {str(k): v.values for k, v in block.data_vars.items()}
+    for name, one in _along(named).items():
+        found[name] = one.values.astype(str) if one.dtype.kind == "O" else one.values
+    return found
+
+
 def _begin(into: Path, block: xr.Dataset, effects: xr.Dataset, dtype: str) -> None:
-    """The store with its coordinates, and room for all effects."""
+    """The store with what does not grow, and room for all effects."""
     n = effects.sizes["effect"]
-    coords = {k: v for k, v in block.coords.items() if "effect" not in v.dims}
-    coords |= {k: v for k, v in effects.coords.items() if v.dims == ("effect",)}
-    arrays = {
+    arrays: dict[str, Any] = {
         str(name): (tuple(map(str, one.dims)), (n, *one.shape[1:]), dtype)
         for name, one in block.data_vars.items()
     }
-    begin(into, xr.Dataset(coords=coords, attrs=block.attrs), arrays)
+    for name, one in _along(effects).items():
+        kind = one.values.astype(str).dtype if one.dtype.kind == "O" else one.dtype
+        arrays[name] = (("effect",), (n,), kind)
+    coords = {k: v for k, v in block.coords.items() if "effect" not in v.dims}
+    beside_names = " ".join(name for name in _along(effects) if name != "effect")
+    attrs = block.attrs | ({"coordinates": beside_names} if beside_names else {})
+    begin(into, xr.Dataset(coords=coords, attrs=attrs), arrays)

@@ -59,6 +59,11 @@ def test_posteriors_in_a_store_are_those_in_memory(
     assert not list(tmp_path.glob("*.partial"))
     with pytest.raises(InputError, match="is there already"):
         bm.mash.posterior_to(fit, on_disk, path, replace=False)
+    places = np.where(np.arange(len(effects["effect"])) < 300, "1", "22")
+    placed = effects.assign_coords(chrom=("effect", places), pos=("effect", np.arange(730)))
+    known = bm.load(bm.mash.posterior_to(fit, placed, path))
+    xr.testing.assert_allclose(known, bm.mash.posterior(fit, placed), rtol=1e-12)
+    assert known["chrom"].values[400] == "22"
     half = bm.mash.posterior_to(fit, on_disk, path, dtype="float32")
     np.testing.assert_allclose(bm.load(half)["mean"], whole["mean"], atol=1e-5)
 
@@ -140,7 +145,7 @@ def test_parquet_becomes_a_store_that_is_read_in_part(tmp_path: Path, small_bloc
     )
     effects = bm.mash.open_effects(path)
     known = bm.read_effects(tmp_path / "b.parquet", tmp_path / "s.parquet", alpha=1)
-    xr.testing.assert_identical(effects.load(), known)
+    xr.testing.assert_identical(effects.load().set_xindex("effect"), known)
     assert effects.attrs == known.attrs
     part = bm.mash.open_effects(path).isel(effect=[3, 200])
     assert part["effect"].values.tolist() == ["rs3", "rs200"]
