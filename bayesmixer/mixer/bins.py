@@ -85,6 +85,26 @@ def bin_data(
     label = partition(
         np.column_stack([parts[0], *(p[:, 1:] for p in parts[1:])]), weight, bins, group
     )
+    # N S is what the exponent is made of, and S its share of N's mean
+    return of_label(data.assign(z=abs(data["z"])), used, label, weight, n)
+
+
+def of_label(
+    data: xr.Dataset, used: NDArray[np.int64], label: NDArray[np.int64], weight: Array, n: Array
+) -> xr.Dataset:
+    """GwasData of bins: weighted means of the variants that bear one label, in one LD block.
+
+    Parameters
+    ----------
+    data
+        GwasData.
+    used
+        (U,) rows of it that are binned.
+    label, weight
+        (U,) bin of each, and its weight.
+    n
+        (U,) sample size: by how much more LD spectra and LD scores weigh.
+    """
     size = int(label.max()) + 1
     block: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name, v in data.data_vars.items():
@@ -99,9 +119,6 @@ def bin_data(
         else:
             values = v.transpose("variant", ...)
             flat = values.values[used].reshape(used.size, -1)
-            if name == "z":
-                flat = np.abs(flat)
-            # N S is what the exponent is made of, and S its share of N's mean
             by = weight * n if name in ("spectrum", "ld_score_h") else weight
             means = weighted_means(label, by, flat).reshape(size, *values.shape[1:]).astype(v.dtype)
             block[str(name)] = (

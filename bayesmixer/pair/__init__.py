@@ -6,6 +6,7 @@ OFFERS = {
     "starts": "starts:pair_starts",
     "infinitesimal_starts": "starts:infinitesimal_starts",
     "coarse": "starts:coarse",
+    "bins": "bins:bins",
     "staged": "staged:staged",
     "ceiling": "strength:Strength",
     "strained": "strength:strained",
