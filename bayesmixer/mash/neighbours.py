@@ -29,6 +29,7 @@ def opposed(
     chrom: Any = None,
     pos: Any = None,
     ld: Any = None,
+    group: Any = None,
     within: float = WITHIN,
     least_r: float = R,
     threshold: float = 0.05,
@@ -45,7 +46,9 @@ def opposed(
     ld
         (effect, effect) correlation r of the genotypes, with its sign for the alleles that the
         effects are of; dense or sparse. Without, near effects of opposite sign are listed, whose LD
-        may well allow it.
+        may well allow it: alleles must be coded so that most r are above 0.
+    group
+        (effect) what effects are on (genes): those on different things are not compared.
     within
         Base pairs up to which two effects are neighbours; of ld alone it does not matter.
     least_r
@@ -74,6 +77,7 @@ def opposed(
         raise InputError("pos", "neither positions nor ld", "Give chrom and pos, or ld.")
     if ld is not None and tuple(ld.shape) != (n, n):
         raise InputError("ld", f"of shape {tuple(ld.shape)}, expected {(n, n)}")
+    of = None if group is None else _column(posterior, "group", group, n)
     called = posterior["lfsr"].values < threshold
     rows = np.flatnonzero(called.any(1))
     sign = np.where(called, np.sign(posterior["mean"].values), 0)
@@ -82,7 +86,7 @@ def opposed(
     found = []
     for i, j in _pairs(rows, chrom, pos, ld, within):
         r = float(ld[i, j]) if ld is not None else np.nan
-        if abs(r) < least_r:
+        if abs(r) < least_r or (of is not None and of[i] != of[j]):
             continue
         against = sign[i] * sign[j] * (np.sign(r) if ld is not None else 1) < 0
         if against.any():

@@ -67,8 +67,8 @@ def together(
     threshold
         Called: a local false sign rate below it.
     neighbours
-        `chrom`, `pos`, `ld`, `within`, `least_r` of `bayesmixer.mash.opposed`: with positions (or
-        where the posterior holds them) or LD, neighbours with contradicting signs are named.
+        `chrom`, `pos`, `ld`, `within`, `least_r`, `group` of `bayesmixer.mash.opposed`: where any
+        is given, neighbours with contradicting signs are named.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def together(
             on = float(share.values @ calls / calls.sum())
             groups["estimate"]["calls_on_rank_one"] = on
         attrs["errors"] = "independent" if rows_of(effects).v is None else "correlated"
-    if "pos" in posterior.coords or neighbours.get("pos") is not None or "ld" in neighbours:
+    if neighbours:
         pairs = opposed(posterior, threshold=threshold, **neighbours)
         if len(pairs):
             groups["opposed"] = xr.Dataset(

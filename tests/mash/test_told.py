@@ -90,6 +90,8 @@ def test_neighbours_whose_ld_contradicts_their_signs_are_named() -> None:
     r[0, 2] = r[2, 0] = 0.2
     by_ld = bm.mash.opposed(posterior, ld=r)
     assert by_ld["conditions"].tolist() == ["condition_2"]
+    assert not len(bm.mash.opposed(posterior, ld=r, group=["a", "b", "a", "a"]))
+    assert "opposed" not in bm.mash.together(fit, posterior, effects).children
     both = bm.mash.together(fit, posterior, effects, ld=r)
     assert "0 and 1 (r -0.900, condition_2)" in str(bm.verdict(both))
     assert bm.verdict(both).level == "caution"
