@@ -124,6 +124,12 @@ def _notes(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
             "Errors were taken as independent between conditions.",
             "Where conditions share samples, give read_effects v=bm.mash.correlation(effects).",
         )
+    if "effects" in results.children and "pos" in results["effects"].coords:
+        yield (
+            "Variants were taken one by one: one in LD with another that has an effect is called "
+            "too.",
+            "Count loci (bm.mash.loci), and look for causes by fine-mapping.",
+        )
     if "opposed" in results.children and not _known(pairs := results["opposed"].to_dataset()):
         yield _of_neighbours(pairs)
 

@@ -94,6 +94,7 @@ def test_neighbours_whose_ld_contradicts_their_signs_are_named() -> None:
     assert "opposed" not in bm.mash.together(fit, posterior, effects).children
     both = bm.mash.together(fit, posterior, effects, ld=r)
     assert "0 and 1 (r -0.900, condition_2)" in str(bm.verdict(both))
+    assert "Count loci" in str(bm.verdict(both))
     assert bm.verdict(both).level == "caution"
     with pytest.raises(InputError, match="neither positions nor ld"):
         bm.mash.opposed(posterior.drop_vars(["chrom", "pos"]))
