@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayesmixer.cli import (
+    ash,
     check,
     compare,
     coverage,
@@ -86,6 +87,7 @@ app.add_typer(
 fit.app.command("pairs")(pairs.command)
 ldsc.app.command("scores")(ldsc_scores.command)
 app.command("mash")(mash.command)
+app.command("ash")(ash.command)
 app.command("report")(report.command)
 app.command("check")(check.command)
 app.command("compare")(compare.command)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError, reason
 
 Array = NDArray[np.float64]
+BHAT = ("bhat", "betahat", "beta", "b", "effect_size", "estimate", "log2foldchange", "logfc")
+SHAT = ("shat", "sebetahat", "se", "stderr", "std_err", "standard_error", "std.error", "lfcse")
 TEXT = (".tsv", ".txt", ".csv", ".tsv.gz", ".txt.gz", ".csv.gz")
 
 
@@ -71,6 +73,47 @@ def read_table(given: Any, where: str) -> Table:
     if values.ndim != 2:
         raise InputError(where, f"{values.ndim} dimensions, expected effect x condition")
     return Table(values)
+
+
+def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
+    """Effects and standard errors in one condition, two columns of one table, as frames.
+
+    Parameters
+    ----------
+    path
+        The table; a first column of text names the effects.
+    bhat, shat
+        The columns; "" for one of the usual names, in any case (`BHAT`, `SHAT`).
+
+    Raises
+    ------
+    InputError
+        There is no such column, or none or several of the usual names.
+    """
+    frame = _read(path)
+    found = [
+        _column(frame, path, *one) for one in ((bhat, BHAT, "effects"), (shat, SHAT, "errors"))
+    ]
+    import pandas as pd
+
+    if frame.shape[1] and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
+        frame = frame.set_index(frame.columns[0])
+    return frame[found[:1]], frame[found[1:]]
+
+
+def _column(frame: Any, path: Path, asked: str, usual: Sequence[str], what: str) -> str:
+    names = [str(name) for name in frame.columns]
+    if asked:
+        if asked not in names:
+            raise InputError(path, f"no column {asked!r} (columns: {', '.join(names)})")
+        return asked
+    there = [name for name in names if name.lower() in usual]
+    if len(there) != 1:
+        found = f"{', '.join(there)}, more than one" if there else "no column"
+        raise InputError(
+            path, f"{found} of {what} (columns: {', '.join(names)})", "Name it: --bhat, --shat."
+        )
+    return there[0]
 
 
 def read_archive(path: Path) -> dict[str, Any]:

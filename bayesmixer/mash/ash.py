@@ -16,7 +16,7 @@ from bayesmixer.mash.ash_estimates import Estimates, estimates
 from bayesmixer.mash.ash_learning import Learned, best_mode, dirichlet, learn
 from bayesmixer.mash.ash_posterior import Known, posterior, prior_of, running_means
 from bayesmixer.mash.grid import RATIO, checked_grid, grid_of
-from bayesmixer.mash.trees import MADE_BY, draws_of
+from bayesmixer.mash.trees import MADE_BY, UNLISTED, draws_of
 from bayesmixer.results import assemble
 
 Array = NDArray[np.float64]
@@ -44,7 +44,8 @@ def ash(
     ----------
     bhat, shat
         Effects and their standard errors, or one number for all (as `read_effects` takes them), or
-        what it returned. Effects that are missing, or have no error, 0 or an infinite one, take no
+        what it returned; or the path of one table that has both, in columns of usual names (beta,
+        se). Effects that are missing, or have no error, 0 or an infinite one, take no
         part; their posterior is the prior.
     mixture
         "normal"; "uniform", symmetric around the mode; "half-uniform", from the mode to either
@@ -172,11 +173,11 @@ def tree_of(
     jacobian = float(data.jacobian.sum())
     low, high = components.ends
     estimate: dict[str, Any] = {
-        "weights": ("component", weights),
-        "prior_low": ("component", low),
-        "prior_high": ("component", high),
-        "prior": ("component", learned.prior),
-        "grid": ("scale", np.unique(components.scale[components.scale > 0])),
+        "weights": ("component", weights, UNLISTED),
+        "prior_low": ("component", low, UNLISTED),
+        "prior_high": ("component", high, UNLISTED),
+        "prior": ("component", learned.prior, UNLISTED),
+        "grid": ("scale", np.unique(components.scale[components.scale > 0]), UNLISTED),
         "mode": components.mode,
         "log_likelihood": learned.log_likelihood + jacobian,
         "log_likelihood_ratio": learned.log_likelihood - float(null.sum()),
@@ -184,7 +185,7 @@ def tree_of(
         "duality_gap": learned.gap,
     }
     if components.normal:
-        estimate["prior_sd"] = ("component", components.scale)
+        estimate["prior_sd"] = ("component", components.scale, UNLISTED)
     if point_mass:
         estimate["pi0"] = float(weights[0])
     columns = _columns(data, found, prior_of(components, mean))

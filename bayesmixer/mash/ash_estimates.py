@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
-from bayesmixer.io.effect_tables import is_path, read_archive
+from bayesmixer.io.effect_tables import is_path, read_archive, read_columns
 from bayesmixer.io.effects import effects_and_errors, names_of
 from bayesmixer.io.t_errors import normal_errors
 
@@ -72,7 +72,9 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
         if is_path(bhat) and str(bhat).endswith(".npz"):
             held = read_archive(Path(bhat))
             bhat, shat = held.get("bhat"), held.get("shat") if shat is None else shat
-        b, s, table = effects_and_errors(bhat, shat, None, None)
+        elif is_path(bhat) and shat is None:
+            bhat, shat = read_columns(Path(bhat))
+        b, s, table = effects_and_errors(_unnamed(bhat), _unnamed(shat), None, None)
         names = names_of(None, table.effects, len(b), "effect", "")
     if b.shape[1] != 1:
         found = f"{b.shape[1]} conditions, expected one"
@@ -93,6 +95,14 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
         degrees = None
     unit = s**alpha
     return Estimates(names, used, b / unit, s ** (1 - alpha), unit, degrees, alpha)
+
+
+def _unnamed(column: Any) -> Any:
+    """One column of a frame under a name that effects and errors share; anything else as it is."""
+    if hasattr(column, "iloc"):
+        frame = column.to_frame() if column.ndim == 1 else column
+        return frame.set_axis(["bhat"], axis=1) if frame.shape[1] == 1 else frame
+    return column
 
 
 def _degrees(df: Any, used: NDArray[np.bool_]) -> Array | float | None:

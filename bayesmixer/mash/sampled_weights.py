@@ -48,7 +48,8 @@ def fitted(model: Any, bound: BoundWeights, method: str, asked: Any) -> xr.DataT
     -------
     xarray.DataTree
         As `bayesmixer.mash.fit` or `bayesmixer.ash`; with draws also `posterior`: `weights` (chain,
-        draw, component), `pi0`, `near_null`, the weight of each group, `log_likelihood`.
+        draw, component), `pi0`, `near_null`, the weight of each group, `log_likelihood`; and in
+        `estimate` their `_mean` and `_sd`.
 
     Raises
     ------
@@ -83,6 +84,8 @@ def fitted(model: Any, bound: BoundWeights, method: str, asked: Any) -> xr.DataT
             groups["sample_stats"] = stats
         said = _concerns(groups["posterior"], stats) if len(weights) > 1 else []
         tree = problem.described(mode, thinned(weights))
+    if "posterior" in groups:
+        tree["estimate"] = xr.DataTree(_with_spread(tree, groups["posterior"]))
     for name, group in groups.items():
         tree[name] = xr.DataTree(group)
     tree.attrs |= {"sampler": method, "seed": asked.seed, "options": json.dumps(bound.options)}
@@ -136,6 +139,16 @@ def _bootstrap(model: Any, problem: Problem, mode: Array, asked: Any) -> tuple[A
             kept[0, i] = weights
             b.advance()
     return kept, None
+
+
+def _with_spread(tree: xr.DataTree, held: xr.Dataset) -> xr.Dataset:
+    """The estimate with the posterior mean and standard deviation of what data identify."""
+    draws = ("chain", "draw")
+    more = {}
+    for name, one in held.drop_vars(["weights", "log_likelihood"]).data_vars.items():
+        more[f"{name}_mean"], more[f"{name}_sd"] = one.mean(draws), one.std(draws)
+    out: xr.Dataset = tree["estimate"].to_dataset().assign(more)
+    return out
 
 
 def _concerns(held: xr.Dataset, stats: xr.Dataset | None) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import Told
+from bayesmixer.mash.ash_told import told as of_one_condition
 from bayesmixer.mash.forced_signs import forced
 from bayesmixer.style import as_number
 
@@ -30,11 +31,10 @@ Caution = tuple[str, str]
 def told(results: xr.DataTree) -> Told:
     """What `report`, `verdict` and `to_json` say of results of this wing."""
     estimate = results["estimate"].to_dataset()
-    title = {"ash": "adaptive shrinkage (ash)"}.get(
-        str(results.attrs.get("model")), "multivariate adaptive shrinkage (mash)"
-    )
+    if results.attrs.get("model") == "ash":
+        return of_one_condition(results)
     return Told(
-        title,
+        "multivariate adaptive shrinkage (mash)",
         list(_sentences(results, estimate)),
         list(_cautions(results, estimate)),
         list(_tables(estimate)),

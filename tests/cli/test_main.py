@@ -81,7 +81,7 @@ def test_verbs_are_those_of_the_documented_interface(root: Path) -> None:
     assert names - {f"fit {card.verb}" for card in cards().values()} == {
         "demo", "munge", "ld build", "ld scores", "report", "check", "compare", "simulate",
         "coverage", "variants", "fit pairs", "ldsc h2", "ldsc rg", "ldsc partitioned", "ldsc cts",
-        "ldsc scores", "mash",
+        "ldsc scores", "mash", "ash",
     }  # fmt: skip
     page = (root / "docs/reference/cli.md").read_text()
     assert {m for m in names if f"`bayesmixer {m}`" in page} == names

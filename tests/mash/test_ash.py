@@ -108,8 +108,8 @@ def test_a_prior_serves_other_effects() -> None:
 
 
 def test_it_takes_names_of_others_frames_files_and_effects(tmp_path: Any) -> None:
-    frame = pd.DataFrame({"b": X[:9]}, index=[f"rs{i}" for i in range(9)])
-    found = bm.ash(frame, 1.0, "halfuniform")
+    frame = pd.DataFrame({"b": X[:9], "se": 1.0}, index=[f"rs{i}" for i in range(9)])
+    found = bm.ash(frame["b"], frame["se"], "halfuniform")
     assert found["effects"]["effect"].values[2] == "rs2"
     assert bm.ash(X[:9], 1, "halfnormal").attrs["mixture"] == "half-normal"
     assert bm.ash(bm.read_effects(X[:9], 1.0, alpha=1)).attrs["alpha"] == 1
