@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -407,6 +408,8 @@ def rg(
         typer.Option("--first", help="Pairs of the first trait only, as LDSC does."),
     ] = False,
     invert_anyway: Invert = False,
+    print_cov: PrintCov = False,
+    print_delete_vals: PrintDelete = False,
     return_silly_things: Annotated[
         bool,
         typer.Option(
@@ -430,7 +433,16 @@ def rg(
     scores = _need(ref_ld)
     files = [Path(p) for one in sumstats for p in str(one).split(",")]
     check_inputs(*files)
-    endings = [".tsv", *([".log"] if like_ldsc else [])]
+    pairs = list(combinations(range(len(files)), 2))
+    pairs = [(i, j) for i, j in pairs if i == 0 or not (first or like_ldsc)]
+    kinds = ["cov"] * print_cov + ["delete"] * print_delete_vals
+    beside = [
+        f"{files[i].name}_{files[j].name}.{part}.{kind}"
+        for i, j in pairs
+        for kind in kinds
+        for part in ("hsq1", "hsq2", "gencov")
+    ]
+    endings = [".tsv", *([".log"] if like_ldsc else []), *beside]
     _begin(out, endings, force)
     from bayesmixer.ldsc import fits, printed
     from bayesmixer.ldsc.many_traits import many_traits
@@ -450,19 +462,24 @@ def rg(
         if len(cross) == k:
             square[0], square[:, 0] = cross, cross
         cross = square
-    pairs = [(0, j) for j in range(1, k)] if first or like_ldsc else None
     many = many_traits(
         files, scores, w_ld, like_ldsc=like_ldsc, intercept=noise, intercept_gencov=cross,
         two_step=_step(two_step), chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks,
         m=_m(m, not_m_5_50), check_alleles=not no_check_alleles, invert_anyway=invert_anyway,
-        pairs=pairs,
+        pairs=pairs if first or like_ldsc else None,
     )  # fmt: skip
     factors = fits.factors_of(
         _numbers("--samp-prev", samp_prev), _numbers("--pop-prev", pop_prev), k
     )
     rows = pair_rows(many, factors)
     _show([f"{row['p1']} {row['p2']}" for row in rows], rows, SHOWN)
-    texts = {}
+    matrices = [
+        one.coefficient.covariance if kind == "cov" else one.total.without
+        for pair in many.pairs
+        for kind in kinds
+        for one in (pair.fit.first, pair.fit.second, pair.fit.covariance)
+    ]
+    texts = dict(zip(beside, map(printed.matrix_text, matrices), strict=True))
     if like_ldsc:
         log = printed.log_of_many(
             many, w_ld or scores, factors, check=not no_check_alleles, any_rg=return_silly_things

@@ -16,6 +16,8 @@ from bayesmixer.cli.output import check_inputs, say
 from bayesmixer.progress import Bar, bar
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bayesmixer.ld.annotated import Scored
     from bayesmixer.ld.score_files import Block
 
@@ -69,6 +71,26 @@ def command(
             "for several.",
             show_default=False,
         ),
+    ] = None,
+    cts_bin: Annotated[
+        str | None,
+        typer.Option(
+            help="Files of variants and values, with commas between, cut into bins: an annotation "
+            "a bin, of several files a combination.",
+            show_default=False,
+        ),
+    ] = None,
+    cts_breaks: Annotated[
+        str | None,
+        typer.Option(
+            help="Where bins of --cts-bin end: 0.1,0.25,0.4; those of several files with x between "
+            "(N for a minus sign).",
+            show_default=False,
+        ),
+    ] = None,
+    cts_names: Annotated[
+        str | None,
+        typer.Option(help="Names of the values of --cts-bin.", show_default=False),
     ] = None,
     min_maf: Annotated[
         float | None,
@@ -141,7 +163,10 @@ def command(
     check_inputs(extract, print_snps, keep)
     window = next((f"{size!r}{_UNITS[unit]}" for unit, size in given.items()), None)
     power = 1.0 if per_allele else pq_exp
-    rule = Rule(annot, _named(bed or ()), thin_annot, power, min_maf, extract, print_snps,
+    if cts_bin is not None and annot is not None:
+        raise InputError("--cts-bin, --annot", "both given", "Give one of them.")
+    annotations = annot if cts_bin is None else _binned(cts_bin, cts_breaks, cts_names)
+    rule = Rule(annotations, _named(bed or ()), thin_annot, power, min_maf, extract, print_snps,
                 yes_really, like_ldsc, chunk_size)  # fmt: skip
     panels, chosen, scored = open_scored(bfile, rule, window, keep, chromosomes_of(chromosomes))
     several = len(panels) > 1 and "@" not in out
@@ -168,6 +193,25 @@ def _blocks(one: Scored, b: Bar) -> Iterator[Block]:
         show = one.printed[at]
         yield snp[at][show], pos[at][show], sums[show]
         b.advance(len(show))
+
+
+def _binned(files: str, breaks: str | None, names: str | None) -> pd.DataFrame:
+    """Annotations of `--cts-bin`."""
+    from bayesmixer.errors import InputError
+    from bayesmixer.ld.continuous import binned
+
+    try:
+        cuts = [
+            [float(v.replace("N", "-")) for v in one.split(",")]
+            for one in (breaks or "").split("x")
+        ]
+    except ValueError:
+        raise InputError(
+            "--cts-breaks",
+            "missing" if breaks is None else f"'{breaks}', expected numbers with commas between",
+            "Such as 0.1,0.25,0.4; x stands between those of several files.",
+        ) from None
+    return binned(files.split(","), cuts, None if names is None else names.split(","))
 
 
 def _named(beds: list[str] | tuple[()]) -> dict[str, str]:

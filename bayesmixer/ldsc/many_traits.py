@@ -8,7 +8,7 @@ traits anew on the variants that a pair shares, in one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -150,20 +150,21 @@ def per_trait(name: str, value: Any, count: int, above: float = -np.inf) -> list
     ]
 
 
-def on_panel(traits: Sequence[Trait], panel: Panel) -> Iterator[OnPanel]:
-    """Traits on a panel; those of the same list of variants share the search."""
-    known: list[OnPanel] = []
+def on_panel(traits: Iterable[Trait], panel: Panel) -> Iterator[OnPanel]:
+    """Traits on a panel; those of the same list of variants share it, and the search."""
+    known: dict[tuple[int, int], OnPanel] = {}
     for trait in traits:
-        for other in known:
-            if trait.snp.equals(other.trait.snp):
-                same = OnPanel(trait, other.found, other.here)
-                same.__dict__["rows"] = other.rows
-                yield same
-                break
-        else:
-            one = OnPanel(trait, *rows_of(trait, panel))
-            known.append(one)
-            yield one
+        hashes = trait.snp.hash().to_numpy()
+        order = np.arange(1, 2 * len(hashes), 2, dtype=np.uint64)  # odd: no factor is lost
+        key = len(hashes), int((hashes * order).sum())
+        if key not in known:
+            known[key] = OnPanel(trait, *rows_of(trait, panel))
+        first = known[key]
+        # names have been found: those of many traits would fill the memory
+        one = OnPanel(replace(trait, snp=trait.snp.clear()), first.found, first.here)
+        one.__dict__["rows"] = first.rows
+        known[key] = one
+        yield one
 
 
 def of_rows(traits: Sequence[OnPanel], rows: Index) -> list[OnPanel]:
@@ -277,7 +278,7 @@ def many_traits(
         raise InputError("sumstats", "expected a list of two traits or more")
     panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
     traits = list(
-        on_panel([read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)], panel)
+        on_panel((read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)), panel)
     )
     scores, ld, total = informative(panel, m, invert_anyway)
     read, whole_panel, count = traits, panel, len(traits)

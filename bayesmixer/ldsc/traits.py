@@ -54,7 +54,7 @@ class Trait:
     alleles: NDArray[np.uint8] | None
 
     def __len__(self) -> int:
-        return len(self.snp)
+        return len(self.z)
 
 
 def read_trait(sumstats: Any, where: str = "sumstats") -> Trait:

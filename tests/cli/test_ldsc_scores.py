@@ -217,3 +217,22 @@ def test_it_starts_without_what_it_does_not_need(folder: Path, tmp_path: Path) -
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(out.stderr) == []
+
+
+def test_values_are_cut_into_bins(folder: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(folder / "x.annot.gz", sep="\t")
+    rng = np.random.default_rng(1)
+    value = rng.random(len(table))
+    (tmp_path / "v").write_text(
+        "".join(f"{s} {v}\n" for s, v in zip(table["SNP"], value, strict=True))
+    )
+    words = ("--cts-bin", tmp_path / "v", "--cts-breaks", "0.2,0.7", "--cts-names", "V")
+    assert scores("--bfile", folder / "p.21", *KB, *words, "--out", tmp_path / "a") == 0
+    found, m, _ = read(tmp_path / "a")
+    assert list(found)[3:] == ["V_min_0.2L2", "V_0.2_0.7L2", "V_0.7_maxL2"]
+    counted = value[table["SNP"].isin(found["SNP"])]  # those that vary
+    assert m == np.histogram(counted, [0, 0.2, 0.7, 1])[0].tolist()
+    assert scores("--bfile", folder / "p.21", *KB, "--out", tmp_path / "b") == 0
+    whole = read(tmp_path / "b")[0]["L2"]
+    # three sums of three decimals
+    np.testing.assert_allclose(found.iloc[:, 3:].sum(axis=1), whole, atol=2.1e-3)

@@ -48,6 +48,25 @@ def test_heritability_writes_what_it_found(
     assert Path(f"{out}.tsv").read_text() == "mine"
 
 
+def test_correlations_without_each_block_and_their_covariances_are_written_by_pair(
+    small: Small, tmp_path: Path
+) -> None:
+    folder = small[0]
+    files = [folder / f"{name}.sumstats" for name in ("first", "second", "none")]
+    words = ("ldsc", "rg", *files, "--ref-ld-chr", f"{folder}/ld/", "--quiet")
+    out = tmp_path / "x_"
+    assert run(*words, "--like-ldsc", "--print-delete-vals", "--print-cov", "--out", out) == 0
+    found = json.loads(Path(f"{out}.json").read_text())["result"]
+    for result, other in zip(found, ("second", "none"), strict=True):
+        stem = f"{out}first.sumstats_{other}.sumstats"
+        for part in ("hsq1", "hsq2", "gencov"):
+            rows = Path(f"{stem}.{part}.delete").read_text().splitlines()
+            assert [float(row) for row in rows] == pytest.approx(
+                [v for (v,) in result[part]["tot_delete_values"]], rel=1e-15
+            )
+            assert float(Path(f"{stem}.{part}.cov").read_text()) > 0
+
+
 def test_correlations_of_all_pairs_or_of_the_first(small: Small, tmp_path: Path) -> None:
     folder = small[0]
     files = [folder / f"{name}.sumstats" for name in ("first", "second", "none")]
