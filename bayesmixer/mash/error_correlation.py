@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
+from bayesmixer.mash.canonical_covariances import canonical
 from bayesmixer.mash.error_moments import mean_square
 from bayesmixer.mash.grid import default_grid
 from bayesmixer.mash.learning import learn
 from bayesmixer.mash.mixture import Mixture, checked, normalised
-from bayesmixer.mash.prior_covariances import canonical, matrices
+from bayesmixer.mash.prior_covariances import matrices
 from bayesmixer.mash.rows import Rows, picked, rows_of
 from bayesmixer.mash.truncated_correlation import FEW, pairwise
 

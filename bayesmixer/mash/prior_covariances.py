@@ -1,4 +1,4 @@
-"""Covariances of effects between conditions: canonical ones, and those that strong effects tell."""
+"""Covariances of effects between conditions: given ones, and those that strong effects tell."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import InputError
+from bayesmixer.mash.canonical_covariances import LISTS, of_sets
 from bayesmixer.mash.learned_covariances import WAYS, learned
 from bayesmixer.mash.mixture import checked
 from bayesmixer.mash.rows import Rows, rows_of, same_conditions
@@ -18,9 +19,8 @@ from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
 
 Array = NDArray[np.float64]
-KINDS = ("canonical", "pca", "ed")
+KINDS = (*LISTS, "pca", "ed")
 DEFAULT = ("canonical", "ed")  # bare principal components are of rank 1, and force signs
-HETEROGENEITY = (0.25, 0.5, 0.75)
 
 
 def covariances(
@@ -30,6 +30,7 @@ def covariances(
     strong: Any = None,
     n_components: int = 5,
     deconvolution: str = "regularised",
+    sets: Any = None,
     more: Any = None,
 ) -> xr.Dataset:
     """Covariances for `fit` to mix.
@@ -43,7 +44,10 @@ def covariances(
         the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "pca": `pca_1`, ..., v v' of
         each right singular vector v of the strong effects (not centred), and `pca`, their
         covariance in the space of all these. "ed": learned from the strong effects by extreme
-        deconvolution, which takes their errors into account.
+        deconvolution, which takes their errors into account. And those of meta-analyses: "fixed",
+        `equal` alone; "random", also `correlated_0.75`, `_0.5` and `identity` (with a point mass
+        what is called RE2); "binary", the same effect in every set of conditions, of at most ten;
+        "bmalite", "random" and single conditions.
     strong
         Effects from which "pca" and "ed" learn: positions, names or a mask; None takes
         `bayesmixer.mash.strong`.
@@ -58,6 +62,9 @@ def covariances(
         whatever the units, and starts at variance 1, so that the units of the data move a little
         where the steps end). "truncated": from z-scores, eigenvalues below those of the errors cut,
         `ted_pca_1`, ...
+    sets
+        Named sets of conditions {name: conditions}: `equal_in_NAME`, the same effect in all of one
+        and none elsewhere, and `identity_in_NAME`.
     more
         Further covariances: a dict {name: (condition, condition)}, or what this function returned.
 
@@ -91,8 +98,10 @@ def covariances(
         choice("kinds", kind, KINDS)
     choice("deconvolution", deconvolution, WAYS)
     found: dict[str, Array] = {}
-    if "canonical" in kinds:
-        found |= canonical(conditions)
+    for kind in [one for one in LISTS if one in kinds]:
+        found |= LISTS[kind](conditions)
+    if sets is not None:
+        found |= of_sets(sets, conditions)
     if {"pca", "ed"} & {*kinds}:
         n = whole_number("n_components", n_components, 1)
         chosen = strong_rows(effects) if strong is None else positions(strong, effects)
@@ -107,18 +116,6 @@ def covariances(
     if not found:
         raise InputError("kinds", "none given, and no covariances in more")
     return as_dataset(checked(np.array([*found.values()]), [*found]), [*found], conditions)
-
-
-def canonical(conditions: Sequence[str]) -> dict[str, Array]:
-    """The canonical covariances; of one condition they are all the same, so that one is left."""
-    r = len(conditions)
-    eye, ones = np.eye(r), np.ones((r, r))
-    found = {"identity": eye}
-    if r == 1:
-        return found
-    found |= {f"only_{name}": np.outer(e, e) for name, e in zip(conditions, eye, strict=True)}
-    found["equal"] = ones
-    return found | {f"correlated_{h:g}": h * ones + (1 - h) * eye for h in HETEROGENEITY}
 
 
 def principal(rows: Rows, chosen: NDArray[np.intp], n: int) -> dict[str, Array]:

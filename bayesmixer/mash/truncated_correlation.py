@@ -61,7 +61,8 @@ def _proper(v: Array) -> Array:
         return v
     raised = (q * np.maximum(d, LEAST)) @ q.T
     size = np.sqrt(np.diag(raised))
-    return raised / np.outer(size, size)
+    found: Array = raised / np.outer(size, size)
+    return found
 
 
 @cache

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import bayesmixer as bm
-from bayesmixer.mash.prior_covariances import canonical
+from bayesmixer.mash.canonical_covariances import canonical
 
 Array = NDArray[np.float64]
 Held = dict[str, Any]

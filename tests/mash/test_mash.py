@@ -205,6 +205,26 @@ def test_further_covariances_and_named_strong_effects_join() -> None:
     assert same.equals(found)
 
 
+def test_lists_of_covariances_are_those_of_meta_analyses() -> None:
+    effects = bm.read_effects(*simulated())
+    assert (bm.mash.covariances(effects, "fixed")["U"] == 1).all()
+    every = bm.mash.covariances(effects, "binary")["U"].values
+    assert len(every) == 2**R - 1
+    assert {tuple(np.diag(u)) for u in every} == {
+        tuple(map(float, f"{i:04b}")) for i in range(1, 2**R)
+    }
+    assert all(np.linalg.matrix_rank(u) == 1 for u in every)
+    lite = bm.mash.covariances(effects, "bmalite")
+    assert [str(n) for n in lite["covariance"].values][-4:] == [
+        "equal", "correlated_0.75", "correlated_0.5", "identity"
+    ]  # fmt: skip
+    both = bm.mash.covariances(effects, ["canonical", "bmalite"])
+    assert both.sizes["covariance"] == R + 5
+    few = bm.mash.covariances(effects, [], sets={"two": ["condition_1", "condition_3"]})
+    np.testing.assert_array_equal(few["U"][0], np.outer([1, 0, 1, 0], [1, 0, 1, 0]))
+    np.testing.assert_array_equal(few["U"][1], np.diag([1, 0, 1, 0]))
+
+
 def test_some_conditions_of_effects_are_effects() -> None:
     b, s = simulated()
     for v in (V, np.broadcast_to(V, (len(b), R, R))):
@@ -231,6 +251,13 @@ def refused() -> list[tuple[Any, str]]:
         (lambda: bm.mash.covariances(effects, "pca", strong=[]), "strong: no strong effects"),
         (lambda: bm.mash.covariances(effects, "pca", strong=[99]), "strong: expected positions"),
         (lambda: bm.mash.covariances(effects, "pca", strong=["x"]), "no effect is named 'x'"),
+        (
+            lambda: bm.mash.covariances(bm.read_effects(np.ones((3, 11)), 1), "binary"),
+            "kinds: 2,047 sets of 11 conditions, expected at most 10",
+        ),
+        (lambda: bm.mash.covariances(effects, sets=[1]), "sets: expected a dict"),
+        (lambda: bm.mash.covariances(effects, sets={"a": ["x"]}), "set 'a': no condition is"),
+        (lambda: bm.mash.covariances(effects, sets={"a": []}), "set 'a': has no condition"),
         (lambda: bm.mash.covariances(effects, []), "kinds: none given"),
         (lambda: bm.mash.covariances(xr.Dataset()), "effects: not effects"),
         (lambda: bm.mash.fit(gone, U), "effects: condition condition_2 has no value"),
