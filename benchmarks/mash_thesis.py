@@ -152,7 +152,7 @@ def _sharing_error(mean: Array, true: Array) -> dict[str, float]:
     of the condition of the largest effect.
     """
 
-    def shared(b: Array) -> tuple[Array, Array]:
+    def shared(b: Array) -> tuple[Any, Any]:
         top = b[np.arange(len(b)), np.abs(b).argmax(1)][:, None]
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.nan_to_num(b / top)

@@ -10,8 +10,9 @@ from scipy.special import logsumexp
 
 from bayesmixer.mash.likelihood import blocks
 from bayesmixer.mash.mixture import Mixture
-from bayesmixer.mash.moments import KEPT, within
+from bayesmixer.mash.moments import KEPT
 from bayesmixer.mash.rows import Rows
+from bayesmixer.mash.within import within
 
 Array = NDArray[np.float64]
 

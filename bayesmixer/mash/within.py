@@ -1,0 +1,148 @@
+"""Posterior of effects within one component of the mixture.
+
+Within the component of covariance w F F' the posterior of an effect is normal with covariance G G',
+G = sqrt(w) F K^-T where K K' = I + w H' H and H = L^-1 F (V = L L'), and mean G K^-1 sqrt(w) H'
+L^-1 b: no inverse of V or U, so that singular U and missing cells need nothing special.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.mash.likelihood import LOW_RANK, block_size, ridge, rows_at_once, run
+from bayesmixer.mash.mixture import Mixture
+from bayesmixer.mash.rows import Index, Part, Rows
+
+Array = NDArray[np.float64]
+
+
+class Known(NamedTuple):
+    """Posterior of rows within a component, on the scale of the mixture: means (row, R), variances
+    (R) or (row, R), and G (R, rank) or (row, R, rank) where it was needed.
+    """
+
+    mean: Array
+    variance: Array
+    root: Array | None
+
+
+class Within(Protocol):
+    """The posterior within a component of covariance u."""
+
+    u: Array
+    step: int  # rows at a time
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        ...
+
+
+def within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> Within:
+    """The cheapest way to the posterior within a component, of rows of a part; `plain`: no
+    covariances are asked for.
+    """
+    scale, covariance = mixture.place(at)
+    w, f, u = float(mixture.grid[scale] ** 2), mixture.factors[covariance], mixture.u[covariance]
+    if part.common:
+        return Common(rows, part.members[:1], w, f, u)
+    if rows.v is None and plain:
+        delta, low = ridge(u)
+        if low.shape[1] <= LOW_RANK:
+            return _Independent(w, delta, low, u, block_size(rows))
+    return _Each(w, f, u, rows_at_once(rows.b.shape[1]))
+
+
+class Common:
+    """Posterior of a component where all rows have one covariance of errors."""
+
+    def __init__(self, rows: Rows, first: Index, w: float, f: Array, u: Array) -> None:
+        self.u, self.step = u, block_size(rows)
+        white = _white(rows, first)
+        h = np.sqrt(w) * (white @ f)
+        self.root = _root(np.sqrt(w) * f, h)[0]
+        self.variance = np.einsum("ra,ra->r", self.root, self.root)
+        inner = np.linalg.solve(np.eye(f.shape[1]) + h[0].T @ h[0], h[0].T @ white[0])
+        self.slope = np.sqrt(w) * f @ inner
+        self.columns = np.flatnonzero(np.diag(u))
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        return Known(rows.b[run(index)] @ self.slope.T, self.variance, self.root)
+
+
+@dataclass
+class _Independent:
+    """Posterior of the component of w (delta I + F F') where errors are independent.
+
+    With b = e + sqrt(w) F x, e ~ N(0, w delta), an effect given x shrinks by itself, and x is
+    normal with precision I + w F' D^-1 F, D the variances of errors and e.
+    """
+
+    w: float
+    delta: float
+    f: Array
+    u: Array
+    step: int
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        at = run(index)
+        seen, own = rows.seen[at], self.w * self.delta
+        v = rows.s[at] ** 2
+        inverse = seen / (v + own)
+        gain = own * inverse
+        mean = gain * rows.b[at]
+        variance = np.where(seen, v * gain, own)
+        rank = self.f.shape[1]
+        if rank:
+            f = np.sqrt(self.w) * self.f
+            products = (f[:, :, None] * f[:, None, :]).reshape(len(f), -1)
+            precision = (inverse @ products).reshape(-1, rank, rank) + np.eye(rank)
+            spread = np.linalg.inv(precision)
+            x = np.einsum("nab,nb->na", spread, (rows.b[at] * inverse) @ f)
+            mean += (1 - gain) * (x @ f.T)
+            variance += (1 - gain) ** 2 * (spread.reshape(len(mean), -1) @ products.T)
+        return Known(mean, variance, None)
+
+
+@dataclass
+class _Each:
+    """Posterior where rows each have a covariance of errors."""
+
+    w: float
+    f: Array
+    u: Array
+    step: int
+
+    def of(self, rows: Rows, index: Index) -> Known:
+        """Posterior of rows."""
+        white = _white(rows, index)
+        f = np.sqrt(self.w) * self.f
+        h = white @ f
+        root = _root(f, h)
+        c = np.einsum("nrs,ns->nr", white, rows.b[index])
+        inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
+        y = np.linalg.solve(inner, np.einsum("nra,nr->na", h, c)[:, :, None])[:, :, 0]
+        return Known(y @ f.T, np.einsum("nra,nra->nr", root, root), root)
+
+
+def _white(rows: Rows, index: Index) -> Array:
+    """L^-1 of the covariances of errors, without the cells that are missing."""
+    seen = rows.seen[index]
+    if rows.v is None:
+        r = seen.shape[1]
+        diagonal: Array = np.eye(r) * (seen / rows.s[index])[:, None, :]
+        return diagonal
+    inverse: Array = np.linalg.inv(np.linalg.cholesky(rows.covariance(index)))
+    return inverse * (seen[:, :, None] & seen[:, None, :])
+
+
+def _root(f: Array, h: Array) -> Array:
+    """G = F K^-T, K K' = I + H' H."""
+    inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
+    root: Array = np.linalg.solve(np.linalg.cholesky(inner), f.T).transpose(0, 2, 1)
+    return root
