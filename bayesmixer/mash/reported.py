@@ -92,6 +92,9 @@ def together(
     learned = learned.drop_vars([*own.data_vars, *OWN], errors="ignore")
     groups = {"estimate": learned.merge(own, join="exact").assign_attrs(own.attrs)}
     groups["effects"] = posterior
+    for name in ("posterior", "sample_stats"):  # of weights, where they were sampled
+        if name in fit.children:
+            groups[name] = fit[name].to_dataset()
     attrs = {str(k): v for k, v in fit.attrs.items() if k not in ("versions", "command", "created")}
     attrs["n_posterior"] = posterior.sizes["effect"]
     if effects is not None:

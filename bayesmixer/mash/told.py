@@ -4,8 +4,9 @@ little.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,10 +14,8 @@ import xarray as xr
 from bayesmixer.card import Told
 from bayesmixer.mash.ash_told import told as of_one_condition
 from bayesmixer.mash.forced_signs import forced
-from bayesmixer.style import as_number
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bayesmixer.mash.report_figures import figures
+from bayesmixer.style import INTERVAL, TAILS, as_number
 
 MUCH = 0.2  # share of calls on covariances of rank one, above which it is a caution
 MOSTLY = 0.5  # of the weight beside the point mass, on covariances of independent effects
@@ -38,7 +37,7 @@ def told(results: xr.DataTree) -> Told:
         list(_sentences(results, estimate)),
         list(_cautions(results, estimate)),
         list(_tables(estimate)),
-        list(_figures(results, estimate)),
+        list(figures(results, estimate)),
         [(k, v) for k, v in _settings(results).items() if v not in (None, "")],
         list(_notes(results, estimate)),
     )
@@ -78,6 +77,8 @@ def _sentences(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[str]:
                 f"{names[i]} {_percent(weight[i] / weight.sum())}" for i in order if weight[i] > 0
             ]
             yield f"Of the other effects most come from {', '.join(parts)}."
+    if "posterior" in results.children:
+        yield from _drawn(results["posterior"].to_dataset())
     if "log_likelihood_others" in estimate:
         own, mean, se = (
             float(estimate[name])
@@ -111,11 +112,26 @@ def _sentences(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[str]:
             )
 
 
+def _drawn(posterior: xr.Dataset) -> Iterator[str]:
+    for name, what in (
+        ("pi0", "are exactly 0"),
+        ("near_null", "are 0, or of a scale below half a standard error"),
+    ):
+        if name in posterior:
+            low, high = np.quantile(posterior[name].values, TAILS)
+            yield (
+                f"By the posterior of the weights {100 * low:.1f} to {100 * high:.1f}% of effects "
+                f"{what} ({INTERVAL:.0%})."
+            )
+
+
 def _notes(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
     if "U" in estimate or "n_called" in estimate:
+        drawn = "posterior" in results.children
+        what = "Covariances" if drawn else "Weights, covariances"
         yield (
-            "Weights, covariances and the correlation of errors are plugged in as if they were "
-            "known: lfsr, sd and Bayes factors hold nothing of their uncertainty.",
+            f"{what} and the correlation of errors are plugged in as if they were known: lfsr, sd "
+            "and Bayes factors hold nothing of their uncertainty.",
             "Fit again with covariances learned otherwise (canonical alone, other strong effects), "
             "and look at single conditions by bm.ash.",
         )
@@ -148,6 +164,8 @@ def _cautions(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
             "Where they were chosen for their strength, learn from random ones and give the chosen "
             "ones to posterior alone.",
         )
+    for sentence in json.loads(results.attrs.get("warnings", "[]")):
+        yield f"{sentence[0].upper()}{sentence[1:].rstrip('.')}.", "See bm.fit."
     share = _independent(estimate)
     if share > MOSTLY:
         yield (
@@ -238,49 +256,3 @@ def _tables(estimate: xr.Dataset) -> Iterator[Table]:
                 for i, a, b in zip(kept, rank, forces, strict=True)
             ],
         )
-
-
-def _figures(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Any]:
-    from bayesmixer.mash import effect_figures, figures
-
-    def drawn(ax: Axes, alt: str) -> Any:
-        return ax.figure, alt
-
-    if "U" in estimate and "covariance_weight" in estimate:
-        yield (
-            "weights",
-            "Weights of the covariances",
-            "Share of effects that come from each covariance, all scales together; null: 0 in all "
-            "conditions.",
-            lambda: drawn(figures.plot_weights(results), "Bars of weights."),
-        )
-        if estimate["covariance_weight"].values.sum() > 0 and estimate.sizes["condition"] > 1:
-            yield (
-                "covariance",
-                "The heaviest covariance",
-                "Correlations of effects between conditions within it; at the right its "
-                "eigenvectors, each with its share of the variance.",
-                lambda: drawn(figures.plot_covariance(results), "Heat map of a covariance."),
-            )
-    if "n_called" in estimate:
-        posterior = results["effects"].to_dataset()
-        at = float(estimate.attrs.get("threshold", 0.05))
-        yield (
-            "n_conditions",
-            "In how many conditions effects are called",
-            "Effects by the number of conditions in which their local false sign rate is below "
-            f"{at:g}.",
-            lambda: drawn(effect_figures.plot_n_conditions(posterior, at), "Bars of counts."),
-        )
-        if posterior.sizes["condition"] > 1 and estimate["n_called"].values.any():
-            yield (
-                "sharing",
-                "Sharing of effects",
-                "Of effects called in either of two conditions, the share whose posterior means "
-                "have one sign and are within a factor of two; alike conditions stand beside each "
-                "other.",
-                lambda: drawn(
-                    effect_figures.plot_sharing(posterior, threshold=at), "Heat map of sharing."
-                ),
-            )
-        yield "Effective sample sizes need the effects: bayesmixer.mash.plot_effective_size."

@@ -207,6 +207,7 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
             values.dtype.kind not in "fiu"
             or SEARCH & set(map(str, values.dims))
             or not values.attrs.get("listed", 1)
+            or (name in modes and not modes[name].attrs.get("listed", 1))
             or str(name).endswith("_covariance")
             or (str(name).endswith("_se") and str(name)[:-3] in modes)
         ):

@@ -135,3 +135,31 @@ def test_the_component_of_independent_effects_is_told_and_counts_for_no_sign(
     xr.testing.assert_allclose(bm.load(path), posterior, rtol=1e-9)
     sample = bm.mash.fit_sample(effects, u, rows=400, independent=True)
     assert np.isfinite(float(sample["estimate"]["gain_others"]))
+
+
+def test_weights_with_draws_are_not_called_plugged_in(
+    made: tuple[xr.Dataset, xr.DataTree, xr.Dataset],
+) -> None:
+    effects, fit, _ = made
+    rng = np.random.default_rng(3)
+    weights = fit["estimate"]["weights"].values
+    draws = rng.dirichlet(1000 * weights + 0.01, (1, 50))
+    group = xr.Dataset(
+        {
+            "weights": (("chain", "draw", "component"), draws),
+            "pi0": (("chain", "draw"), draws[..., 0]),
+        }
+    )
+    drawn = fit.copy()
+    drawn["posterior"] = xr.DataTree(group)
+    posterior = bm.mash.posterior(drawn, effects)
+    both = bm.mash.together(drawn, posterior, effects)
+    said = str(bm.verdict(both))
+    assert "Covariances and the correlation of errors are plugged in" in said
+    assert "Weights, covariances" not in said
+    low, high = 100 * np.quantile(draws[..., 0], [0.05, 0.95])
+    assert f"{low:.1f} to {high:.1f}% of effects are exactly 0" in " ".join(
+        bm.to_json(both)["said"]
+    )
+    again = bm.mash.posterior(both, effects)
+    np.testing.assert_allclose(again["lfsr"], posterior["lfsr"])
