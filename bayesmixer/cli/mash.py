@@ -63,8 +63,9 @@ def command(
     v: Annotated[
         str | None,
         _option(
-            "Correlation of errors between conditions: none (the default), simple, em, or a table; "
-            "with --gwas ldsc too (the default where LD scores are given, else simple).",
+            "Correlation of errors between conditions: auto (the default: pairwise, where it is "
+            "beyond chance), none, pairwise, simple, em, or a table; with --gwas ldsc too (the "
+            "default where LD scores are given).",
             "--v",
         ),
     ] = None,
@@ -177,7 +178,7 @@ def command(
 
     \b
     Example:
-      bayesmixer mash bhat.tsv shat.tsv --v simple --out tissues.nc \\
+      bayesmixer mash bhat.tsv shat.tsv --out tissues.nc \\
         --posterior tissues.parquet --report tissues.html
       bayesmixer mash --gwas height.gz bmi.gz t2d.gz --ref-ld-chr eur_w_ld_chr/ \\
         --out traits.nc --loci loci.tsv

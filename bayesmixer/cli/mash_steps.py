@@ -13,16 +13,15 @@ from bayesmixer.cli.output import check_inputs, say_wrapped
 from bayesmixer.errors import InputError
 from bayesmixer.io.effect_tables import read_table
 from bayesmixer.io.posterior_tables import LOCI
-from bayesmixer.mash.error_correlation import METHODS
 from bayesmixer.mash.gwas import WAYS
 from bayesmixer.mash.prior_covariances import DEFAULT
+from bayesmixer.mash.runs import ERRORS, MANY, with_errors
 from bayesmixer.mash.samples import LEARN
 from bayesmixer.mash.strong_effects import positions
 
 if TYPE_CHECKING:
     import xarray as xr
 
-MANY = 50_000  # effects, above which the mixture is learned from some
 LARGEST = 2_000
 
 
@@ -55,31 +54,29 @@ def read(
     if z and p:
         raise InputError("--z", "given beside --p", "Give one of them.")
     first, second = files[0], files[1] if len(files) > 1 else None
-    told = v if v is None or v in ("none", *METHODS) else Path(v)
-    if isinstance(told, Path):
-        check_inputs(told)
+    way = "independent" if v == "none" else v or "auto"
+    known = None if way in ERRORS else Path(way)
+    check_inputs(known)
     alpha = 0.0 if alpha is None else alpha
     if on_disk(files):
         if z or p or df is not None or baseline is not None or contrasts is not None:
             raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
-        known = told if isinstance(told, Path) else None
         effects = bm.mash.open_effects(first, second, v=known, alpha=alpha)
-        if told in (None, "none") or known is not None:
-            return effects
-        rows = bm.mash.random_rows(effects, LEARN)
-        return effects.assign(
-            v=bm.mash.correlation(effects.isel(effect=rows).load(), method=str(told))
-        )
+        if known is None:
+            some = effects.isel(effect=bm.mash.random_rows(effects, LEARN)).load()
+            found = with_errors(some, way)[1]
+            effects = effects if found is None else effects.assign(v=found.drop_attrs())
+        return effects
     matrix = None if contrasts is None else read_table(contrasts, "contrasts").values
     options: dict[str, Any] = {"alpha": alpha, "df": df}
     if second is None:
         options |= {"z": first} if z else {"bhat": first}
     else:
         options |= {"bhat": first, "z" if z else "p" if p else "shat": second}
-    if isinstance(told, Path):
-        options["v"] = told
-    elif told not in (None, "none"):
-        options["v"] = bm.mash.correlation(bm.read_effects(**options), method=str(told))
+    if known is not None:
+        options["v"] = known
+    elif (found := with_errors(bm.read_effects(**options), way)[1]) is not None:
+        options["v"] = found
     place: Any = int(baseline) if baseline is not None and baseline.isdigit() else baseline
     return bm.read_effects(**options, baseline=place, contrasts=matrix)
 
@@ -108,6 +105,8 @@ def learned(
 ) -> xr.DataTree:  # fmt: skip
     """The mixture, learned from all effects or from some."""
     asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
+    if kinds is None and effects.sizes["condition"] == 1:
+        asked = ["canonical"]
     if near is not None and near.reference is None and "pos" not in effects.coords:
         say_wrapped("no positions: effects to learn from are random, and may be in LD")
         near = None

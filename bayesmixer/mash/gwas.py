@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from bayesmixer.arguments import choice
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.effects import read_effects
-from bayesmixer.mash.error_correlation import correlation
+from bayesmixer.mash.error_correlation import METHODS, correlation
 from bayesmixer.mash.samples import random_rows
 from bayesmixer.progress import track
 
 Array = NDArray[np.float64]
-WAYS = ("auto", "ldsc", "simple", "em", "none")
+WAYS = ("auto", "ldsc", *METHODS, "none")
 RANDOM = 50_000  # variants from which the simple correlation is taken
 LEAST = 1e-3  # smallest eigenvalue of a correlation of errors
 
@@ -55,9 +55,9 @@ def read_gwas(
         LD scores, as in `bayesmixer.ldsc.rg`, for v.
     v
         Correlation of the errors of the traits, which share samples: "ldsc" takes the intercepts of
-        cross-trait LD score regression as correlations, "simple" and "em" those of `correlation`,
-        from random variants, "none" none; or a matrix. "auto": "ldsc" where ref_ld is given, else
-        "simple".
+        cross-trait LD score regression as correlations, "pairwise", "simple" and "em" those of
+        `correlation`, from random variants, "none" none; or a matrix. "auto": "ldsc" where ref_ld
+        is given, else "pairwise".
     alpha
         What shares the mixture: 1 effects in units of their standard errors, z-scores; 0 the
         effects themselves.
@@ -251,7 +251,7 @@ def _errors(
         return None
     plain = read_effects(b, s)
     some = plain.isel(effect=random_rows(plain, RANDOM, seed))
-    return correlation(some, "simple" if v == "auto" else v).values
+    return correlation(some, "pairwise" if v == "auto" else v).values
 
 
 def intercepts_as_correlation(sumstats: Sequence[Any], ref_ld: Any, w_ld: Any = None) -> Array:

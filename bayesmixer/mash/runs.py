@@ -89,7 +89,7 @@ def run(
     choice("errors", errors, ERRORS)
     n = len(rows_of(effects).b)
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
-    effects, v = _with_errors(effects, errors)
+    effects, v = with_errors(effects, errors)
     chosen = strong_rows(effects) if strong is None else strong
     kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
     u = covariances(effects, kinds, strong=chosen, more=more)
@@ -102,8 +102,14 @@ def run(
     return together(fit, found, effects, threshold=threshold)
 
 
-def _with_errors(effects: xr.Dataset, errors: str) -> tuple[xr.Dataset, xr.DataArray | None]:
-    """Effects with the correlation of their errors, and that where it was estimated."""
+def with_errors(effects: xr.Dataset, errors: str) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Effects with the correlation of their errors, and that where it was estimated.
+
+    Parameters
+    ----------
+    effects, errors
+        As in `run`.
+    """
     rows = rows_of(effects)
     if "v" in effects or errors == "independent" or rows.b.shape[1] == 1:
         return effects, None

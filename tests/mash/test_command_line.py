@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_tables_and_report_are_of_the_same_posteriors(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("mash", folder / "b.tsv", folder / "s.tsv", "--v", "simple", "--alpha", "1")
+    words = ("mash", folder / "b.tsv", folder / "s.tsv", "--alpha", "1")
     out = ("--out", tmp_path / "r.nc", "--posterior", tmp_path / "p.tsv")
     also = ("--report", tmp_path / "r.html", "--json", tmp_path / "r.json")
     assert run(*words, *out, *also) == 0
@@ -49,11 +49,7 @@ def test_results_tables_and_report_are_of_the_same_posteriors(
     assert "brain" in shown
     assert "plugged in" in shown
     effects = bm.read_effects(folder / "b.tsv", folder / "s.tsv", alpha=1)
-    effects = bm.read_effects(
-        folder / "b.tsv", folder / "s.tsv", alpha=1, v=bm.mash.correlation(effects)
-    )
-    fit = bm.mash.fit(effects, bm.mash.covariances(effects), independent=True)
-    known = bm.mash.posterior(fit, effects)
+    known = bm.mash.run(effects)["effects"].to_dataset()
     found = bm.load(tmp_path / "r.nc")
     xr.testing.assert_allclose(found["effects"].to_dataset(), known, rtol=1e-9)
     table = pd.read_csv(tmp_path / "p.tsv", sep="\t")
@@ -65,6 +61,13 @@ def test_results_tables_and_report_are_of_the_same_posteriors(
         {k: one[k] for k in ("quantity", "component", "mode")} for one in estimates
     ]
     assert "plugged in" in (tmp_path / "r.html").read_text()
+    v = bm.mash.correlation(effects)
+    alone = (*words, "--v", "simple", "--no-independent", "--kinds", "canonical", "-q")
+    assert run(*alone, "--out", tmp_path / "s.nc") == 0
+    effects = bm.read_effects(folder / "b.tsv", folder / "s.tsv", alpha=1, v=v)
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects, "canonical"))
+    weights = bm.load(tmp_path / "s.nc")["estimate"]["weights"]
+    np.testing.assert_allclose(weights, fit["estimate"]["weights"], atol=1e-9)
     assert run(*words, *out) == 2
     assert "--force" in capsys.readouterr().err
     assert run(*words, *out, "--force", "--quiet") == 0
@@ -95,7 +98,7 @@ def test_a_sample_is_learned_from_and_names_of_strong_effects_are_taken(
 ) -> None:
     (tmp_path / "strong.txt").write_text("\n".join(f"rs{i}" for i in range(0, N, 4)))
     words = ("--strong", tmp_path / "strong.txt", "--learn", 200, "--components", 2)
-    words = (*words, "--no-independent")
+    words = (*words, "--no-independent", "--v", "none")
     out = ("--out", tmp_path / "r.nc")
     assert run("mash", folder / "b.tsv", folder / "s.tsv", *words, *out) == 0
     assert "learning from 200 of 400" in capsys.readouterr().out
