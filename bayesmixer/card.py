@@ -68,6 +68,9 @@ class Free:
     realised
         What the draws of a simulation came to, from what it records, where that differs from
         `truth`; None where it does not.
+    fold
+        Place at which the density has slopes of its own on either side, so that a search that ends
+        there is made anew on each; NaN for none.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Free:
     weak: Prior
     truth: Callable[[Mapping[str, Any], xr.Dataset], float] | None = None
     realised: Callable[[Mapping[str, Any]], float] | None = None
+    fold: float = math.nan
 
 
 @dataclass(frozen=True)

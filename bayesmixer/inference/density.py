@@ -123,6 +123,11 @@ class LogDensity:
         """Search box (P, 2); very wide for parameters of other makers."""
         return np.array(self.per_entry(lambda one: one.box, (-1e3, 1e3)), float)
 
+    @cached_property
+    def folds(self) -> Array:
+        """(P,) `Free.fold` of each entry."""
+        return np.array(self.per_entry(lambda one: one.fold, math.nan), float)
+
     @property
     def unit(self) -> str:
         """Dimension of the independent units."""

@@ -10,7 +10,7 @@ had, in log-likelihood units.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -245,6 +245,43 @@ def climb(
     rough: Array | None = None,
     informed: bool = False,
 ) -> Optimum:
+    """Climb from one start; where that comes to rest at a fold (`Free.fold`) without a mode, once
+    more on either side of it. Parameters as of `_climb`.
+    """
+    found = _climb(density, start, bounds, rough, informed)
+    if found.converged:
+        return found
+    for i in _at_folds(density, found.x, found.hessian):
+        for side in (0, 1):
+            half = bounds.copy()
+            half[i, side] = density.folds[i]
+            one = _climb(density, found.x, half, found.hessian, informed)
+            if abs(one.x[i] - density.folds[i]) < 1e-2:  # the fold is no wall
+                one.at_bound = [name for name in one.at_bound if name != density.names[i]]
+            if (one.converged, one.log_posterior) > (found.converged, found.log_posterior):
+                found = replace(one, evaluations=found.evaluations + one.evaluations)
+    return found
+
+
+def _folded(density: LogDensity, x: Array, h: Array, bounds: Array) -> bool:
+    """Whether a climb rests at a fold within its box, where exact curvature is no help."""
+    near = _at_folds(density, x, h)
+    inside = (bounds[near, 0] < density.folds[near]) & (density.folds[near] < bounds[near, 1])
+    return bool(inside.any())
+
+
+def _at_folds(density: LogDensity, x: Array, h: Array) -> NDArray[np.int64]:
+    """Entries within a standard deviation of their fold."""
+    return np.flatnonzero(np.abs(x - density.folds) < np.sqrt(np.diag(covariance_of(h))))
+
+
+def _climb(
+    density: LogDensity,
+    start: Array,
+    bounds: Array,
+    rough: Array | None = None,
+    informed: bool = False,
+) -> Optimum:
     """Climb from one start: trust-region Newton steps of at most one unit (a factor e), then the
     decrement.
 
@@ -294,7 +331,7 @@ def climb(
                 if better:
                     x, value, gradient = trial, v, g
         decrement = _decrement(gradient, h, free)
-        if decrement < 100 * DECREMENT:
+        if decrement < 100 * DECREMENT or (learns and _folded(density, x, h, bounds)):
             break
     at_bound = [
         name

@@ -89,6 +89,7 @@ LOGIT_PI_DIFFERENCE = Free(
     # independent priors of the two would have ratios beyond 10 every other time, and bound rg
     Prior("normal", (0.0, 1.5), "polygenicities differ by a factor of up to 19"),
     truth=lambda truth, data: float(_logits(truth)[0] - _logits(truth)[1]),
+    fold=0.0,  # the smaller polygenicity is the other trait's on the other side
 )
 LOG_SIGMA2_0 = replace(one_trait.LOG_SIGMA2_0, truth=lambda truth, data: _logs(truth["sigma2_0"]))
 ATANH_U = Free(

@@ -35,6 +35,17 @@ def test_bottom_of_a_curved_valley_is_found(start):
     assert found.log_posterior > -1e-5
 
 
+@pytest.mark.parametrize("start", [(0.4, 0.0), (-1.0, 2.0)])
+def test_a_mode_at_a_fold_is_found_and_is_one(start):
+    density = LogDensity(toys.folded())
+    assert not climb(density, np.array(start), box(density)).converged
+    density.folds = np.array([0.0, np.nan])
+    found = climb(density, np.array(start), box(density))
+    assert found.converged
+    assert not found.at_bound
+    np.testing.assert_allclose(found.x, [0.0, 1.0], atol=1e-2)
+
+
 def counts(blocks=40, seed=1):
     """A Poisson regression of blocks of counts, whose curvature changes along the climb."""
     rng = np.random.default_rng(seed)
@@ -90,7 +101,7 @@ def test_climb_that_cannot_move_says_that_it_did_not_converge():
     class Broken:
         """A value that falls in every direction, and a gradient that says otherwise."""
 
-        names, size, evaluations, model = ["x"], 1, 0, pm.Model()
+        names, size, evaluations, model, folds = ["x"], 1, 0, pm.Model(), np.array([np.nan])
 
         def value_and_gradient(self, x):
             self.evaluations += 1

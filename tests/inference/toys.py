@@ -24,6 +24,15 @@ def banana():
     return model
 
 
+def folded(slope=1.5):
+    """A ridge that turns at x = 0, along which it falls to either side: the mode is at (0, 1)."""
+    with pm.Model() as model:
+        x, y = pm.Flat("x", initval=0.4), pm.Flat("y", initval=0.0)
+        along = pt.abs(x)
+        pm.Potential("height", -slope * along - 50 * (y - 1 - 0.5 * along) ** 2 - x**2)
+    return model
+
+
 def bimodal(gap=6.0, upper=0.7):
     """Normals of sd 1 at 0 (weight 1 - upper) and `gap` (weight `upper`)."""
     with pm.Model() as model:
