@@ -254,6 +254,8 @@ def _theirs(name: str, method: str, results: Any, baseline: Any, few: bool) -> d
     one = found.get("accuracy", {}).get("raw" if method == "raw" else stem, {})
     cpu = [x["cpu"] for k, x in found.get("timing", {}).items() if k.startswith(f"{stem}.")]
     sharing = one.get("sharing_error", {})
+    if isinstance(sharing, list):
+        sharing = dict(zip(("sign", "magnitude"), sharing, strict=False))
     return {
         "rrmse_all": one.get("rrmse_all"), "rrmse_nonnull": one.get("rrmse_nonnull"),
         "rrmse_null": one.get("rrmse_null"), "calls": one.get("n_sig"),

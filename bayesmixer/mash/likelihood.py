@@ -171,12 +171,13 @@ def _gain(h: Array, c: Array, w: Array) -> Array:
 def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
     """Rows whose errors are independent and differ: U as a diagonal and a part of low rank."""
     k, w = len(mixture.u), mixture.grid**2
-    ridges = [ridge(u) for u in mixture.u]
+    units = typical_errors(rows)
+    ridges = [ridge(u, units) for u in mixture.u]
     low = [i for i, (_, f) in enumerate(ridges) if f.shape[1] <= LOW_RANK]
     full = [i for i in range(k) if i not in low]
-    by_ridge: dict[float, list[int]] = {}
+    by_ridge: dict[bytes, list[int]] = {}
     for i in low:
-        by_ridge.setdefault(ridges[i][0], []).append(i)
+        by_ridge.setdefault(ridges[i][0].tobytes(), []).append(i)
 
     def evaluate(index: Index) -> Array:
         out = np.empty((mixture.size, len(index)))
@@ -184,7 +185,7 @@ def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
         v = rows.s[index] ** 2
         counted = -0.5 * LOG_2PI * seen.sum(1)
 
-        def diagonal(extra: float) -> tuple[Array, Array, Array]:
+        def diagonal(extra: Array | float) -> tuple[Array, Array, Array]:
             d = np.where(seen, v + extra, 1.0)
             inverse = seen / d
             known = b * inverse
@@ -195,8 +196,8 @@ def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
         if mixture.point_mass:
             out[0] = null
         for scale, scaled in enumerate(w):
-            for delta, members in by_ridge.items():
-                inverse, known, height = diagonal(scaled * delta)
+            for members in by_ridge.values():
+                inverse, known, height = diagonal(scaled * ridges[members[0]][0])
                 base = mixture.point_mass + scale * k
                 ones = [i for i in members if ridges[i][1].shape[1] == 1]
                 if ones:
@@ -219,14 +220,30 @@ def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
     return evaluate
 
 
-def ridge(u: Array) -> tuple[float, Array]:
-    """delta and F of U = delta I + F F'."""
-    d, q = np.linalg.eigh(u)
-    delta = float(max(d[0], 0.0))
-    if delta <= RIDGE * d[-1]:
-        return 0.0, factor(u)
-    above = d - delta > RIDGE * d[-1]
-    return delta, q[:, above] * np.sqrt(d[above] - delta)
+def ridge(u: Array, units: Array) -> tuple[Array, Array]:
+    """The diagonal (R) and F of U = diagonal + F F', a diagonal of equal entries or one of equal
+    entries in these units, whichever leaves F the lower rank.
+    """
+    found = []
+    for c in (np.ones(len(u)), units):
+        d, q = np.linalg.eigh(u / np.outer(c, c))
+        delta = max(float(d[0]), 0.0)
+        if delta <= RIDGE * d[-1]:
+            found.append((np.zeros(len(u)), factor(u)))
+        else:
+            above = d - delta > RIDGE * d[-1]
+            root = q[:, above] * np.sqrt(d[above] - delta)
+            found.append((delta * c**2, c[:, None] * root))
+    return min(found, key=lambda one: one[1].shape[1])
+
+
+def typical_errors(rows: Rows) -> Array:
+    """Median standard error of each condition, 1 where it has none."""
+    s = np.where(rows.seen, rows.s, np.nan)
+    units = np.ones(s.shape[1])
+    some = rows.seen.any(0)
+    units[some] = np.nanmedian(s[:, some], 0)
+    return units
 
 
 def _rank_one(f: Array, w: float, inverse: Array, known: Array) -> Array:
@@ -241,16 +258,28 @@ def _low_rank(f: Array, w: float, inverse: Array, known: Array) -> Array:
     (row, R).
     """
     rank = f.shape[1]
-    if rank == 0:
-        return np.zeros(len(inverse))
-    y = known @ f
-    a, b = np.triu_indices(rank)
-    products = inverse @ (f[:, a] * f[:, b])
-    inner = np.empty((len(inverse), rank, rank))
-    inner[:, a, b] = inner[:, b, a] = w * products
-    inner[:, range(rank), range(rank)] += 1
-    lower = np.linalg.cholesky(inner)
-    solved = np.linalg.solve(lower, y[:, :, None])[:, :, 0]
-    log_det = 2 * np.log(np.einsum("naa->na", lower)).sum(1)
-    gain: Array = 0.5 * (w * np.einsum("na,na->n", solved, solved) - log_det)
+    y = f.T @ known.T
+    a, b = np.tril_indices(rank)
+    products = (f[:, a] * f[:, b]).T @ inverse.T
+    products *= w
+    inner = dict(zip(zip(a.tolist(), b.tolist(), strict=True), products, strict=True))
+    # Cholesky and forward substitution by hand, all rows at once: LAPACK takes them one by one
+    lower: dict[tuple[int, int], Array] = {}
+    solved: list[Array] = []
+    fit, det = np.zeros(len(known)), np.ones(len(known))
+    for i in range(rank):
+        for j in range(i):
+            entry = inner[i, j]
+            for c in range(j):
+                entry = entry - lower[i, c] * lower[j, c]
+            lower[i, j] = entry / lower[j, j]
+        pivot, rest = inner[i, i] + 1, y[i]
+        for c in range(i):
+            pivot = pivot - lower[i, c] ** 2
+            rest = rest - lower[i, c] * solved[c]
+        lower[i, i] = np.sqrt(pivot)
+        solved.append(rest / lower[i, i])
+        fit += solved[i] ** 2
+        det *= pivot
+    gain: Array = 0.5 * (w * fit - np.log(det))
     return gain

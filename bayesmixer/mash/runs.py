@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayesmixer.arguments import choice, whole_number
@@ -11,8 +12,9 @@ from bayesmixer.mash.error_correlation import METHODS, beyond_chance, correlatio
 from bayesmixer.mash.posteriors import posterior
 from bayesmixer.mash.prior_covariances import DEFAULT, covariances
 from bayesmixer.mash.reported import together
-from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.rows import picked, rows_of
 from bayesmixer.mash.samples import LEARN, fit_sample
+from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
 
 MANY = 50_000  # effects from which the mixture is learned from some of them
@@ -44,8 +46,8 @@ def run(
         What `bayesmixer.read_effects` returned: all effects, or random ones, not chosen ones alone.
     errors
         Correlation of their errors, where `effects` hold none: "auto", the pairwise estimate of
-        `bayesmixer.mash.correlation` where it is beyond chance; "independent"; or one of its
-        methods.
+        `bayesmixer.mash.correlation`, of effects that are not strong, where it is beyond chance;
+        "independent"; or one of its methods.
     strong
         Effects from which covariances are learned: positions, names or a mask; None takes those
         that are significant in some condition by itself.
@@ -89,8 +91,8 @@ def run(
     choice("errors", errors, ERRORS)
     n = len(rows_of(effects).b)
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
-    effects, v = with_errors(effects, errors)
     chosen = strong_rows(effects) if strong is None else strong
+    effects, v = with_errors(effects, errors, chosen)
     kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
     u = covariances(effects, kinds, strong=chosen, more=more)
     count = min(n, most or (n if n <= MANY else LEARN))
@@ -102,20 +104,26 @@ def run(
     return together(fit, found, effects, threshold=threshold)
 
 
-def with_errors(effects: xr.Dataset, errors: str) -> tuple[xr.Dataset, xr.DataArray | None]:
+def with_errors(
+    effects: xr.Dataset, errors: str, strong: Any = None
+) -> tuple[xr.Dataset, xr.DataArray | None]:
     """Effects with the correlation of their errors, and that where it was estimated.
 
     Parameters
     ----------
-    effects, errors
-        As in `run`.
+    effects, errors, strong
+        As in `run`; "auto" learns from effects that are not strong, since these would pass for
+        correlated errors.
     """
     rows = rows_of(effects)
     if "v" in effects or errors == "independent" or rows.b.shape[1] == 1:
         return effects, None
     if errors == "auto":
-        if not beyond_chance(rows):
+        chosen = strong_rows(effects) if strong is None else positions(strong, effects)
+        left = np.setdiff1d(np.arange(len(rows.b)), chosen)
+        if not len(left) or not beyond_chance(picked(rows, left)):
             return effects, None
-        errors = "pairwise"
-    v = correlation(effects, errors)
+        v = correlation(effects.isel(effect=left), "pairwise")
+    else:
+        v = correlation(effects, errors)
     return effects.assign(v=v.drop_attrs()), v

@@ -30,6 +30,8 @@ class Sums:
         variances, which `add_shared` adds for all such components at once.
         """
         columns, n = one.columns, len(b)
+        if not n:
+            return
         mean, far, tail, rest = (x[: n * len(columns)].reshape(n, -1) for x in self.room)
         np.matmul(b, one.slope[columns].T, out=mean)
         np.abs(mean, out=far)

@@ -13,7 +13,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmixer.mash.likelihood import LOW_RANK, block_size, ridge, rows_at_once, run
+from bayesmixer.mash.likelihood import (
+    LOW_RANK,
+    block_size,
+    ridge,
+    rows_at_once,
+    run,
+    typical_errors,
+)
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
 
@@ -50,7 +57,7 @@ def within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> Wi
     if part.common:
         return Common(rows, part.members[:1], w, f, u)
     if rows.v is None and plain:
-        delta, low = ridge(u)
+        delta, low = ridge(u, typical_errors(rows))
         if low.shape[1] <= LOW_RANK:
             return _Independent(w, delta, low, u, block_size(rows))
     return _Each(w, f, u, rows_at_once(rows.b.shape[1]))
@@ -76,14 +83,14 @@ class Common:
 
 @dataclass
 class _Independent:
-    """Posterior of the component of w (delta I + F F') where errors are independent.
+    """Posterior of the component of w (diag(delta) + F F') where errors are independent.
 
-    With b = e + sqrt(w) F x, e ~ N(0, w delta), an effect given x shrinks by itself, and x is
+    With b = e + sqrt(w) F x, e ~ N(0, w diag(delta)), an effect given x shrinks by itself, and x is
     normal with precision I + w F' D^-1 F, D the variances of errors and e.
     """
 
     w: float
-    delta: float
+    delta: Array
     f: Array
     u: Array
     step: int

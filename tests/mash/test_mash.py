@@ -205,6 +205,12 @@ def test_further_covariances_and_named_strong_effects_join() -> None:
     assert same.equals(found)
 
 
+def test_a_component_that_explains_no_effect_of_many_adds_nothing() -> None:
+    effects = bm.read_effects(np.zeros((8, 2)), 1e-12)
+    fit = bm.mash.given({"wide": np.eye(2)}, [1.0], [0.5, 0.5])
+    assert (bm.mash.posterior(fit, effects)["mean"] == 0).all()
+
+
 def test_lists_of_covariances_are_those_of_meta_analyses() -> None:
     effects = bm.read_effects(*simulated())
     assert (bm.mash.covariances(effects, "fixed")["U"] == 1).all()
