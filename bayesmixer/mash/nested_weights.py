@@ -4,19 +4,20 @@ whose concentration does not grow with their number; and draws of all of it give
     null ~ Beta(a, b),   group ~ Dirichlet(c / K, ...),   scale given group ~ Dirichlet(c / L, ...).
 
 Given the component that each effect is of, all three are conjugate; given weights, components are
-independent between effects. A sweep draws one, then the other. Shares are drawn and kept as logs:
+independent between effects. A sweep draws one, then the other (`weight_chains` adds the moves that
+it lacks). Shares are drawn and kept as logs:
 with parameters c / L far below 1 most are below what a float can hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -62,7 +63,7 @@ class Nested:
         """Logs of the weights (component), the point mass first."""
         others = shares.group[self.group] + shares.scale[self.group, self.scale]
         if self.null is None:
-            return others
+            return np.asarray(others)
         return np.r_[shares.null[0], shares.null[1] + others]
 
     def draw(self, counts: Array, rng: np.random.Generator) -> Shares:
@@ -80,15 +81,25 @@ class Nested:
             log_dirichlet(self.concentration / n + by_scale, rng),
         )
 
-    def sweep(
-        self, relative: Array, weights: Array, rng: np.random.Generator
-    ) -> tuple[Shares, Array]:
-        """The components of all effects, of likelihoods (component, effect), then shares given
-        these: shares and weights (component).
+    def shares(self, log_weights: Array) -> Shares:
+        """Logs of shares from those of weights (component)."""
+        null = np.array([-np.inf, 0.0])
+        others = log_weights
+        if self.null is not None:
+            others = log_weights[1:]
+            null = np.array([log_weights[0], logsumexp(others)])
+        scale = np.empty((self.groups, self.scales))
+        scale[self.group, self.scale] = others
+        group = logsumexp(scale, axis=1)
+        return Shares(null, group - null[1], scale - group[:, None])
+
+    def sweep(self, relative: Array, log_weights: Array, rng: np.random.Generator) -> Array:
+        """Logs of weights (component) after the components of all effects, of likelihoods
+        (component, effect), were drawn, and shares given these.
         """
+        weights = np.exp(log_weights)
         counts = count_labels(relative, weights, weights @ relative, rng.random(relative.shape[1]))
-        shares = self.draw(counts, rng)
-        return shares, np.exp(self.log_weights(shares))
+        return self.log_weights(self.draw(counts, rng))
 
 
 def log_dirichlet(alpha: Array, rng: np.random.Generator) -> Array:
@@ -124,24 +135,3 @@ def count_labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
         if undecided[j]:
             counts[last] += 1
     return counts
-
-
-def chain(
-    prior: Nested,
-    relative: Array,
-    start: Array,
-    draws: int,
-    tune: int,
-    rng: np.random.Generator,
-    advance: Callable[[], object] = lambda: None,
-) -> Array:
-    """Weights (draw, component) by sweeps from those of `start`, after `tune` of them; `advance` is
-    called after each.
-    """
-    weights, kept = start, np.empty((draws, prior.size))
-    for i in range(tune + draws):
-        _, weights = prior.sweep(relative, weights, rng)
-        if i >= tune:
-            kept[i - tune] = weights
-        advance()
-    return kept

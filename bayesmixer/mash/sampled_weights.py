@@ -16,8 +16,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.mash.nested_weights import chain
+from bayesmixer.mash.transfers import taking_part
 from bayesmixer.mash.trees import thinned
+from bayesmixer.mash.weight_chains import chain
 from bayesmixer.mash.weight_problem import BoundWeights, Problem
 from bayesmixer.progress import bar
 
@@ -99,11 +100,13 @@ def _gibbs(model: Any, problem: Problem, mode: Array, asked: Any) -> tuple[Array
     """Chains of sweeps, the even ones from the mode, the odd ones from equal weights."""
     draws = asked.draws or DRAWS["gibbs"]
     relative, equal = problem.components.relative, np.full(len(mode), 1 / len(mode))
-    kept = []
+    part, kept = taking_part(problem.prior, mode, problem.near), []
     with bar("sweeps", asked.chains * (draws + asked.tune), asked.progress) as b:
         for i, rng in enumerate(np.random.default_rng(asked.seed).spawn(asked.chains)):
             begin = equal if i % 2 else 0.99 * mode + 0.01 * equal
-            kept.append(chain(problem.prior, relative, begin, draws, asked.tune, rng, b.advance))
+            kept.append(
+                chain(problem.prior, relative, begin, part, draws, asked.tune, rng, b.advance)
+            )
     return np.array(kept), None
 
 

@@ -13,7 +13,9 @@ from pymc.step_methods.compound import BlockedStep
 from pymc.util import get_random_generator
 
 from bayesmixer.errors import InputError
-from bayesmixer.mash.nested_weights import Nested, Shares
+from bayesmixer.mash.nested_weights import Shares
+from bayesmixer.mash.transfers import taking_part
+from bayesmixer.mash.weight_chains import moved
 from bayesmixer.mash.weight_problem import BoundWeights, Problem
 
 Array = NDArray[np.float64]
@@ -56,12 +58,13 @@ class ConjugateWeights(BlockedStep):
         self.values = {str(model.values_to_rvs[v].name): str(v.name) for v in self.vars}
         self.blocked = blocked
         self.rng = get_random_generator(rng)
+        self.part = taking_part(problem.prior, problem.mode().x, problem.near)
 
     def step(self, point: dict[str, Array]) -> tuple[dict[str, Array], list[dict[str, Any]]]:
         """One sweep."""
-        weights = weights_of(self.problem.prior, self._shares(point))
-        relative = self.problem.components.relative
-        shares, _ = self.problem.prior.sweep(relative, weights, self.rng)
+        prior, relative = self.problem.prior, self.problem.components.relative
+        log_weights = prior.log_weights(self._shares(point))
+        shares = prior.shares(moved(prior, relative, log_weights, self.part, self.rng))
         new = dict(point)
         for name, value in self.values.items():
             new[value] = _unconstrained(name, shares)
@@ -86,12 +89,6 @@ class ConjugateWeights(BlockedStep):
                 x = x - x.max(-1, keepdims=True)
                 logs[name] = x - np.log(np.exp(x).sum(-1, keepdims=True))
         return Shares(null, logs["group_share"], logs["scale_share"])
-
-
-def weights_of(prior: Nested, shares: Shares) -> Array:
-    """Weights (component)."""
-    weights: Array = np.exp(prior.log_weights(shares))
-    return weights
 
 
 def _unconstrained(name: str, shares: Shares) -> Array:

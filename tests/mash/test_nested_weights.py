@@ -7,10 +7,13 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-from bayesmixer.mash.nested_weights import Nested, chain, count_labels, log_dirichlet
+from bayesmixer.mash.nested_weights import Nested, count_labels, log_dirichlet
+from bayesmixer.mash.transfers import Part, taking_part, transfer
+from bayesmixer.mash.weight_chains import chain
 
 SD = np.array([0.5, 1.0, 2.0, 4.0])
 GROUP, SCALE = np.tile([0, 1], 4), np.repeat(np.arange(4), 2)
+PART = Part(np.arange(9), np.flatnonzero(np.r_[False, SCALE < 2]))
 PRIOR = Nested((4.0, 2.0), 2.0, GROUP, SCALE)
 MEANS = np.r_[0, np.where(GROUP == 0, -1, 1) * SD[SCALE]]  # two groups, told apart by their sign
 SDS = np.r_[0, 0.3 * SD[SCALE]]
@@ -78,20 +81,22 @@ def test_without_a_point_mass_all_is_shared_among_the_others() -> None:
     prior = Nested(None, 2.0, GROUP, SCALE)
     rng = np.random.default_rng(5)
     relative = simulated(np.r_[0, np.full(8, 1 / 8)], 300, rng)[0][1:]
-    kept = chain(prior, relative, np.full(8, 1 / 8), 50, 10, rng)
+    kept = chain(
+        prior, relative, np.full(8, 1 / 8), Part(np.arange(8), np.zeros(0, int)), 50, 10, rng
+    )
     np.testing.assert_allclose(kept.sum(1), 1, rtol=1e-10)
 
 
 def test_simulated_truths_rank_uniformly_among_their_draws() -> None:
-    """Simulation-based calibration (Talts et al. 2018) of the weights: 150 truths from the prior,
-    60 effects each, 9 draws that are 20 sweeps apart.
+    """Simulation-based calibration (Talts et al. 2018) of the weights: 120 truths from the prior,
+    60 effects each, 9 draws that are 8 sweeps apart.
     """
     rng = np.random.default_rng(6)
     ranks = []
-    for _ in range(150):
+    for _ in range(120):
         weights = np.exp(PRIOR.log_weights(PRIOR.draw(np.zeros(9), rng)))
         relative, _ = simulated(weights / weights.sum(), 60, rng)
-        kept = chain(PRIOR, relative, np.full(9, 1 / 9), 9 * 20, 40, rng)[::20]
+        kept = chain(PRIOR, relative, np.full(9, 1 / 9), PART, 9 * 8, 20, rng)[::8]
         truth = functionals(weights, relative)
         ranks.append((functionals(kept, relative) < truth).sum(0))
     for name, rank in zip(("null", "group", "small", "likelihood"), np.array(ranks).T, strict=True):
@@ -104,9 +109,44 @@ def test_the_calibration_finds_a_wrong_sampler() -> None:
     """The same truths under a prior of which the sampler knows nothing."""
     rng = np.random.default_rng(7)
     other, ranks = Nested((40.0, 2.0), 2.0, GROUP, SCALE), []
-    for _ in range(150):
+    for _ in range(120):
         weights = np.exp(PRIOR.log_weights(PRIOR.draw(np.zeros(9), rng)))
         relative, _ = simulated(weights / weights.sum(), 60, rng)
-        kept = chain(other, relative, np.full(9, 1 / 9), 9 * 20, 40, rng)[::20]
+        kept = chain(other, relative, np.full(9, 1 / 9), PART, 9 * 8, 20, rng)[::8]
         ranks.append((kept[:, 0] < weights[0]).sum())
     assert stats.chisquare(np.bincount(np.array(ranks) // 2, minlength=5)).pvalue < 1e-6
+
+
+@pytest.mark.parametrize("null", [(4.0, 2.0), None])
+def test_transfers_alone_draw_from_the_prior_of_no_effects(
+    null: tuple[float, float] | None,
+) -> None:
+    prior, rng = Nested(null, 6.0, GROUP, SCALE), np.random.default_rng(8)
+    relative = np.ones((prior.size, 0))
+    part = PART if null else Part(np.arange(prior.size), np.zeros(0, int))
+    log_weights = np.log(np.full(prior.size, 1 / prior.size))
+    kept = []
+    for _ in range(3000):
+        transfer(prior, relative, log_weights, part, rng)
+        kept.append(np.exp(log_weights))
+    independent = [
+        np.exp(prior.log_weights(prior.draw(np.zeros(prior.size), rng))) for _ in range(3000)
+    ]
+    # some thousand effective draws of weights of sd 0.1 to 0.2
+    np.testing.assert_allclose(np.mean(kept, 0), np.mean(independent, 0), atol=0.02)
+    np.testing.assert_allclose(np.std(kept, 0), np.std(independent, 0), atol=0.02)
+
+
+def test_transfers_leave_the_sum_and_other_weights_alone() -> None:
+    rng = np.random.default_rng(9)
+    relative, _ = simulated(np.full(9, 1 / 9), 200, rng)
+    log_weights = PRIOR.log_weights(PRIOR.draw(np.zeros(9), rng))
+    before = log_weights.copy()
+    part = Part(np.array([0, 2, 5]), np.array([2]))
+    assert transfer(PRIOR, relative, log_weights, part, rng) > 0
+    assert np.exp(log_weights).sum() == pytest.approx(1, abs=1e-12)
+    others = np.setdiff1d(np.arange(9), part.single)
+    np.testing.assert_array_equal(log_weights[others], before[others])
+    found = taking_part(PRIOR, np.eye(9)[3], np.r_[True, SCALE < 1])
+    assert found.single.tolist() == [0, 1, 3, 5, 7]
+    assert found.near.tolist() == [1, 2]

@@ -1,0 +1,61 @@
+"""Chains of a mixture's weights: sweeps over the components of all effects (`nested_weights`), and
+transfers between components (`transfers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayesmixer.mash.nested_weights import Nested
+from bayesmixer.mash.transfers import Part, transfer
+
+Array = NDArray[np.float64]
+RENEWED = 1e-300  # weights below it are drawn anew by the first sweep
+
+
+def chain(
+    prior: Nested,
+    relative: Array,
+    start: Array,
+    part: Part,
+    draws: int,
+    tune: int,
+    rng: np.random.Generator,
+    advance: Callable[[], object] = lambda: None,
+) -> Array:
+    """Weights (draw, component) of a chain.
+
+    Parameters
+    ----------
+    prior, relative
+        Prior, and likelihoods (component, effect).
+    start
+        Weights (component) at which it begins.
+    part
+        Components between which weight is moved (`taking_part`).
+    draws, tune
+        How many are kept, after how many that are not.
+    rng
+        Random numbers.
+    advance
+        Called after each.
+    """
+    log_weights, kept = np.log(np.maximum(start, RENEWED)), np.empty((draws, prior.size))
+    for i in range(tune + draws):
+        log_weights = moved(prior, relative, log_weights, part, rng)
+        if i >= tune:
+            kept[i - tune] = np.exp(log_weights)
+        advance()
+    return kept
+
+
+def moved(
+    prior: Nested, relative: Array, log_weights: Array, part: Part, rng: np.random.Generator
+) -> Array:
+    """Logs of weights (component) after a sweep and transfers."""
+    new = prior.sweep(relative, log_weights, rng)
+    transfer(prior, relative, new, part, rng)
+    return new
