@@ -2,10 +2,12 @@
 statements of overlap.
 
     python benchmarks/simulated_pairs.py PANEL_DIR REFERENCE [--shared ../shared]
-        [--pairs mixer_pair_1 ...] [--methods staged map laplace statements] [--work DIR]
+        [--pairs mixer_pair_1 ...] [--methods staged map laplace binned statements] [--tiles 4]
+        [--work DIR]
 
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE what `simulated_traits.py` builds of it.
-"statements" is the mode with the statements and their Bayes factors, without draws. The first fit
+--tiles is the number of copies of the variants, for the time that a whole genome takes (its
+intervals tell nothing new). "statements" is the mode with the statements and their Bayes factors, without draws. The first fit
 of a process counts what is compiled or cached once.
 """
 
@@ -38,6 +40,23 @@ def truths(t: dict) -> dict[str, float]:
     }
 
 
+def tiled(data: xr.Dataset, count: int) -> xr.Dataset:
+    """GwasData of so many copies of the variants, each with LD blocks of its own."""
+    by_variant = [v for v in data.variables if "variant" in data[v].dims]
+    labels = int(data["ld_block"].max()) + 1
+    copies = [data[by_variant].assign(ld_block=data["ld_block"] + k * labels) for k in range(count)]
+    rest = data.drop_vars(by_variant)
+    many = xr.concat(copies, "variant").merge(rest)
+    scaled = {"h_bin_count": rest["h_bin_count"] * count, "h_total": rest["h_total"] * count}
+    return many.assign({k: v for k, v in scaled.items() if k in rest}).assign_attrs(
+        data.attrs
+        | {
+            "n_reference": data.attrs["n_reference"] * count,
+            "h_total": [float(h) * count for h in data.attrs["h_total"]],
+        }
+    )
+
+
 def rows(results: xr.DataTree, truth: dict[str, float]) -> None:
     """Mode, calibrated 90% interval, effective draws and truth of each."""
     import arviz as az
@@ -66,6 +85,7 @@ def main() -> None:
     p.add_argument("--shared", type=Path, default=Path("../shared"))
     p.add_argument("--pairs", nargs="+", default=["mixer_pair_1", "mixer_pair_2"])
     p.add_argument("--methods", nargs="+", default=["staged", "map", "laplace"])
+    p.add_argument("--tiles", type=int, default=1)
     p.add_argument("--work", type=Path, default=Path("demo_output"))
     a = p.parse_args()
     warnings.simplefilter("always", bm.DataWarning)
@@ -81,6 +101,7 @@ def main() -> None:
             ambiguous="keep",
             exclude_regions=(),
         )
+        data = data if a.tiles == 1 else tiled(data, a.tiles)
         print(f"{pair}: {int((data['weight'] > 0).sum())} weighted variants", flush=True)
         for method in a.methods:
             model = bm.models.bivariate_mixer(data)
