@@ -7,8 +7,8 @@ statements of overlap.
 
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE what `simulated_traits.py` builds of it.
 --tiles is the number of copies of the variants, for the time that a whole genome takes (its
-intervals tell nothing new). "statements" is the mode with the statements and their Bayes factors, without draws. The first fit
-of a process counts what is compiled or cached once.
+intervals tell nothing new). "statements" is the mode with the statements and their Bayes factors,
+without draws. The first fit of a process counts what is compiled or cached once.
 """
 
 from __future__ import annotations

@@ -171,16 +171,25 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
 
 def dual(need: Array, across: Array) -> Array:
     """(..., 2): a, b of the dual lattice that serves need (..., 4) with fewest frequencies."""
-    _, t1, t2, t3 = np.moveaxis(need, -1, 0)
+    (a1, b1), (a2, b2) = _duals(need, across)
+    first = a1 * b1 <= a2 * b2
+    return np.stack([np.where(first, a1, a2), np.where(first, b1, b2)], -1)
+
+
+def _duals(need: Array, across: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Both candidates of `dual`: the least a with its b, and the least b with its a."""
+    half1, half2, t3 = need[..., 1] / 2, need[..., 2] / 2, need[..., 3]
     x, y = across[2]
-    one = np.stack([t1 / 2, np.maximum(t2 / 2, (t3 - x * t1 / 2) / y)], -1)
-    two = np.stack([np.maximum(t1 / 2, (t3 - y * t2 / 2) / x), t2 / 2], -1)
-    return np.where((one.prod(-1) <= two.prod(-1))[..., None], one, two)
+    return (half1, np.maximum(half2, (t3 - x * half1) / y)), (
+        np.maximum(half1, (t3 - y * half2) / x),
+        half2,
+    )
 
 
 def frequencies(need: Array, across: Array) -> Array:
     """Points of the half-disc lattice that serves need (..., 4), about."""
-    return np.asarray(need[..., 0] ** 2 * dual(need, across).prod(-1) / (4 * math.pi))
+    (a1, b1), (a2, b2) = _duals(need, across)
+    return np.asarray(need[..., 0] ** 2 * np.minimum(a1 * b1, a2 * b2) / (4 * math.pi))
 
 
 def classes(
