@@ -215,11 +215,7 @@ def h2(
       bayesmixer ldsc h2 height.sumstats.gz --ref-ld-chr eur_w_ld_chr/ \\
         --w-ld-chr eur_w_ld_chr/ --out height
     """
-    _one_trait(
-        "h2", sumstats, out, ref_ld, w_ld, intercept_h2, no_intercept, two_step, chisq_max,
-        n_blocks, blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
-        print_cov=print_cov, print_delete=print_delete_vals,
-    )  # fmt: skip
+    _one_trait("h2", locals(), two_step=_step(two_step))
 
 
 @app.command("partitioned")
@@ -270,42 +266,27 @@ def partitioned(
         --w-ld-chr weights. --frqfile-chr 1000G.EUR.QC. --out height
     """
     _one_trait(
-        "partitioned", sumstats, out, ref_ld, w_ld, intercept_h2, no_intercept, "auto", chisq_max,
-        n_blocks, blocks, m, not_m_5_50, samp_prev, pop_prev, invert_anyway, like_ldsc, force,
-        print_cov=print_cov, print_delete=print_delete_vals, overlap=overlap_annot, annot=annot,
-        frq=frqfile_chr, coefficients=print_coefficients,
+        "partitioned", locals(), overlap=overlap_annot, annot=annot, frq=frqfile_chr,
     )  # fmt: skip
 
 
-def _one_trait(
-    verb: str,
-    sumstats: Path,
-    out: Path,
-    ref_ld: str | None,
-    w_ld: str | None,
-    intercept_h2: str | None,
-    no_intercept: bool,
-    two_step: str,
-    chisq_max: float | None,
-    n_blocks: int,
-    blocks: str,
-    m: str | None,
-    not_m_5_50: bool,
-    samp_prev: str | None,
-    pop_prev: str | None,
-    invert_anyway: bool,
-    like_ldsc: bool,
-    force: bool,
-    *,
-    print_cov: bool = False,
-    print_delete: bool = False,
-    overlap: bool | None = None,
-    annot: str | None = None,
-    frq: str | None = None,
-    coefficients: bool = False,
-) -> None:
-    """`h2`, and `partitioned` where `overlap` is not None."""
-    scores = _need(ref_ld)
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What every regression of one trait takes, from a command's own arguments."""
+    same = ("like_ldsc", "chisq_max", "n_blocks", "blocks", "invert_anyway")
+    fixed = 1.0 if given["no_intercept"] else _number("--intercept-h2", given["intercept_h2"])
+    m = _m(given["m"], given["not_m_5_50"])
+    return {"intercept": fixed, "m": m, **{name: given[name] for name in same}}
+
+
+def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
+    """`h2` and `partitioned`, from the command's own arguments and `more` of the regression's."""
+    scores, sumstats, out, like_ldsc = (
+        _need(given["ref_ld"]), given["sumstats"], given["out"], given["like_ldsc"]
+    )  # fmt: skip
+    print_cov, print_delete, force = (
+        given[name] for name in ("print_cov", "print_delete_vals", "force")
+    )
+    w_ld, overlap = given["w_ld"], more.get("overlap", False)
     check_inputs(sumstats)
     endings = [".tsv"]
     endings += [".log"] if like_ldsc else []
@@ -318,24 +299,14 @@ def _one_trait(
     from bayesmixer.ldsc.one_trait import one_trait
     from bayesmixer.ldsc.rows import annotation_rows, numbers_of
 
-    scale = factor(_number("--samp-prev", samp_prev), _number("--pop-prev", pop_prev))
-    fixed = 1.0 if no_intercept else _number("--intercept-h2", intercept_h2)
-    options: dict[str, Any] = {
-        "like_ldsc": like_ldsc,
-        "intercept": fixed,
-        "chisq_max": chisq_max,
-        "n_blocks": n_blocks,
-        "blocks": blocks,
-        "m": _m(m, not_m_5_50),
-        "invert_anyway": invert_anyway,
-    }
-    partition = None
-    if overlap is None:
-        one = one_trait(sumstats, scores, w_ld, two_step=_step(two_step), **options)
+    scale = factor(
+        _number("--samp-prev", given["samp_prev"]), _number("--pop-prev", given["pop_prev"])
+    )
+    options = _options(given) | more
+    if verb == "h2":
+        one, partition = one_trait(sumstats, scores, w_ld, **options), None
     else:
-        one, partition = fits.partition_of(
-            sumstats, scores, w_ld, overlap=overlap, annot=annot, frq=frq, **options
-        )
+        one, partition = fits.partition_of(sumstats, scores, w_ld, **options)
     fit, tau = one.fit, one.fit.coefficient
     said = fits.said_of_one(one)
     row = {"trait": one.trait.name, **numbers_of(fit, scale), "n_variants": fit.n_variants}
@@ -364,9 +335,9 @@ def _one_trait(
         )
         if partition is not None:
             texts[".results"] = printed.results_table(
-                printed.names_of(one), partition, coefficients
+                printed.names_of(one), partition, given["print_coefficients"]
             )
-            log += [f"Reading annot matrix from {annot or scores}[1-22] ... (annot)"]
+            log += [f"Reading annot matrix from {more['annot'] or scores}[1-22] ... (annot)"]
             log += [f"Results printed to {out}.results"]
         texts[".log"] = "\n".join(log) + "\n"
     _finish(out, verb, printed.attributes(fit), rows, said, texts, force)
@@ -525,18 +496,15 @@ def cts(
       bayesmixer ldsc cts height.sumstats.gz --ref-ld-chr baseline. \\
         --ref-ld-chr-cts tissues.ldcts --w-ld-chr weights. --out height
     """
-    scores = _need(ref_ld)
+    given, scores = locals(), _need(ref_ld)
     check_inputs(sumstats, ref_ld_chr_cts)
     endings = [".tsv", *([".cell_type_results.txt"] if like_ldsc else [])]
     _begin(out, endings, force)
     from bayesmixer.ldsc import cell_types
 
     found, _ = cell_types.each(
-        sumstats, scores, w_ld, ref_ld_chr_cts, m=_m(m, not_m_5_50), like_ldsc=like_ldsc,
-        intercept=1.0 if no_intercept else _number("--intercept-h2", intercept_h2),
-        chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks, all_columns=print_all_cts,
-        invert_anyway=invert_anyway,
-    )  # fmt: skip
+        sumstats, scores, w_ld, ref_ld_chr_cts, all_columns=print_all_cts, **_options(given)
+    )
     rows = cell_types.rows(found)
     _show([row["cell_type"] for row in rows], rows, ["coef", "coef_se", "coef_p"])
     texts = {".cell_type_results.txt": cell_types.table(found)} if like_ldsc else {}

@@ -24,7 +24,7 @@ from bayesmixer.ldsc.words import POWERED
 from bayesmixer.mixer.heritability import FEWEST_BLOCKS, HeritabilityTest, of_bound
 from bayesmixer.variables import evaluated
 
-UPDATES = 6  # of the weights: the regression is then at its end, to 1e-7 of its errors
+UPDATES = 4  # of the weights: the regression is then at its end, to 1e-5 of its errors
 PROB = 0.9
 
 

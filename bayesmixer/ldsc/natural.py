@@ -22,7 +22,7 @@ from bayesmixer.mixer.heritability import quantiles as quantiles_of_h2
 from bayesmixer.pair.cards import ATANH_RHO_0
 from bayesmixer.pair.chart import MOST_RHO_0
 
-PROPOSALS = 8_000
+PROPOSALS = 5_000
 
 
 @dataclass(frozen=True)
