@@ -89,7 +89,8 @@ def estimates(genome: Genome, world: World, rng: np.random.Generator) -> dict[st
     edges = equal_blocks(len(rows), 200)
     x, w = ld[:, None], np.maximum(ld, 1)
     fits = [heritability(one * one, x, w, n, m, two_step=30.0, edges=edges) for one in z.T]
-    both = covariance(z[:, 0], z[:, 1], x, w, n, n, m, fits[0], fits[1], edges=edges)
+    near = (z**2 < 30).all(axis=1)
+    both = covariance(z[:, 0], z[:, 1], x, w, n, n, m, fits[0], fits[1], edges=edges, near=near)
     pair = Pair(fits[0], fits[1], both)
     rg, rg_se, *_ = pair.tested
     return {

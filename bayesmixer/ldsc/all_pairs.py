@@ -85,7 +85,7 @@ def aligned(
                 moved[i] = moved[i] * sign
     for i, has in enumerate(kept):
         if has is not None:
-            moved[i], sizes[i] = np.where(has, moved[i], 0.0), np.where(has, sizes[i], 0.0)
+            moved[i], sizes[i] = moved[i] * has, sizes[i] * has
     apart = {
         (i, j)
         for i in range(count)
@@ -120,9 +120,10 @@ def covariances(
     m: Array,
     alone: Sequence[Heritability],
     edges: Rows,
+    cut: float | None = None,
     threads: int | None = None,
 ) -> dict[tuple[int, int], Covariance]:
-    """Genetic covariance of each pair, as `covariance` has it with a free intercept in one step.
+    """Genetic covariance of each pair, as `covariance` has it with a free intercept.
 
     Parameters
     ----------
@@ -136,49 +137,81 @@ def covariances(
         Heritability of each trait.
     edges
         (B + 1,) of the jackknife's blocks.
+    cut
+        Chi-squared, below which both traits must be for a variant to take part in the first of two
+        steps; None for one step.
     threads
         Blocks at a time; None takes OMP_NUM_THREADS, or the processors.
     """
     k, total = len(traits.z), float(m.sum())
-    pairs = np.array(np.triu_indices(k, 1))
+    first, second = np.triu_indices(k, 1)
     per_l = np.array([min(max(float(one.total.value[0]), 0.0), 1.0) / total for one in alone])
     at = np.array([one.fit.at for one in alone])
-    sums = _Sums(traits, ld, w_ld, per_l, at)
-    count = traits.usable[pairs[0], pairs[1]].astype(float)
+    sums = _Sums(traits, ld, w_ld, per_l, at, cut)
+    count = traits.usable[first, second].astype(float)
+    blocks = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
     with ThreadPoolExecutor(threads or _threads()) as pool:
-        parts = list(pool.map(sums.moments, _blocks(edges)))
-        of_n, of_z, of_ln = (sum(one)[pairs[0], pairs[1]] for one in zip(*parts, strict=True))
-        mean_n, rho, b = of_n / count, total * of_z / of_ln, np.zeros(len(count))
-        by_block = np.empty(0)
-        for step in range(UPDATES + 1):
+        parts = list(pool.map(sums.moments, blocks))
+        of_n, of_z, of_ln = (sum(one)[first, second] for one in zip(*parts, strict=True))
+        mean_n, start = of_n / count, total * of_z / of_ln
+
+        def summed(rho: Array, b: Array, near: bool) -> Array:
+            """(B, pairs, 5) at genetic covariances and intercepts."""
             clipped = np.clip(rho, -1.0, 1.0) / total
-            found = pool.map(lambda block, r=clipped, b=b: sums.normal(block, r, b), _blocks(edges))
-            by_block = np.array(list(found))  # (B, pairs, 5)
-            if step < UPDATES:
-                xx, x1, ones, xy, y1 = by_block.sum(axis=0).T
-                scale = xx * ones - x1**2
-                rho, b = total * (ones * xy - x1 * y1) / scale, (xx * y1 - x1 * xy) / scale
+            return np.array(list(pool.map(lambda one: sums.normal(one, clipped, b, near), blocks)))
+
+        rho, b = start, np.zeros(len(count))
+        for _ in range(UPDATES):
+            xx, x1, ones, xy, y1 = summed(rho, b, cut is not None).sum(axis=0).T
+            scale = xx * ones - x1**2
+            rho, b = total * (ones * xy - x1 * y1) / scale, (xx * y1 - x1 * xy) / scale
+        by_block = summed(rho, b, cut is not None)
+        joint = [_both(by_block[:, p], mean_n[p]) for p in range(len(count))]
+        if cut is not None:
+            found = np.array([one.value[1] for one in joint])
+            rho, b, pull = start, np.zeros(len(count)), np.zeros(len(count))
+            for step in range(UPDATES):
+                xx, x1, _, xy, _ = summed(rho, b, False).sum(axis=0).T
+                pull = x1 / xx if step == 0 else pull
+                rho, b = total * (xy - found * x1) / xx, found
+            by_block = summed(rho, b, False)
+            joint = [
+                _second(by_block[:, p], mean_n[p], one, pull[p] * mean_n[p])
+                for p, one in enumerate(joint)
+            ]
     out = {}
-    for p, (i, j) in enumerate(pairs.T.tolist()):
-        xx, x1, ones, xy, y1 = by_block[:, p].T
-        n = mean_n[p]
-        left = np.array([[xx / n**2, x1 / n], [x1 / n, ones]]).transpose(2, 0, 1)
-        joint = solved(left, np.column_stack([xy / n, y1]))
+    for p, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        one = joint[p]
         slope, intercept = (
-            Estimate(joint.value[at], joint.without[:, at]) for at in (slice(1), slice(1, 2))
+            Estimate(one.value[at], one.without[:, at]) for at in (slice(1), slice(1, 2))
         )
-        fit = Fit(slope, intercept, float(joint.value[1]), edges, joint)
-        out[i, j] = Covariance(fit, float(n), m, float(of_z[p] / count[p]), int(count[p]))
+        fit = Fit(slope, intercept, float(one.value[1]), edges, one)
+        mean_z = float(of_z[p] / count[p])
+        out[i, j] = Covariance(fit, float(mean_n[p]), m, mean_z, int(count[p]))
     return out
+
+
+def _both(sums: Array, n: float) -> Estimate:
+    """(2,) slope on l N / mean N and intercept, of sums (B, 5) by block."""
+    xx, x1, ones, xy, y1 = sums.T
+    left = np.array([[xx / n**2, x1 / n], [x1 / n, ones]]).transpose(2, 0, 1)
+    return solved(left, np.column_stack([xy / n, y1]))
+
+
+def _second(sums: Array, n: float, first: Estimate, pull: float) -> Estimate:
+    """(2,) of the second of two steps: the slope given the intercept of the `first`, which moves it
+    by `pull`.
+    """
+    xx, x1, _, xy, _ = sums.T
+    at = first.value[1]
+    one = solved((xx / n**2)[:, None, None], ((xy - at * x1) / n)[:, None])
+    without = one.without[:, 0] - pull * (first.without[:, 1] - at)
+    return Estimate(np.array([one.value[0], at]), np.column_stack([without, first.without[:, 1]]))
 
 
 def _threads() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     return max(int(given), 1) if given.isdigit() else os.cpu_count() or 1
-
-
-def _blocks(edges: Rows) -> Iterator[tuple[int, int]]:
-    return zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
 
 
 @dataclass(frozen=True)
@@ -190,6 +223,7 @@ class _Sums:
     w_ld: Array
     per_l: Array
     at: Array
+    cut: float | None
 
     def pieces(self, block: tuple[int, int]) -> Iterator[slice]:
         """Slices of a block that fit the cache for all traits."""
@@ -209,9 +243,9 @@ class _Sums:
             of_ln += (root * self.ld[piece]) @ root.T
         return of_n, of_z, of_ln
 
-    def normal(self, block: tuple[int, int], rho: Array, b: Array) -> Array:
+    def normal(self, block: tuple[int, int], rho: Array, b: Array, near: bool) -> Array:
         """(pairs, 5) sums of w x x, w x, w, w x y and w y at (pairs,) genetic covariances over M
-        and intercepts, with x = l sqrt(n_i n_j).
+        and intercepts, with x = l sqrt(n_i n_j); of variants below the cut alone if `near`.
         """
         k = len(self.traits.z)
         out = np.zeros((len(rho), 5))
@@ -227,6 +261,9 @@ class _Sums:
             root = np.sqrt(n)
             by_l, same = root * clipped, bool((ld >= 1).all())
             seen = [None if one is None else one[piece] for one in self.traits.seen]
+            if near and self.cut is not None:
+                below = z * z < self.cut
+                seen = [b if s is None else b & s for b, s in zip(below, seen, strict=True)]
             ones, first = np.ones(len(ld)), 0
             for i in range(k - 1):
                 last = first + k - 1 - i
@@ -238,10 +275,11 @@ class _Sums:
                 weight *= w
                 weight += variance[i] * variance[others]
                 np.divide(1, weight, out=weight)
+                if seen[i] is not None:
+                    weight *= seen[i]
                 for j, other in enumerate(seen[others]):
-                    for has in (seen[i], other):
-                        if has is not None:
-                            weight[j] *= has
+                    if other is not None:
+                        weight[j] *= other
                 if not same:
                     x = (root[i] * ld) * root[others]
                 out[rows, 2] += weight @ ones

@@ -90,9 +90,11 @@ class OnPanel:
                 "no alleles A1 and A2, which tell whose effect z is",
                 "Give them, or check_alleles=False where all z are of the same allele.",
             )
-        own = self._own[2]
-        whole = own is not None and len(rows) == len(self.rows)
-        return own if whole else self.trait.alleles[self.found[rows]]  # type: ignore[return-value]
+        if len(rows) == len(self.rows):
+            own = self._own[2]
+            assert own is not None
+            return own
+        return self.trait.alleles[self.found[rows]]
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _together(
     alone: Sequence[OneTrait],
     edges: NDArray[np.intp],
     check_alleles: bool,
+    step: float | None,
 ) -> dict[tuple[int, int], PairFit]:
     """All pairs at once, but those whose alleles must be compared by themselves."""
     size = len(ld)
@@ -204,7 +207,7 @@ def _together(
     )
     fits = [one.fit for one in alone]
     out = {}
-    for (i, j), both in covariances(found, ld, w_ld, m, fits, edges).items():
+    for (i, j), both in covariances(found, ld, w_ld, m, fits, edges, step).items():
         common, usable = int(found.common[i, j]), int(found.usable[i, j])
         if (i, j) not in found.apart:
             _enough(traits[i], traits[j], usable, common, 1)
@@ -297,6 +300,8 @@ def many_traits(
         cuts = panel.cuts_by_position(number_of_blocks)
     if annotations == 1 and len(rows) < len(seen):  # LD scores of many would take too much room
         cuts, ld = np.searchsorted(rows, cuts), ld[rows]
+        if not like_ldsc:  # whose log counts them, places on the whole panel are of no more use
+            read = [OnPanel(one.trait, np.zeros(0, np.intp), one.here) for one in traits]
         panel = replace(panel, rows=panel.rows[rows], weight=panel.weight[rows])
         traits = of_rows(traits, rows)
     alone, step = [], None
@@ -309,14 +314,19 @@ def many_traits(
             )
             for one, b in zip(traits, noise, strict=True)
         ]  # fmt: skip
-    elif two_step not in ("auto", None, False):
+    # as heritabilities: of strong loci else more is left in the product than in them. LDSC has one
+    # step for products unless told, though its manual says two
+    free = all(b is None for b in noise)
+    if two_step not in ("auto", None, False) if like_ldsc else free:
         step = step_of(two_step, annotations, None)
 
     together: dict[tuple[int, int], PairFit] = {}
     asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
     plain = annotations == 1 and cut is None and intercept_gencov is None
     if plain and not like_ldsc and len(asked) >= MANY and pairs is None:
-        together = _together(traits, ld[:, 0], panel.weight, total, alone, cuts, check_alleles)
+        together = _together(
+            traits, ld[:, 0], panel.weight, total, alone, cuts, check_alleles, step
+        )
 
     def pair(i: int, j: int) -> PairFit:
         if (i, j) in together:

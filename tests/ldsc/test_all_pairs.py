@@ -40,8 +40,9 @@ def changed(table: pl.DataFrame, seed: int, odd: bool) -> pl.DataFrame:
 
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("thinned", [False, True])
+@pytest.mark.parametrize("step", [None, 9.0])
 def test_pairs_together_are_pairs_by_themselves(
-    small: Small, odd: bool, thinned: bool, monkeypatch: pytest.MonkeyPatch
+    small: Small, odd: bool, thinned: bool, step: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel = read_panel(small[0] / "ld")
     tables = [*small[1].values(), small[1]["first"].with_columns(Z=-pl.col("Z") / 2)]
@@ -50,7 +51,7 @@ def test_pairs_together_are_pairs_by_themselves(
     found: list[ManyTraits] = []
     for least in (10**6, 1):
         monkeypatch.setattr(of_many, "MANY", least)
-        found.append(many_traits(tables, panel))
+        found.append(many_traits(tables, panel, two_step=step))
     for one, other in zip(found[0].pairs, found[1].pairs, strict=True):
         assert (one.n_common, one.n_alleles) == (other.n_common, other.n_alleles)
         a, b = one.fit.covariance, other.fit.covariance
