@@ -11,7 +11,8 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmixer.mash.ash import prepared, tree_of
+from bayesmixer.mash.ash import tree_of
+from bayesmixer.mash.ash_arguments import prepared
 from bayesmixer.mash.ash_components import SIDES, around
 from bayesmixer.mash.ash_components import Components as Around
 from bayesmixer.mash.ash_estimates import Estimates

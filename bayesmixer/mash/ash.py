@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
-from bayesmixer.mash.ash_components import SIDES, around
+from bayesmixer.mash.ash_arguments import (
+    beyond,
+    family_of,
+    number,
+    of_another,
+    scales_of,
+    weights_of,
+)
+from bayesmixer.mash.ash_components import around
 from bayesmixer.mash.ash_estimates import Estimates, estimates
 from bayesmixer.mash.ash_learning import Learned, best_mode, dirichlet, learn
 from bayesmixer.mash.ash_posterior import Known, posterior, prior_of, running_means
-from bayesmixer.mash.grid import RATIO, checked_grid, grid_of
-from bayesmixer.mash.trees import MADE_BY, UNLISTED, draws_of
+from bayesmixer.mash.grid import RATIO, grid_of
+from bayesmixer.mash.trees import MADE_BY, UNLISTED
 from bayesmixer.results import assemble
 
 Array = NDArray[np.float64]
@@ -106,14 +112,14 @@ def ash(
     """
     draws = None
     if given is not None:
-        mixture, alpha, mode, grid, weights, point_mass, draws = _of_another(given)
+        mixture, alpha, mode, grid, weights, point_mass, draws = of_another(given)
     family = family_of(mixture)
     data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
     point_mass = bool(point_mass)
-    scales = None if grid is None else _scales(grid, point_mass)
-    ratio = _beyond("gridmult", gridmult, 1)
-    null_weight = _beyond("null_weight", null_weight, 1, or_equal=True)
-    known = None if weights is None else _weights(weights)
+    scales = None if grid is None else scales_of(grid, point_mass)
+    ratio = beyond("gridmult", gridmult, 1)
+    null_weight = beyond("null_weight", null_weight, 1, or_equal=True)
+    known = None if weights is None else weights_of(weights)
     if known is not None and scales is None:
         raise InputError("weights", "given without the scales they are of", "Give grid too.")
 
@@ -126,34 +132,8 @@ def ash(
             raise InputError("weights", found)
         return learn(data.x, data.s, data.df, components, parameters, known)
 
-    learned = best_mode(data.x, at) if mode == "estimate" else at(_number("mode", mode))
+    learned = best_mode(data.x, at) if mode == "estimate" else at(number("mode", mode))
     return tree_of(data, learned, family, point_mass, draws)
-
-
-def prepared(
-    bhat: Any,
-    shat: Any,
-    mixture: str,
-    mode: Any,
-    alpha: Any,
-    df: Any,
-    grid: Any,
-    gridmult: Any,
-    point_mass: bool,
-) -> tuple[Estimates, str, Array]:
-    """Estimates, family and scales around a known mode, of arguments of `ash`.
-
-    Raises
-    ------
-    InputError
-        One cannot be used.
-    """
-    family = family_of(mixture)
-    data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
-    ratio, around_it = _beyond("gridmult", gridmult, 1), _number("mode", mode)
-    if grid is not None:
-        return data, family, _scales(grid, bool(point_mass))
-    return data, family, grid_of(data.x - around_it, data.s, ratio)
 
 
 def tree_of(
@@ -233,14 +213,6 @@ def _columns(data: Estimates, found: Known, without: Known) -> dict[str, Array]:
     }
 
 
-def family_of(mixture: Any) -> str:
-    """A mixture by its name, as it is spelt here."""
-    spelt = {name.replace("-", "") if name[0] != "-" else name: name for name in SIDES}
-    family = spelt.get(str(mixture).lower(), str(mixture).lower())
-    choice("mixture", family if family in SIDES else mixture, SIDES)
-    return family
-
-
 def of_effects(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:
     """What a prior learned by `ash`, or a model of it, says of other effects in the form of
     `bayesmixer.mash.posterior`.
@@ -261,52 +233,3 @@ def of_effects(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:
     both = found[columns].expand_dims(condition=effects["condition"].values, axis=1)
     out: xr.Dataset = both.assign(found[by_effect]).assign_attrs(kind="mash_posterior")
     return out
-
-
-def _of_another(given: Any) -> tuple[str, float, float, Array, Array, bool, Array | None]:
-    if not isinstance(given, xr.DataTree) or given.attrs.get("method") != "ash":
-        raise InputError("given", "not what bm.ash returned")
-    estimate = given["estimate"]
-    draws = draws_of(given)
-    return (
-        str(given.attrs["mixture"]),
-        float(given.attrs["alpha"]),
-        float(estimate["mode"]),
-        np.asarray(estimate["grid"].values),
-        np.asarray(estimate["weights"].values) if draws is None else draws.mean(0),
-        bool(given.attrs["point_mass"]),
-        draws,
-    )
-
-
-def _scales(grid: Any, point_mass: bool) -> Array:
-    """A grid that somebody gave; a 0 in it is the point mass."""
-    try:
-        scales = np.asarray(grid, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        return checked_grid(grid)
-    return checked_grid(scales[scales != 0] if point_mass else scales)
-
-
-def _weights(weights: Any) -> Array:
-    try:
-        known = np.asarray(weights, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise InputError("weights", "holds what is no number") from None
-    if not (known >= 0).all() or not abs(known.sum() - 1) < 1e-6:
-        raise InputError("weights", "expected probabilities that sum to 1")
-    return known
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
-        raise InputError(name, f"{value!r}, expected a number, or 'estimate'")
-    return float(value)
-
-
-def _beyond(name: str, value: Any, least: float, or_equal: bool = False) -> float:
-    real = isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(float(value))
-    if not real or not (value > least or (or_equal and value == least)):
-        limit = f"of at least {least:g}" if or_equal else f"above {least:g}"
-        raise InputError(name, f"{value!r}, expected a number {limit}")
-    return float(value)

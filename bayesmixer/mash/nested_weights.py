@@ -61,10 +61,11 @@ class Nested:
 
     def log_weights(self, shares: Shares) -> Array:
         """Logs of the weights (component), the point mass first."""
-        others = shares.group[self.group] + shares.scale[self.group, self.scale]
+        others: Array = shares.group[self.group] + shares.scale[self.group, self.scale]
         if self.null is None:
-            return np.asarray(others)
-        return np.r_[shares.null[0], shares.null[1] + others]
+            return others
+        logs: Array = np.r_[shares.null[0], shares.null[1] + others]
+        return logs
 
     def draw(self, counts: Array, rng: np.random.Generator) -> Shares:
         """Shares given how many effects are of each component; of none: from the prior."""
