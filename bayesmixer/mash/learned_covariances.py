@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.mash.deconvolution import Prior, deconvolve
-from bayesmixer.mash.likelihood import LOW_RANK, typical_errors
+from bayesmixer.mash.diagonal_errors import LOW_RANK, typical_errors
 from bayesmixer.mash.mixture import factor
 from bayesmixer.mash.rows import Index, Rows, picked
 from bayesmixer.mash.truncated import truncated
@@ -128,5 +128,5 @@ def along(c: Array, most: int) -> list[Array]:
             break
         for k in np.unique(nearest):
             lines[k] = np.linalg.svd(x[nearest == k], full_matrices=False)[2][0]
-    every = np.unique(nearest) if lines else []
+    every: list[int] = np.unique(nearest).tolist() if lines else []
     return [c[nearest == k].T @ c[nearest == k] / (nearest == k).sum() for k in every]

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.mash.diagonal_errors import DiagonalAndFew, typical_errors
 from bayesmixer.mash.independent import log_density
-from bayesmixer.mash.mixture import Mixture, factor
+from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
 
 Array = NDArray[np.float64]
@@ -27,8 +28,6 @@ Evaluate = Callable[[Index], Array]
 
 CELLS = 22_000  # of effects at a time: what a processor's cache holds several times
 BYTES = 2**25  # of the covariances of rows that each have their own
-LOW_RANK = 6  # up to it a diagonal and a part of low rank are cheaper than a decomposition a row
-RIDGE = 1e-13  # eigenvalues within this part of the largest of the least are the diagonal's
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -169,117 +168,29 @@ def _gain(h: Array, c: Array, w: Array) -> Array:
 
 
 def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
-    """Rows whose errors are independent and differ: U as a diagonal and a part of low rank."""
+    """Rows whose errors are independent and differ: U as a diagonal and a part of low rank, where
+    that is low enough.
+    """
     k, w = len(mixture.u), mixture.grid**2
-    units = typical_errors(rows)
-    ridges = [ridge(u, units) for u in mixture.u]
-    low = [i for i, (_, f) in enumerate(ridges) if f.shape[1] <= LOW_RANK]
-    full = [i for i in range(k) if i not in low]
-    by_ridge: dict[bytes, list[int]] = {}
-    for i in low:
-        by_ridge.setdefault(ridges[i][0].tobytes(), []).append(i)
+    splits = DiagonalAndFew(mixture.u, typical_errors(rows), w)
 
     def evaluate(index: Index) -> Array:
         out = np.empty((mixture.size, len(index)))
         b, seen = rows.b[index], rows.seen[index]
-        v = rows.s[index] ** 2
-        counted = -0.5 * LOG_2PI * seen.sum(1)
-
-        def diagonal(extra: Array | float) -> tuple[Array, Array, Array]:
-            d = np.where(seen, v + extra, 1.0)
-            inverse = seen / d
-            known = b * inverse
-            height = counted - 0.5 * (np.log(d).sum(1) + np.einsum("nr,nr->n", known, b))
-            return inverse, known, height
-
-        null = diagonal(0.0)[2]
+        root = seen / rows.s[index]
+        log_det = 2 * np.log(rows.s[index]).sum(1, where=seen)
+        null = _null((root * b).T, log_det, seen.sum(1))
         if mixture.point_mass:
             out[0] = null
-        for scale, scaled in enumerate(w):
-            for members in by_ridge.values():
-                inverse, known, height = diagonal(scaled * ridges[members[0]][0])
-                base = mixture.point_mass + scale * k
-                ones = [i for i in members if ridges[i][1].shape[1] == 1]
-                if ones:
-                    f = np.hstack([ridges[i][1] for i in ones])
-                    out[[base + i for i in ones]] = height + _rank_one(f, scaled, inverse, known)
-                for i in members:
-                    if i not in ones:
-                        out[base + i] = height + _low_rank(ridges[i][1], scaled, inverse, known)
-        if full:
-            step = rows_at_once(b.shape[1])
-            for first in range(0, len(index), step):
-                part = slice(first, first + step)
-                root = seen[part] / rows.s[index[part]]
-                for i in full:
-                    h = root[:, :, None] * mixture.factors[i]
-                    at = slice(mixture.point_mass + i, mixture.normals, k)
-                    out[at, part] = null[part] + _gain(h, root * b[part], w)
+        normal = out[mixture.point_mass : mixture.normals].reshape(len(w), k, len(index))
+        splits.gains(b, root**2, normal)
+        step = rows_at_once(b.shape[1]) if splits.others else len(index)
+        for first in range(0, len(index), step):
+            part = slice(first, first + step)
+            for i in splits.others:
+                h = root[part, :, None] * mixture.factors[i]
+                normal[:, i, part] = _gain(h, root[part] * b[part], w)
+        normal += null
         return out
 
     return evaluate
-
-
-def ridge(u: Array, units: Array) -> tuple[Array, Array]:
-    """The diagonal (R) and F of U = diagonal + F F', a diagonal of equal entries or one of equal
-    entries in these units, whichever leaves F the lower rank.
-    """
-    found = []
-    for c in (np.ones(len(u)), units):
-        d, q = np.linalg.eigh(u / np.outer(c, c))
-        delta = max(float(d[0]), 0.0)
-        if delta <= RIDGE * d[-1]:
-            found.append((np.zeros(len(u)), factor(u)))
-        else:
-            above = d - delta > RIDGE * d[-1]
-            root = q[:, above] * np.sqrt(d[above] - delta)
-            found.append((delta * c**2, c[:, None] * root))
-    return min(found, key=lambda one: one[1].shape[1])
-
-
-def typical_errors(rows: Rows) -> Array:
-    """Median standard error of each condition, 1 where it has none."""
-    s = np.where(rows.seen, rows.s, np.nan)
-    units = np.ones(s.shape[1])
-    some = rows.seen.any(0)
-    units[some] = np.nanmedian(s[:, some], 0)
-    return units
-
-
-def _rank_one(f: Array, w: float, inverse: Array, known: Array) -> Array:
-    """As `_low_rank`, of several w f f' each by itself (column of f, row)."""
-    inflated = 1 + w * ((f * f).T @ inverse.T)
-    gain: Array = 0.5 * (w * (f.T @ known.T) ** 2 / inflated - np.log(inflated))
-    return gain
-
-
-def _low_rank(f: Array, w: float, inverse: Array, known: Array) -> Array:
-    """What w F F' adds to the log-likelihood of a diagonal, given 1 / its entries and b over them
-    (row, R).
-    """
-    rank = f.shape[1]
-    y = f.T @ known.T
-    a, b = np.tril_indices(rank)
-    products = (f[:, a] * f[:, b]).T @ inverse.T
-    products *= w
-    inner = dict(zip(zip(a.tolist(), b.tolist(), strict=True), products, strict=True))
-    # Cholesky and forward substitution by hand, all rows at once: LAPACK takes them one by one
-    lower: dict[tuple[int, int], Array] = {}
-    solved: list[Array] = []
-    fit, det = np.zeros(len(known)), np.ones(len(known))
-    for i in range(rank):
-        for j in range(i):
-            entry = inner[i, j]
-            for c in range(j):
-                entry = entry - lower[i, c] * lower[j, c]
-            lower[i, j] = entry / lower[j, j]
-        pivot, rest = inner[i, i] + 1, y[i]
-        for c in range(i):
-            pivot = pivot - lower[i, c] ** 2
-            rest = rest - lower[i, c] * solved[c]
-        lower[i, i] = np.sqrt(pivot)
-        solved.append(rest / lower[i, i])
-        fit += solved[i] ** 2
-        det *= pivot
-    gain: Array = 0.5 * (w * fit - np.log(det))
-    return gain

@@ -13,14 +13,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmixer.mash.likelihood import (
-    LOW_RANK,
-    block_size,
-    ridge,
-    rows_at_once,
-    run,
-    typical_errors,
-)
+from bayesmixer.mash.diagonal_errors import LOW_RANK, ridge, typical_errors
+from bayesmixer.mash.likelihood import block_size, rows_at_once, run
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
 
