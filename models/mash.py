@@ -15,7 +15,7 @@ import xarray as xr
 from bayesmixer.mash.cards import MASH
 from bayesmixer.mash.grid import checked_grid, default_grid
 from bayesmixer.mash.learning import NULL as PENALTY
-from bayesmixer.mash.learning import Learned, component_names, dirichlet
+from bayesmixer.mash.learning import Learned, component_names, dirichlet, learn_alone
 from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.mixture import Mixture, checked, normalised
 from bayesmixer.mash.nested_weights import Nested
@@ -42,6 +42,7 @@ def mash(
     *,
     grid: Any = None,
     point_mass: bool = True,
+    independent: bool = False,
     null: tuple[float, float] = NULL,
     concentration: float = CONCENTRATION,
     block: Any = None,
@@ -50,8 +51,8 @@ def mash(
 
     Parameters
     ----------
-    effects, covariances, grid, point_mass
-        As of `bayesmixer.mash.fit`.
+    effects, covariances, grid, point_mass, independent
+        As of `bayesmixer.mash.fit`; the conditions' own mixtures are taken as known.
     null
         Parameters of the Beta prior of the share of effects that are exactly 0.
     concentration
@@ -63,7 +64,8 @@ def mash(
     Returns
     -------
     pymc.Model
-        Free: `null_mass`, `group_share` (covariance), `scale_share` (covariance, scale).
+        Free: `null_mass`, `group_share` (covariance), `scale_share` (scaled_covariance,
+        scale).
         Deterministic: `weights` (component, in the order of `bayesmixer.mash.fit`), `pi0`,
         `near_null`, `covariance_weight`. The potential `bhat` is the log-likelihood, dim effect.
 
@@ -79,22 +81,29 @@ def mash(
     rows = rows_of(effects)
     u, names = matrices(covariances, effects)
     scales = default_grid(rows) if grid is None else checked_grid(grid)
-    mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass))
+    alone = learn_alone(rows, scales, bool(point_mass), "nullbiased") if independent else None
+    mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass), alone=alone)
     given_null, total = checked_prior(null, concentration, mixture.point_mass)
     place = np.arange(len(scales) * len(u))
-    prior = Nested(given_null, total, place % len(u), place // len(u))
+    prior = Nested(given_null, total, place % len(u), place // len(u), bool(independent))
     matrix, top = relative(rows, mixture)
     half = float(np.median(rows.s[rows.seen])) / 2
     parameters = dirichlet("nullbiased", mixture)
 
-    attrs = {"alpha": effects.attrs["alpha"], "n_effects": effects.sizes["effect"]}
+    attrs = {
+        "alpha": effects.attrs["alpha"],
+        "n_effects": effects.sizes["effect"],
+        "independent": int(independent),
+    }
     conditions = [str(name) for name in effects["condition"].values]
     problem = Problem(
         components=Components(matrix, top),
         prior=prior,
         penalty=parameters - 1,
-        groups=("covariance", names),
-        near=np.r_[[True] * mixture.point_mass, (scales < half)[prior.scale]],
+        groups=("covariance", [*names, "independent"] if independent else names),
+        near=np.r_[
+            [True] * mixture.point_mass, (scales < half)[prior.scale], [False] * bool(independent)
+        ].astype(bool),
         described=partial(
             _described, mixture, names, conditions, attrs, parameters, float(top.sum())
         ),
@@ -103,6 +112,7 @@ def mash(
     options = {
         "grid": None if grid is None else scales.tolist(),
         "point_mass": bool(point_mass),
+        "independent": bool(independent),
         "null": list(null),
         "concentration": total,
     }

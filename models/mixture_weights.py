@@ -49,6 +49,7 @@ def weights_model(
     coords = {
         "component": names,
         dim: groups,
+        f"scaled_{dim}": groups[: prior.scaled],
         "scale": np.arange(prior.scales),
         "effect": data["effect"].values,
     }
@@ -60,12 +61,14 @@ def weights_model(
             group = pm.Dirichlet(
                 "group_share", np.full(prior.groups, prior.concentration / prior.groups), dims=dim
             )
-        scale = pt.ones((prior.groups, 1))
+        scale = pt.ones((prior.scaled, 1))
         if prior.scales > 1:
             free.append("scale_share")
-            each = np.full((prior.groups, prior.scales), prior.concentration / prior.scales)
-            scale = pm.Dirichlet("scale_share", each, dims=(dim, "scale"))
+            each = np.full((prior.scaled, prior.scales), prior.concentration / prior.scales)
+            scale = pm.Dirichlet("scale_share", each, dims=(f"scaled_{dim}", "scale"))
         weights = group[prior.group] * scale[prior.group, prior.scale]
+        if prior.alone:
+            weights = pt.concatenate([weights, group[-1:]])
         if prior.null is not None:
             free.insert(0, "null_mass")
             null = pm.Beta("null_mass", *prior.null)

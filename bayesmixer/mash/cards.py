@@ -44,7 +44,7 @@ MASH = Card(
     kind="effects",
     unit="effect",
     wing="bayesmixer.mash",
-    options=("grid", "point_mass", "null", "concentration"),
+    options=("grid", "point_mass", "independent", "null", "concentration"),
 )
 ASH = replace(
     MASH,

@@ -26,7 +26,9 @@ NOTHING = 1e-25  # weight of a component to which no effect of a finite number e
 
 
 class Shares(NamedTuple):
-    """Logs of the shares of null and not (2), groups (K), scales within a group (K, L)."""
+    """Logs of the shares of null and not (2), groups (K), scales within those that have them (K or
+    K - 1, L).
+    """
 
     null: Array
     group: Array
@@ -36,18 +38,31 @@ class Shares(NamedTuple):
 @dataclass(frozen=True)
 class Nested:
     """Prior of the weights of a point mass, where `null` (a, b) is not None, and of components of
-    which each is of a `group` and a `scale` (component), all pairs once.
+    which each is of a `group` and a `scale` (component), all pairs once; with `alone` of one more
+    group, whose one component comes last.
     """
 
     null: tuple[float, float] | None
     concentration: float
     group: Index
     scale: Index
+    alone: bool = False
+
+    @property
+    def scaled(self) -> int:
+        """Number of groups that have all scales."""
+        return int(self.group.max()) + 1
 
     @property
     def groups(self) -> int:
         """Number of groups K."""
-        return int(self.group.max()) + 1
+        return self.scaled + self.alone
+
+    @property
+    def pairs(self) -> slice:
+        """Where the components of a group and a scale are."""
+        first = int(self.null is not None)
+        return slice(first, first + len(self.group))
 
     @property
     def scales(self) -> int:
@@ -57,11 +72,12 @@ class Nested:
     @property
     def size(self) -> int:
         """Number of components."""
-        return len(self.group) + (self.null is not None)
+        return (self.null is not None) + len(self.group) + self.alone
 
     def log_weights(self, shares: Shares) -> Array:
         """Logs of the weights (component), the point mass first."""
         others: Array = shares.group[self.group] + shares.scale[self.group, self.scale]
+        others = np.r_[others, shares.group[-1:]] if self.alone else others
         if self.null is None:
             return others
         logs: Array = np.r_[shares.null[0], shares.null[1] + others]
@@ -69,30 +85,29 @@ class Nested:
 
     def draw(self, counts: Array, rng: np.random.Generator) -> Shares:
         """Shares given how many effects are of each component; of none: from the prior."""
-        k, n = self.groups, self.scales
-        others = counts[len(counts) - len(self.group) :]
-        by_scale = np.zeros((k, n))
-        by_scale[self.group, self.scale] = others
+        n = self.scales
+        by_scale = np.zeros((self.scaled, n))
+        by_scale[self.group, self.scale] = counts[self.pairs]
+        by_group = np.r_[by_scale.sum(1), counts[-1:]] if self.alone else by_scale.sum(1)
         null = np.array([-np.inf, 0.0])
         if self.null is not None:
-            null = log_dirichlet(np.add(self.null, (counts[0], others.sum())), rng)
+            null = log_dirichlet(np.add(self.null, (counts[0], by_group.sum())), rng)
         return Shares(
             null,
-            log_dirichlet(self.concentration / k + by_scale.sum(1), rng),
+            log_dirichlet(self.concentration / self.groups + by_group, rng),
             log_dirichlet(self.concentration / n + by_scale, rng),
         )
 
     def shares(self, log_weights: Array) -> Shares:
         """Logs of shares from those of weights (component)."""
         null = np.array([-np.inf, 0.0])
-        others = log_weights
         if self.null is not None:
-            others = log_weights[1:]
-            null = np.array([log_weights[0], logsumexp(others)])
-        scale = np.empty((self.groups, self.scales))
-        scale[self.group, self.scale] = others
+            null = np.array([log_weights[0], logsumexp(log_weights[1:])])
+        scale = np.empty((self.scaled, self.scales))
+        scale[self.group, self.scale] = log_weights[self.pairs]
         group = logsumexp(scale, axis=1)
-        return Shares(null, group - null[1], scale - group[:, None])
+        whole = np.r_[group, log_weights[-1:]] if self.alone else group
+        return Shares(null, whole - null[1], scale - group[:, None])
 
     def sweep(self, relative: Array, log_weights: Array, rng: np.random.Generator) -> Array:
         """Logs of weights (component) after the components of all effects, of likelihoods

@@ -23,6 +23,7 @@ from bayesmixer.mash.nested_weights import Nested
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+NULL, ALONE = -1, -2  # in place of a group
 LEAST = -600.0  # log weight below which a component takes no part
 TOGETHER = 8  # ratios whose product is taken before its log
 SIZES = np.array([0.05, 0.3, 1.0, 3.0, 8.0])  # of steps in log-odds
@@ -45,13 +46,13 @@ def taking_part(prior: Nested, weights: Array, near: NDArray[np.bool_]) -> Part:
     that are `near` null (component).
     """
     null = int(prior.null is not None)
-    place = np.full((prior.groups, prior.scales), -1)
+    place = np.full((prior.scaled, prior.scales), -1)
     place[prior.group, prior.scale] = null + np.arange(len(prior.group))
-    chosen = {0} if null else set()
-    for p in np.flatnonzero(weights[null:] > ENOUGH):
+    chosen = ({0} if null else set()) | ({prior.size - 1} if prior.alone else set())
+    for p in np.flatnonzero(weights[prior.pairs] > ENOUGH):
         k, scale = prior.group[p], prior.scale[p]
         chosen |= set(place[k, max(0, scale - BESIDE) : scale + BESIDE + 1].tolist())
-    chosen |= set(place[np.argmax(np.bincount(prior.group, weights[null:]))].tolist())
+    chosen |= set(place[np.argmax(np.bincount(prior.group, weights[prior.pairs]))].tolist())
     single = np.array(sorted(chosen - {-1}), dtype=np.intp)
     return Part(single, null + np.flatnonzero(near[null:]) if null else np.zeros(0, np.intp))
 
@@ -97,12 +98,13 @@ def _between(
         pairs[first, 0] = 0
     steps = rng.choice(SIZES, n) * rng.standard_normal(n)
     steps[rng.random(n) < EXCHANGE] = np.nan
-    members = np.empty((prior.groups, prior.scales), np.intp)
+    members = np.empty((prior.scaled, prior.scales), np.intp)
     members[prior.group, prior.scale] = null + np.arange(len(prior.group))
-    group = np.r_[[-1] * null, prior.group].astype(np.intp)
+    group = np.r_[[NULL] * null, prior.group, [ALONE] * prior.alone].astype(np.intp)
     c = prior.concentration
     a, b = prior.null if prior.null is not None else (1.0, c)
-    powers = np.array([a - 1, b - c, c / prior.groups - c, c / prior.scales - 1])
+    each = c / prior.groups
+    powers = np.array([a - 1, b - c, each - c, c / prior.scales - 1, each - 1])
     accepted: int = _moves(
         relative, mixed, log_weights, group, members, powers, part[pairs], steps,
         np.log(rng.random(n)),
@@ -122,11 +124,11 @@ def _with_null(
         return
     share = np.exp(log_weights[near] - log_near)
     shape = share @ relative[near]  # of their mixture
-    of_near = np.bincount(prior.group[near - 1], share, prior.groups)
+    of_near = np.bincount(prior.group[near - 1], share, prior.scaled)
     touched = np.flatnonzero(of_near)
-    others = np.exp(log_weights[1:])
+    others = np.exp(log_weights[prior.pairs])
     others[near - 1] = 0
-    rest = np.bincount(prior.group, others, prior.groups)[touched]
+    rest = np.bincount(prior.group, others, prior.scaled)[touched]
     of_near = of_near[touched]
     power = len(near) * c / prior.scales
 
@@ -208,7 +210,10 @@ def _log_prior(i: Any, j: Any, log_weights: Any, group: Any, members: Any, power
     """Terms of the log prior density of weights that two of them change."""
     value = 0.0
     for p in (i, j):
-        if group[p] < 0:
+        if group[p] == ALONE:
+            value += powers[4] * log_weights[p]
+            continue
+        if group[p] == NULL:
             value += powers[0] * log_weights[p]
             value += powers[1] * np.log(-np.expm1(log_weights[p]))
             continue

@@ -86,6 +86,8 @@ class Problem:
         null = int(self.prior.null is not None)
         member = np.zeros((self.prior.size, self.prior.groups))
         member[null + np.arange(len(self.prior.group)), self.prior.group] = 1
+        if self.prior.alone:
+            member[-1, -1] = 1
         dim, names = self.groups
         flat = weights.reshape(-1, weights.shape[-1])
         both = ("chain", "draw")

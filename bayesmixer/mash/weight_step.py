@@ -80,7 +80,7 @@ class ConjugateWeights(BlockedStep):
         logs = {}
         for name, shape in (
             ("group_share", (prior.groups,)),
-            ("scale_share", (prior.groups, prior.scales)),
+            ("scale_share", (prior.scaled, prior.scales)),
         ):
             logs[name] = np.zeros(shape)
             if name in self.values:

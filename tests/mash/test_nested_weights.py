@@ -123,7 +123,7 @@ def test_transfers_alone_draw_from_the_prior_of_no_effects(
 ) -> None:
     prior, rng = Nested(null, 6.0, GROUP, SCALE), np.random.default_rng(8)
     relative = np.ones((prior.size, 0))
-    part = PART if null else Part(np.arange(prior.size), np.zeros(0, int))
+    part = Part(np.arange(prior.size), PART.near if null else np.zeros(0, int))
     log_weights = np.log(np.full(prior.size, 1 / prior.size))
     kept = []
     for _ in range(3000):
@@ -150,3 +150,13 @@ def test_transfers_leave_the_sum_and_other_weights_alone() -> None:
     found = taking_part(PRIOR, np.eye(9)[3], np.r_[True, SCALE < 1])
     assert found.single.tolist() == [0, 1, 3, 5, 7]
     assert found.near.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("null", [(4.0, 2.0), None])
+def test_shares_and_weights_are_each_others(null: tuple[float, float] | None) -> None:
+    prior, rng = Nested(null, 3.0, GROUP, SCALE, alone=True), np.random.default_rng(10)
+    shares = prior.draw(rng.integers(5, size=prior.size).astype(float), rng)
+    logs = prior.log_weights(shares)
+    assert np.exp(logs).sum() == pytest.approx(1, abs=1e-12)
+    for one, other in zip(prior.shares(logs), shares, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-10)

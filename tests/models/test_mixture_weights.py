@@ -207,3 +207,17 @@ def test_what_they_cannot_use_is_refused(
 ) -> None:
     with pytest.raises(bm.InputError, match=f"^{says}"):
         bm.models.mash(effects, U, **({"grid": GRID} | options))
+
+
+def test_the_component_of_independent_effects_is_one_more_group(effects: xr.Dataset) -> None:
+    model = bm.models.mash(effects, U, grid=GRID, independent=True)
+    own = bm.mash.fit(effects, U, grid=GRID, independent=True)["estimate"]
+    found = bm.fit(model, "gibbs", draws=300, chains=2, seed=8)
+    np.testing.assert_allclose(found["estimate"]["weights"], own["weights"], atol=1e-5)
+    held = found["posterior"].to_dataset()
+    assert held["covariance"].values.tolist() == [*U, "independent"]
+    total = held["covariance_weight"].sum("covariance") + held["pi0"]
+    np.testing.assert_allclose(total, 1, atol=1e-10)
+    last = held["weights"].isel(component=-1)
+    np.testing.assert_allclose(last, held["covariance_weight"].sel(covariance="independent"))
+    assert (bm.mash.posterior(found, effects)["lfsr"] <= 1).all()
