@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayesmixer.io.effect_stores import open_effects as open_effects
     from bayesmixer.io.effect_stores import write_effects as write_effects
+    from bayesmixer.mash.counted import by_effect as by_effect
+    from bayesmixer.mash.counted import svalues as svalues
     from bayesmixer.mash.effect_figures import plot_effect as plot_effect
     from bayesmixer.mash.effect_figures import plot_effective_size as plot_effective_size
     from bayesmixer.mash.effect_figures import plot_n_conditions as plot_n_conditions
@@ -38,9 +40,12 @@ if TYPE_CHECKING:
     from bayesmixer.mash.shared_effects import sharing as sharing
     from bayesmixer.mash.streaming import posterior_to as posterior_to
     from bayesmixer.mash.strong_effects import strong as strong
+    from bayesmixer.mash.validation import cross_validate as cross_validate
 
 _HOME = {
+    "by_effect": "counted",
     "correlation": "error_correlation",
+    "cross_validate": "validation",
     "covariances": "prior_covariances",
     "effective_size": "precision_gain",
     "fit": "fits",
@@ -65,6 +70,7 @@ _HOME = {
     "run": "runs",
     "sharing": "shared_effects",
     "strong": "strong_effects",
+    "svalues": "counted",
     "thinned": "independent_loci",
     "together": "reported",
     "write_effects": "io.effect_stores",

@@ -17,7 +17,7 @@ from bayesmixer.mash.mixture import Mixture, factor
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.truncated import truncated
 from bayesmixer.mash.weights import optimal_weights
-from tests.mash.cases import ALL, BASELINE, MISSING, Case, canonical_of, case, held
+from tests.mash.cases import ALL, BASELINE, CONTRASTS, MISSING, Case, canonical_of, case, held
 
 # sums of likelihoods in another order and by another factorisation: relative 1e-15 of b' V^-1 b
 # (up to 1e4), a million-fold within these
@@ -122,6 +122,27 @@ def test_own_weights_are_at_least_as_good_as_those_of_mashr(cases: Path, name: s
     if "pi_by_cov" in one.held:
         by = one.held["pi_by_cov"][int(one.point_mass) :]
         assert largest(estimate["covariance_weight"], by) < 1e-2
+
+
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_contrasts_under_own_weights_are_those_of_mashr(cases: Path, name: str) -> None:
+    one = case(cases, name)
+    fit = bm.mash.fit(one.effects, one.u, grid=one.held["grid"])
+    assert float(fit["estimate"]["duality_gap"]) < 1e-4
+    theirs = bm.mash.posterior(one.given, one.effects)["log_likelihood"].sum()
+    pi0 = float(one.held["pi"][0])
+    penalised = float(theirs) + 9 * np.log(pi0)
+    assert float(fit["estimate"]["penalised_log_likelihood"]) > penalised - 1e-4
+    found = bm.mash.posterior(fit, one.effects, contrasts=one.contrasts)
+    assert largest(found["mean"], one.held["posterior_mean"]) < 1e-3
+    assert largest(found["lfsr"], one.held["lfsr"]) < 1e-3
+
+
+def test_counts_of_significant_conditions_are_those_of_mashr(cases: Path) -> None:
+    for name in ("a01", "a02", "a18"):
+        one = case(cases, name)
+        found = bm.mash.by_effect(bm.mash.posterior(one.given, one.effects))
+        np.testing.assert_array_equal(found["n_significant"], one.held["n_significant_conditions"])
 
 
 def test_sharing_is_that_of_mashr(cases: Path) -> None:
