@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayesmixer.errors import InputError
 from bayesmixer.mash.trees import mixture_of
-from bayesmixer.style import DATA, GREY, axes_or_new, clustered
+from bayesmixer.style import DATA, axes_or_new, clustered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,8 +23,8 @@ LEAST = 0.01  # share of the variance, below which an eigenvector is not drawn
 
 
 def plot_weights(fit: xr.DataTree, most: int = SHOWN, ax: Axes | None = None) -> Axes:
-    """Weight of each covariance, over all scales, the heaviest first; the point mass is `null`,
-    the component of independent effects `independent`.
+    """Weight of each covariance, over all scales, the heaviest first, the component of independent
+    effects as `independent`; the title has the weight of the point mass, which dwarfs them.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def plot_weights(fit: xr.DataTree, most: int = SHOWN, ax: Axes | None = None) ->
     bars = [(names[i], float(weight[i])) for i in order[:most]]
     if len(order) > most:
         bars.append((f"{len(order) - most} others", float(weight[order[most:]].sum())))
-    if mixture.point_mass:
-        bars.insert(0, ("null", float(mixture.weights[0])))
     ax = axes_or_new(ax, 6.0, 1.3 + 0.26 * len(bars))
     y = np.arange(len(bars))
-    ax.barh(y, [w for _, w in bars], color=[GREY if n == "null" else DATA for n, _ in bars])
+    ax.barh(y, [w for _, w in bars], color=DATA)
+    if mixture.point_mass:
+        ax.set_title(f"{float(mixture.weights[0]):.3g} are null")
     ax.set_yticks(y, [n for n, _ in bars])
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.set_xlabel("weight")

@@ -23,8 +23,8 @@ def figures(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Any]:
         yield (
             "weights",
             "Weights of the covariances",
-            "Share of effects that come from each covariance, all scales together; null: 0 in all "
-            "conditions.",
+            "Share of effects that come from each covariance, all scales together; null: those "
+            "that are 0 in all conditions.",
             lambda: drawn(of_mixture.plot_weights(results), "Bars of weights."),
         )
         if estimate["covariance_weight"].values.sum() > 0 and estimate.sizes["condition"] > 1:

@@ -186,7 +186,7 @@ def page_of_estimates(results: xr.DataTree, title: str | None) -> str:
     return _rendered(
         fitted=False,
         with_data=False,
-        title=title or f"{_trait(results, None)}: {told.title}",
+        title=title or _heading(str(results.attrs.get("trait") or ""), told.title),
         about=str(results.attrs.get("created", "")),
         headline=told.sentences,
         looks_at=None,
@@ -205,6 +205,11 @@ def page_of_estimates(results: xr.DataTree, title: str | None) -> str:
             tables.version_table(results),
         ],
     )
+
+
+def _heading(trait: str, title: str) -> str:
+    """The title of estimates, of a trait where they are of one."""
+    return f"{trait}: {title}" if trait else title[:1].upper() + title[1:]
 
 
 def _rendered(**parts: Any) -> str:
