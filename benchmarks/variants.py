@@ -12,9 +12,11 @@ import argparse
 import time
 
 import numpy as np
+from pair_variants import truth
 
 from bayesmixer.ld.spectrum import nodes
 from bayesmixer.ops.given_z import given_z
+from bayesmixer.ops.pair_given_z import pair_given_z
 from tests.ops.likelihood_cases import spectra
 from tests.ops.test_given_z import CLOSE, K, cases, exact_of, found_of
 
@@ -70,9 +72,30 @@ def times(sizes: tuple[int, ...], draws: int) -> None:
             )
 
 
+def times_of_pairs(size: int, draws: int) -> None:
+    """CPU seconds a draw of two traits, the parameters those of mixer_pair_1."""
+    rng = np.random.default_rng(0)
+    some, lists = spectra(rng, 3000)
+    which = rng.integers(0, len(some), size)
+    z = rng.normal(0, 1.2, (size, 2))
+    z[rng.random(size) < 0.003] *= 4
+    args = (z, np.tile([1e5, 6e4], (size, 1)), some[which].astype(np.float32), nodes(K))
+    own = np.array([x[0] for x in lists])[which]
+    close = ((0.5 * args[2]).astype(np.float32), np.full(size, 10.0))
+    sets = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 1]], bool)
+    seconds = []
+    for number in (1, 1, 1 + draws):  # the first compiles, and all prepare the data
+        start = time.process_time()
+        pair_given_z(*args, own, [truth()] * number, sets, *close, threads=1)
+        seconds.append(time.process_time() - start)
+    took = (seconds[2] - seconds[1]) / draws
+    print(f"\nTwo traits, {size:,} variants: {took:.2f} CPU s a draw, {took / size * 1e6:.2f} us")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     errors(1 if quick else 8)
     times((30_000,) if quick else (100_000, 300_000), 10 if quick else 100)
+    times_of_pairs(30_000 if quick else 300_000, 5)

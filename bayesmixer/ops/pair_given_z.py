@@ -215,6 +215,7 @@ def _add_cosines(
     basis, table, less = _compressed(rows.spectrum[chosen], table, less, known)
     order, edge, of_class, ends = _chunks(chosen, label, v.own, np.diff(lattice.start))
     whole: NDArray[Any] = np.zeros((len(rows.z), basis.shape[1]), kind)
+    basis = basis.astype(np.result_type(kind, rows.spectrum))
     whole[chosen] = rows.spectrum[chosen] @ basis
     inside = np.zeros_like(whole) if known else whole
     if known:
