@@ -5,7 +5,8 @@ independent in a genome, each of weight 1, and asks of every draw what a user of
 the 90% interval of each quantity by the posterior that `fit` returns (`ldsc.evidence`, which takes
 nothing from the search; `--check` compares with `bm.fit` itself), whether heritability is claimed,
 whether rg is to be read, and Fieller's set of it. `--traits` draws five traits 100 times, samples
-their joint posterior by NUTS, and thirty traits once. A table's finished rows are kept.
+their joint posterior by NUTS, and thirty traits once; `--differences` counts how often
+`bm.ldsc.differences` calls what is not there. A table's finished rows are kept.
 """
 
 from __future__ import annotations
@@ -298,11 +299,49 @@ def traits(out: Path, replicates: int) -> None:
     )
 
 
+def differences(out: Path, replicates: int) -> None:
+    """How often differences that are not there are called at 5% and 1%: of rg from 1, of two rg, of
+    two heritabilities; powered, and weak.
+    """
+    rg = np.full((4, 4), 0.5)
+    rg[0, 1] = rg[1, 0] = 1 - 1e-9
+    table = []
+    for n, h2 in ((1e5, (0.3, 0.2, 0.1, 0.1)), (2e4, (0.3, 0.2, 0.05, 0.05))):
+        rng = np.random.default_rng([16, int(n)])
+        p: dict[str, list[float]] = {"rg of 1": [], "two rg": [], "two h2": []}
+        for _ in range(replicates):
+            found = results_of(*drawn(rng, h2, n, rg, 0.2), n)
+            names = [str(t) for t in found["estimate"].to_dataset()["trait"].values]
+            pair = [(names[i], names[j]) for i, j in ((0, 1), (0, 2), (0, 3))]
+            one = bm.ldsc.differences(found, of=pair[:1])
+            p["rg of 1"].append(one.loc[one["second"] == "1", "p"].iloc[0])
+            two = bm.ldsc.differences(found, of=pair[1:])
+            p["two rg"].append(two["p"].iloc[-1])
+            h = bm.ldsc.differences(found, "h2", of=names[2:])
+            p["two h2"].append(h["p"].iloc[-1])
+        for name, values in p.items():
+            v = np.array(values)
+            table.append(
+                {
+                    "difference": name,
+                    "n": n,
+                    "h2": ", ".join(map(str, h2)),
+                    "replicates": replicates,
+                    "p below 0.05": np.nanmean(v < 0.05),
+                    "p below 0.01": np.nanmean(v < 0.01),
+                    "nan": np.isnan(v).mean(),
+                }
+            )
+        pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
+    print(pd.DataFrame(table).to_string(index=False))
+
+
 def main() -> None:
     """Draw, count, write and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int)
     parser.add_argument("--traits", action="store_true")
+    parser.add_argument("--differences", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -310,6 +349,8 @@ def main() -> None:
     folder = Path("benchmarks/results")
     if given.check:
         check()
+    elif given.differences:
+        differences(given.out or folder / "ldsc_differences.tsv", given.replicates or 400)
     elif given.traits:
         traits(given.out or folder / "ldsc_models_traits.tsv", given.replicates or 100)
     else:
