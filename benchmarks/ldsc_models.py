@@ -170,11 +170,9 @@ def study(out: Path, replicates: int) -> None:
     cells: list[tuple[Callable[..., Row], int, dict[str, Any]]] = [
         (of_one, 1, {"h2": h2, "n": n}) for h2, n in product((0.0, 0.05, 0.3), (2e4, 1e5))
     ]
-    pairs = [
-        *product(((0.3, 0.15),), (2e4, 1e5), (0.0, 0.5, 0.95), (0.0, 0.3)),
-        *product(((0.3, 0.05), (0.05, 0.05)), (2e4,), (0.0, 0.5, 0.95), (0.3,)),
-        ((0.3, 0.0), 1e5, 0.0, 0.3),
-    ]
+    strong = [*product(((0.3, 0.15),), (2e4, 1e5), (0.0, 0.5, 0.95), (0.0, 0.3))]
+    weak = [*product(((0.05, 0.05), (0.3, 0.05)), (2e4,), (0.95, 0.5, 0.0), (0.3,))]
+    pairs = [*strong[:8], *weak, *strong[8:], ((0.3, 0.0), 1e5, 0.0, 0.3)]
     cells += [(of_two, 2, {"h2": h2, "n": n, "rg": rg, "rho_0": rho}) for h2, n, rg, rho in pairs]
     table: list[Row] = []
     if out.is_file():

@@ -260,10 +260,12 @@ class _Sums:
             variance *= np.sqrt(w)
             root = np.sqrt(n)
             by_l, same = root * clipped, bool((ld >= 1).all())
-            seen = [None if one is None else one[piece] for one in self.traits.seen]
-            if near and self.cut is not None:
-                below = z * z < self.cut
-                seen = [b if s is None else b & s for b, s in zip(below, seen, strict=True)]
+            has = z * z < self.cut if near and self.cut is not None else None
+            if any(one is not None for one in self.traits.seen):
+                has = np.ones(z.shape, bool) if has is None else has
+                for row, one in zip(has, self.traits.seen, strict=True):
+                    if one is not None:
+                        row &= one[piece]
             ones, first = np.ones(len(ld)), 0
             for i in range(k - 1):
                 last = first + k - 1 - i
@@ -275,11 +277,8 @@ class _Sums:
                 weight *= w
                 weight += variance[i] * variance[others]
                 np.divide(1, weight, out=weight)
-                if seen[i] is not None:
-                    weight *= seen[i]
-                for j, other in enumerate(seen[others]):
-                    if other is not None:
-                        weight[j] *= other
+                if has is not None:
+                    weight *= has[i] & has[others]
                 if not same:
                     x = (root[i] * ld) * root[others]
                 out[rows, 2] += weight @ ones

@@ -6,8 +6,10 @@ Source: Bulik-Sullivan et al. 2015, Nature Genetics 47:291 (weights, jackknife, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -20,6 +22,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 UPDATES = 2  # of the weights
+DENSE = 100  # annotations, up to which the sums of all blocks are kept
 CACHED = 1 << 12  # rows that are summed at a time where blocks do not matter
 
 
@@ -78,53 +81,90 @@ def pieces(rows: int, most: int = 1 << 15) -> list[slice]:
     return [slice(i, min(i + most, rows)) for i in range(0, rows, most)]
 
 
-def sums(
+def by_block(
     x: Design, y: Array, weight_of: Callable[[slice], Array], edges: Rows, free: bool
-) -> tuple[Array, Array]:
-    """X'WX (B, P, P) and X'Wy (B, P) of each block of rows, X being x (J, A) and, where the
-    intercept is `free`, a column of ones behind it.
+) -> Iterator[tuple[Array, Array]]:
+    """X'WX (P, P) and X'Wy (P,) of each block of rows, X being x (J, A) and, where the intercept is
+    `free`, a column of ones behind it.
 
     Weights are asked for block by block, so that what they are made of stays in the cache.
     """
-    blocks, a = len(edges) - 1, x.width
+    a = x.width
     p = a + free
-    xtx, xty = np.empty((blocks, p, p)), np.empty((blocks, p))
-    for b, (i, j) in enumerate(pairwise(edges.tolist())):
-        rows = slice(i, j)
+    for i, j in pairwise(edges.tolist()):
+        rows, xtx, xty = slice(i, j), np.empty((p, p)), np.empty(p)
         weight, right = weight_of(rows), y[rows]
         if a == 1:  # a product of two columns costs more than two sums
             part = x.only(rows)
             weighted = weight * part
-            xtx[b, 0, 0], xty[b, 0] = weighted @ part, weighted @ right
+            xtx[0, 0], xty[0] = weighted @ part, weighted @ right
         else:
             part = x.part(rows)
             weighted = part.T * weight
-            xtx[b, :a, :a], xty[b, :a] = weighted @ part, weighted @ right
+            xtx[:a, :a], xty[:a] = weighted @ part, weighted @ right
         if free:
-            xtx[b, :a, a] = xtx[b, a, :a] = np.add.reduce(weighted, axis=-1)
-            xtx[b, a, a], xty[b, a] = np.add.reduce(weight), weight @ right
-    if not (np.isfinite(xtx).all() and np.isfinite(xty).all()):
+            xtx[:a, a] = xtx[a, :a] = np.add.reduce(weighted, axis=-1)
+            xtx[a, a], xty[a] = np.add.reduce(weight), weight @ right
+        yield xtx, xty
+
+
+def total(parts: Iterable[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """X'WX (P, P) and X'Wy (P,) of all blocks.
+
+    Raises
+    ------
+    InputError
+        They are not finite.
+    """
+    left, right = (np.array(v) for v in reduce(_added, parts))
+    if not (np.isfinite(left).all() and np.isfinite(right).all()):
         raise InputError(
             "sumstats",
             "the regression ends where chi-squared would have no variance",
             "Are N, z and the LD scores of one study and ancestry? A fixed intercept may help.",
         )
-    return xtx, xty
+    return left, right
+
+
+def _added(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+    return a[0] + b[0], a[1] + b[1]
+
+
+def sums(
+    x: Design, y: Array, weight_of: Callable[[slice], Array], edges: Rows, free: bool
+) -> tuple[Array, Array]:
+    """X'WX (B, P, P) and X'Wy (B, P), as `by_block`."""
+    parts = list(by_block(x, y, weight_of, edges, free))
+    return np.array([one for one, _ in parts]), np.array([one for _, one in parts])
 
 
 def solved(xtx: Array, xty: Array) -> Estimate:
     """Coefficients of all blocks, and without each."""
-    left, right = xtx.sum(0), xty.sum(0)
+    whole = total(zip(xtx, xty, strict=True))
+    with _independent():
+        value = np.linalg.solve(*whole)
+        without = np.linalg.solve(whole[0] - xtx, (whole[1] - xty)[..., None])[..., 0]
+    return Estimate(value, without)
+
+
+def solved_in_turn(whole: tuple[Array, Array], parts: Iterable[tuple[Array, Array]]) -> Estimate:
+    """The same given the sums of all blocks, one block in memory at a time."""
+    with _independent():
+        value = np.linalg.solve(*whole)
+        without = [np.linalg.solve(whole[0] - xtx, whole[1] - xty) for xtx, xty in parts]
+    return Estimate(value, np.array(without))
+
+
+@contextmanager
+def _independent() -> Iterator[None]:
     try:
-        value = np.linalg.solve(left, right)
-        without = np.linalg.solve(left - xtx, (right - xty)[..., None])[..., 0]
+        yield
     except np.linalg.LinAlgError:
         raise InputError(
             "LD scores",
             "they are linearly dependent, or too few variants tell them apart",
             "Leave out annotations that others add up to.",
         ) from None
-    return Estimate(value, without)
 
 
 @dataclass(frozen=True)
@@ -211,14 +251,18 @@ def reweighted(
     weight = start
     of_all = np.append(np.arange(0, edges[-1], CACHED), edges[-1])
     for _ in range(updates):
-        xtx, xty = sums(x, y, weight, of_all, intercept is None)
-        found = _solve(xtx.sum(0), xty.sum(0))
+        found = _solve(*total(by_block(x, y, weight, of_all, intercept is None)))
         slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
 
         def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
             return kept(block, weights.at(slope, at, block))
 
-    return solved(*sums(x, y, weight, edges, intercept is None))
+    free = intercept is None
+    if x.width <= DENSE:
+        return solved(*sums(x, y, weight, edges, free))
+    # the sums of every block would take B P^2 numbers: they are made twice instead
+    whole = total(by_block(x, y, weight, edges, free))
+    return solved_in_turn(whole, by_block(x, y, weight, edges, free))
 
 
 def _solve(left: Array, right: Array) -> Array:

@@ -7,6 +7,7 @@ import pytest
 
 from bayesmixer.errors import InputError
 from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc import regression
 from bayesmixer.ldsc.heritability import heritability
 from bayesmixer.ldsc.regression import Design, Weights, equal_blocks, regress, solved, sums
 
@@ -96,6 +97,17 @@ def test_blocks_given_by_their_edges_may_be_empty(data: tuple[np.ndarray, ...]) 
     found = heritability(y, ld, w_ld, n, m, edges=edges)
     assert len(found.total.without) == 4
     np.testing.assert_allclose(found.total.without[1], found.total.value)
+
+
+def test_blocks_in_turn_are_blocks_at_once(
+    data: tuple[np.ndarray, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ld, w_ld, n, m, y = data
+    once = heritability(y, ld, w_ld, n, m, n_blocks=9)
+    monkeypatch.setattr(regression, "DENSE", 2)
+    in_turn = heritability(y, ld, w_ld, n, m, n_blocks=9)
+    np.testing.assert_allclose(in_turn.fit.joint.value, once.fit.joint.value, rtol=1e-9)
+    np.testing.assert_allclose(in_turn.fit.joint.without, once.fit.joint.without, rtol=1e-9)
 
 
 def test_dependent_annotations_are_one_line(data: tuple[np.ndarray, ...]) -> None:
