@@ -48,7 +48,7 @@ def prepared(
 def family_of(mixture: Any) -> str:
     """A mixture by its name, as it is spelt here."""
     spelt = {name.replace("-", "") if name[0] != "-" else name: name for name in SIDES}
-    family = spelt.get(str(mixture).lower(), str(mixture).lower())
+    family = spelt.get(name := str(mixture).lower().replace("_", "-"), name)
     choice("mixture", family if family in SIDES else mixture, SIDES)
     return family
 

@@ -109,18 +109,25 @@ def _integrals(lo: Array, hi: Array, df: Any) -> tuple[Array, Array, Array]:
         return np.asarray(df * (u + np.log1p(np.exp(-2 * u)) - np.log(2)))
 
     def reach(v: Array) -> Array:
-        """From v >= 0 to where nothing is left, of the second moment neither."""
+        """How far from v >= 0 it is to where nothing is left, of the second moment neither."""
         if df is None:
-            return np.sqrt(v * v + 2 * NOTHING)
+            return 2 * NOTHING / (np.sqrt(v * v + 2 * NOTHING) + v)
         with np.errstate(divide="ignore"):
             y = np.where(df > 4, (drop(v) + NOTHING) / np.maximum(df - 2, 1e-300), np.inf)
-        return np.asarray(root * (y + np.log1p(np.sqrt(-np.expm1(-2 * y)))))
+        return np.asarray(root * (y + np.log1p(np.sqrt(-np.expm1(-2 * y)))) - v)
 
     first = lo if df is None else root * np.arcsinh(lo / root)
     begin = np.maximum(first, -reach(np.zeros(1)))
-    width = np.minimum(
-        _width(lo, hi, root, df) - (begin - first), reach(np.maximum(first, 0)) - begin
-    )
+
+    def fall(way: Array, v: Array) -> Array:
+        """Log density below its largest, at v = begin + way; far out without cancellation."""
+        if df is None:
+            return np.where(begin > 0, way * (begin + 0.5 * way), 0.5 * v * v)
+        far = np.log1p(np.exp(-2 * np.abs(v) / root)) - np.log1p(np.exp(-2 * np.abs(begin) / root))
+        return np.where(begin > 0, df * (way / root + far), drop(v))
+
+    above = np.maximum(first, 0)
+    width = np.minimum(_width(lo, hi, root, df) - (begin - first), reach(above) + (above - begin))
     floor = drop(np.maximum(begin, 0))
     widest = PANEL if df is None else np.minimum(PANEL, PANEL_T * root)
     panels = int(np.ceil(np.max(width / widest, initial=1)))
@@ -132,7 +139,7 @@ def _integrals(lo: Array, hi: Array, df: Any) -> tuple[Array, Array, Array]:
         for node, weight in zip(NODES, WEIGHTS, strict=True):
             way = step * (i + 0.5 * (1 + node))
             v = begin + way
-            height = 0.5 * weight * np.exp(floor - drop(v))
+            height = 0.5 * weight * np.exp(-fall(way, v))
             t = way
             if df is not None:  # sinh a - sinh b without cancellation
                 t = 2 * root * np.cosh((v + begin) / (2 * root)) * np.sinh(way / (2 * root))

@@ -60,6 +60,15 @@ def test_mass_mean_and_variance_are_those_of_mpmath(df: float | None) -> None:
         assert variance[i] == pytest.approx(to_variance, rel=1e-9), (a, b)
 
 
+def test_a_billion_errors_out_the_tail_is_its_first_term() -> None:
+    lo = np.array([1e5, 1e9])
+    log, (end, distance, variance) = log_mass(lo, 2 * lo), moments(lo, 2 * lo)
+    np.testing.assert_allclose(log, log_density(lo) - np.log(lo), rtol=1e-15)
+    np.testing.assert_allclose(distance, 1 / lo, rtol=1e-9)
+    np.testing.assert_allclose(variance, 1 / lo**2, rtol=1e-9)
+    assert (end == lo).all()
+
+
 def test_half_lines_are_those_of_mpmath() -> None:
     lo = np.array([-40.0, -5.0, -1.0, 0.0, 2.0, 8.0, 40.0, 300.0])
     hi = np.full(len(lo), np.inf)
