@@ -205,7 +205,7 @@ def command(
         bm.mash.posterior_to(fit, effects, posterior, replace=force)
         found = fit
     else:
-        made = bm.mash.posterior(fit, effects.load())
+        made = steps.posterior(fit, effects.load())
         found = bm.mash.together(fit, made, effects, threshold=threshold)
         if posterior is not None:
             from bayesmixer.io.posterior_tables import write_posterior

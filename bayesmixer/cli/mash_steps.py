@@ -17,6 +17,7 @@ from bayesmixer.mash.gwas import WAYS
 from bayesmixer.mash.prior_covariances import DEFAULT
 from bayesmixer.mash.runs import ERRORS, MANY, with_errors
 from bayesmixer.mash.samples import LEARN
+from bayesmixer.mash.streaming import posterior_blocks
 from bayesmixer.mash.strong_effects import positions
 
 if TYPE_CHECKING:
@@ -140,6 +141,16 @@ def learned(
     if count < n:
         say_wrapped(f"learning from {count:,} of {n:,} effects, drawn at random")
     return bm.mash.fit_sample(effects, covariances, rows=count, **options)
+
+
+def posterior(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:
+    """Posteriors of all effects, with progress where they are many."""
+    if effects.sizes["effect"] <= MANY:
+        return bm.mash.posterior(fit, effects)
+    import xarray as xr
+
+    made = [block for _, block in posterior_blocks(fit, effects)]
+    return xr.concat(made, "effect", combine_attrs="override")
 
 
 def write_loci(

@@ -132,3 +132,19 @@ def test_what_cannot_be_used_is_one_line(
         assert len(error.strip().splitlines()) == 1
     assert mine.read_text() == "mine\n"
     assert not (tmp_path / "r.nc").exists()
+
+
+def test_many_effects_have_the_posteriors_of_few(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bayesmixer.cli import mash_steps
+    from bayesmixer.mash import samples
+
+    monkeypatch.setattr(mash_steps, "MANY", 100)
+    monkeypatch.setattr(samples.row_blocks, "__defaults__", (150,))
+    effects = bm.read_effects(folder / "b.tsv", folder / "s.tsv")
+    effects = effects.assign_coords(pos=("effect", np.arange(N)))
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects, "canonical"))
+    xr.testing.assert_allclose(
+        mash_steps.posterior(fit, effects), bm.mash.posterior(fit, effects), rtol=1e-10
+    )
