@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MANY = 50_000  # effects, above which the mixture is learned from some
 LEARN = 20_000
-LARGEST = 2_000
 RESULTS = (".nc", ".zarr")
 
 
@@ -95,8 +94,12 @@ def command(
         int, typer.Option(min=1, help="Covariances that strong effects tell.")
     ] = 5,
     strong: Annotated[
-        Path | None,
-        _option("Names of the effects that covariances are learned from, one a line.", "--strong"),
+        str | None,
+        _option(
+            "Effects that covariances are learned from: ash (the default; of effects on disk top), "
+            "top, or a file of names, one a line.",
+            "--strong",
+        ),
     ] = None,
     learn: Annotated[
         int | None,
@@ -183,7 +186,7 @@ def command(
       bayesmixer mash --gwas height.gz bmi.gz t2d.gz --ref-ld-chr eur_w_ld_chr/ \\
         --out traits.nc --loci loci.tsv
     """
-    check_inputs(*files, contrasts, strong, given, reference, *(known_loci or []))
+    check_inputs(*files, contrasts, given, reference, *(known_loci or []))
     _claim(out, posterior, report, json, tsv, loci, force)
 
     import bayesmixer as bm

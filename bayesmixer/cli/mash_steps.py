@@ -18,12 +18,10 @@ from bayesmixer.mash.prior_covariances import DEFAULT
 from bayesmixer.mash.runs import ERRORS, MANY, with_errors
 from bayesmixer.mash.samples import LEARN
 from bayesmixer.mash.streaming import posterior_blocks
-from bayesmixer.mash.strong_effects import positions
+from bayesmixer.mash.strong_effects import TOP, positions
 
 if TYPE_CHECKING:
     import xarray as xr
-
-LARGEST = 2_000
 
 
 class Near(NamedTuple):
@@ -102,7 +100,7 @@ def read_gwas(
 
 def learned(
     effects: xr.Dataset, files: list[Path], kinds: str | None, components: int,
-    strong: Path | None, learn: int | None, near: Near | None, options: dict[str, Any],
+    strong: str | None, learn: int | None, near: Near | None, options: dict[str, Any],
 ) -> xr.DataTree:  # fmt: skip
     """The mixture, learned from all effects or from some."""
     asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
@@ -113,10 +111,12 @@ def learned(
         near = None
     lazy = "source" in effects.attrs and on_disk(files)
     rows = np.zeros(0, dtype=int)
-    if strong is not None:
-        rows = positions(np.array(strong.read_text().split()), effects)
+    if strong not in (None, "ash", "top"):
+        check_inputs(Path(strong))
+        rows = positions(np.array(Path(strong).read_text().split()), effects)
     elif set(asked) != {"canonical"}:
-        rows = bm.mash.largest(effects, LARGEST) if lazy else bm.mash.strong(effects)
+        rule = strong or ("top" if lazy else "ash")
+        rows = bm.mash.largest(effects, TOP) if rule == "top" else bm.mash.strong(effects)
         if near is not None and len(rows):
             z = np.nanmax(np.abs((effects["bhat"] / effects["shat"]).values[rows]), axis=1)
             rows = near.apart(effects, order=rows[np.argsort(-z, kind="stable")])

@@ -1,5 +1,5 @@
-"""Effects that are significant somewhere, by each condition on its own: adaptive shrinkage
-(Stephens 2017) with a normal mixture, which is mash in one condition.
+"""Effects that covariances are learned from: those that are significant somewhere by each condition
+on its own, by adaptive shrinkage (Stephens 2017), which is mash in one condition; or the largest.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.arguments import fraction
+from bayesmixer.arguments import choice, fraction, whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.mash.grid import default_grid
 from bayesmixer.mash.learning import learn
@@ -21,31 +21,68 @@ from bayesmixer.mash.rows import Rows, in_condition, rows_of
 Array = NDArray[np.float64]
 
 
-def strong(effects: xr.Dataset, threshold: float = 0.05) -> NDArray[np.intp]:
-    """Positions of effects with a local false sign rate below the threshold in some condition, each
-    condition looked at by itself.
+RULES = ("ash", "top", "top_per_gene")
+TOP = 2_000
+
+
+def strong(
+    effects: xr.Dataset,
+    rule: str = "ash",
+    *,
+    threshold: float = 0.05,
+    n: int = TOP,
+    gene: Any = None,
+) -> NDArray[np.intp]:
+    """Positions of effects to learn covariances from, ascending.
 
     Parameters
     ----------
     effects
         What `bayesmixer.read_effects` returned.
+    rule
+        "ash": with a local false sign rate below the threshold in some condition, each condition
+        looked at by itself. "top": the n with the largest |z| in any condition. "top_per_gene": of
+        each gene the effect with the largest |z|, as Urbut et al. 2019 took eQTLs.
     threshold
-        Of the local false sign rate.
+        Of the local false sign rate, for "ash".
+    n
+        How many, for "top"; all there are where there are fewer.
+    gene
+        (effect) names of genes, for "top_per_gene"; None takes the coordinate `gene`.
 
     Raises
     ------
     InputError
-        These are not effects, or the threshold is no probability.
+        These are not effects, an unknown rule, the threshold is no probability, or there are no
+        genes.
+
+    References
+    ----------
+    Urbut et al. 2019, Nature Genetics 51:187.
     """
-    rows = rows_of(effects)
+    choice("rule", rule, RULES)
     threshold = fraction("threshold", threshold)
-    least = np.ones(len(rows.b))
-    for r in range(rows.b.shape[1]):
-        index = np.flatnonzero(rows.seen[:, r])
-        if not len(index):
-            continue
-        least[index] = np.minimum(least[index], alone(rows, r, index))
-    return np.flatnonzero(least < threshold)
+    rows = rows_of(effects)
+    if rule == "ash":
+        least = np.ones(len(rows.b))
+        for r in range(rows.b.shape[1]):
+            index = np.flatnonzero(rows.seen[:, r])
+            if not len(index):
+                continue
+            least[index] = np.minimum(least[index], alone(rows, r, index))
+        return np.flatnonzero(least < threshold)
+    z = np.max(np.abs(rows.b / rows.s), axis=1, where=rows.seen, initial=0)
+    order = np.argsort(-z, kind="stable")
+    if rule == "top":
+        return np.sort(order[: whole_number("n", n, 1)])
+    if gene is None and "gene" not in effects.coords:
+        raise InputError("gene", "neither given nor a coordinate of the effects")
+    names = np.asarray(effects["gene"].values if gene is None else gene).astype(str)
+    if names.shape != z.shape:
+        raise InputError("gene", f"of shape {names.shape}, expected {z.shape}, one an effect")
+    # the first of each gene in this order
+    _, first = np.unique(names[order], return_index=True)
+    return np.sort(order[first])
 
 
 def alone(rows: Rows, condition: int, index: NDArray[np.intp]) -> Array:

@@ -297,7 +297,7 @@ def refused() -> list[tuple[Any, str]]:
         (lambda: bm.mash.run(effects, learn_from=0), "learn_from: 0, expected a whole number"),
         (lambda: bm.mash.run(xr.Dataset()), "effects: not effects"),
         (lambda: bm.mash.correlation(effects, "em", rise=0), "rise: 0, expected a number above 0"),
-        (lambda: bm.mash.strong(effects, 3), "threshold: 3, expected a number between"),
+        (lambda: bm.mash.strong(effects, threshold=3), "threshold: 3, expected a number between"),
     ]
 
 
@@ -347,3 +347,23 @@ def test_one_condition_of_effects_is_a_column_with_their_names() -> None:
     one = bm.read_effects(effects["bhat"][:, 1], effects["shat"][:, 1])
     np.testing.assert_array_equal(one["bhat"].values[:, 0], effects["bhat"].values[:, 1])
     assert one["effect"].values.tolist() == effects["effect"].values.tolist()
+
+
+def test_strong_effects_are_the_largest_or_the_largest_of_each_gene() -> None:
+    b, s = simulated(60)
+    b[3] = np.nan
+    b[3, 0] = 9.0
+    effects = bm.read_effects(b, np.where(np.isnan(b), np.nan, s))
+    z = np.nanmax(np.abs(effects["bhat"] / effects["shat"]).values, axis=1)
+    assert bm.mash.strong(effects, "top", n=5).tolist() == sorted(np.argsort(-z)[:5])
+    gene = np.repeat([f"g{i}" for i in range(15)], 4)
+    best = [4 * i + int(z[4 * i : 4 * i + 4].argmax()) for i in range(15)]
+    assert bm.mash.strong(effects, "top_per_gene", gene=gene).tolist() == best
+    named = effects.assign_coords(gene=("effect", gene))
+    assert bm.mash.strong(named, rule="top_per_gene").tolist() == best
+    for call, told in (
+        (lambda: bm.mash.strong(effects, "top_per_gene"), "gene: neither given"),
+        (lambda: bm.mash.strong(effects, "best"), "expected one of ash, top, top_per_gene"),
+    ):
+        with pytest.raises(bm.InputError, match=told):
+            call()
