@@ -73,7 +73,9 @@ def fit(
         the paper. "laplace" (default): draws of the Gaussian at the mode, importance-resampled
         (PSIS); falls through to "nuts" where k-hat > 0.7. "nuts": sampled from the Laplace fit on.
         "binned": NUTS on bins of alike variants, 1,000 of its draws re-weighted by the exact
-        likelihood; minutes for a whole genome. "smc": sequential Monte Carlo from the prior.
+        likelihood; minutes for a whole genome. "smc": sequential Monte Carlo from the prior. Models
+        of the weights of a mixture (`models.mash`, `models.ash`) take "map", "gibbs", "nuts" and
+        "bootstrap", and no other (docs/methods/mash.md).
     draws
         Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": as many as
         800 effective ones take, at most 1,500).
