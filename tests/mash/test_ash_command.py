@@ -38,7 +38,7 @@ def test_tables_results_and_report_are_of_the_same_posteriors(
     assert found.loc[3, ["effect", "condition"]].tolist() == ["g3", "Beta"]
     for name in ("mean", "sd", "lfsr", "svalue"):
         np.testing.assert_allclose(found[name], known[name], rtol=1e-9)
-    assert "adaptive shrinkage" in (tmp_path / "r.html").read_text()
+    assert "Adaptive shrinkage" in (tmp_path / "r.html").read_text()
     assert run("ash", table, "--fit", tmp_path / "r.nc", "--posterior", tmp_path / "q.parquet") == 0
     again = pd.read_parquet(tmp_path / "q.parquet")
     np.testing.assert_allclose(again["mean"], found["mean"], rtol=1e-9)
