@@ -443,7 +443,10 @@ def rg(
         _numbers("--samp-prev", samp_prev), _numbers("--pop-prev", pop_prev), k
     )
     rows = pair_rows(many, factors)
-    _show([f"{row['p1']} {row['p2']}" for row in rows], rows, SHOWN)
+    shown = rows[:MOST]
+    _show([f"{row['p1']} {row['p2']}" for row in shown], shown, SHOWN)
+    if len(rows) > MOST:
+        say(f"... and {len(rows) - MOST:,} pairs in {out}.tsv")
     matrices = [
         one.coefficient.covariance if kind == "cov" else one.total.without
         for pair in many.pairs
@@ -460,6 +463,7 @@ def rg(
     _finish(out, "rg", result, rows, fits.said_of_many(many), texts, force)
 
 
+MOST = 100  # pairs on the screen
 SHOWN = ("rg", "rg_se", "rg_p", "rg_lower", "rg_upper", "gencov", "intercept_gencov")
 
 
