@@ -2,13 +2,15 @@
 
     python benchmarks/mash_thesis.py [SCENARIO ...] [--sims ../shared/reference/mash/thesis_sims]
                                      [--out benchmarks/results/mash_thesis.tsv] [--table]
+                                     [--fresh 1 2 3]
 
 20,000 effects in 44 conditions, standard errors 0.1: structured (400 effects of eight covariances
 learned from GTEx), unstructured (400 of N(0, 0.1^2 I); _strong: N(0, I)), independent (400 in each
 condition); structured_hetero, 4,000 effects with errors that differ; baseline_null and
 baseline_signal, 12,000 x 8 compared with the last. Each scenario is a process of its own; methods
-that the file of results has are not run again. `--table` prints what it has beside mashr's.
-OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1, 12 minutes.
+that the file of results has are not run again. `--fresh` draws the first five anew from these
+seeds, which no default was chosen by, and runs the default and ash alone. `--table` prints what it
+has beside mashr's. OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1, 12 minutes.
 """
 
 from __future__ import annotations
@@ -171,13 +173,17 @@ def _sharing_error(mean: Array, true: Array) -> dict[str, float]:
     }
 
 
-def simulated(name: str, sims: Path) -> tuple[dict[str, Any], Array]:
-    """Data of a scenario, and the covariances of the structured one."""
+def simulated(name: str, sims: Path, seed: int | None = None) -> tuple[dict[str, Any], Array]:
+    """Data of a scenario, of that seed or the recorded one, and the covariances of the structured
+    one.
+    """
     spec = importlib.util.spec_from_file_location("simulate_thesis", sims / "simulate_thesis.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     u8 = np.load(sims / "U8.npy")
+    if seed is not None:
+        module.SEEDS = {name: [seed, MANY.index(name)]}
     data = module.make(name, u8)
     if name in BASELINE:
         data["Shat"] = np.full(data["Bhat"].shape, np.sqrt(0.5))
@@ -210,6 +216,28 @@ def scenario(name: str, sims: Path, out: Path) -> None:
         aside = out.with_suffix(".partial")
         held.to_csv(aside, sep="\t", index=False, float_format="%.7g")
         aside.replace(out)
+
+
+def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
+    """The default and ash on data of other seeds, as Markdown."""
+    lines = [
+        "| scenario | seed | error | ash | calls | wrong | promised | independent |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in names:
+        for seed in seeds:
+            data, u8 = simulated(name, sims, seed)
+            every = dict(methods(name, data, u8))
+            posterior, told = every["default"]()
+            one = scores(posterior, data["true"], data["bhat"])
+            ash = scores(every["ash"]()[0], data["true"], data["bhat"])["rrmse_all"]
+            lines.append(
+                f"| {name} | {seed} | {one['rrmse_all']:.4f} | {ash:.4f} | {one['calls']:,} | "
+                f"{one.get('wrong', np.nan):.4f} | {one.get('promised', np.nan):.4f} | "
+                f"{told['independent_weight']:.2f} |"
+            )
+            print(lines[-1], flush=True)
+    return "\n".join(lines)
 
 
 def who_finds_what(name: str, sims: Path) -> str:
@@ -289,8 +317,12 @@ def main() -> None:
     parser.add_argument("--sims", type=Path, default=Path("../shared/reference/mash/thesis_sims"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mash_thesis.tsv"))
     parser.add_argument("--table", action="store_true", help="only print what there is")
+    parser.add_argument("--fresh", type=int, nargs="+", help="seeds of data drawn anew")
     parser.add_argument("--finds", action="store_true", help="only print who finds what")
     a = parser.parse_args()
+    if a.fresh:
+        print(fresh(a.fresh, [name for name in a.scenario if name in MANY], a.sims))
+        return
     if a.finds:
         for name in a.scenario:
             print(who_finds_what(name, a.sims), flush=True)
