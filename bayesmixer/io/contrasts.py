@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.io.effect_tables import is_path, numbers, read_table
 
 Array = NDArray[np.float64]
 ALIKE = 1e-12  # relative difference of correlations that counts as none
@@ -46,7 +48,7 @@ def against(baseline: Any, conditions: Sequence[str]) -> Contrasts:
         return independent(np.eye(r) - 1 / r, [f"{name}-mean" for name in names])
     if isinstance(baseline, str) and baseline in names:
         at = names.index(baseline)
-    elif isinstance(baseline, (int, np.integer)) and 0 <= baseline < r:
+    elif isinstance(baseline, (int, np.integer)) and baseline is not True and 0 <= baseline < r:
         at = int(baseline)
     else:
         found = f"{baseline!r}, expected a condition's name, its position from 0, or 'mean'"
@@ -58,7 +60,7 @@ def against(baseline: Any, conditions: Sequence[str]) -> Contrasts:
 
 
 def given(contrasts: Any, conditions: Sequence[str]) -> Contrasts:
-    """Contrasts by a matrix (contrast x condition), or a frame with the conditions as columns.
+    """Contrasts by a matrix (contrast x condition), or a table with the conditions as columns.
 
     Raises
     ------
@@ -78,14 +80,24 @@ def matrix_of(contrasts: Any, conditions: Sequence[str]) -> tuple[Array, list[st
         As `given`.
     """
     names = None
+    if is_path(contrasts) or isinstance(contrasts, xr.DataArray):
+        table = read_table(contrasts, "contrasts")
+        rows = None if table.effects is None else [*table.effects]
+        if table.conditions is None:
+            contrasts, names = table.values, rows
+        else:
+            import pandas as pd
+
+            contrasts = pd.DataFrame(table.values, index=rows, columns=[*table.conditions])
     if hasattr(contrasts, "columns"):
-        lacking = [name for name in map(str, contrasts.columns) if name not in conditions]
+        contrasts = contrasts.rename(columns=str)
+        lacking = [name for name in contrasts.columns if name not in conditions]
         if lacking:
             raise InputError("contrasts", f"column {lacking[0]!r} is no condition")
         contrasts = contrasts.reindex(columns=list(conditions), fill_value=0.0)
         names = [str(name) for name in contrasts.index]
-    matrix = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
-    if matrix.ndim != 2 or matrix.shape[1] != len(conditions):
+    matrix = np.atleast_2d(numbers(contrasts, "contrasts"))
+    if matrix.ndim != 2 or matrix.shape[1] != len(conditions) or not len(matrix):
         found = f"of shape {matrix.shape}, expected (contrast, {len(conditions)} conditions)"
         raise InputError("contrasts", found)
     if not np.isfinite(matrix).all():

@@ -4,6 +4,8 @@ columns, where they have them.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +43,8 @@ def read_table(given: Any, where: str) -> Table:
     ----------
     given
         Array of one or two dimensions; pandas, polars or xarray table; path of a file with a
-        header, of tabs, commas or parquet. A first column of text (an index of text) has the names
-        of the effects.
+        header, of tabs, commas or parquet, or of an .npy array. A first column of text (an index of
+        text) has the names of the effects.
     where
         What to call it in errors.
 
@@ -52,27 +54,33 @@ def read_table(given: Any, where: str) -> Table:
         It cannot be read, or holds what is no number.
     """
     if is_path(given):
+        if str(given).endswith(".npy"):
+            return Table(_plane(read_array(Path(given)), str(given)))
         return _framed(_read(Path(given)), str(given))
     if hasattr(given, "to_pandas") and not hasattr(given, "iloc") and hasattr(given, "columns"):
         return _framed(given.to_pandas(), where)  # polars
     if hasattr(given, "dims") and hasattr(given, "coords"):  # xarray
-        if given.ndim not in (1, 2):
-            raise InputError(where, f"{given.ndim} dimensions, expected effect and condition")
+        if getattr(given, "ndim", 0) not in (1, 2):  # a Dataset has none
+            raise InputError(where, f"{len(given.dims)} dimensions, expected effect and condition")
+        if tuple(given.dims) == ("condition", "effect"):
+            given = given.transpose()
         names = [
             [*given[dim].values.astype(str)] if dim in given.coords else None for dim in given.dims
         ]
-        values = _numbers(given.values, where)
+        values = numbers(given.values, where)
         if values.ndim == 1:
             return Table(values[:, None], names[0])
         return Table(values, names[0], names[1])
     if hasattr(given, "iloc"):
         return _framed(given.to_frame() if given.ndim == 1 else given, where)
-    values = _numbers(given, where)
-    if values.ndim == 1:
-        values = values[:, None]
+    return Table(_plane(numbers(given, where), where))
+
+
+def _plane(values: Array, where: str) -> Array:
+    values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2:
         raise InputError(where, f"{values.ndim} dimensions, expected effect x condition")
-    return Table(values)
+    return values
 
 
 def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
@@ -116,6 +124,20 @@ def _column(frame: Any, path: Path, asked: str, usual: Sequence[str], what: str)
     return there[0]
 
 
+def read_array(path: Path) -> Array:
+    """The numbers of an .npy file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        return numbers(np.load(path, allow_pickle=False), str(path))
+    except (OSError, ValueError) as error:
+        raise InputError(path, reason(error) or "not an .npy file of plain numbers") from None
+
+
 def read_archive(path: Path) -> dict[str, Any]:
     """Every array of an .npz file.
 
@@ -144,7 +166,7 @@ def read_layers(given: Any) -> dict[str, Any]:
     for name in given.layers:
         layer = given.layers[name]
         dense = layer.toarray() if hasattr(layer, "toarray") else layer
-        held[str(name)] = _numbers(dense, f"layer {name}")
+        held[str(name)] = numbers(dense, f"layer {name}")
     names = {"effect": given.obs_names, "condition": given.var_names}
     return held | {k: np.asarray(v).astype(str) for k, v in names.items()}
 
@@ -155,6 +177,8 @@ def _read(path: Path) -> Any:
 
     name = path.name.lower()
     try:
+        if name.endswith((".parquet", *TEXT)) and not path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         if name.endswith(".parquet"):
             return pd.read_parquet(path)
         if name.endswith(TEXT):
@@ -162,7 +186,7 @@ def _read(path: Path) -> Any:
             return pd.read_csv(path, sep="," if comma else "\t")
     except (OSError, ValueError) as error:
         raise InputError(path, reason(error) or "cannot be read as a table") from None
-    raise InputError(path, "expected a file named .tsv, .csv, .txt, .parquet or .npz")
+    raise InputError(path, "expected a file named .tsv, .csv, .txt, .parquet, .npy or .npz")
 
 
 def _framed(frame: Any, where: str) -> Table:
@@ -181,8 +205,17 @@ def _framed(frame: Any, where: str) -> Table:
     return Table(values, effects, [str(name) for name in frame.columns])
 
 
-def _numbers(given: Any, where: str) -> Array:
+def numbers(given: Any, where: str) -> Array:
+    """An array of real numbers.
+
+    Raises
+    ------
+    InputError
+        It holds another thing.
+    """
     try:
-        return np.asarray(given, dtype=np.float64)
+        if np.asarray(given).dtype.kind not in "cmM":  # of which a part would be lost
+            return np.asarray(given, dtype=np.float64)
+        raise TypeError
     except (TypeError, ValueError):
         raise InputError(where, "holds what is no number, or rows of different lengths") from None

@@ -16,10 +16,19 @@ from scipy.special import ndtri_exp
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import against, apply, given
-from bayesmixer.io.effect_tables import Table, is_path, read_archive, read_layers, read_table
+from bayesmixer.io.effect_tables import (
+    Table,
+    is_path,
+    numbers,
+    read_archive,
+    read_layers,
+    read_table,
+)
 from bayesmixer.io.t_errors import normal_errors
 
 Array = NDArray[np.float64]
+UNITS = 1e8  # ratio of the standard errors of two conditions
+MOST = 1e30  # of effects and errors: products of eight of them are floats still
 
 
 def read_effects(
@@ -42,8 +51,9 @@ def read_effects(
         Estimated effects (effect x condition): an array, a pandas, polars or xarray table, or the
         path of a table (.tsv, .csv, .txt, .parquet; the first column of text names the effects).
         The path of an .npz file whose arrays have the names of these arguments (and `effect`,
-        `condition`) gives all at once; so does an object with the `layers`, `obs_names` (effects)
-        and `var_names` of AnnData. NaN, an empty cell, is missing.
+        `condition`) gives all at once; so does an xarray.Dataset of such variables, what this
+        function returned among them, and an object with the `layers`, `obs_names` (effects) and
+        `var_names` of AnnData. NaN, an empty cell, is missing.
     shat
         Standard errors in the same form, or one number. Without shat, z and p: 1.
     z
@@ -52,7 +62,8 @@ def read_effects(
         Two-sided p values: with bhat, which gives the signs, instead of shat.
     v
         Correlation of the errors of an effect between conditions: (condition, condition), or
-        (effect, condition, condition). Without, none.
+        (effect, condition, condition); a table that names the conditions in another order is put
+        into theirs. Without, none.
     alpha
         The effects that share a prior are b / shat^alpha: 0 the effects themselves (EE), 1 effects
         in units of their errors (EZ). Whatever it is, results are of b.
@@ -62,7 +73,7 @@ def read_effects(
     baseline
         Name or position (from 0) of a condition, or "mean": what to subtract from every effect.
     contrasts
-        Matrix (contrast, condition), or a frame with conditions as columns: what to work on
+        Matrix (contrast, condition), or a table with conditions as columns: what to work on
         instead of the conditions. Rows that depend on others are reported all the same.
 
     Returns
@@ -94,14 +105,19 @@ def read_effects(
     source = str(bhat) if is_path(bhat) else ""
     if layered := hasattr(bhat, "layers") and hasattr(bhat, "obs_names"):
         source = type(bhat).__name__
-    if layered or (is_path(bhat) and str(bhat).endswith(".npz")):
-        held = read_layers(bhat) if layered else read_archive(Path(bhat))
+    if isinstance(bhat, xr.Dataset):
+        held, source = _variables(bhat, alpha), str(bhat.attrs.get("source", "Dataset"))
+    elif layered:
+        held = read_layers(bhat)
+    else:
+        held = read_archive(Path(bhat)) if is_path(bhat) and str(bhat).endswith(".npz") else {}
+    if held:
         bhat = held.get("bhat")
         shat, z, p = (_one_of(a, held, n) for a, n in ((shat, "shat"), (z, "z"), (p, "p")))
         v, df = _one_of(v, held, "v"), _one_of(df, held, "df")
         names = {name: held.get(name) for name in ("effect", "condition")}
         if bhat is None and z is None:
-            raise InputError(source, f"no array bhat or z (found: {', '.join(held)})")
+            raise InputError(source, f"no array bhat or z (found: {', '.join(map(str, held))})")
     if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 <= float(alpha) <= 1:
         raise InputError("alpha", f"{alpha!r}, expected a number from 0 to 1")
     if baseline is not None and contrasts is not None:
@@ -114,7 +130,7 @@ def read_effects(
     _check(b, s, effect, condition)
     if df is not None:
         s = normal_errors(b, s, _degrees(df, b.shape))
-    correlation = None if v is None else _correlation(v, b.shape)
+    correlation = None if v is None else _correlation(v, b.shape, condition)
     more: dict[str, Any] = {}
     if baseline is not None or contrasts is not None:
         chosen = against(baseline, condition) if contrasts is None else given(contrasts, condition)
@@ -124,6 +140,7 @@ def read_effects(
         if len(chosen.every) > len(condition):
             more["reported"] = (("reported_condition", "condition"), chosen.every)
             more["reported_condition"] = chosen.every_name
+    _check_units(s, alpha, condition)
     if correlation is not None:
         dims = ("condition", "condition_bis")
         more["v"] = (dims if correlation.ndim == 2 else ("effect", *dims), correlation)
@@ -134,6 +151,19 @@ def read_effects(
         coords={"effect": effect, "condition": condition},
         attrs={"kind": "effects", "alpha": float(alpha), "source": source},
     )
+
+
+def _variables(given: xr.Dataset, alpha: Any) -> dict[str, Any]:
+    """Variables of a Dataset; of effects that were read before, with the same alpha."""
+    if given.attrs.get("kind") == "effects" and given.attrs["alpha"] != alpha:
+        asked = f"{alpha!r}, the effects were read with {given.attrs['alpha']:g}"
+        raise InputError("alpha", asked, "Give that.")
+    if "reported" in given:
+        raise InputError("bhat", "contrasts that depend on each other cannot be read again")
+    held = {str(name): one for name, one in given.data_vars.items()}
+    if not held:
+        raise InputError("bhat", "a Dataset without variables")
+    return held
 
 
 def _one_of(argument: Any, held: dict[str, Any], name: str) -> Any:
@@ -229,11 +259,30 @@ def _check(b: Array, s: Array, effect: Sequence[str], condition: Sequence[str]) 
     refuse("shat", s < 0, "are negative")
     refuse("shat", s == 0, "are zero", missing)
     refuse("shat", np.isnan(s) & ~np.isnan(b), "have an effect but no standard error", missing)
+    in_range(b, s)
     seen = ~np.isnan(b)
     if not seen.any(1).all():
         empty = np.flatnonzero(~seen.any(1))
         found = f"{len(empty):,} effects have no value in any condition (first: {effect[empty[0]]})"
         raise InputError("bhat", found, "Leave them out.")
+
+
+def in_range(b: Array, s: Array) -> None:
+    """Refuse numbers whose squares would leave the range of floats."""
+    if (np.abs(b) > MOST).any() or (s > MOST).any() or (s < 1 / MOST).any():
+        found = f"effects or standard errors beyond {1 / MOST:g} to {MOST:g}"
+        raise InputError("bhat", found, "Take other units.")
+
+
+def _check_units(s: Array, alpha: float, condition: Sequence[str]) -> None:
+    """Refuse conditions in units so different that no scale of effects serves both."""
+    if alpha == 1 or np.nanmax(s) < UNITS * np.nanmin(s):
+        return
+    typical = np.array([np.median(column[~np.isnan(column)]) for column in s.T])
+    low, high = int(np.nanargmin(typical)), int(np.nanargmax(typical))
+    if typical[high] > UNITS * typical[low]:
+        found = f"{typical[low]:.3g} in {condition[low]}, {typical[high]:.3g} in {condition[high]}"
+        raise InputError("shat", found, "Take one unit for all conditions, or alpha=1.")
 
 
 def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
@@ -247,17 +296,28 @@ def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
     return degrees
 
 
-def _correlation(v: Any, shape: tuple[int, ...]) -> Array:
-    """Correlation of errors, symmetric and positive definite."""
+def _correlation(v: Any, shape: tuple[int, ...], condition: Sequence[str] = ()) -> Array:
+    """Correlation of errors, symmetric and positive definite, in the order of the conditions."""
     n, r = shape
-    table = hasattr(v, "columns") or is_path(v)
-    v = np.asarray(read_table(v, "v").values if table else v, dtype=np.float64)
+    names = None
+    if hasattr(v, "columns") or is_path(v):
+        table = read_table(v, "v")
+        v, names = table.values, table.conditions
+    elif isinstance(v, xr.DataArray) and v.ndim and v.dims[-1] in v.coords:
+        names = [str(name) for name in v[v.dims[-1]].values]
+    v = numbers(v, "v")
     if v.shape not in ((r, r), (n, r, r)):
         raise InputError("v", f"of shape {v.shape}, expected {(r, r)} or {(n, r, r)}")
     if not np.isfinite(v).all():
         raise InputError("v", "holds entries that are not finite")
     if np.abs(v - np.swapaxes(v, -1, -2)).max() > 1e-8 * np.abs(v).max():
         raise InputError("v", "not symmetric")
+    if names is not None and not set(names).isdisjoint(condition):
+        if sorted(names) != sorted(condition):
+            other = next(name for name in names if name not in condition)
+            raise InputError("v", f"names {other!r}, which is no condition")
+        order = [names.index(name) for name in condition]
+        v = v[..., order, :][..., order]
     both: Array = (v + np.swapaxes(v, -1, -2)) / 2
     least = np.linalg.eigvalsh(both)[..., 0]
     if (least <= 1e-10 * np.einsum("...rr->...r", both).max(-1)).any():

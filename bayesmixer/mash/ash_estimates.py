@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.effect_tables import is_path, read_archive, read_columns
-from bayesmixer.io.effects import effects_and_errors, names_of
+from bayesmixer.io.effects import effects_and_errors, in_range, names_of
 from bayesmixer.io.t_errors import normal_errors
+from bayesmixer.mash.rows import rows_of
 
 Array = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
     if isinstance(bhat, xr.Dataset) and bhat.attrs.get("kind") == "effects":
         if shat is not None:
             raise InputError("shat", "given beside effects that have errors")
+        rows_of(bhat, "bhat")
         alpha = float(bhat.attrs["alpha"])
         b, s = bhat["bhat"].values, bhat["shat"].values
         if "v" in bhat:
@@ -85,6 +87,7 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
             found = f"{int(bad.sum()):,} are {what} (first: {names[int(np.argmax(bad))]})"
             raise InputError(name, found)
     used = np.isfinite(b) & np.isfinite(s) & (s > 0)
+    in_range(b[used], s[used])
     if not used.any():
         found = f"none of {len(b):,} effects has a value and a standard error"
         raise InputError("bhat", found)

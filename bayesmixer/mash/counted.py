@@ -45,7 +45,7 @@ def by_effect(posterior: xr.Dataset, factor: float = 0.5, *, threshold: float = 
     ----------
     Urbut et al. 2019, Nature Genetics 51:187, figure 6.
     """
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < 1:
         raise InputError("factor", f"{factor!r}, expected a number from 0 to below 1")
     threshold = fraction("threshold", threshold)

@@ -51,7 +51,7 @@ def rank_one(
         They do not belong together.
     """
     threshold = fraction("threshold", threshold)
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     names = posterior["effect"].values
     if len(names) != effects.sizes["effect"] or (names != effects["effect"].values).any():
         raise InputError("effects", "other effects than the posterior's", "Give those.")
@@ -96,13 +96,18 @@ def _share(mixture: Mixture, effects: xr.Dataset) -> Array:
 
 
 def check_posterior(posterior: Any) -> xr.Dataset:
-    """Check that these are posteriors of effects.
+    """Posteriors of effects, by themselves or in a result that holds them.
 
     Raises
     ------
     InputError
-        They are not.
+        These are none.
     """
-    if not isinstance(posterior, xr.Dataset) or not {"mean", "lfsr"} <= set(posterior):
+    if isinstance(posterior, xr.DataTree):
+        within = "effects" in posterior.children
+        posterior = (posterior["effects"] if within else posterior).to_dataset()
+    if not isinstance(posterior, xr.Dataset) or not {"mean", "lfsr", "condition"} <= set(
+        posterior.variables
+    ):
         raise InputError("posterior", "no mean and lfsr", "Make it with bm.mash.posterior.")
     return posterior

@@ -30,6 +30,7 @@ RISE = 1e-4  # of the mean objective a row: shapes do not change any more that w
 STEPS = 200
 START = 0.1  # of the errors' covariance that full rank starts with
 MOST = 2_000  # rows of one covariance of errors that full rank learns from
+FAR = 1e5  # standard errors beyond which only the direction of an effect counts
 OWN = 1e7  # rows that each have their own, times R^3
 TURNS = 30
 
@@ -83,7 +84,9 @@ def learned(rows: Rows, chosen: Index, principal: dict[str, Array], way: str) ->
 
 def in_standard_errors(rows: Rows) -> tuple[Rows, Array]:
     """z-scores as rows, and the median standard error of each condition."""
-    return replace(rows, b=rows.b / rows.s, s=np.ones_like(rows.s)), typical_errors(rows)
+    z = rows.b / rows.s
+    z /= np.maximum(np.abs(z).max(1, keepdims=True) / FAR, 1)
+    return replace(rows, b=z, s=np.ones_like(rows.s)), typical_errors(rows)
 
 
 def few_directions(u: Array) -> Array:

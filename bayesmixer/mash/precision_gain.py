@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayesmixer.arguments import fraction
 from bayesmixer.errors import InputError
+from bayesmixer.io.effect_tables import numbers
 from bayesmixer.mash.forced_signs import check_posterior
 
 
@@ -48,11 +49,11 @@ def effective_size(
     Urbut et al. 2019, Nature Genetics 51:187.
     """
     threshold = fraction("threshold", threshold)
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     if posterior["sd"].shape != effects["shat"].shape:
         found = f"{effects['shat'].shape}, the posterior is of {posterior['sd'].shape}"
         raise InputError("effects", found, "Give what the posterior is of.")
-    size = np.asarray(n, dtype=np.float64)
+    size = numbers(n, "n")
     if size.shape not in ((), (posterior.sizes["condition"],)) or not (size > 0).all():
         raise InputError("n", "expected a number above 0, or one a condition")
     counted = (posterior["lfsr"].values < threshold) & np.isfinite(effects["shat"].values)

@@ -22,7 +22,7 @@ def tree(posterior: xr.Dataset, threshold: float = 0.05) -> xr.DataTree:
     the halls take them.
     """
     threshold = fraction("threshold", threshold)
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     lfsr = posterior["lfsr"].values
     called = lfsr < threshold
     count = called.sum(0)
@@ -74,9 +74,9 @@ def together(
     -------
     xarray.DataTree
         `estimate`: that of the fit, and by condition `n_called`, `promised_wrong` (mean lfsr of the
-        called), `n_effects_by_conditions` (n_conditions), effects called in so many conditions;
-        with effects also `calls_on_rank_one`, a share. `effects`: the posterior. `opposed`: pairs
-        of neighbours that contradict each other.
+        called, NaN where none is), `n_effects_by_conditions` (n_conditions), effects called in so
+        many conditions; with effects also `calls_on_rank_one`, a share. `effects`: the posterior.
+        `opposed`: pairs of neighbours that contradict each other.
 
     Raises
     ------
@@ -84,6 +84,7 @@ def together(
         They do not belong together.
     """
     mixture_of(fit)
+    posterior = check_posterior(posterior)
     found = tree(posterior, threshold)
     own, learned = found["estimate"].to_dataset(), fit["estimate"].to_dataset()
     if list(map(str, learned["condition"].values)) != list(map(str, own["condition"].values)):

@@ -79,10 +79,16 @@ def rows_of(effects: Any, name: str = "effects") -> Rows:
     Raises
     ------
     InputError
-        It is another thing.
+        It is another thing, or has no conditions.
     """
     if not isinstance(effects, xr.Dataset) or effects.attrs.get("kind") != "effects":
         raise InputError(name, "not effects", "Make them with bm.read_effects.")
+    if {"effect", "condition"} - set(effects.dims):
+        raise InputError(
+            name, "one alone, without its dimension", "Pick it by a list: isel(x=[i])."
+        )
+    if not effects.sizes["condition"]:
+        raise InputError(name, "no conditions")
     alpha = float(effects.attrs["alpha"])
     b, s = effects["bhat"].values, effects["shat"].values
     seen = ~np.isnan(b)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.arguments import choice, whole_number
+from bayesmixer.errors import InputError
 from bayesmixer.mash.error_correlation import METHODS, beyond_chance, correlation
 from bayesmixer.mash.posteriors import posterior
 from bayesmixer.mash.prior_covariances import DEFAULT, covariances
@@ -90,6 +91,8 @@ def run(
     """
     choice("errors", errors, ERRORS)
     n = len(rows_of(effects).b)
+    if not n:
+        raise InputError("effects", "none")
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
     chosen = strong_rows(effects) if strong is None else strong
     effects, v = with_errors(effects, errors, chosen)

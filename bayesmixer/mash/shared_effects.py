@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayesmixer.arguments import fraction
 from bayesmixer.errors import InputError
+from bayesmixer.mash.forced_signs import check_posterior
+
+Array = NDArray[np.float64]
 
 
 def sharing(
@@ -19,6 +23,7 @@ def sharing(
     *,
     threshold: float = 0.05,
     function: Callable[[Any], Any] | None = None,
+    inclusive: bool = False,
 ) -> xr.DataArray:
     """Share of effects, among those significant in either of two conditions, whose posterior means
     are within a factor of each other.
@@ -26,14 +31,16 @@ def sharing(
     Parameters
     ----------
     posterior
-        What `bayesmixer.mash.posterior` returned.
+        What `bayesmixer.mash.posterior` returned, or `run`.
     factor
-        The ratio of the means lies strictly between it and its inverse; 0 asks for equal signs
-        alone.
+        The ratio of the means lies between it and its inverse; 0 asks for equal signs alone.
     threshold
         Significant: a local false sign rate below it.
     function
         Applied to the means before (`numpy.abs`: whatever the sign).
+    inclusive
+        Whether ratios that equal the factor or its inverse count: not in mashr, but in Urbut's
+        thesis (equation 2.39). Means of 0 share nothing.
 
     Returns
     -------
@@ -53,12 +60,23 @@ def sharing(
     if isinstance(factor, bool) or not isinstance(factor, Real) or not 0 <= float(factor) < 1:
         raise InputError("factor", f"{factor!r}, expected a number from 0 to below 1")
     threshold = fraction("threshold", threshold)
-    if not isinstance(posterior, xr.Dataset) or not {"mean", "lfsr"} <= set(posterior):
-        raise InputError("posterior", "no mean and lfsr", "Make it with bm.mash.posterior.")
+    posterior = check_posterior(posterior)
     mean = posterior["mean"].values
-    mean = mean if function is None else np.asarray(function(mean), dtype=np.float64)
+    if function is not None:
+        if not callable(function):
+            raise InputError("function", f"{function!r}, expected a function of an array")
+        made = np.asarray(function(mean), dtype=np.float64)
+        if made.shape != mean.shape:
+            raise InputError("function", f"made {made.shape} of means of shape {mean.shape}")
+        mean = made
     called = posterior["lfsr"].values < threshold
     most = np.inf if factor == 0 else 1 / factor
+
+    def near(ratio: Array) -> NDArray[np.bool_]:
+        if inclusive:
+            return (ratio > 0) & np.isfinite(ratio) & (ratio >= factor) & (ratio <= most)
+        return (ratio > factor) & (ratio < most)
+
     shared = np.full((mean.shape[1], mean.shape[1]), np.nan)
     for r in range(len(shared)):
         for s in range(r, len(shared)):
@@ -66,7 +84,7 @@ def sharing(
             if either.any():
                 with np.errstate(divide="ignore", invalid="ignore"):
                     ratio = mean[either, r] / mean[either, s]
-                shared[r, s] = shared[s, r] = ((ratio > factor) & (ratio < most)).mean()
+                shared[r, s] = shared[s, r] = near(ratio).mean()
     names = posterior["condition"].values
     return xr.DataArray(
         shared,

@@ -93,7 +93,7 @@ def alone(rows: Rows, condition: int, index: NDArray[np.intp]) -> Array:
 
 
 def positions(chosen: Any, effects: xr.Dataset) -> NDArray[np.intp]:
-    """Positions of effects that somebody chose by position, name or mask.
+    """Positions of effects that somebody chose by position, name or mask, or as other effects.
 
     Raises
     ------
@@ -101,7 +101,12 @@ def positions(chosen: Any, effects: xr.Dataset) -> NDArray[np.intp]:
         There are no such effects.
     """
     n = effects.sizes["effect"]
-    given = np.asarray(chosen)
+    if isinstance(chosen, xr.Dataset) and "effect" in chosen.coords:
+        chosen = chosen["effect"].values
+    try:
+        given = np.asarray(chosen)
+    except (TypeError, ValueError):
+        raise InputError("strong", "expected positions, names or a mask of effects") from None
     if not given.size:
         return np.zeros(0, dtype=np.intp)
     if given.dtype == bool:

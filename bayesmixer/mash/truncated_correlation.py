@@ -39,7 +39,8 @@ def pairwise(z: Array, seen: NDArray[np.bool_], cut: float) -> tuple[Array, bool
     counts = one.T @ one
     square = np.square(kept).T @ one  # of the row's condition, where the column's is small too
     with np.errstate(invalid="ignore", divide="ignore"):
-        within = (kept.T @ kept) / np.sqrt(square * square.T)
+        # effects that are exactly 0 in a condition tell no correlation
+        within = np.nan_to_num((kept.T @ kept) / np.sqrt(square * square.T))
     off = np.triu_indices(len(counts), 1)
     if not len(off[0]):
         return np.ones((1, 1)), False, len(z)

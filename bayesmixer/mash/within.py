@@ -145,5 +145,10 @@ def _white(rows: Rows, index: Index) -> Array:
 def _root(f: Array, h: Array) -> Array:
     """G = F K^-T, K K' = I + H' H."""
     inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
-    root: Array = np.linalg.solve(np.linalg.cholesky(inner), f.T).transpose(0, 2, 1)
+    try:
+        lower = np.linalg.cholesky(inner)
+    except np.linalg.LinAlgError:  # scales of effects 1e8 errors wide: H' H takes too many digits
+        both = np.concatenate([np.broadcast_to(np.eye(f.shape[1]), inner.shape), h], axis=1)
+        lower = np.swapaxes(np.linalg.qr(both, mode="r"), 1, 2)
+    root: Array = np.linalg.solve(lower, f.T).transpose(0, 2, 1)
     return root

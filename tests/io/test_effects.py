@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import xarray as xr
 from scipy import stats
 
 import bayesmixer as bm
@@ -36,8 +37,13 @@ def test_arrays_frames_and_files_give_the_same_effects(tmp_path: Path) -> None:
         bm.read_effects(str(tmp_path / "b.parquet"), str(tmp_path / "s.parquet")),
         bm.read_effects(tmp_path / "both.npz"),
         bm.read_effects(labelled["bhat"], labelled["shat"]),
+        bm.read_effects(labelled["bhat"].T, labelled["shat"].T),
+        bm.read_effects(labelled),
+        bm.read_effects(labelled.drop_attrs()),
     ):
         assert found.equals(labelled)
+    np.save(tmp_path / "b.npy", B)
+    assert bm.read_effects(tmp_path / "b.npy", S).equals(bm.read_effects(B, S))
     plain = bm.read_effects(B, S)
     assert (plain["bhat"].values == labelled["bhat"].values).all()
     assert [*labelled["condition"].values] == NAMES
@@ -113,6 +119,25 @@ def test_a_contrast_with_a_missing_part_is_missing() -> None:
     assert np.isnan(found["bhat"].values).tolist() == [[False, True], [False, False]]
 
 
+def test_tables_of_conditions_are_taken_by_name(tmp_path: Path) -> None:
+    b, s = (pd.DataFrame(x, columns=NAMES) for x in (B, S))
+    v = pd.DataFrame([[1, 0.3, 0.1], [0.3, 1, 0.2], [0.1, 0.2, 1]], NAMES, NAMES)
+    contrasts = pd.DataFrame([[1, -1, 0], [0, 1, -0.5]], ["x", "y"], NAMES)
+    known = bm.read_effects(b, s, v=v, contrasts=contrasts)
+    np.testing.assert_allclose(known["bhat"], B @ contrasts.values.T)
+    turned, other = v.loc[NAMES[::-1], NAMES[::-1]], contrasts[NAMES[::-1]]
+    for name, one in (("v", turned), ("l", other)):
+        one.to_csv(tmp_path / f"{name}.tsv", sep="\t")
+    for of_errors in (turned, tmp_path / "v.tsv", xr.DataArray(turned)):
+        for of_effects in (other, tmp_path / "l.tsv", xr.DataArray(other)):
+            found = bm.read_effects(b, s, v=of_errors, contrasts=of_effects)
+            xr.testing.assert_allclose(found, known, rtol=1e-14)
+    fit = bm.mash.given(np.eye(3), [1.0], [0.5, 0.5])
+    effects = bm.read_effects(b, s)
+    by_file = bm.mash.posterior(fit, effects, contrasts=tmp_path / "l.tsv")
+    assert by_file.equals(bm.mash.posterior(fit, effects, contrasts=contrasts))
+
+
 def test_two_conditions_with_a_baseline_are_one_contrast() -> None:
     found = bm.read_effects(B[:, :2], S[:, :2], baseline=0)
     assert found["bhat"].shape == (2, 1)
@@ -146,6 +171,20 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bhat": B, "shat": S, "v": np.triu(SINGULAR)}, "v: not symmetric"),
     ({"bhat": B, "shat": S, "v": np.eye(2)}, "v: of shape (2, 2)"),
     ({"bhat": B, "shat": S, "v": np.full((3, 3), NAN)}, "v: holds entries that are not finite"),
+    ({"bhat": B, "shat": S, "v": [["a"] * 3] * 3}, "v: holds what is no number"),
+    ({"bhat": B, "shat": S, "v": [[1, 0], [0]]}, "v: holds what is no number"),
+    (
+        {
+            "bhat": pd.DataFrame(B, columns=NAMES),
+            "shat": S,
+            "v": pd.DataFrame(np.eye(3), columns=["liver", "brain", "eye"]),
+        },
+        "v: names 'eye', which is no condition",
+    ),
+    ({"bhat": 1e80 * B, "shat": S}, "bhat: effects or standard errors beyond 1e-30 to 1e+30"),
+    ({"bhat": B, "shat": 1e-80 * S}, "bhat: effects or standard errors beyond 1e-30 to 1e+30"),
+    ({"bhat": B, "shat": S * [1, 1e-9, 1]}, "shat: 1.5e-10 in condition_2, 0.2 in condition_1"),
+    ({"bhat": B + 1j, "shat": S}, "bhat: holds what is no number"),
     ({"bhat": B, "shat": S, "alpha": 2}, "alpha: 2, expected a number from 0 to 1"),
     ({"bhat": B, "shat": S, "df": -1}, "df: holds what is no positive number"),
     ({"bhat": B, "shat": S, "df": [4, 5]}, "df: of shape (2,)"),
@@ -153,11 +192,17 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bhat": B[:, :1], "shat": S[:, :1], "baseline": 0}, "baseline: one condition has no"),
     ({"bhat": B, "shat": S, "contrasts": [[1, -1]]}, "contrasts: of shape (1, 2)"),
     ({"bhat": B, "shat": S, "contrasts": [[0, 0, 0]]}, "contrasts: row 0 is all zeros"),
+    ({"bhat": B, "shat": S, "contrasts": [["a", "b", "c"]]}, "contrasts: holds what is no"),
+    ({"bhat": B, "shat": S, "contrasts": np.zeros((0, 3))}, "contrasts: of shape (0, 3)"),
+    ({"bhat": B, "shat": S, "contrasts": "absent.tsv"}, "absent.tsv: No such file"),
+    ({"bhat": B, "shat": S, "baseline": True}, "baseline: True, expected"),
+    ({"bhat": bm.read_effects(B, S, alpha=1)}, "alpha: 0, the effects were read with 1"),
     ({"bhat": B, "shat": S, "contrasts": B, "baseline": 0}, "contrasts: given beside baseline"),
     ({"bhat": [["a", "b"]], "shat": 1}, "bhat: holds what is no number"),
     ({"bhat": np.zeros((0, 3)), "shat": 1}, "bhat: of shape (0, 3): no effects"),
     ({"bhat": np.zeros((2, 2, 2)), "shat": 1}, "bhat: 3 dimensions"),
     ({"bhat": "absent.tsv"}, "absent.tsv: No such file"),
+    ({"bhat": "absent.parquet"}, "absent.parquet: No such file"),
     ({"bhat": "absent.npz"}, "absent.npz: No such file"),
     ({"bhat": "absent.xlsx"}, "absent.xlsx: expected a file named"),
     (

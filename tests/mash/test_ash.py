@@ -158,3 +158,18 @@ def test_what_it_cannot_use_is_refused_in_one_line(given: dict[str, Any], says: 
         bm.ash(**({"bhat": [1, 2], "shat": 1} | given))
     assert str(refused.value).startswith(says)
     assert "\n" not in str(refused.value)
+
+
+def test_effects_without_their_dimension_are_refused_in_one_line() -> None:
+    effects = bm.read_effects(np.ones((3, 2)), 1.0)
+    fit = bm.mash.given(np.eye(2), [1.0], [0.5, 0.5])
+    for call in (
+        lambda: bm.ash(effects.isel(condition=0)),
+        lambda: bm.mash.run(effects.isel(condition=0)),
+        lambda: bm.mash.posterior(fit, effects.isel(effect=0)),
+        lambda: bm.mash.run(effects.isel(condition=[])),
+        lambda: bm.mash.run(effects.isel(effect=[])),
+        lambda: bm.ash([1e80, 1.0], 1.0),
+    ):
+        with pytest.raises(bm.InputError, match=r"effects: |bhat: "):
+            call()

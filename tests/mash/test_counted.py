@@ -32,6 +32,17 @@ def test_counts_are_those_by_hand() -> None:
         bm.mash.by_effect(posterior(), 1)
 
 
+def test_sharing_counts_ratios_that_equal_the_factor_where_asked_to() -> None:
+    found = posterior().isel(effect=[0])
+    found["mean"].values[0] = [2, 1, 4, 0]
+    assert bm.mash.sharing(found).values[0].tolist() == [1, 0, 0, 0]
+    assert bm.mash.sharing(found, inclusive=True).values[0].tolist() == [1, 1, 1, 0]
+    assert bm.mash.sharing(found, 0, inclusive=True).values[0].tolist() == [1, 1, 1, 0]
+    for wrong in (3, np.sum):
+        with pytest.raises(bm.InputError, match="function: "):
+            bm.mash.sharing(found, function=wrong)  # type: ignore[arg-type]
+
+
 def test_svalues_are_means_of_the_rates_up_to_there() -> None:
     found = bm.mash.svalues(posterior())
     lfsr = posterior()["lfsr"].values

@@ -57,12 +57,48 @@ def test_strong_effects_are_learned_from_as_often_as_they_come() -> None:
     assert float(some["estimate"]["pi0"]) < 0.95
 
 
-@pytest.mark.parametrize("what", ["null", "one", "baseline", "missing", "row"])
+def test_what_it_found_goes_into_all_that_takes_posteriors() -> None:
+    _, b = simulated()
+    effects = bm.read_effects(b, 0.5)
+    found = bm.mash.run(effects)
+    known = found["effects"].to_dataset()
+    for whole in (found, found["effects"]):
+        for made in (
+            bm.mash.sharing,
+            bm.mash.by_effect,
+            bm.mash.svalues,
+            lambda one: bm.mash.effective_size(one, effects),
+            lambda one: bm.mash.rank_one(found, effects, one),
+        ):
+            assert made(whole).equals(made(known))
+    with pytest.raises(bm.InputError, match="posterior: no mean and lfsr"):
+        bm.mash.sharing(bm.ash(b[:, 0], 0.5))
+
+
+@pytest.mark.parametrize("huge", [1e8, 1e25])
+@pytest.mark.parametrize("v", [None, 0.5 * np.eye(R) + 0.5])
+def test_one_row_far_beyond_its_errors_is_taken(huge: float, v: Any) -> None:
+    _, b = simulated(400)
+    rest = np.arange(1, len(b))
+    plain = bm.mash.run(bm.read_effects(b, 0.5, v=v))["effects"].isel(effect=rest)
+    for bhat, shat in ((huge, 0.5), (b[0].copy(), 0.5 / huge)):
+        b[0], s = bhat, np.full(b.shape, 0.5)
+        s[0] = shat
+        found = bm.mash.run(bm.read_effects(b, s, v=v))["effects"]
+        for name in ("mean", "sd", "lfsr"):
+            assert np.isfinite(found[name]).all()
+        assert np.allclose(found["mean"][0], bhat, rtol=1e-6)
+        assert abs(found["mean"].isel(effect=rest) - plain["mean"]).max() < 0.5
+
+
+@pytest.mark.parametrize("what", ["null", "one", "baseline", "missing", "row", "zeros"])
 def test_it_takes_what_effects_there_are(what: str) -> None:
     true, b = simulated()
     rng = np.random.default_rng(0)
     if what == "null":
         effects = bm.read_effects(z=rng.standard_normal((2000, R)))
+    elif what == "zeros":
+        effects = bm.read_effects(np.zeros((50, R)), 1.0)
     elif what == "one":
         effects = bm.read_effects(b[:, 0], 0.5)
     elif what == "baseline":
