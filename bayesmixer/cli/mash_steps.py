@@ -11,7 +11,6 @@ import bayesmixer as bm
 from bayesmixer import aside
 from bayesmixer.cli.output import check_inputs, say_wrapped
 from bayesmixer.errors import InputError
-from bayesmixer.io.effect_tables import read_table
 from bayesmixer.io.posterior_tables import LOCI
 from bayesmixer.mash.gwas import WAYS
 from bayesmixer.mash.prior_covariances import DEFAULT
@@ -66,7 +65,6 @@ def read(
             found = with_errors(some, way)[1]
             effects = effects if found is None else effects.assign(v=found.drop_attrs())
         return effects
-    matrix = None if contrasts is None else read_table(contrasts, "contrasts").values
     options: dict[str, Any] = {"alpha": alpha, "df": df}
     if second is None:
         options |= {"z": first} if z else {"bhat": first}
@@ -77,7 +75,7 @@ def read(
     elif (found := with_errors(bm.read_effects(**options), way)[1]) is not None:
         options["v"] = found
     place: Any = int(baseline) if baseline is not None and baseline.isdigit() else baseline
-    return bm.read_effects(**options, baseline=place, contrasts=matrix)
+    return bm.read_effects(**options, baseline=place, contrasts=contrasts)
 
 
 def read_gwas(
@@ -87,8 +85,8 @@ def read_gwas(
     """Effects of summary statistics."""
     known: Any = v or "auto"
     if known not in WAYS:
-        check_inputs(Path(known))
-        known = read_table(Path(known), "--v").values
+        known = Path(known)
+        check_inputs(known)
     effects = bm.mash.read_gwas(
         files, reference=reference, ref_ld=ref_ld, w_ld=w_ld, v=known,
         alpha=1.0 if alpha is None else alpha, join=join, seed=seed,

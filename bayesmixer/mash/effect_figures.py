@@ -104,7 +104,7 @@ def plot_n_conditions(
     InputError
         It is no posterior.
     """
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     called = (posterior["lfsr"].values < threshold).sum(1)
     r = posterior.sizes["condition"]
     count = np.bincount(called, minlength=r + 1)
@@ -149,7 +149,7 @@ def plot_effect(
     InputError
         There is no such effect, or effects and posterior are of other conditions.
     """
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     if list(effects["condition"].values) != list(posterior["condition"].values):
         raise InputError("posterior", "of other conditions than the effects")
     names = posterior["effect"].values.astype(str)

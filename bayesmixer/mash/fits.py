@@ -9,11 +9,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
+from bayesmixer.io.effect_tables import numbers
 from bayesmixer.mash.grid import checked_grid, default_grid
 from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.learning import learn, learn_alone
 from bayesmixer.mash.mixture import Mixture, checked, normalised
-from bayesmixer.mash.prior_covariances import matrices
+from bayesmixer.mash.prior_covariances import matrices, named
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.trees import of_mixture
 
@@ -129,12 +130,14 @@ def given(
     InputError
         The numbers do not fit each other, or the weights are no probabilities.
     """
+    covariances = named(covariances)
     if isinstance(covariances, xr.Dataset) and "U" in covariances:
         conditions = [str(name) for name in covariances["condition"].values]
         size = len(conditions)
     else:
-        first = [*covariances.values()] if isinstance(covariances, dict) else covariances
-        size = np.shape(first)[-1] if np.ndim(first) >= 2 else 0
+        first = [*covariances.values()][0:1] if isinstance(covariances, dict) else covariances
+        shape = numbers(first, "covariances").shape
+        size = shape[-1] if len(shape) >= 2 else 0
         conditions = []
     place = conditions or [f"condition_{i + 1}" for i in range(size)]
     u, names = matrices(covariances, xr.Dataset(coords={"condition": place}))

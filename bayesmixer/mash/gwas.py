@@ -110,7 +110,8 @@ def read_gwas(
     options: dict[str, Any] = {"alpha": alpha}
     if (matrix := _errors(v, names, read, ref_ld, w_ld, b, s, seed)) is not None:
         options["v"] = matrix
-    effects = read_effects(b, s, **options)
+    named = xr.DataArray(b, dims=("effect", "condition"), coords={"condition": names})
+    effects = read_effects(named, s, **options)
     coords: dict[str, Any] = {
         column: ("effect", frame[column].to_numpy().astype(str if kind == pl.String else np.int64))
         for column, kind in frame.schema.items()

@@ -95,7 +95,7 @@ def loci(
     """
     import pandas as pd
 
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     threshold = fraction("threshold", threshold)
     lfsr = posterior["lfsr"].values
     least = lfsr.min(1)

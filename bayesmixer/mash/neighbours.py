@@ -69,7 +69,7 @@ def opposed(
     """
     import pandas as pd
 
-    check_posterior(posterior)
+    posterior = check_posterior(posterior)
     fraction("threshold", threshold)
     n = posterior.sizes["effect"]
     chrom, pos = (_column(posterior, name, x, n) for name, x in (("chrom", chrom), ("pos", pos)))

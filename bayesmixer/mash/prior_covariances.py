@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import InputError
+from bayesmixer.io.effect_tables import numbers
 from bayesmixer.mash.canonical_covariances import LISTS, of_sets
 from bayesmixer.mash.learned_covariances import WAYS, learned
 from bayesmixer.mash.mixture import checked
@@ -93,7 +94,7 @@ def covariances(
     """
     rows = rows_of(effects)
     conditions = [str(name) for name in effects["condition"].values]
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    kinds = [*kinds] if isinstance(kinds, Iterable) and not isinstance(kinds, str) else [kinds]
     for kind in kinds:
         choice("kinds", kind, KINDS)
     choice("deconvolution", deconvolution, WAYS)
@@ -141,6 +142,7 @@ def matrices(given: Any, effects: xr.Dataset) -> tuple[Array, list[str]]:
         They are of other conditions or shapes, or no covariances.
     """
     r = effects.sizes["condition"]
+    given = named(given)
     if isinstance(given, xr.Dataset):
         if "U" not in given:
             raise InputError("covariances", "no variable U", "Make them with bm.mash.covariances.")
@@ -148,10 +150,12 @@ def matrices(given: Any, effects: xr.Dataset) -> tuple[Array, list[str]]:
         return given["U"].values, [str(name) for name in given["covariance"].values]
     if isinstance(given, dict):
         names = [str(name) for name in given]
-        given = [np.asarray(one, dtype=np.float64) for one in given.values()]
+        given = [numbers(one, f"covariance {name!r}") for name, one in given.items()]
     else:
-        given = np.asarray(given, dtype=np.float64)
+        given = numbers(given, "covariances")
         given = given[None] if given.ndim == 2 else given
+        if given.ndim == 0:
+            raise InputError("covariances", "none", "Make them with bm.mash.covariances.")
         names = [f"U_{i + 1}" for i in range(len(given))]
     for one, name in zip(given, names, strict=True):
         if one.shape != (r, r):
@@ -159,6 +163,13 @@ def matrices(given: Any, effects: xr.Dataset) -> tuple[Array, list[str]]:
     if not len(names):
         raise InputError("covariances", "none")
     return np.array(given), names
+
+
+def named(given: Any) -> Any:
+    """The variable `U` of such a Dataset, or of a fit, as the Dataset; another thing as it is."""
+    if isinstance(given, xr.DataArray) and {"covariance", "condition"} <= set(given.coords):
+        return given.to_dataset(name="U")
+    return given
 
 
 def as_dataset(u: Array, names: Sequence[str], conditions: Sequence[str]) -> xr.Dataset:

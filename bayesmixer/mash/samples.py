@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayesmixer.arguments import whole_number
+from bayesmixer.errors import InputError
 from bayesmixer.io.stores import CHUNK_ROWS
 from bayesmixer.mash.fits import fit
 from bayesmixer.mash.likelihood import blocks, relative
@@ -49,9 +50,11 @@ def random_rows(effects: xr.Dataset, n: int, seed: int = 0, without: Any = ()) -
     Raises
     ------
     InputError
-        There are no such effects to leave out.
+        These are no effects, or there are no such ones to leave out.
     """
     n = whole_number("n", n, 1)
+    if not isinstance(effects, xr.Dataset) or effects.attrs.get("kind") != "effects":
+        raise InputError("effects", "not effects", "Make them with bm.read_effects.")
     left = np.ones(effects.sizes["effect"], dtype=bool)
     left[positions(without, effects)] = False
     candidates = np.flatnonzero(left)

@@ -110,6 +110,20 @@ def test_a_sample_is_learned_from_and_names_of_strong_effects_are_taken(
     assert int(found["n_others"]) == 200
 
 
+def test_contrasts_are_taken_by_the_names_of_the_conditions(folder: Path, tmp_path: Path) -> None:
+    both = (folder / "b.tsv", folder / "s.tsv")
+    names = bm.read_effects(*both)["condition"].values[::-1]
+    table = pd.DataFrame(np.eye(R)[:2] - np.eye(R)[2:3], ["x", "y"], names)
+    table.to_csv(tmp_path / "l.tsv", sep="\t")
+    words = ("--contrasts", tmp_path / "l.tsv", "--v", "none", "--kinds", "canonical", "-q")
+    assert run("mash", *both, *words, "--out", tmp_path / "r.nc") == 0
+    found = bm.load(tmp_path / "r.nc")
+    assert found["effects"]["condition"].values.tolist() == ["x", "y"]
+    effects = bm.read_effects(*both, contrasts=table)
+    known = bm.mash.posterior(found, effects)
+    np.testing.assert_allclose(found["effects"]["mean"], known["mean"], atol=1e-12)
+
+
 def test_what_cannot_be_used_is_one_line(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

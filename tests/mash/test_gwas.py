@@ -50,6 +50,13 @@ def test_alleles_are_those_of_the_first_trait_and_the_scale_is_one() -> None:
     assert posterior["chrom"].values.tolist() == ["1"] * 3
 
 
+def test_correlations_of_errors_are_those_of_the_traits_by_name() -> None:
+    one = {name: trait([1.0, 2.0, 3.0], 100) for name in "abc"}
+    v = pd.DataFrame([[1, 0.3, 0.1], [0.3, 1, 0.2], [0.1, 0.2, 1]], [*"abc"], [*"abc"])
+    turned = v.loc[["c", "a", "b"], ["c", "a", "b"]]
+    assert bm.mash.read_gwas(one, v=turned)["v"].values.tolist() == v.values.tolist()
+
+
 def test_variants_of_any_trait_are_kept_when_asked() -> None:
     one, two = trait([1.0, 2.0, 3.0], 100), trait([1.0, 2.0], 100, snp=["rs2", "rs9"])
     inner = bm.mash.read_gwas([one, two.assign_attrs(trait="b")], v="none")

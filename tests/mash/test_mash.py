@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -367,3 +368,32 @@ def test_strong_effects_are_the_largest_or_the_largest_of_each_gene() -> None:
     ):
         with pytest.raises(bm.InputError, match=told):
             call()
+
+
+def test_covariances_of_no_numbers_are_refused_in_one_line() -> None:
+    effects = bm.read_effects(np.ones((3, 2)), 1.0)
+    for wrong in ("canonical", None, 3, [["a"]], [np.eye(2), np.eye(3)], {"a": "b"}):
+        for call in (
+            lambda u: bm.mash.fit(effects, u),
+            lambda u: bm.mash.given(u, [1.0], [0.5, 0.5]),
+            lambda u: bm.mash.covariances(effects, "canonical", more=u or 3),
+        ):
+            with pytest.raises(bm.InputError, match="covariance") as error:
+                call(wrong)
+            assert "\n" not in str(error.value)
+    with pytest.raises(bm.InputError, match="kinds: 3, expected"):
+        bm.mash.covariances(effects, 3)  # type: ignore[arg-type]
+    with pytest.raises(bm.InputError, match="effects: not effects"):
+        bm.mash.random_rows(3, 2)  # type: ignore[arg-type]
+
+
+def test_the_variable_of_covariances_is_as_good_as_their_dataset() -> None:
+    b = pd.DataFrame(np.random.default_rng(1).standard_normal((9, 2)), columns=["x", "y"])
+    effects = bm.read_effects(b, 1.0)
+    u = bm.mash.covariances(effects, "canonical")
+    whole, alone = bm.mash.fit(effects, u), bm.mash.fit(effects, u["U"])
+    assert whole["estimate"].to_dataset().equals(alone["estimate"].to_dataset())
+    other = bm.mash.given(whole["estimate"]["U"], [1.0], np.full(8, 1 / 8))
+    assert other["estimate"]["covariance"].values.tolist() == [*u["covariance"].values]
+    with pytest.raises(bm.InputError, match="fit: of the conditions x, y"):
+        bm.mash.posterior(other, effects.isel(condition=[1, 0]))

@@ -71,6 +71,9 @@ def test_what_it_found_goes_into_all_that_takes_posteriors() -> None:
             lambda one: bm.mash.rank_one(found, effects, one),
         ):
             assert made(whole).equals(made(known))
+        bm.mash.plot_sharing(whole)
+        bm.mash.plot_n_conditions(whole)
+        bm.mash.plot_effect(effects, whole, 0)
     with pytest.raises(bm.InputError, match="posterior: no mean and lfsr"):
         bm.mash.sharing(bm.ash(b[:, 0], 0.5))
 
