@@ -132,7 +132,9 @@ def ash(
             raise InputError("weights", found)
         return learn(data.x, data.s, data.df, components, parameters, known)
 
-    learned = best_mode(data.x, at) if mode == "estimate" else at(number("mode", mode))
+    learned = (
+        best_mode(data.x, at) if mode == "estimate" else at(number("mode", mode, ", or 'estimate'"))
+    )
     return tree_of(data, learned, family, point_mass, draws)
 
 

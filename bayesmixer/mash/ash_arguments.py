@@ -103,8 +103,8 @@ def weights_of(weights: Any) -> Array:
     return known
 
 
-def number(name: str, value: Any) -> float:
-    """A finite number.
+def number(name: str, value: Any, or_else: str = "") -> float:
+    """A finite number; `or_else`: what else the argument may be.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def number(name: str, value: Any) -> float:
         It is another thing.
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not np.isfinite(float(value)):
-        raise InputError(name, f"{value!r}, expected a number, or 'estimate'")
+        raise InputError(name, f"{value!r}, expected a number{or_else}")
     return float(value)
 
 

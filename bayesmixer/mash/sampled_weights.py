@@ -24,6 +24,7 @@ from bayesmixer.progress import bar
 
 Array = NDArray[np.float64]
 
+ALONE = "independent"  # the last of the groups, where there is this component
 METHODS = ("map", "gibbs", "nuts", "bootstrap")
 DRAWS = {"gibbs": 1000, "nuts": 500, "bootstrap": 200}
 """Where none are asked for: a chain, of the bootstrap in all."""
@@ -49,8 +50,9 @@ def fitted(model: Any, bound: BoundWeights, method: str, asked: Any) -> xr.DataT
     -------
     xarray.DataTree
         As `bayesmixer.mash.fit` or `bayesmixer.ash`; with draws also `posterior`: `weights` (chain,
-        draw, component), `pi0`, `near_null`, the weight of each group, `log_likelihood`; and in
-        `estimate` their `_mean` and `_sd`.
+        draw, component), `pi0`, `near_null`, the weight of each group (of mash with independent
+        effects `independent_weight` by itself), `log_likelihood`; and in `estimate` their `_mean`
+        and `_sd`.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def fitted(model: Any, bound: BoundWeights, method: str, asked: Any) -> xr.DataT
     else:
         sampler = {"gibbs": _gibbs, "nuts": _nuts, "bootstrap": _bootstrap}[method]
         weights, stats = sampler(model, problem, mode.x, asked)
-        groups["posterior"] = problem.functionals(weights)
+        groups["posterior"] = _apart(problem.functionals(weights))
         if stats is not None:
             groups["sample_stats"] = stats
         said = _concerns(groups["posterior"], stats) if len(weights) > 1 else []
@@ -142,6 +144,14 @@ def _bootstrap(model: Any, problem: Problem, mode: Array, asked: Any) -> tuple[A
             kept[0, i] = weights
             b.advance()
     return kept, None
+
+
+def _apart(held: xr.Dataset) -> xr.Dataset:
+    """The weight of independent effects beside those of covariances, as the estimate has it."""
+    if "covariance" not in held.dims or held["covariance"].values[-1] != ALONE:
+        return held
+    own = held["covariance_weight"].isel(covariance=-1, drop=True)
+    return held.isel(covariance=slice(-1)).assign(independent_weight=own)
 
 
 def _with_spread(tree: xr.DataTree, held: xr.Dataset) -> xr.Dataset:

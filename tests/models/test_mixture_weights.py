@@ -215,9 +215,12 @@ def test_the_component_of_independent_effects_is_one_more_group(effects: xr.Data
     found = bm.fit(model, "gibbs", draws=300, chains=2, seed=8)
     np.testing.assert_allclose(found["estimate"]["weights"], own["weights"], atol=1e-5)
     held = found["posterior"].to_dataset()
-    assert held["covariance"].values.tolist() == [*U, "independent"]
+    assert held["covariance"].values.tolist() == [*U]
     total = held["covariance_weight"].sum("covariance") + held["pi0"]
-    np.testing.assert_allclose(total, 1, atol=1e-10)
+    np.testing.assert_allclose(total + held["independent_weight"], 1, atol=1e-10)
     last = held["weights"].isel(component=-1)
-    np.testing.assert_allclose(last, held["covariance_weight"].sel(covariance="independent"))
+    np.testing.assert_allclose(last, held["independent_weight"])
+    spread = float(found["estimate"]["independent_weight_sd"])
+    assert spread == pytest.approx(float(last.std()))
+    assert "independent_weight" in {x["quantity"] for x in bm.to_json(found)["estimates"]}
     assert (bm.mash.posterior(found, effects)["lfsr"] <= 1).all()
