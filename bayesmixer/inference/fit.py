@@ -145,8 +145,8 @@ def fit(
     began = time.perf_counter()
     seed = _named_twice("seed", seed, 0, "random_seed", random_seed)
     sampler = _named_twice("sampler", sampler, "nutpie", "nuts_sampler", nuts_sampler)
-    own = None if (known := bound_of(model)) is None else known.card.ask("fitted")
-    if known is not None and own is not None:
+    known = bound_of(model) if isinstance(model, pm.Model) else None  # LogDensity refuses the rest
+    if known is not None and (own := known.card.ask("fitted")) is not None:
         _check("map", draws, tune, chains, cores, seed, bins, starts)
         asked = Settings(
             draws, tune, chains, cores, seed, sampler, bins, progress, target_accept, init
