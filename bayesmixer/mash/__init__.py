@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bayesmixer.io.effect_stores import write_effects as write_effects
     from bayesmixer.mash.counted import by_effect as by_effect
     from bayesmixer.mash.counted import svalues as svalues
+    from bayesmixer.mash.drawn_effects import components as components
+    from bayesmixer.mash.drawn_effects import sample as sample
     from bayesmixer.mash.effect_figures import plot_effect as plot_effect
     from bayesmixer.mash.effect_figures import plot_effective_size as plot_effective_size
     from bayesmixer.mash.effect_figures import plot_n_conditions as plot_n_conditions
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "by_effect": "counted",
+    "components": "drawn_effects",
     "correlation": "error_correlation",
     "cross_validate": "validation",
     "covariances": "prior_covariances",
@@ -68,6 +71,7 @@ _HOME = {
     "read_gwas": "gwas",
     "rank_one": "forced_signs",
     "run": "runs",
+    "sample": "drawn_effects",
     "sharing": "shared_effects",
     "strong": "strong_effects",
     "svalues": "counted",

@@ -77,6 +77,26 @@ def posterior(rows: Rows, alone: Alone, index: Index) -> Known:
     return found
 
 
+def drawn(rows: Rows, alone: Alone, index: Index, rng: np.random.Generator) -> Array:
+    """One draw of each of some rows (row, condition), on the scale of the mixture, each condition
+    by itself.
+    """
+    seen = rows.seen[index]
+    b, s = rows.b[index], standard_errors(rows, index)
+    likely, _ = _likelihoods(b, s, alone)
+    precision = seen / s**2
+    total = np.where(seen, likely.sum(0), 1)
+    left, out = rng.random(b.shape), np.zeros_like(b)
+    for weights, scale, one in _scales(alone, likely):
+        share = np.where(seen, one / total, weights)
+        chosen = (left >= 0) & (left < share)
+        left = np.where(chosen, -1, left - share)
+        variance = scale**2 / (1 + scale**2 * precision[chosen])
+        mean = (b * precision)[chosen] * variance
+        out[chosen] = mean + np.sqrt(variance) * rng.standard_normal(len(mean))
+    return out
+
+
 def combined(known: Known, to: Array) -> Known:
     """Posterior of combinations `to` (row or 1, combination, condition) of independent effects.
 

@@ -10,6 +10,7 @@ import xarray as xr
 from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import matrix_of
 from bayesmixer.mash.ash import of_effects
+from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.moments import moments
 from bayesmixer.mash.rows import rows_of, same_conditions
 from bayesmixer.mash.trees import MADE_BY, mixture_of
@@ -66,17 +67,8 @@ def posterior(
     rows = rows_of(effects)
     if isinstance(fit, xr.DataTree) and fit.attrs.get("method") == "ash":
         return of_effects(fit, effects)
-    mixture, estimate = mixture_of(fit)
+    mixture, _ = mixture_for(fit, effects)
     conditions = [str(name) for name in effects["condition"].values]
-    if fit.attrs.get("named", 1):
-        same_conditions(effects, estimate["condition"].values, "fit")
-    elif estimate.sizes["condition"] != len(conditions):
-        found = f"of {estimate.sizes['condition']} conditions, the effects have {len(conditions)}"
-        raise InputError("fit", found)
-    learned = float(fit.attrs.get("alpha", effects.attrs["alpha"]))
-    if learned != effects.attrs["alpha"]:
-        found = f"learned with alpha {learned:g}, the effects have {effects.attrs['alpha']:g}"
-        raise InputError("fit", found, "Read them with one alpha.")
     report, names = None, conditions
     if contrasts is not None:
         report, names = matrix_of(contrasts, conditions)
@@ -96,9 +88,31 @@ def posterior(
     if what.log10_bf is not None:
         out["log10_bf"] = ("effect", what.log10_bf)
     # names of effects, and where they lie
-    coords: dict[str, Any] = {k: v for k, v in effects.coords.items() if v.dims == ("effect",)}
+    coords: dict[str, Any] = {str(k): v for k, v in effects.coords.items() if v.dims == ("effect",)}
     coords |= {"effect": effects["effect"].values, "condition": names}
     if covariance:
         out["covariance"] = ((*both, "condition_bis"), what.covariance)
         coords["condition_bis"] = names
     return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior", "wing": MADE_BY["wing"]})
+
+
+def mixture_for(fit: xr.DataTree, effects: xr.Dataset) -> tuple[Mixture, xr.Dataset]:
+    """The mixture of a fit and its estimate, where they are for such effects.
+
+    Raises
+    ------
+    InputError
+        They are of other conditions or another alpha.
+    """
+    mixture, estimate = mixture_of(fit)
+    conditions = [str(name) for name in effects["condition"].values]
+    if fit.attrs.get("named", 1):
+        same_conditions(effects, estimate["condition"].values, "fit")
+    elif estimate.sizes["condition"] != len(conditions):
+        found = f"of {estimate.sizes['condition']} conditions, the effects have {len(conditions)}"
+        raise InputError("fit", found)
+    learned = float(fit.attrs.get("alpha", effects.attrs["alpha"]))
+    if learned != effects.attrs["alpha"]:
+        found = f"learned with alpha {learned:g}, the effects have {effects.attrs['alpha']:g}"
+        raise InputError("fit", found, "Read them with one alpha.")
+    return mixture, estimate
