@@ -138,7 +138,7 @@ def _notes(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
     if results.attrs.get("errors") == "independent" and estimate.sizes.get("condition", 1) > 1:
         yield (
             "Errors were taken as independent between conditions.",
-            "Where conditions share samples, give read_effects v=bm.mash.correlation(effects).",
+            "Where conditions share samples, give their correlation: bm.mash.run estimates it.",
         )
     if "effects" in results.children and "pos" in results["effects"].coords:
         yield (
