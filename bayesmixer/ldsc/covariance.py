@@ -128,7 +128,7 @@ def covariance(
         variance *= min(max(rho, -1.0), 1.0) / total_m
         variance += b
         variance *= variance
-        both = 1.0
+        both: Array | float = 1.0
         for size, per_l, at in alone:
             one = size[rows] * clipped
             one *= per_l
@@ -136,7 +136,8 @@ def covariance(
             both = one * both
         variance += both
         variance *= np.maximum(w_ld[rows], 1.0)
-        return np.divide(1, variance, out=variance)
+        inverse: Array = np.divide(1, variance, out=variance)
+        return inverse
 
     rho = float(total_m * (product.mean() - noise) / (whole * n).mean())
     fit = regress(

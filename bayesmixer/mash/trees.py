@@ -105,4 +105,7 @@ def draws_of(fit: xr.DataTree) -> NDArray[np.float64] | None:
 def thinned(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """At most `DRAWS` of some weights (chain, draw, component), as (draw, component)."""
     draws = weights.reshape(-1, weights.shape[-1])
-    return draws[np.linspace(0, len(draws) - 1, min(DRAWS, len(draws))).astype(int)]
+    few: NDArray[np.float64] = draws[
+        np.linspace(0, len(draws) - 1, min(DRAWS, len(draws))).astype(int)
+    ]
+    return few

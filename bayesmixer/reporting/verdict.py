@@ -138,8 +138,8 @@ def verdict(
     results = as_results(results)
     if is_estimates(results):
         told = told_of(results)
-        found = [Finding("caution", *one) for one in told.cautions]
-        return Verdict(_sorted(found + [Finding("note", *one) for one in told.notes]))
+        cautions = [Finding("caution", *one) for one in told.cautions]
+        return Verdict(_sorted(cautions + [Finding("note", *one) for one in told.notes]))
     whole = check_results(results)
     if data is None:
         return stored(results) or by_rules(whole, None)
