@@ -2,11 +2,13 @@
 the same work takes in NumPy and polars.
 
     python benchmarks/ldsc_speed.py DATA [--floors ../shared/prototypes/floors] [--runs 3] [--out F]
+        [--pyldsc PROGRAM]
 
 DATA holds what `ldsc_prepare.py DATA` of the floors writes: eur/ (LD scores of 22 chromosomes),
 annot/ and frq/ (seven annotations of chromosomes 13-22), traits/T1..T10.sumstats.gz of 773,476
-variants, pair1.trait1.sumstats.gz. Each pair of programs runs in turns; the least of the runs
-counts.
+variants, pair1.trait1.sumstats.gz. PROGRAM is that of pyldsc 0.1.0, in an environment of its own
+with numpy below 2.3: h2 and rg are run by it as well, from LD scores in one file. Each pair of
+programs runs in turns; the least of the runs counts.
 """
 
 from __future__ import annotations
@@ -44,6 +46,17 @@ def measured(command: list[str], data: Path) -> tuple[float, float]:
     return float(seconds), float(peak) * resource.getpagesize() / 4096 / 1024
 
 
+def joined(folder: Path, out: Path) -> str:
+    """Prefix of the LD scores of 22 chromosomes in one file."""
+    each = [folder / f"{chrom}.l2.ldscore" for chrom in range(1, 23)]
+    lines = [one.read_text().splitlines() for one in each]
+    whole = [lines[0][0], *(line for part in lines for line in part[1:])]
+    (out / "all.l2.ldscore").write_text("\n".join(whole) + "\n")
+    m = sum(float((folder / f"{chrom}.l2.M_5_50").read_text()) for chrom in range(1, 23))
+    (out / "all.l2.M_5_50").write_text(f"{m:.0f}\n")
+    return str(out / "all")
+
+
 def main() -> None:
     """Run, print a table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -51,6 +64,7 @@ def main() -> None:
     parser.add_argument("--floors", type=Path, default=Path("../shared/prototypes/floors"))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--pyldsc", help="the program")
     given = parser.parse_args()
     data, traits = given.data.resolve(), given.data.resolve() / "traits"
     trait = [str(traits / f"T{i}.sumstats.gz") for i in range(1, 11)]
@@ -90,6 +104,17 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
+        if given.pyldsc:
+            one = joined(data / "eur", Path(folder))
+            ld = ["--ref-ld", one, "--w-ld", one, "--out", f"{folder}/p"]
+            for work, words in (("h2", ["--h2", trait[0]]), ("rg", ["--rg", ",".join(trait[:2])])):
+                runs = [
+                    measured([given.pyldsc, work, *words, *ld], data) for _ in range(given.runs)
+                ]
+                seconds, peak = min(runs)
+                rows.append({"work": f"{work} by pyldsc", "CPU s": round(seconds, 2),
+                             "MB": round(peak)})  # fmt: skip
+                print(rows[-1], flush=True)
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))
     if given.out is not None:
