@@ -30,7 +30,7 @@ from pytensor.scalar.basic import Switch
 from bayesmixer.card import UNIT, Free, unit_in_words, usual
 from bayesmixer.errors import InputError
 from bayesmixer.interrupts import check
-from bayesmixer.models.common import origin_of
+from bayesmixer.models.common import bound_of, origin_of
 from bayesmixer.ops.block_loglik import BlockLogLik
 
 Array = NDArray[np.float64]
@@ -197,9 +197,9 @@ class LogDensity:
 
     def _in_all(self, value: Any) -> Any:
         """The log posterior by Ops that are quicker where blocks are wanted in sum alone, of models
-        of this package, which only sum them.
+        of this package as they were built, which only sum them.
         """
-        if origin_of(self.model) is None:
+        if bound_of(self.model) is None:
             return value
         found = [v for v in ancestors([value]) if v.owner and isinstance(v.owner.op, BlockLogLik)]
         nodes = {v.owner: v.owner.op.in_all for v in found}

@@ -1,6 +1,7 @@
 """Bins of alike variants of two traits, and the surrogate that is made of them."""
 
 import numpy as np
+import pymc as pm
 import pytest
 
 from bayesmixer.inference import binned
@@ -18,6 +19,14 @@ SD = np.array([0.08, 0.08, 0.15, 0.2, 0.02, 0.02, 0.1, 0.6, 0.02])
 @pytest.fixture(scope="module")
 def density(pair_data):
     return LogDensity(bivariate_mixer(pair_data))
+
+
+def test_a_potential_that_a_user_adds_keeps_the_blocks_it_is_made_of(pair_data):
+    """Gradients go in units larger than LD blocks, of models as they were built alone."""
+    with bivariate_mixer(pair_data) as model:
+        pm.Potential("own", -0.01 * (model["z"] ** 2).sum())
+    changed = LogDensity(model)
+    assert changed.value_and_gradient(X)[0] == pytest.approx(changed.value_and_blocks(X)[0])
 
 
 def made(density, data, number=60):
