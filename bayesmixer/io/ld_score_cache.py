@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ WORTH = 1 << 22  # bytes of text, packed or not, below which reading it takes no
 MOST = 20_000_000  # numbers that are kept of one set of files
 SETS = 20  # that are kept, the newest
 END = 1 << 16  # bytes at either end that are digested
+OURS = re.compile(r"[0-9a-f]{16}\.[0-9a-f]{24}\.parquet")  # names that `place_of` gives
 
 
 def folder() -> Path | None:
@@ -87,7 +89,8 @@ def put(place: Path | None, table: pl.DataFrame, totals: dict[str, list[float]])
         place.parent.mkdir(parents=True, exist_ok=True)
         with aside.writing(place) as beside:
             table.write_parquet(beside, compression="lz4", metadata={"totals": json.dumps(totals)})
-        kept = sorted(place.parent.glob("*.parquet"), key=lambda file: -file.stat().st_mtime_ns)
+        ours = (file for file in place.parent.iterdir() if OURS.fullmatch(file.name))
+        kept = sorted(ours, key=lambda file: -file.stat().st_mtime_ns)
         own = place.name.split(".")[0]
         for i, other in enumerate(kept):
             if other != place and (i >= SETS or other.name.startswith(f"{own}.")):

@@ -19,7 +19,7 @@ from bayesmixer import aside
 from bayesmixer.errors import InputError
 from bayesmixer.io.row_stores import begin, finish, put
 from bayesmixer.io.stores import beside
-from bayesmixer.kinds import stored
+from bayesmixer.kinds import root_attributes, stored
 from bayesmixer.mash.posteriors import posterior
 from bayesmixer.mash.samples import row_blocks
 from bayesmixer.mash.trees import mixture_of
@@ -116,13 +116,21 @@ def _mark(fit: xr.DataTree, effects: xr.Dataset, contrasts: Any, dtype: str) -> 
 
 
 def _taken_up(into: Path, mark: str) -> int:
-    """Rows that an earlier run of the same finished; what is of another is removed."""
+    """Rows that an earlier run of the same finished; what is of another run is removed, and what no
+    run has made is refused.
+    """
+    ours = (root_attributes(into) or {}).get("kind") == "mash_posterior"
     try:
         held = json.loads((into / "rows.json").read_text(encoding="utf-8"))
+        ours |= "mark" in held
         if held["mark"] == mark:
             return int(held["rows"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
+    if into.is_dir() and not ours and any(into.iterdir()):
+        raise InputError(
+            into, "a folder that bayesmixer has not made", "Move it away, or give another path."
+        )
     if into.is_dir():
         shutil.rmtree(into)
     return 0

@@ -91,12 +91,18 @@ def test_kept_ld_scores_are_those_of_the_text_until_it_changes(
     assert same(read_ld_scores(own))
     (first,) = kept.iterdir()
     assert same(read_ld_scores(own))
-    # the text changes: what was kept is not used, and replaced
+    # the text changes: what was kept is not used, and replaced; what is another's stays
+    monkeypatch.setattr(ld_score_cache, "SETS", 1)
+    foreign = kept / "mine.parquet"
+    foreign.write_bytes(b"of the user")
+    os.utime(foreign, (0, 0))
     file = own / "1.l2.M_5_50"
     file.write_text("123\n")
     assert read_ld_scores(own).totals["M_5_50"] != small_scores.totals["M_5_50"]
-    (second,) = kept.iterdir()
+    (second,) = set(kept.iterdir()) - {foreign}
     assert second != first
+    assert foreign.read_bytes() == b"of the user"
+    foreign.unlink()
     # a half-written or foreign file is as if it were not there
     second.write_bytes(b"PAR1 not")
     assert len(read_ld_scores(own)) == len(small_scores)

@@ -96,6 +96,11 @@ def test_a_killed_run_goes_on_and_another_run_begins_anew(
     made.clear()
     bm.mash.posterior_to(fit, on_disk, path)
     assert made[0].start == 0
+    other.mkdir()
+    (other / "thesis.txt").write_text("of the user")
+    with pytest.raises(InputError, match="has not made"):
+        bm.mash.posterior_to(fit, on_disk, path)
+    assert (other / "thesis.txt").read_text() == "of the user"
 
 
 def test_a_sample_is_fitted_and_the_others_are_predicted(
