@@ -185,7 +185,7 @@ EFFECTS: dict[str, Variable] = {
     "reported": Variable(
         (("reported_condition", "condition"),),
         "f",
-        "what makes all contrasts of those that do not depend on each other",
+        "what makes all conditions or contrasts of those that do not depend on each other",
         required=False,
         detail="where some do",
     ),

@@ -18,6 +18,7 @@ from bayesmixer.io.effect_tables import is_path, numbers, read_table
 Array = NDArray[np.float64]
 ALIKE = 1e-12  # relative difference of correlations that counts as none
 OF_NOTHING = 1e-10  # part of a row of a matrix that is rounding
+NO_ERROR = 1e-7  # standard error of a contrast over the sum of those it is made of: rounding
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Contrasts:
     names: list[str]
     every: Array
     every_name: list[str]
+
+    def after(self, first: Contrasts) -> Contrasts:
+        """These of those contrasts, in terms of the conditions of the first."""
+        of_conditions = self.of_conditions @ first.of_conditions
+        return Contrasts(of_conditions, self.names, first.every @ self.every, first.every_name)
 
 
 def against(baseline: Any, conditions: Sequence[str]) -> Contrasts:
@@ -110,20 +116,22 @@ def matrix_of(contrasts: Any, conditions: Sequence[str]) -> tuple[Array, list[st
     return matrix, names
 
 
-def independent(matrix: Array, names: Sequence[str]) -> Contrasts:
-    """The first rows that do not depend on earlier ones; the others are made of them."""
+def independent(matrix: Array, names: Sequence[str], nothing: float = OF_NOTHING) -> Contrasts:
+    """The first rows that do not depend on earlier ones, but for a part of `nothing`; the others
+    are made of them.
+    """
     kept: list[int] = []
     basis = np.zeros((0, matrix.shape[1]))
     for i, row in enumerate(matrix):
         rest = row - basis.T @ (basis @ row)
         rest -= basis.T @ (basis @ rest)
-        if np.linalg.norm(rest) > OF_NOTHING * np.linalg.norm(row):
+        if np.linalg.norm(rest) > nothing * np.linalg.norm(row):
             kept.append(i)
             basis = np.vstack([basis, rest / np.linalg.norm(rest)])
     chosen = matrix[kept]
     every = matrix @ np.linalg.pinv(chosen)
     every[kept] = np.eye(len(kept))
-    every[np.abs(every) < OF_NOTHING * np.abs(every).max()] = 0
+    every[np.abs(every) < nothing * np.abs(every).max()] = 0
     return Contrasts(chosen, [names[i] for i in kept], every, list(names))
 
 
@@ -156,8 +164,10 @@ def apply(
     s = np.where(missing, 1, shat)
     rows = matrix[None] * s[:, None, :]  # L diag(s_j)
     covariance = rows @ (np.eye(len(matrix.T)) if v is None else v) @ rows.transpose(0, 2, 1)
-    se = np.sqrt(np.einsum("jqq->jq", covariance))
-    correlation = covariance / (se[:, :, None] * se[:, None, :])
+    se = np.sqrt(np.clip(np.einsum("jqq->jq", covariance), 0, None))
+    se[se < NO_ERROR * np.abs(rows).sum(2)] = 0  # of conditions of one error
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = covariance / (se[:, :, None] * se[:, None, :])
     b[lacking] = np.nan
     se = np.where(lacking, np.nan, se)
     whole = correlation[~lacking.any(1)]

@@ -16,6 +16,7 @@ from bayesmixer.errors import InputError, reason
 from bayesmixer.io.effect_tables import is_path
 from bayesmixer.io.effects import _check, _correlation, read_effects
 from bayesmixer.io.row_stores import begin, finish, put
+from bayesmixer.io.singular_errors import refuse_singular
 from bayesmixer.io.stores import CHUNK_ROWS, open_group
 from bayesmixer.kinds import kind_of, stored
 from bayesmixer.progress import bar
@@ -78,7 +79,10 @@ def open_effects(
     for first in range(0, n, CHUNK_ROWS):
         part = slice(first, first + CHUNK_ROWS)
         _check(np.asarray(b[part]), np.asarray(s[part]), effect[part].tolist(), names)
-    more = {} if v is None else {"v": (("condition", "condition_bis"), _correlation(v, (0, r)))}
+    more = {}
+    if v is not None:
+        refuse_singular(known := _correlation(v, (0, r)))
+        more["v"] = (("condition", "condition_bis"), known)
     return xr.Dataset(
         {"bhat": (BOTH, b), "shat": (BOTH, s)} | more,
         coords={"effect": effect, "condition": names}
@@ -145,6 +149,8 @@ def write_effects(
         first = 0
         for own, errors in blocks:
             part = read_effects(own, errors, v=v, alpha=alpha).assign_attrs(source=str(bhat))
+            if "reported" in part:
+                raise InputError("v", "singular", "Leave out conditions that others determine.")
             rows = slice(first, first + part.sizes["effect"])
             names = part["effect"].values.astype(str)
             if not _is_named(own):  # counted through

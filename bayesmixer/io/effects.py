@@ -24,6 +24,7 @@ from bayesmixer.io.effect_tables import (
     read_layers,
     read_table,
 )
+from bayesmixer.io.singular_errors import carrying, refuse_singular
 from bayesmixer.io.t_errors import normal_errors
 
 Array = NDArray[np.float64]
@@ -63,7 +64,9 @@ def read_effects(
     v
         Correlation of the errors of an effect between conditions: (condition, condition), or
         (effect, condition, condition); a table that names the conditions in another order is put
-        into theirs. Without, none.
+        into theirs. Where it is singular, as a mean that was subtracted or a condition that is
+        there twice leaves it, the conditions that determine the others carry the mixture, and all
+        are reported. Without, none.
     alpha
         The effects that share a prior are b / shat^alpha: 0 the effects themselves (EE), 1 effects
         in units of their errors (EZ). Whatever it is, results are of b.
@@ -81,14 +84,15 @@ def read_effects(
     xarray.Dataset
         `bhat`, `shat` (effect, condition), NaN where missing; `v` (condition, condition_bis), with
         `effect` before where it differs by effect, absent where errors are independent; `reported`
-        (reported_condition, condition) where contrasts depend on each other. Attribute `alpha`.
+        (reported_condition, condition) where conditions or contrasts depend on each other: those
+        that others determine are not among `condition`. Attribute `alpha`.
 
     Raises
     ------
     InputError
         Tables that do not fit each other, entries that are infinite or missing in one of two,
-        errors that are not positive, v that is not positive definite, an effect without any value,
-        two of one name.
+        errors that are not positive, v with a negative eigenvalue, or singular while the effects
+        do not obey it, an effect without any value, two of one name.
 
     References
     ----------
@@ -132,14 +136,26 @@ def read_effects(
         s = normal_errors(b, s, _degrees(df, b.shape))
     correlation = None if v is None else _correlation(v, b.shape, condition)
     more: dict[str, Any] = {}
+    chosen = None
     if baseline is not None or contrasts is not None:
         chosen = against(baseline, condition) if contrasts is None else given(contrasts, condition)
         b, s, correlation = apply(chosen.of_conditions, b, s, correlation)
         condition = chosen.names
+        if (s == 0).any():
+            known = condition[int(np.argmax((s == 0).any(0)))]
+            found = f"{known!r} has no error, as its conditions have the same"
+            raise InputError("baseline" if contrasts is None else "contrasts", found)
         _check(b, s, effect, condition)
-        if len(chosen.every) > len(condition):
-            more["reported"] = (("reported_condition", "condition"), chosen.every)
-            more["reported_condition"] = chosen.every_name
+    if correlation is not None:
+        part = carrying(b, s, correlation, effect, condition)
+        if part is not None:
+            b, s, correlation = apply(part.of_conditions, b, s, correlation)
+            refuse_singular(correlation)
+            condition = part.names
+            chosen = part if chosen is None else part.after(chosen)
+    if chosen is not None and len(chosen.every) > len(condition):
+        more["reported"] = (("reported_condition", "condition"), chosen.every)
+        more["reported_condition"] = chosen.every_name
     _check_units(s, alpha, condition)
     if correlation is not None:
         dims = ("condition", "condition_bis")
@@ -159,7 +175,7 @@ def _variables(given: xr.Dataset, alpha: Any) -> dict[str, Any]:
         asked = f"{alpha!r}, the effects were read with {given.attrs['alpha']:g}"
         raise InputError("alpha", asked, "Give that.")
     if "reported" in given:
-        raise InputError("bhat", "contrasts that depend on each other cannot be read again")
+        raise InputError("bhat", "conditions that depend on each other cannot be read again")
     held = {str(name): one for name, one in given.data_vars.items()}
     if not held:
         raise InputError("bhat", "a Dataset without variables")
@@ -297,7 +313,7 @@ def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _correlation(v: Any, shape: tuple[int, ...], condition: Sequence[str] = ()) -> Array:
-    """Correlation of errors, symmetric and positive definite, in the order of the conditions."""
+    """Correlation of errors, symmetric, in the order of the conditions."""
     n, r = shape
     names = None
     if hasattr(v, "columns") or is_path(v):
@@ -319,9 +335,4 @@ def _correlation(v: Any, shape: tuple[int, ...], condition: Sequence[str] = ()) 
         order = [names.index(name) for name in condition]
         v = v[..., order, :][..., order]
     both: Array = (v + np.swapaxes(v, -1, -2)) / 2
-    least = np.linalg.eigvalsh(both)[..., 0]
-    if (least <= 1e-10 * np.einsum("...rr->...r", both).max(-1)).any():
-        one = "" if v.ndim == 2 else f" at effect {int(np.argmin(least))}"
-        found = f"smallest eigenvalue {least.min():.3g}{one}, expected a positive definite matrix"
-        raise InputError("v", found, "Leave out conditions that others determine.")
     return both

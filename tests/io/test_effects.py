@@ -166,7 +166,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"bhat": B, "p": with_(S, 1)}, "p: 1 cells where the effect or its z is 0"),
     ({"bhat": B, "z": -B}, "z: has other signs than bhat"),
     ({"bhat": B, "z": with_(B, NAN)}, "z: missing in other cells than bhat"),
-    ({"bhat": B, "shat": S, "v": SINGULAR}, "v: smallest eigenvalue"),
+    ({"bhat": B, "shat": S, "v": SINGULAR}, "v: singular: others determine"),
     ({"bhat": B, "shat": S, "v": INDEFINITE}, "v: smallest eigenvalue"),
     ({"bhat": B, "shat": S, "v": np.triu(SINGULAR)}, "v: not symmetric"),
     ({"bhat": B, "shat": S, "v": np.eye(2)}, "v: of shape (2, 2)"),
