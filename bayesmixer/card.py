@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import math
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayesmixer.variables import Observations
+    from bayesmixer.bound import Bound
+
 
 UNIT = "ld_block"
 """Dimension of the independent units where no card says otherwise."""
@@ -336,182 +337,6 @@ class Card:
         return getattr(import_module(f"{self.wing}.{module}"), name)
 
 
-class Evidence(Protocol):
-    """What a wing's `evidence` returns: whether the data show anything of what the model is
-    about.
-    """
-
-    group: str
-    """Name of the results' group that holds it."""
-
-    whole: bool
-    """Whether `moved` takes nothing from the draws: they need not describe the posterior then."""
-
-    @property
-    def seen(self) -> bool:
-        """Whether there is a signal."""
-
-    @property
-    def sentence(self) -> str:
-        """What to say where there is none."""
-
-    @property
-    def errors(self) -> Mapping[str, Any]:
-        """Standard errors that stand in place of those of the calibrated covariance, by the name of
-        the variable (`h2_se`).
-        """
-
-    def dataset(self) -> xr.Dataset:
-        """It as a group of the results."""
-
-    def moved(self, draws: Any, names: list[str]) -> Any:
-        """Calibrated draws (..., P) of the parameters `names`, those that it knows better moved."""
-
-
-@dataclass(frozen=True)
-class Withheld:
-    """What a fit must not tell, since the data do not show what it is about.
-
-    Attributes
-    ----------
-    sentence
-        Why.
-    kept
-        Quantities that are told all the same.
-    limits
-        95% upper limits of quantities whose interval begins where nothing is.
-    """
-
-    sentence: str
-    kept: tuple[str, ...]
-    limits: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a wing tells of estimates that no model was fitted for.
-
-    Attributes
-    ----------
-    title
-        What made them, in words.
-    sentences
-        What was found.
-    cautions
-        (sentence, remedy) of each number that is not to be read as it stands.
-    tables
-        (caption, columns, rows of text).
-    figures
-        (name, title, caption, what draws it and says its alternative text), or a sentence for one
-        that there cannot be.
-    settings
-        (name, value).
-    notes
-        (sentence, remedy) of what to keep in mind with any such result.
-    """
-
-    title: str
-    sentences: Sequence[str]
-    cautions: Sequence[tuple[str, str]] = ()
-    tables: Sequence[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]] = ()
-    figures: Sequence[Any] = ()
-    settings: Sequence[tuple[str, Any]] = ()
-    notes: Sequence[tuple[str, str]] = ()
-
-
-@dataclass
-class Bound:
-    """A card together with data and options: what `bayesmixer.fit` needs to know of a model beyond
-    its graph.
-
-    Attributes
-    ----------
-    card
-        The model's card.
-    prior
-        What the model's function was given as `prior`.
-    data
-        The data that the model is of.
-    build
-        Makes the same model of other data (a subset of variants, other weights).
-    free
-        Names of the free parameters, in the order of the flat vector.
-    options
-        Options that the model was made with.
-    signature
-        That of the model as it was built; a changed model has another.
-    record
-        What a fit's attributes say of the model besides.
-    stand_in
-        Makes a cheap stand-in for the log posterior, a graph of the model's value variables, whose
-        mode is a start where the model has no density at its own; None where nothing does.
-    """
-
-    card: Card
-    prior: Any
-    data: xr.Dataset
-    build: Callable[[xr.Dataset], Any]
-    free: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
-    signature: str = ""
-    record: dict[str, str] = field(default_factory=dict)
-    stand_in: Callable[[], Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the model."""
-        return self.card.name
-
-    @property
-    def parameters(self) -> tuple[Free, ...]:
-        """The free parameters."""
-        known = {one.name: one for one in self.card.free}
-        return tuple(known[name] for name in self.free if name in known)
-
-    @property
-    def effective_size(self) -> float:
-        """What the data count for, the sum of their weights: n of BIC."""
-        return self._rows.size(self.data)
-
-    @property
-    def _rows(self) -> Observations:
-        from bayesmixer.variables import OBSERVATIONS
-
-        return OBSERVATIONS[self.card.kind]
-
-    def counted(self, label: Any, share: float) -> xr.Dataset:
-        """The data with one unit counted by a share of its weight: 0 leaves it out."""
-        return self._rows.counted(self.data, self.card.unit, label, share)
-
-    def alone(self, label: Any, data: xr.Dataset | None = None) -> xr.Dataset:
-        """The data of one unit, or that part of other `data`."""
-        return self._rows.alone(self.data if data is None else data, self.card.unit, label)
-
-    def count(self, data: xr.Dataset) -> int:
-        """Number of observations of data of this kind."""
-        return int(data.sizes[self._rows.row])
-
-    def place(self, label: Any) -> str:
-        """A unit in words, with where it lies and what is strongest in it."""
-        here = self._rows.weighted(self.alone(label))
-        return f"{unit_in_words(self.card.unit)} {label} ({self._rows.describe(here)})"
-
-    def reweighted(self, other: xr.Dataset, where: str) -> xr.Dataset:
-        """The data with the weights of `other`, which hold the same observations.
-
-        Raises
-        ------
-        InputError
-            They hold them in another order.
-        """
-        return self._rows.reweighted(self.data, other, where)
-
-    def starts(self) -> list[dict[str, Any]]:
-        """Starting points that the wing proposes; none where it proposes none."""
-        propose = self.card.ask(self.card.starts)
-        return [] if propose is None else list(propose(self))
-
-
 @cache
 def cards() -> Mapping[str, Card]:
     """Every card by its model's name: those that stand in the `cards` modules of the wings."""
@@ -547,65 +372,9 @@ def studied() -> tuple[str, ...]:
     return tuple(card.name for card in sorted(found, key=lambda card: not card.usual))
 
 
-def card_of(results: Any) -> Card | None:
-    """The card of the model that a fit is of; None for a model of other makers."""
-    return cards().get(str(results.attrs.get("model", "")).removesuffix(" (changed)"))
-
-
-def offers(results: Any, offer: str) -> Any:
-    """What the wing of a fit's model offers under a name; None where there is none."""
-    card = card_of(results)
-    return None if card is None else card.ask(offer)
-
-
-def told_of(results: Any) -> Told:
-    """What the wing that made estimates tells of them: its offer `told`; nothing where no wing of
-    ours made them.
-    """
-    tell = of_wing(results, "told")
-    if tell is None:
-        return Told(str(results.attrs.get("model", "Estimates")), ())
-    found: Told = tell(results)
-    return found
-
-
-def of_wing(results: Any, offer: str) -> Any:
-    """What the wing that estimates name offers under a name; None where it is no wing of ours or
-    offers nothing such.
-    """
-    wing = str(results.attrs.get("wing", ""))
-    if wing not in _wings():
-        return None
-    found = getattr(import_module(wing), "OFFERS", {}).get(offer)
-    if found is None:
-        return None
-    module, _, name = found.partition(":")
-    return getattr(import_module(f"{wing}.{module}"), name)
-
-
-@cache
-def _wings() -> frozenset[str]:
-    """The packages of this one; nothing else that a file names is imported."""
-    inner = pkgutil.iter_modules(import_module("bayesmixer").__path__, "bayesmixer.")
-    return frozenset(one.name for one in inner if one.ispkg)
-
-
-def unit_of(results: Any) -> str:
-    """Dimension of a fit's independent units."""
-    card = card_of(results)
-    return UNIT if card is None else card.unit
-
-
 def unit_in_words(unit: str) -> str:
     """`ld_block` as LD block, `gene` as gene."""
     return unit.replace("_", " ").replace("ld ", "LD ")
-
-
-def withheld(results: Any) -> Withheld | None:
-    """What a fit must not tell; None where it may tell all."""
-    known = offers(results, "withheld")
-    found: Withheld | None = None if known is None else known(results)
-    return found
 
 
 def each_quantity() -> Iterator[Quantity]:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Quantity, card_of, each_quantity, unit_of
+from bayesmixer.card import Quantity, each_quantity
 from bayesmixer.identity import of_trait, trait_names
 from bayesmixer.variables import evaluated as evaluated_rows
+from bayesmixer.wings import card_of, unit_of
 
 MOST_SHOWN = 6
 """Variables of a model without card that figures show at most."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of, of_wing
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint, has_fingerprint
 from bayesmixer.variables import OBSERVATIONS, evaluated, validate
+from bayesmixer.wings import card_of, of_wing
 
 REMEDY = "Give the data that were fitted."
 _TOLD = "compared_by_weights_alone"  # attribute of data of which that was said already

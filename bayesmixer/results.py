@@ -17,10 +17,10 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer.arguments import fraction
-from bayesmixer.card import card_of, withheld
 from bayesmixer.facts import quantities, quantity_of, varying
 from bayesmixer.identity import check_estimates, is_estimates
 from bayesmixer.interval import interval
+from bayesmixer.wings import card_of, withheld
 
 PACKAGES = (
     "bayesmixer",

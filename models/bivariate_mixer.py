@@ -22,7 +22,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.identity import trait_names
 from bayesmixer.mixer.derived import n90_fraction

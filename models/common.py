@@ -15,7 +15,8 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound, Free, cards
+from bayesmixer.bound import Bound
+from bayesmixer.card import Free, cards
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import LEAST, REMEDY, between, exponents, is_held, of_one_s, pick
 from bayesmixer.mixer.cards import LOGIT_MAF_S

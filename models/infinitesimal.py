@@ -15,7 +15,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import h_total_at, ld_score_weights
 from bayesmixer.mixer.cards import INFINITESIMAL, LOG_H2, LOG_SIGMA2_0
 from bayesmixer.mixer.laid_out import h_total

@@ -18,7 +18,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.identity import trait_names
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.models.common import (

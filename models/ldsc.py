@@ -18,7 +18,7 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayesmixer.arguments import choice
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s

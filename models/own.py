@@ -16,7 +16,8 @@ import xarray as xr
 from pymc.model.fgraph import clone_model
 from pytensor.graph.traversal import toposort
 
-from bayesmixer.card import UNIT, Bound
+from bayesmixer.bound import Bound
+from bayesmixer.card import UNIT
 from bayesmixer.mixer.cards import LD_MIXTURE
 from bayesmixer.mixer.laid_out import likelihood_data, maf_likelihood_data
 from bayesmixer.models.identity import signature

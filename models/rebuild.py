@@ -11,10 +11,10 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer import models
-from bayesmixer.card import card_of
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_fit, data_of_fit
 from bayesmixer.models.common import PRIORS, bound_of, prior_in_words
+from bayesmixer.wings import card_of
 
 REMEDY = "Give the model itself: model=."
 

@@ -18,7 +18,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.mixer.cards import LOG_SIGMA2_0, SCALE_MIXTURE, WEIGHTS
 from bayesmixer.mixer.derived import effective_polygenicity, number_explaining
 from bayesmixer.mixer.grid import grid_of_variances

@@ -16,7 +16,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.ld.exponents import h_total_at
 from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0, LOGIT_PI, UNIVARIATE

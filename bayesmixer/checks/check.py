@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer.arguments import fraction
-from bayesmixer.card import View, card_of
+from bayesmixer.card import View
 from bayesmixer.checks.families import FEWEST_BLOCKS, Context, Row, rows
 from bayesmixer.checks.moment_tests import levels
 from bayesmixer.checks.moments import BINS, Floats, Point, moments
@@ -26,6 +26,7 @@ from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.inference.fitted import check_density
 from bayesmixer.models.rebuild import check_model, remade
+from bayesmixer.wings import card_of
 
 if TYPE_CHECKING:
     import pymc as pm

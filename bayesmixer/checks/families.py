@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import View, card_of, offers
+from bayesmixer.card import View
 from bayesmixer.checks.moment_tests import (
     ABSORBED,
     Statistic,
@@ -31,6 +31,7 @@ from bayesmixer.facts import read_json
 from bayesmixer.identity import of_trait
 from bayesmixer.jackknife import spread
 from bayesmixer.style import as_number
+from bayesmixer.wings import card_of, offers
 
 FEWEST_BLOCKS = 20
 FEWEST_BEYOND = 10.0  # summed weights that must be expected beyond |z| for a threshold to count

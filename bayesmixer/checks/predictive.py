@@ -16,12 +16,12 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer.arguments import whole_number
-from bayesmixer.card import offers
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results, data_of_fit, trait_names
 from bayesmixer.inference.fitted import density_of
 from bayesmixer.models.common import bound_of, prior_in_words
 from bayesmixer.simulation.panel import PanelBlocks
+from bayesmixer.wings import offers
 
 DRAWS = 100
 NAME = "z"

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmixer.card import card_of
 from bayesmixer.style import as_parameter
+from bayesmixer.wings import card_of
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -164,7 +164,7 @@ def _claim(
 
 def _show(found: Any) -> None:
     """The sentences on what was found."""
-    from bayesmixer.card import told_of
+    from bayesmixer.wings import told_of
 
     for sentence in told_of(found).sentences:
         say_wrapped(sentence)

@@ -262,7 +262,7 @@ def _claim(
 
 def _show(found: xr.DataTree) -> None:
     """What was called, by condition, and the sentences on it."""
-    from bayesmixer.card import told_of
+    from bayesmixer.wings import told_of
 
     told = told_of(found)
     for sentence in told.sentences:

@@ -19,7 +19,8 @@ import pymc as pm
 import xarray as xr
 
 from bayesmixer.arguments import choice, whole_number
-from bayesmixer.card import UNIT, Bound, Evidence, unit_in_words
+from bayesmixer.bound import Bound
+from bayesmixer.card import UNIT, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.identity import check_fit, judge
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
@@ -42,6 +43,7 @@ from bayesmixer.models.common import bound_of
 from bayesmixer.models.own import apart
 from bayesmixer.models.rebuild import model_of
 from bayesmixer.ops.pytensor_doors import forget_ops
+from bayesmixer.wings import Evidence
 
 if TYPE_CHECKING:
     from bayesmixer.inference.points import Points

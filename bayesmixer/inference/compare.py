@@ -16,7 +16,8 @@ import xarray as xr
 from scipy.optimize import minimize
 
 from bayesmixer.arguments import whole_number
-from bayesmixer.card import Bound, card_of, unit_in_words, unit_of
+from bayesmixer.bound import Bound
+from bayesmixer.card import unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import differences, fingerprint_of, same_weights
 from bayesmixer.identity import check_fit
@@ -24,6 +25,7 @@ from bayesmixer.inference.density import Array
 from bayesmixer.inference.limits import LEAST
 from bayesmixer.inference.loo import RELIABLE, Taken, error_of_sum, taken
 from bayesmixer.models.rebuild import obstacle, rebuild
+from bayesmixer.wings import card_of, unit_of
 
 # log units below which a difference means little, however small its standard error (Sivula et al.
 # 2020, arXiv:2008.10296)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesmixer.card import UNIT, Bound, unit_in_words
+from bayesmixer.bound import Bound
+from bayesmixer.card import UNIT, unit_in_words
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.information import Information
 from bayesmixer.style import as_parameter

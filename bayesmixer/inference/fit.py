@@ -17,7 +17,8 @@ import xarray as xr
 
 from bayesmixer import models
 from bayesmixer.arguments import choice, fraction, whole_number
-from bayesmixer.card import Bound, Profile, cards
+from bayesmixer.bound import Bound
+from bayesmixer.card import Profile, cards
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
 from bayesmixer.identity import judge, trait_names

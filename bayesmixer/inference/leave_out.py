@@ -26,7 +26,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.inference import laplace, sampling
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.draw import FALL_DEPTH, K_HAT

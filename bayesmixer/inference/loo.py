@@ -22,7 +22,8 @@ from arviz_stats.base import array_stats
 from scipy.special import logsumexp
 
 from bayesmixer.arguments import whole_number
-from bayesmixer.card import Bound, unit_in_words, unit_of
+from bayesmixer.bound import Bound
+from bayesmixer.card import unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.facts import varying
 from bayesmixer.fingerprint import fingerprint, fingerprint_of, place
@@ -35,6 +36,7 @@ from bayesmixer.models.common import bound_of
 from bayesmixer.models.rebuild import model_of
 from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import Part, bar
+from bayesmixer.wings import unit_of
 
 RELIABLE = 0.7  # k-hat up to which PSIS is trusted
 CLIMB = 25  # gradients to the mode without a unit, about

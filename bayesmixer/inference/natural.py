@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesmixer.card import Bound, Ends
+from bayesmixer.bound import Bound
+from bayesmixer.card import Ends
 from bayesmixer.inference.calibration import Calibration, from_information
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.information import Information

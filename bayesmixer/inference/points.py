@@ -20,7 +20,8 @@ import xarray as xr
 from scipy.interpolate import CubicSpline
 from scipy.special import stdtr
 
-from bayesmixer.card import Bound, Ends
+from bayesmixer.bound import Bound
+from bayesmixer.card import Ends
 from bayesmixer.inference.calibration import Calibration, affine, from_information
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.ends import Along, Local, marginal_along

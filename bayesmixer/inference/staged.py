@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import Modes, Optimum, covariance_of, hessian

@@ -27,7 +27,7 @@ from bayesmixer.laboratory.replicates import LEVELS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bayesmixer.card import Bound
+    from bayesmixer.bound import Bound
     from bayesmixer.inference.density import LogDensity
     from bayesmixer.inference.find_map import Optimum
     from bayesmixer.inference.points import Points

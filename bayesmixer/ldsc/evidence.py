@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.identity import trait_names
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Pair, covariance

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 from scipy.special import ndtr
 
-from bayesmixer.card import Bound, View, Withheld
+from bayesmixer.bound import Bound
+from bayesmixer.card import View
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.ldsc.heritability import heritability as heritability_of
@@ -22,6 +23,7 @@ from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.mixer.starts import moments_h2
 from bayesmixer.pair.starts import infinitesimal_starts
 from bayesmixer.variables import evaluated
+from bayesmixer.wings import Withheld
 
 
 def h2_starts(bound: Bound) -> list[dict[str, Any]]:

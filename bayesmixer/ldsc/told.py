@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Told
 from bayesmixer.style import as_interval, as_number
+from bayesmixer.wings import Told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

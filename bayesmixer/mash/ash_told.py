@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Told
 from bayesmixer.style import as_number
+from bayesmixer.wings import Told
 
 CALLED = 0.05
 GAP = 0.01  # log-likelihood

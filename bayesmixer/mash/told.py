@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Told
 from bayesmixer.mash.ash_told import told as of_one_condition
 from bayesmixer.mash.forced_signs import forced
 from bayesmixer.mash.report_figures import figures
 from bayesmixer.style import INTERVAL, TAILS, as_number
+from bayesmixer.wings import Told
 
 MUCH = 0.2  # share of calls on covariances of rank one, above which it is a caution
 MOSTLY = 0.5  # of the weight beside the point mass, on covariances of independent effects

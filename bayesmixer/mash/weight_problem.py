@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.mash.nested_weights import Nested
 from bayesmixer.mash.weights import Weights, optimal_weights
 from bayesmixer.ops.mixture import Components

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import totals
 from bayesmixer.mixer.cards import UNIVARIATE
 from bayesmixer.mixer.starts import moments_h2

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of
 from bayesmixer.errors import InputError
 from bayesmixer.mixer.manhattan import plot_manhattan
 from bayesmixer.mixer.power import plot_power, power_draws
@@ -17,6 +16,7 @@ from bayesmixer.mixer.profile import has_profile, plot_profile
 from bayesmixer.mixer.qq import plot_qq, plot_qq_strata
 from bayesmixer.mixer.spectrum import plot_spectrum
 from bayesmixer.style import as_number
+from bayesmixer.wings import card_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.arguments import whole_number
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.mixer.laid_out import h_total, largest_n
 from bayesmixer.mixer.starts import mixer_starts

@@ -20,10 +20,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
-from bayesmixer.card import Bound, Withheld
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import exponents, of_one_s, pick, totals
 from bayesmixer.mixer.cards import H2, LOG_H2, SIGMA2_0
 from bayesmixer.variables import evaluated
+from bayesmixer.wings import Withheld
 
 LEVEL = 0.05
 SHARE_SCORE, SHARE_HITS = (

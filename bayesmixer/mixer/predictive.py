@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import at_exponent, of_one_s
 from bayesmixer.mixer.prediction import of_mixture
 from bayesmixer.ops.blas import one_blas_thread

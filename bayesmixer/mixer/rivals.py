@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from scipy.optimize import minimize
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import at_exponent
 from bayesmixer.mixer.cards import LOG_H2, LOG_SIGMA2_0, LOGIT_PI, UNIVARIATE
 from bayesmixer.mixer.laid_out import h_total, likelihood_data

@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of
 from bayesmixer.facts import by_component, estimate_number, interval_of, quantity_of
 from bayesmixer.mixer.cards import INFLATION
 from bayesmixer.mixer.heritability import read
 from bayesmixer.style import INTERVAL, TAILS, as_interval, as_number
+from bayesmixer.wings import card_of
 
 Said = Iterator[tuple[Literal["stop", "caution", "note"], str, str]]
 

@@ -21,7 +21,7 @@ from bayesmixer.ops.likelihood import MixtureLogLik
 from bayesmixer.variables import evaluated
 
 if TYPE_CHECKING:
-    from bayesmixer.card import Bound
+    from bayesmixer.bound import Bound
 
 SCAN = np.array(
     [-9.5, -8.5, -7.5, -6.5, -5.5, -4.5, -3.5, -2.0, 0.0, 2.0]

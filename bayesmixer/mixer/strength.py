@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.ld.exponents import exponents
 from bayesmixer.mixer.heritability import unseen_under
 from bayesmixer.mixer.laid_out import h_total, largest_n

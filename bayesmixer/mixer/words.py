@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import withheld
 from bayesmixer.facts import data_attributes, quantities, quantity_of, read_json
 from bayesmixer.style import as_count, as_middle, as_percent
+from bayesmixer.wings import withheld
 
 
 def headline(results: xr.DataTree) -> list[str]:

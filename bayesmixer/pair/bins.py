@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.mixer.bins import of_label
 from bayesmixer.ops.binned import FREQUENCIES, PHI_SCALE, Z_SPREAD, partition
 from bayesmixer.ops.pair_evaluate import tables

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bayesmixer.card import Bound, End, Ends
+from bayesmixer.bound import Bound
+from bayesmixer.card import End, Ends
 from bayesmixer.pair.cards import ATANH_U, LOGIT_PI_DIFFERENCE, LOGIT_PI_MEAN, LOGIT_T
 from bayesmixer.pair.chart import overlap, place_of_excess, polygenicities, sigmoid
 

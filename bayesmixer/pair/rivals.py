@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.pair.chart import place
 from bayesmixer.pair.search import Array, Search, W, X, Y, overlap_at, point
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.pair.chart import place
 from bayesmixer.pair.search import Array, Search, W, X, Y, overlap_at
 from bayesmixer.pair.starts import coarse, named, optima, own_point

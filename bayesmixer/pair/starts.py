@@ -24,7 +24,7 @@ from bayesmixer.pair.univariate import alone, fitted_alone
 from bayesmixer.variables import evaluated
 
 if TYPE_CHECKING:
-    from bayesmixer.card import Bound
+    from bayesmixer.bound import Bound
 
 SCAN = np.linspace(0.05, 0.95, 10)  # excess over the least overlap
 FROM_ENDS = 0.02  # excess of the starts at the least and at complete overlap

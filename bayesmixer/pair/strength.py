@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.mixer import strength as one_trait
 from bayesmixer.mixer.laid_out import h_total, largest_n
 from bayesmixer.ops.layout import Array

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_fit, trait_names
 from bayesmixer.mixer.cards import UNIVARIATE

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import Bound, View
+from bayesmixer.bound import Bound
+from bayesmixer.card import View
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.mixer.predictive import Floats, cumulative

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import unit_of
+from bayesmixer.wings import unit_of
 
 FEWEST_DRAWS, FEWEST_BLOCKS = 200, 20
 """With fewer, the covariances or their sum over blocks are too noisy to print."""

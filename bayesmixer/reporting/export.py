@@ -16,12 +16,12 @@ import pandas as pd
 import xarray as xr
 
 from bayesmixer import aside, facts
-from bayesmixer.card import offers, told_of, withheld
 from bayesmixer.facts import data_attributes, quantity_of, read_json
 from bayesmixer.identity import check_estimates, is_estimates
 from bayesmixer.interval import interval
 from bayesmixer.kinds import JSON, TABLE
 from bayesmixer.reporting.tables import input_table
+from bayesmixer.wings import offers, told_of, withheld
 
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
 SEARCH = {

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import offers
 from bayesmixer.checks.strata import plot_pit_views
 from bayesmixer.reporting.posterior import plot_pair, plot_rank, plot_trace
 from bayesmixer.style import RC
+from bayesmixer.wings import offers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

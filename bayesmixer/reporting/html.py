@@ -136,9 +136,9 @@ def page(
     verdict: Verdict,
 ) -> str:
     """The report's HTML from its parts."""
-    from bayesmixer.card import offers
     from bayesmixer.facts import title_of
     from bayesmixer.reporting import tables
+    from bayesmixer.wings import offers
 
     model = title_of(results)
     method = tables.METHODS.get(
@@ -175,10 +175,10 @@ def page(
 
 def page_of_estimates(results: xr.DataTree, title: str | None) -> str:
     """The HTML of estimates without a model: what their wing tells of them."""
-    from bayesmixer.card import told_of
     from bayesmixer.reporting import tables
     from bayesmixer.reporting.figures import Plan, render
     from bayesmixer.reporting.verdict import verdict
+    from bayesmixer.wings import told_of
 
     told = told_of(results)
     settings = [*told.settings, *((k, results.attrs.get(k)) for k in ("command", "created"))]
@@ -245,8 +245,8 @@ def _trait(results: xr.DataTree, data: xr.Dataset | None) -> str:
 
 def _not_said_above(results: xr.DataTree) -> list[str]:
     """What the fit warned of, without what a rule of trust says in its own words."""
-    from bayesmixer.card import offers
     from bayesmixer.facts import read_json
+    from bayesmixer.wings import offers
 
     said = (*SAID_BY_A_RULE, *(offers(results, "said") or ()))
     concerns = (

@@ -13,12 +13,13 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer import facts
-from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of, withheld
+from bayesmixer.card import cards, unit_in_words
 from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.identity import of_trait
 from bayesmixer.interval import interval
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.style import INTERVAL, as_count, as_interval, as_middle, as_number, as_parameter
+from bayesmixer.wings import card_of, offers, unit_of, withheld
 
 METHODS = {
     "map": "posterior mode only",

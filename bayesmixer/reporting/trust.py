@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayesmixer.card import card_of, cards, offers, unit_in_words, unit_of
+from bayesmixer.card import cards, unit_in_words
 from bayesmixer.facts import (
     chromosomes_used,
     each_trait,
@@ -32,6 +32,7 @@ from bayesmixer.io.plausible import HARDLY, NO_POWER
 from bayesmixer.reporting.block_error import block_standard_errors
 from bayesmixer.reporting.trust_data import dominant_loci, warnings_of_alignment
 from bayesmixer.style import as_count, as_number, as_parameter
+from bayesmixer.wings import card_of, offers, unit_of
 
 Severity = Literal["stop", "caution", "note"]
 SEVERITIES: tuple[Severity, ...] = ("stop", "caution", "note")

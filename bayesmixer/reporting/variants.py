@@ -7,10 +7,10 @@ from pathlib import Path
 import xarray as xr
 
 from bayesmixer.arguments import whole_number
-from bayesmixer.card import offers
 from bayesmixer.errors import InputError
 from bayesmixer.identity import check_results
 from bayesmixer.ld.scores import NEIGHBOUR_R2
+from bayesmixer.wings import offers
 
 
 def variants(

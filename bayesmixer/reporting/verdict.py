@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from bayesmixer.card import offers, told_of
 from bayesmixer.errors import InputError
 from bayesmixer.facts import read_json
 from bayesmixer.identity import as_results, check_results, data_of_fit, is_estimates
 from bayesmixer.reporting.trust import SEVERITIES, Finding, Severity, in_two, rules
+from bayesmixer.wings import offers, told_of
 
 if TYPE_CHECKING:
     import pymc as pm

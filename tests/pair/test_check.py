@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import bayesmixer as bm
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.checks.strata import plot_pit, plot_pit_strata, plot_pit_views
 from bayesmixer.errors import InputError
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays

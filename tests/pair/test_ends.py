@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmixer.card import Bound
+from bayesmixer.bound import Bound
 from bayesmixer.pair import statements
 from bayesmixer.pair.cards import BIVARIATE
 from bayesmixer.pair.chart import overlap, polygenicities, sigmoid
