@@ -459,7 +459,7 @@ def rg(
             many, w_ld or scores, factors, check=not no_check_alleles, any_rg=return_silly_things
         )
         texts[".log"] = "\n".join(log) + "\n"
-    result = [printed.attributes_of_pair(pair.fit, pair.fixed) for pair in many.pairs]
+    result = printed.attributes_of_pairs(many.pairs)
     _finish(out, "rg", result, rows, fits.said_of_many(many), texts, force)
 
 

@@ -19,8 +19,9 @@ from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.regression import UPDATES, Array, Fit, Rows, solved
 from bayesmixer.ldsc.traits import SIGNS
 
-PIECE = 40_000  # numbers of all traits that are summed at a time
-Pairs = NDArray[np.intp]
+PIECE = 250_000  # numbers of all traits that are summed at a time
+BUFFER = 512  # of NumPy, beyond which rows that are repeated are not copied first
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,19 @@ class Aligned:
     Attributes
     ----------
     z, n
-        (J,) of each trait, both 0 where it has no usable variant.
-    seen
-        (J,) whether it has one; None for a trait that has all.
+        (J,) of each trait, both 0 where it has no variant.
+    sign
+        (J,) by which z is multiplied, 0 where the variant is of no use; None for a trait of which
+        all are as they are.
     common, usable
         (k, k) numbers of variants that two traits have, and of those with matching alleles.
     apart
         Pairs whose alleles must be compared by themselves.
     """
 
-    z: list[Array]
-    n: list[Array]
-    seen: list[NDArray[np.bool_] | None]
+    z: Sequence[Array]
+    n: Sequence[Array]
+    sign: Sequence[NDArray[np.int8] | None]
     common: NDArray[np.int64]
     usable: NDArray[np.int64]
     apart: set[tuple[int, int]]
@@ -50,20 +52,22 @@ class Aligned:
 def aligned(
     z: Sequence[Array],
     n: Sequence[Array],
-    seen: Sequence[NDArray[np.bool_] | None],
+    seen: Sequence[Mask | None],
     alleles: Sequence[NDArray[np.uint8]] | None,
 ) -> Aligned:
     """Effects of all traits of one allele, that of the first trait which has the variant.
 
     Parameters
     ----------
-    z, n, seen, alleles
-        (J,) of each trait, its codes of alleles as `Trait` has them; None where they need not be
-        compared. What stands where a trait has no variant does not matter.
+    z, n
+        (J,) of each trait, both 0 where it has no variant.
+    seen, alleles
+        (J,) where it has one (None for everywhere), and its codes of alleles as `Trait` has them;
+        None where they need not be compared. What codes stand where it has none does not matter.
     """
     size, count = len(z[0]), len(z)
-    kept, moved, sizes = list(seen), list(z), list(n)
-    odd: list[NDArray[np.bool_] | None] = [None] * count
+    signs: list[NDArray[np.int8] | None] = [None if s is None else s.astype(np.int8) for s in seen]
+    odd: list[Mask | None] = [None] * count
     if alleles is not None:
         of_all = np.full(size, 255, np.uint8)
         valid = SIGNS.diagonal() != 0
@@ -73,29 +77,25 @@ def aligned(
             of_all[free] = codes[free]
         table = np.vstack([SIGNS, np.zeros((255 - len(SIGNS) + 1, SIGNS.shape[1]), np.int8)])
         for i, codes in enumerate(alleles):
-            if kept[i] is None and np.array_equal(codes, of_all):
+            own = seen[i]
+            if own is None and np.array_equal(codes, of_all):
                 continue
             sign = table[of_all, codes]
-            own = seen[i]
             off = (sign == 0) & valid[codes]
             odd[i] = off if own is None else off & own
-            usable = sign != 0 if own is None else (sign != 0) & own
-            kept[i] = None if usable.all() else usable
-            if (sign < 0).any():
-                moved[i] = moved[i] * sign
-    for i, has in enumerate(kept):
-        if has is not None:
-            moved[i], sizes[i] = moved[i] * has, sizes[i] * has
+            sign = sign if own is None else sign * own
+            signs[i] = None if (sign == 1).all() else sign
     apart = {
         (i, j)
         for i in range(count)
         for j in range(i + 1, count)
         if (a := odd[i]) is not None and (b := odd[j]) is not None and (a & b).any()
     }
-    return Aligned(moved, sizes, kept, _in_common(seen, size), _in_common(kept, size), apart)
+    usable = _in_common([None if s is None else s != 0 for s in signs], size)
+    return Aligned(z, n, signs, _in_common(seen, size), usable, apart)
 
 
-def _in_common(seen: Sequence[NDArray[np.bool_] | None], size: int) -> NDArray[np.int64]:
+def _in_common(seen: Sequence[Mask | None], size: int) -> NDArray[np.int64]:
     """(k, k) numbers of variants that two traits have."""
     has = [i for i, one in enumerate(seen) if one is not None]
     out = np.full((len(seen), len(seen)), size, np.int64)
@@ -122,6 +122,7 @@ def covariances(
     edges: Rows,
     cut: float | None = None,
     threads: int | None = None,
+    firsts: range | None = None,
 ) -> dict[tuple[int, int], Covariance]:
     """Genetic covariance of each pair, as `covariance` has it with a free intercept.
 
@@ -142,39 +143,49 @@ def covariances(
         steps; None for one step.
     threads
         Blocks at a time; None takes OMP_NUM_THREADS, or the processors.
+    firsts
+        Traits whose pairs with those behind them are wanted; None for all.
     """
-    k, total = len(traits.z), float(m.sum())
-    first, second = np.triu_indices(k, 1)
+    firsts = range(len(traits.z) - 1) if firsts is None else firsts
+    total = float(m.sum())
+    first, second = np.array(
+        [(i, j) for i in firsts for j in range(i + 1, len(traits.z))], np.intp
+    ).T
     per_l = np.array([min(max(float(one.total.value[0]), 0.0), 1.0) / total for one in alone])
     at = np.array([one.fit.at for one in alone])
-    sums = _Sums(traits, ld, w_ld, per_l, at, cut)
+    sums = _Sums(traits, firsts, ld, w_ld, per_l, at, cut)
     count = traits.usable[first, second].astype(float)
     blocks = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
-    with ThreadPoolExecutor(threads or _threads()) as pool:
-        parts = list(pool.map(sums.moments, blocks))
-        of_n, of_z, of_ln = (sum(one)[first, second] for one in zip(*parts, strict=True))
+    workers = min(threads or _threads(), len(blocks))
+    each = [part.tolist() for part in np.array_split(np.array(blocks), workers)]
+    both = (True, False)  # of variants below the cut alone, and of all
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(sums.moments, each))
+        at_pair = first - firsts.start, second - firsts.start
+        of_n, of_z, of_ln = (sum(one)[at_pair] for one in zip(*parts, strict=True))
         mean_n, start = of_n / count, total * of_z / of_ln
 
-        def summed(rho: Array, b: Array, near: bool) -> Array:
-            """(B, pairs, 5) at genetic covariances and intercepts."""
+        def summed(rho: Array, b: Array, *which: bool) -> Array:
+            """(B, which, pairs, 5) at genetic covariances and intercepts."""
             clipped = np.clip(rho, -1.0, 1.0) / total
-            return np.array(list(pool.map(lambda one: sums.normal(one, clipped, b, near), blocks)))
+            found = pool.map(lambda some: sums.normal(some, clipped, b, which), each)
+            return np.concatenate(list(found))
 
-        rho, b = start, np.zeros(len(count))
-        for _ in range(UPDATES):
-            xx, x1, ones, xy, y1 = summed(rho, b, cut is not None).sum(axis=0).T
-            scale = xx * ones - x1**2
-            rho, b = total * (ones * xy - x1 * y1) / scale, (xx * y1 - x1 * xy) / scale
-        by_block = summed(rho, b, cut is not None)
+        none = np.zeros(len(count))
+        begun = summed(start, none, *(both if cut is not None else both[1:])).sum(axis=0)
+        rho, b = _slopes(begun[0], total)  # from the same weights both steps begin
+        for _ in range(UPDATES - 1):
+            rho, b = _slopes(summed(rho, b, cut is not None).sum(axis=0)[0], total)
+        by_block = summed(rho, b, cut is not None)[:, 0]
         joint = [_both(by_block[:, p], mean_n[p]) for p in range(len(count))]
         if cut is not None:
             found = np.array([one.value[1] for one in joint])
-            rho, b, pull = start, np.zeros(len(count)), np.zeros(len(count))
-            for step in range(UPDATES):
-                xx, x1, _, xy, _ = summed(rho, b, False).sum(axis=0).T
-                pull = x1 / xx if step == 0 else pull
-                rho, b = total * (xy - found * x1) / xx, found
-            by_block = summed(rho, b, False)
+            xx, x1, _, xy, _ = begun[1].T
+            pull, rho = x1 / xx, total * (xy - found * x1) / xx
+            for _ in range(UPDATES - 1):
+                xx, x1, _, xy, _ = summed(rho, found, False).sum(axis=0)[0].T
+                rho = total * (xy - found * x1) / xx
+            by_block = summed(rho, found, False)[:, 0]
             joint = [
                 _second(by_block[:, p], mean_n[p], one, pull[p] * mean_n[p])
                 for p, one in enumerate(joint)
@@ -189,6 +200,13 @@ def covariances(
         mean_z = float(of_z[p] / count[p])
         out[i, j] = Covariance(fit, float(mean_n[p]), m, mean_z, int(count[p]))
     return out
+
+
+def _slopes(sums: Array, total: float) -> tuple[Array, Array]:
+    """(pairs,) genetic covariances and intercepts of sums (pairs, 5)."""
+    xx, x1, ones, xy, y1 = sums.T
+    scale = xx * ones - x1**2
+    return total * (ones * xy - x1 * y1) / scale, (xx * y1 - x1 * xy) / scale
 
 
 def _both(sums: Array, n: float) -> Estimate:
@@ -215,78 +233,132 @@ def _threads() -> int:
 
 
 @dataclass(frozen=True)
+class _Piece:
+    """Some variants of the traits: z, n and whether they are of no use (k, s), LD scores (s,)."""
+
+    z: Array
+    n: Array
+    ld: Array
+    w_ld: Array
+    out: Mask | None
+
+    def of(self, kept: Mask) -> _Piece:
+        """Some of the variants."""
+        out = None if self.out is None else self.out[:, kept]
+        return _Piece(self.z[:, kept], self.n[:, kept], self.ld[kept], self.w_ld[kept], out)
+
+
+@dataclass(frozen=True)
 class _Sums:
-    """Sums over variants of every pair."""
+    """Sums over variants of every pair of `firsts` with a trait behind it."""
 
     traits: Aligned
+    firsts: range
     ld: Array
     w_ld: Array
     per_l: Array
     at: Array
     cut: float | None
 
-    def pieces(self, block: tuple[int, int]) -> Iterator[slice]:
-        """Slices of a block that fit the cache for all traits."""
-        step = min(max(PIECE // len(self.traits.z), 256), 4096)
-        for i in range(*block, step):
-            yield slice(i, min(i + step, block[1]))
+    @property
+    def count(self) -> int:
+        """Traits that take part."""
+        return len(self.traits.z) - self.firsts.start
 
-    def moments(self, block: tuple[int, int]) -> tuple[Array, Array, Array]:
-        """(k, k) sums of sqrt(n_i n_j), of z_i z_j and of l sqrt(n_i n_j)."""
-        k = len(self.traits.z)
-        of_n, of_z, of_ln = np.zeros((k, k)), np.zeros((k, k)), np.zeros((k, k))
-        for piece in self.pieces(block):
-            z = np.stack([one[piece] for one in self.traits.z])
-            root = np.sqrt(np.stack([one[piece] for one in self.traits.n]))
-            of_n += root @ root.T
-            of_z += z @ z.T
-            of_ln += (root * self.ld[piece]) @ root.T
+    def loaded(self, blocks: Sequence[Sequence[int]]) -> Iterator[tuple[int, _Piece]]:
+        """Pieces of blocks, one at a time in the same memory, each with the place of its block."""
+        step = min(max(PIECE // self.count, 256), 4096)
+        both = np.empty((2, self.count, step))
+        for place, (begin, end) in enumerate(blocks):
+            for i in range(begin, end, step):
+                at = slice(i, min(i + step, end))
+                z, n = both[:, :, : at.stop - i]
+                signs = self.traits.sign[self.firsts.start :]
+                out = np.zeros(z.shape, bool) if any(s is not None for s in signs) else None
+                for row, sign in enumerate(signs):
+                    trait = self.firsts.start + row
+                    z[row], n[row] = self.traits.z[trait][at], self.traits.n[trait][at]
+                    if sign is not None and out is not None:
+                        z[row] *= sign[at]
+                        n[row] *= sign[at] != 0
+                        out[row] = sign[at] == 0
+                yield place, _Piece(z, n, self.ld[at], self.w_ld[at], out)
+
+    def moments(self, blocks: Sequence[Sequence[int]]) -> tuple[Array, Array, Array]:
+        """(firsts, k) sums of sqrt(n_i n_j), of z_i z_j and of l sqrt(n_i n_j)."""
+        few, shape = len(self.firsts), (len(self.firsts), self.count)
+        of_n, of_z, of_ln = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for _, one in self.loaded(blocks):
+            root = np.sqrt(one.n)
+            of_n += root[:few] @ root.T
+            of_z += one.z[:few] @ one.z.T
+            of_ln += (root[:few] * one.ld) @ root.T
         return of_n, of_z, of_ln
 
-    def normal(self, block: tuple[int, int], rho: Array, b: Array, near: bool) -> Array:
-        """(pairs, 5) sums of w x x, w x, w, w x y and w y at (pairs,) genetic covariances over M
-        and intercepts, with x = l sqrt(n_i n_j); of variants below the cut alone if `near`.
+    def normal(
+        self, blocks: Sequence[Sequence[int]], rho: Array, b: Array, which: Sequence[bool]
+    ) -> Array:
+        """(B, which, pairs, 5) sums of w x x, w x, w, w x y and w y by block at (pairs,) genetic
+        covariances over M and intercepts, with x = l sqrt(n_i n_j): of variants below the cut
+        alone where `which` is true, of all where it is not.
         """
-        k = len(self.traits.z)
-        out = np.zeros((len(rho), 5))
-        for piece in self.pieces(block):
-            z = np.stack([one[piece] for one in self.traits.z])
-            n = np.stack([one[piece] for one in self.traits.n])
-            ld = self.ld[piece]
-            clipped, w = np.maximum(ld, 1.0), np.maximum(self.w_ld[piece], 1.0)
-            variance = n * clipped
-            variance *= self.per_l[:, None]
-            variance += self.at[:, None]
-            variance *= np.sqrt(w)
-            root = np.sqrt(n)
-            by_l, same = root * clipped, bool((ld >= 1).all())
-            has = z * z < self.cut if near and self.cut is not None else None
-            if any(one is not None for one in self.traits.seen):
-                has = np.ones(z.shape, bool) if has is None else has
-                for row, one in zip(has, self.traits.seen, strict=True):
-                    if one is not None:
-                        row &= one[piece]
-            ones, first = np.ones(len(ld)), 0
-            for i in range(k - 1):
-                last = first + k - 1 - i
-                rows, others = slice(first, last), slice(i + 1, None)
-                x = by_l[i] * root[others]
-                weight = x * rho[rows, None]
-                weight += b[rows, None]
-                weight *= weight
-                weight *= w
-                weight += variance[i] * variance[others]
-                np.divide(1, weight, out=weight)
-                if has is not None:
-                    weight *= has[i] & has[others]
-                if not same:
-                    x = (root[i] * ld) * root[others]
-                out[rows, 2] += weight @ ones
-                out[rows, 4] += (weight * z[others]) @ z[i]
-                weight *= x
-                out[rows, 1] += weight @ ones
-                out[rows, 3] += (weight * z[others]) @ z[i]
-                weight *= x
-                out[rows, 0] += weight @ ones
-                first = last
+        out = np.zeros((len(blocks), len(which), len(rho), 5))
+        room = np.empty((0, 0, 0))
+        before = np.setbufsize(BUFFER)
+        try:
+            for place, one in self.loaded(blocks):
+                if one.z.shape[1] > room.shape[2]:  # made once: new memory costs as much as sums
+                    room = np.empty((6, *one.z.shape))
+                far = one.z * one.z >= self.cut if any(which) and self.cut is not None else None
+                if far is None or not far.any():
+                    out[place] += self._summed(one, None, rho, b, room)
+                elif len(which) == 1:
+                    out[place] += self._summed(one, far, rho, b, room)
+                else:  # the two differ by few variants
+                    some = far.any(axis=0)
+                    out[place] += self._summed(one.of(~some), None, rho, b, room)
+                    rest = one.of(some)
+                    for row, near in enumerate(which):
+                        beyond = far[:, some] if near else None
+                        out[place, row] += self._summed(rest, beyond, rho, b, room)
+        finally:
+            np.setbufsize(before)
+        return out
+
+    def _summed(self, one: _Piece, far: Mask | None, rho: Array, b: Array, room: Array) -> Array:
+        """(pairs, 5) of a piece, without those of its variants that are `far` (k, s)."""
+        root, variance, by_l, products, weights, sizes = room[:, :, : len(one.ld)]
+        clipped, inverse = np.maximum(one.ld, 1.0), 1 / np.maximum(one.w_ld, 1.0)
+        start = self.firsts.start
+        np.multiply(one.n, clipped, out=variance)
+        variance *= self.per_l[start:, None]
+        variance += self.at[start:, None]
+        without = far if one.out is None else one.out if far is None else one.out | far
+        if without is not None:  # an infinite variance is a weight of 0
+            variance[variance == 0] = np.finfo(float).tiny
+            variance[without] = np.inf
+        np.sqrt(one.n, out=root)
+        np.multiply(root, clipped, out=by_l)
+        ones, same = np.ones(len(one.ld)), bool((one.ld >= 1).all())
+        out, first = np.zeros((len(rho), 5)), 0
+        for i in range(len(self.firsts)):
+            last = first + self.count - 1 - i
+            rows, others = slice(first, last), slice(i + 1, None)
+            x, weight, y = (part[: last - first] for part in (sizes, weights, products))
+            np.multiply(by_l[i], root[others], out=x)
+            np.multiply(x, rho[rows, None], out=weight)
+            weight += b[rows, None]
+            weight *= weight
+            weight += np.multiply(variance[i], variance[others], out=y)
+            np.divide(inverse, weight, out=weight)
+            if not same:
+                np.multiply(root[i] * one.ld, root[others], out=x)
+            np.multiply(one.z[i], one.z[others], out=y)
+            out[rows, 2] = weight @ ones
+            out[rows, 4] = np.vecdot(weight, y)
+            weight *= x
+            out[rows, 1] = weight @ ones
+            out[rows, 3] = np.vecdot(weight, y)
+            out[rows, 0] = np.vecdot(weight, x)
+            first = last
         return out

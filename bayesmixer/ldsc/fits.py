@@ -321,7 +321,7 @@ def factors_of(samp_prev: Any, pop_prev: Any, count: int) -> list[float]:
 
 def said_of_many(many: ManyTraits) -> list[Said]:
     """Sentences on every trait, and on every pair where there are few."""
-    names = [one.trait.name for one in many.traits]
+    names = [one.name for one in many.traits]
     out = [sentence for one in many.alone for sentence in said_of_one(one)]
     for pair in many.pairs if len(many.pairs) <= 50 else ():
         out += of_pair((names[pair.i], names[pair.j]), pair.fit)

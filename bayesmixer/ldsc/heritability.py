@@ -144,13 +144,14 @@ def heritability(
     whole = design.sums()
     noise = 1.0 if intercept is None else intercept
 
+    by_n, counted = n * np.maximum(whole, 1.0), np.maximum(w_ld, 1.0)
+
     def weight(h2: float, b: float, rows: slice) -> Array:
         # twice the square is the variance: what is common to all does not matter
-        variance = n[rows] * np.maximum(whole[rows], 1.0)
-        variance *= min(max(h2, 0.0), 1.0) / total_m
+        variance = by_n[rows] * (min(max(h2, 0.0), 1.0) / total_m)
         variance += b
         variance *= variance
-        variance *= np.maximum(w_ld[rows], 1.0)
+        variance *= counted[rows]
         return np.divide(1, variance, out=variance)
 
     first = float(total_m * (chi2.mean() - noise) / (whole * n).mean())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -34,7 +33,7 @@ from bayesmixer.ldsc.one_trait import (
     whole,
 )
 from bayesmixer.ldsc.regression import equal_blocks
-from bayesmixer.ldsc.traits import SIGNS, Index, Panel, Trait, read_panel, read_trait
+from bayesmixer.ldsc.traits import SIGNS, Index, Origin, Panel, Trait, read_panel, read_trait
 
 Array = NDArray[np.float64]
 MANY = 3  # pairs from which they are summed together
@@ -42,59 +41,42 @@ MANY = 3  # pairs from which they are summed together
 
 @dataclass(frozen=True)
 class OnPanel:
-    """A trait on the panel's variants.
+    """A trait with a place for each variant of the panel.
 
     Attributes
     ----------
-    trait
-        As read.
-    found
-        (J,) its row of each variant of the panel, -1 where it has none.
-    here
-        Its variants on the reference.
+    origin
+        Where it is from.
+    z, n
+        (J,) both 0 where it has no variant.
+    codes
+        (J,) alleles as `Trait` has them; None where they are not known.
+    seen
+        (J,) whether it has the variant; None for all.
     """
 
-    trait: Trait
-    found: Index
-    here: int
+    origin: Origin
+    z: Array
+    n: Array
+    codes: NDArray[np.uint8] | None
+    seen: NDArray[np.bool_] | None
 
-    @cached_property
-    def rows(self) -> Index:
-        """Rows of the panel that it has."""
-        return np.flatnonzero(self.found >= 0)
-
-    @cached_property
-    def _own(self) -> tuple[Array, Array, NDArray[np.uint8] | None]:
-        at = self.found[self.rows]
-        trait = self.trait
-        return trait.z[at], trait.n[at], None if trait.alleles is None else trait.alleles[at]
-
-    def take(self, rows: Index) -> tuple[Array, Array]:
-        """z and n of rows of the panel."""
-        if len(rows) == len(self.rows):
-            return self._own[:2]
-        at = self.found[rows]
-        return self.trait.z[at], self.trait.n[at]
-
-    def alleles(self, rows: Index) -> NDArray[np.uint8]:
-        """Codes of alleles of rows of the panel.
+    @property
+    def alleles(self) -> NDArray[np.uint8]:
+        """Codes of alleles.
 
         Raises
         ------
         InputError
             It has none.
         """
-        if self.trait.alleles is None:
+        if self.codes is None:
             raise InputError(
-                self.trait.source,
+                self.origin.source,
                 "no alleles A1 and A2, which tell whose effect z is",
                 "Give them, or check_alleles=False where all z are of the same allele.",
             )
-        if len(rows) == len(self.rows):
-            own = self._own[2]
-            assert own is not None
-            return own
-        return self.trait.alleles[self.found[rows]]
+        return self.codes
 
 
 @dataclass(frozen=True)
@@ -116,7 +98,7 @@ class ManyTraits:
     Attributes
     ----------
     traits
-        As read.
+        Where they are from.
     scores, m
         LD scores and numbers of variants that took part.
     alone
@@ -125,7 +107,7 @@ class ManyTraits:
         Regressions of the pairs asked for.
     """
 
-    traits: list[OnPanel]
+    traits: list[Origin]
     scores: LDScores
     m: Array
     panel: Panel
@@ -152,36 +134,47 @@ def per_trait(name: str, value: Any, count: int, above: float = -np.inf) -> list
     ]
 
 
-def on_panel(traits: Iterable[Trait], panel: Panel) -> Iterator[OnPanel]:
-    """Traits on a panel; those of the same list of variants share it, and the search."""
-    known: dict[tuple[int, int], OnPanel] = {}
+def on_panel(traits: Iterable[Trait], panel: Panel) -> Iterator[tuple[Origin, Trait, Index]]:
+    """What traits have of a panel, with its rows; those of the same list of variants share these,
+    and the search.
+    """
+    known: dict[tuple[int, int], tuple[Index, int, Index]] = {}
     for trait in traits:
         hashes = trait.snp.hash().to_numpy()
         order = np.arange(1, 2 * len(hashes), 2, dtype=np.uint64)  # odd: no factor is lost
         key = len(hashes), int((hashes * order).sum())
         if key not in known:
-            known[key] = OnPanel(trait, *rows_of(trait, panel))
-        first = known[key]
-        # names have been found: those of many traits would fill the memory
-        one = OnPanel(replace(trait, snp=trait.snp.clear()), first.found, first.here)
-        one.__dict__["rows"] = first.rows
-        known[key] = one
-        yield one
+            found, here = rows_of(trait, panel)
+            rows = np.flatnonzero(found >= 0)
+            known[key] = found[rows].astype(np.int32), here, rows.astype(np.int32)
+        at, here, rows = known[key]
+        yield Origin(trait.name, trait.source, len(trait), here, len(rows)), trait.at(at), rows
 
 
-def of_rows(traits: Sequence[OnPanel], rows: Index) -> list[OnPanel]:
-    """Traits on some rows of the panel, which hold all that a trait has; shared still where they
-    were.
+def spread(
+    read: list[tuple[Origin, Trait, Index]], place: Index | None, size: int
+) -> Iterator[OnPanel]:
+    """Traits with a place for each of the panel's `size` variants, `place` of a row that was read;
+    what was read is forgotten.
     """
-    found = {id(one.found): one.found for one in traits}
-    kept = {key: OnPanel(traits[0].trait, places[rows], 0) for key, places in found.items()}
-    out = []
-    for one in traits:
-        same = kept[id(one.found)]
-        moved = OnPanel(one.trait, same.found, one.here)
-        moved.__dict__["rows"] = same.rows
-        out.append(moved)
-    return out
+    masks: dict[int, tuple[Index, NDArray[np.bool_]]] = {}
+
+    def of(values: Any, at: Index) -> Any:
+        out = np.zeros(size, values.dtype)
+        out[at] = values
+        return out
+
+    read.reverse()
+    while read:
+        origin, trait, rows = read.pop()
+        if len(rows) == size:
+            yield OnPanel(origin, trait.z, trait.n, trait.alleles, None)
+            continue
+        at = rows if place is None else place[rows]
+        if id(rows) not in masks:
+            masks[id(rows)] = rows, of(np.ones(len(at), bool), at)
+        codes = None if trait.alleles is None else of(trait.alleles, at)
+        yield OnPanel(origin, of(trait.z, at), of(trait.n, at), codes, masks[id(rows)][1])
 
 
 def _together(
@@ -195,15 +188,11 @@ def _together(
     step: float | None,
 ) -> dict[tuple[int, int], PairFit]:
     """All pairs at once, but those whose alleles must be compared by themselves."""
-    size = len(ld)
-    every = np.arange(size)
-    seen = {id(t.found): None if len(t.rows) == size else t.found >= 0 for t in traits}
-    of_all = [t.take(every) for t in traits]  # of what a trait lacks: some other row, not used
     found = aligned(
-        [z for z, _ in of_all],
-        [n for _, n in of_all],
-        [seen[id(t.found)] for t in traits],
-        [t.alleles(every) for t in traits] if check_alleles else None,
+        [t.z for t in traits],
+        [t.n for t in traits],
+        [t.seen for t in traits],
+        [t.alleles for t in traits] if check_alleles else None,
     )
     fits = [one.fit for one in alone]
     out = {}
@@ -223,10 +212,15 @@ def _enough(one: OnPanel, two: OnPanel, usable: int, common: int, annotations: i
     """
     if usable < 2 * annotations + 10:
         raise InputError(
-            f"{one.trait.source} and {two.trait.source}",
+            f"{one.origin.source} and {two.origin.source}",
             f"{usable} of {common} common variants have matching alleles, expected far more",
             "Are the alleles of one strand and build?",
         )
+
+
+def _some(values: NDArray[Any], rows: Index) -> NDArray[Any]:
+    """Values of some rows, in order; as they are where these are all."""
+    return values if len(rows) == len(values) else values[rows]
 
 
 def signs(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int8] | None:
@@ -280,40 +274,39 @@ def many_traits(
     if isinstance(sumstats, str) or not isinstance(sumstats, Sequence) or len(sumstats) < 2:
         raise InputError("sumstats", "expected a list of two traits or more")
     panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
-    traits = list(
-        on_panel((read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)), panel)
-    )
+    read = list(on_panel((read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)), panel))
     scores, ld, total = informative(panel, m, invert_anyway)
-    read, whole_panel, count = traits, panel, len(traits)
+    origins, whole_panel, count = [origin for origin, _, _ in read], panel, len(read)
     noise = per_trait("intercept", intercept, count)
     cross = cross_intercepts(intercept_gencov, count)
     number_of_blocks, annotations = whole("n_blocks", n_blocks, 2), ld.shape[1]
     choice("blocks", blocks, BLOCKS)
     cut = number("chisq_max", chisq_max)
     seen = np.zeros(len(panel.rows), bool)
-    for found in {id(one.found): one.found for one in traits}.values():
-        seen |= found >= 0
-    rows = np.flatnonzero(seen)
+    for kept in {id(rows): rows for _, _, rows in read}.values():
+        seen[kept] = True
+    rows, place = np.flatnonzero(seen), None
     edges = equal_blocks(len(rows), number_of_blocks)
     cuts = np.concatenate([[0], rows[edges[1:-1]], [len(seen)]])
     if blocks == "position":
         cuts = panel.cuts_by_position(number_of_blocks)
     if annotations == 1 and len(rows) < len(seen):  # LD scores of many would take too much room
-        cuts, ld = np.searchsorted(rows, cuts), ld[rows]
-        if not like_ldsc:  # whose log counts them, places on the whole panel are of no more use
-            read = [OnPanel(one.trait, np.zeros(0, np.intp), one.here) for one in traits]
+        cuts, ld, place = np.searchsorted(rows, cuts), ld[rows], np.cumsum(seen) - 1
         panel = replace(panel, rows=panel.rows[rows], weight=panel.weight[rows])
-        traits = of_rows(traits, rows)
+    size = len(panel.rows)
+    traits, every = list(spread(read, place, size)), np.arange(size)
+
+    def by_itself(one: OnPanel, b: float | None) -> OneTrait:
+        rows = every if one.seen is None else np.flatnonzero(one.seen)
+        return on_rows(
+            one.origin, _some(one.z, rows), _some(one.n, rows), rows, panel, scores, ld, total,
+            like_ldsc=False, intercept=b, two_step=two_step, chisq_max=chisq_max,
+            n_blocks=n_blocks, cuts=cuts,
+        )  # fmt: skip
+
     alone, step = [], None
     if not like_ldsc:
-        alone = [
-            on_rows(
-                one.trait, panel, one.found, one.here, scores, ld, total,
-                like_ldsc=False, intercept=b, two_step=two_step, chisq_max=chisq_max,
-                n_blocks=n_blocks, cuts=cuts,
-            )
-            for one, b in zip(traits, noise, strict=True)
-        ]  # fmt: skip
+        alone = [by_itself(one, b) for one, b in zip(traits, noise, strict=True)]
     # as heritabilities: of strong loci else more is left in the product than in them. LDSC has one
     # step for products unless told, though its manual says two
     free = all(b is None for b in noise)
@@ -332,15 +325,16 @@ def many_traits(
         if (i, j) in together:
             return together[i, j]
         one, two = traits[i], traits[j]
-        rows = one.rows if one.found is two.found else one.rows[two.found[one.rows] >= 0]
+        masks = [t.seen for t in (one, two) if t.seen is not None]
+        rows = np.flatnonzero(np.logical_and.reduce(masks)) if masks else every
         common, usable, sign = len(rows), len(rows), None
         if check_alleles:
-            sign = signs(one.alleles(rows), two.alleles(rows))
+            sign = signs(_some(one.alleles, rows), _some(two.alleles, rows))
             if sign is not None and not sign.all():
                 rows, sign = rows[sign != 0], sign[sign != 0]
                 usable = len(rows)
         _enough(one, two, usable, common, annotations)
-        (z1, n1), (z2, n2) = one.take(rows), two.take(rows)
+        z1, n1, z2, n2 = (_some(v, rows) for v in (one.z, one.n, two.z, two.n))
         if sign is not None:
             z2 = z2 * sign
         if cut is not None:
@@ -368,4 +362,4 @@ def many_traits(
         )  # fmt: skip
         return PairFit(i, j, Pair(first, second, both), common, usable, fixed)
 
-    return ManyTraits(read, scores, total, whole_panel, alone, [pair(i, j) for i, j in asked])
+    return ManyTraits(origins, scores, total, whole_panel, alone, [pair(i, j) for i, j in asked])

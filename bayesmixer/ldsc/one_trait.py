@@ -14,7 +14,7 @@ from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
 from bayesmixer.ldsc.regression import pieces
-from bayesmixer.ldsc.traits import Index, Panel, Trait, read_panel, read_trait, rows_in
+from bayesmixer.ldsc.traits import Index, Origin, Panel, Trait, read_panel, read_trait, rows_in
 
 Array = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class OneTrait:
     Attributes
     ----------
     trait
-        Name and source.
+        Where it is from.
     scores
         LD scores with the annotations that took part.
     m
@@ -57,20 +57,17 @@ class OneTrait:
         Variants left after each step.
     two_step
         The cut-off of the first of two steps, None where there was one step.
-    rows
-        (J,) rows of the panel that took part.
     without_strong
         Heritability without variants of chi-squared of 30 or more, where one has 80 or more: a few
         loci may hold much of it.
     """
 
-    trait: Trait
+    trait: Origin
     scores: LDScores
     m: Array
     fit: Heritability
     counts: Counts
     two_step: float | None
-    rows: Index
     without_strong: Heritability | None = None
 
 
@@ -220,18 +217,24 @@ def one_trait(
     cuts = None
     if blocks == "position":
         cuts = panel.cuts_by_position(whole("n_blocks", n_blocks, 2))
+    rows = np.flatnonzero(found >= 0)
+    own, origin = (
+        trait.at(found[rows]),
+        Origin(trait.name, trait.source, len(trait), here, len(rows)),
+    )
     return on_rows(
-        trait, panel, found, here, scores, ld, total,
+        origin, own.z, own.n, rows, panel, scores, ld, total,
         like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
         n_blocks=n_blocks, cuts=cuts,
     )  # fmt: skip
 
 
 def on_rows(
-    trait: Trait,
+    origin: Origin,
+    z: Array,
+    n: Array,
+    rows: Index,
     panel: Panel,
-    found: Index,
-    here: int,
     scores: LDScores,
     ld: Array,
     total: Array,
@@ -243,16 +246,12 @@ def on_rows(
     n_blocks: int,
     cuts: NDArray[np.intp] | None = None,
 ) -> OneTrait:
-    """Heritability of a trait whose place on the panel is `found` (J,), with `here` of its variants
-    on the reference; blocks cut before the panel's rows `cuts` (B + 1,) where given.
+    """Heritability of a trait with z and n (V,) of the `rows` (V,) of a panel; blocks cut before
+    the panel's rows `cuts` (B + 1,) where given.
     """
     annotations = ld.shape[1]
     intercept = None if intercept is None else number("intercept", intercept, -np.inf)
     step = step_of(two_step, annotations, intercept)
-    rows = np.flatnonzero(found >= 0)
-    before = len(rows)
-    own = found[rows]
-    z, n = trait.z[own], trait.n[own]
     chi2 = z * z
     cut = number("chisq_max", chisq_max)
     if cut is None and annotations > 1:
@@ -264,16 +263,16 @@ def on_rows(
     blocks = whole("n_blocks", n_blocks, 2)
     if len(rows) < need:
         raise InputError(
-            trait.source,
+            origin.source,
             f"{len(rows)} variants with LD scores{'' if cut is None else f' and chi2 < {cut:g}'}, "
             f"expected at least {need}, and many more for a result",
             "Are they those of the same build and naming?",
         )
     if float(chi2.max()) <= 0:
-        raise InputError(trait.source, "every z is 0", "Is the column of z the right one?")
+        raise InputError(origin.source, "every z is 0", "Is the column of z the right one?")
     if len(rows) < FEW:
         warnings.warn(
-            f"{trait.source}: {len(rows):,} variants with LD scores, expected at least {FEW:,}: "
+            f"{origin.source}: {len(rows):,} variants with LD scores, expected at least {FEW:,}: "
             "estimates are rough",
             DataWarning,
             stacklevel=2,
@@ -300,10 +299,11 @@ def on_rows(
     fit = of(slice(None))
     strong = cut is None and not like_ldsc and float(chi2.max()) >= HUGE
     counts = Counts(
-        len(trait), len(panel.scores), panel.n_weights, here, before, cut, before - len(rows)
-    )
+        origin.n_read, len(panel.scores), panel.n_weights, origin.n_reference, origin.n_weights,
+        cut, origin.n_weights - len(rows),
+    )  # fmt: skip
     without = of(chi2 < CUT) if strong else None
-    return OneTrait(trait, scores, total, fit, counts, step, rows, without)
+    return OneTrait(origin, scores, total, fit, counts, step, without)
 
 
 def whole(name: str, value: Any, least: int) -> int:

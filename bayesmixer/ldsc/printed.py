@@ -14,7 +14,7 @@ from scipy.special import chdtrc
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Covariance, Pair
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
-from bayesmixer.ldsc.many_traits import ManyTraits
+from bayesmixer.ldsc.many_traits import ManyTraits, PairFit
 from bayesmixer.ldsc.one_trait import Counts, OneTrait
 from bayesmixer.ldsc.overlap import Partition
 from bayesmixer.ldsc.regression import Array
@@ -111,13 +111,21 @@ def attributes_of_covariance(pair: Pair) -> dict[str, Any]:
     }
 
 
-def attributes_of_pair(pair: Pair, fixed: float | None) -> dict[str, Any]:
-    """Attributes of LDSC's result of genetic correlation."""
+def attributes_of_pairs(pairs: Sequence[PairFit]) -> list[dict[str, Any]]:
+    """Attributes of LDSC's results of genetic correlation; those of a trait once for all pairs."""
+    fits = {id(one): one for pair in pairs for one in (pair.fit.first, pair.fit.second)}
+    alone = {key: attributes(one) for key, one in fits.items()}
+    return [
+        {"hsq1": alone[id(pair.fit.first)], "hsq2": alone[id(pair.fit.second)]}
+        | _attributes_of_pair(pair.fit, pair.fixed)
+        for pair in pairs
+    ]
+
+
+def _attributes_of_pair(pair: Pair, fixed: float | None) -> dict[str, Any]:
     value, error, z, p = pair.tested
     defined = pair.defined
     return {
-        "hsq1": attributes(pair.first),
-        "hsq2": attributes(pair.second),
         "gencov": attributes_of_covariance(pair),
         "intercept_gencov": fixed,
         "_negative_hsq": None if defined else True,
@@ -352,11 +360,10 @@ def log_of_many(
 ) -> list[str]:
     """The log of the pairs of the first trait with others; `check` where alleles were compared."""
     names, k = names_of(many), len(many.traits)
-    sources = [one.trait.source for one in many.traits]
+    sources = [one.source for one in many.traits]
     first, panel = many.traits[0], many.panel
     counts = Counts(
-        len(first.trait), len(panel.scores), panel.n_weights, first.here,
-        int((first.found >= 0).sum()),
+        first.n_read, len(panel.scores), panel.n_weights, first.n_reference, first.n_weights,
     )  # fmt: skip
     out = lines_of_reading(sources[0], counts, many.scores.source, weights, pair=True)
     for at, pair in enumerate(many.pairs):
@@ -364,8 +371,8 @@ def log_of_many(
         label = f"{pair.j + 1}/{k}"
         out += [
             f"Computing rg for phenotype {label}",
-            f"Reading summary statistics from {other.trait.source} ...",
-            f"Read summary statistics for {len(other.trait)} SNPs.",
+            f"Reading summary statistics from {other.source} ...",
+            f"Read summary statistics for {other.n_read} SNPs.",
             f"After merging with summary statistics, {pair.n_common} SNPs remain.",
         ]
         out += [f"{pair.n_alleles} SNPs with valid alleles."] if check else []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +23,7 @@ Rows = NDArray[np.intp]
 
 UPDATES = 2  # of the weights
 DENSE = 100  # annotations, up to which the sums of all blocks are kept
-CACHED = 1 << 12  # rows that are summed at a time where blocks do not matter
+CACHED = 1 << 14  # rows that are summed at a time where blocks do not matter
 
 
 def equal_blocks(rows: int, blocks: int) -> Rows:
@@ -62,8 +62,12 @@ class Design:
 
     def only(self, block: slice) -> Array:
         """(rows of the block,) the only column."""
-        ld = self.ld[block, 0] if self.rows is None else self.ld[self.rows[block], 0]
-        return np.asarray(ld * self.scale[block])
+        return self._column[block]
+
+    @cached_property
+    def _column(self) -> Array:
+        """(J,) the only column, which every update asks for."""
+        return np.asarray(self.sums() * self.scale)
 
     def sums(self) -> Array:
         """(J,) of the LD scores over annotations, without `scale`."""
@@ -242,8 +246,10 @@ def reweighted(
         (J,) which rows take part, where not all do: the others weigh nothing.
     """
 
+    share = None if near is None else near.astype(float)
+
     def kept(block: slice, weight: Array) -> Array:
-        return weight if near is None else weight * near[block]
+        return weight if share is None else np.multiply(weight, share[block], out=weight)
 
     def start(block: slice) -> Array:
         return kept(block, weights.start(block))

@@ -121,8 +121,8 @@ def pair_rows(many: ManyTraits, factors: Sequence[float]) -> list[dict[str, Any]
     out = []
     for pair in many.pairs:
         row: dict[str, Any] = {
-            "p1": many.traits[pair.i].trait.name,
-            "p2": many.traits[pair.j].trait.name,
+            "p1": many.traits[pair.i].name,
+            "p2": many.traits[pair.j].name,
             **numbers_of_pair(pair),
         }
         for k, (fit, at) in enumerate(

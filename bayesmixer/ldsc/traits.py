@@ -56,6 +56,41 @@ class Trait:
     def __len__(self) -> int:
         return len(self.z)
 
+    def at(self, rows: Index) -> Trait:
+        """Some of its variants, without identifiers, which of many traits would fill the memory;
+        nothing is copied where they are all, as they stand.
+        """
+        same = len(rows) == len(self) and bool((np.diff(rows) == 1).all())
+        codes = self.alleles
+        return Trait(
+            self.name,
+            self.source,
+            self.snp.clear(),
+            self.z if same else self.z[rows],
+            self.n if same else self.n[rows],
+            codes if same or codes is None else codes[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where summary statistics are from.
+
+    Attributes
+    ----------
+    name, source
+        Of the trait; the file or object.
+    n_read, n_reference, n_weights
+        Variants that were read, those of them with an LD score of the reference, and with a weight
+        too.
+    """
+
+    name: str
+    source: str
+    n_read: int
+    n_reference: int
+    n_weights: int
+
 
 def read_trait(sumstats: Any, where: str = "sumstats") -> Trait:
     """A trait from a path, a Sumstats dataset, or a table with the columns SNP, Z, N (A1, A2).

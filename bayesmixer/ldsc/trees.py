@@ -68,7 +68,7 @@ def of_many(
     many: ManyTraits, said: Sequence[Said], *, factors: Sequence[float], like_ldsc: bool
 ) -> xr.DataTree:
     """Results of several traits and their pairs."""
-    names = _different([one.trait.name for one in many.traits])
+    names = _different([one.name for one in many.traits])
     k, annotations = len(names), len(many.m)
     alone: list[Heritability | None] = [one.fit for one in many.alone] or [None] * k
     for pair in many.pairs:
@@ -123,7 +123,7 @@ def of_many(
         {
             "model": "ldsc.rg",
             "trait": " and ".join(names) if k < 4 else f"{k} traits",
-            "sources": json.dumps([one.trait.source for one in many.traits]),
+            "sources": json.dumps([one.source for one in many.traits]),
             "ld_scores": many.scores.source,
             "like_ldsc": int(like_ldsc),
             "m": float(many.m.sum()),

@@ -111,7 +111,7 @@ def test_correlation(
     name: str, recorded: Get, trait_of: Get, eur_panel: Panel, annotated_panel: Panel
 ) -> None:
     many = of_many(name, trait_of, annotated_panel if name.startswith("part") else eur_panel)
-    found = [printed.attributes_of_pair(pair.fit, pair.fixed) for pair in many.pairs]
+    found = printed.attributes_of_pairs(many.pairs)
     same(found, recorded(name), name)
 
 
