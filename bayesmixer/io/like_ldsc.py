@@ -50,7 +50,7 @@ _TAKEN = {"snp", "p", "a1", "a2", "n", "n_case", "n_control", "z", "odds_ratio",
 _MISSING = ["", ".", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "NaN", "nan", "-NaN", "-nan",
             "NULL", "null", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN"]  # fmt: skip
 _UNDERFLOW = 1e-300  # P below which LDSC's z is infinite
-_SNPS = ["AC", "AG", "CA", "CT", "GA", "GT", "TC", "TG"]  # bases whose strand can be told
+_BASES = pl.Enum(list("ACGT"))  # the places of a base and of its complement add up to 3
 
 
 @dataclass(frozen=True)
@@ -339,7 +339,7 @@ def _filtered(
             parts[0] if len(parts) == 1 else sum(p.fill_null(0) for p in parts) / len(parts)
         )
         frame = frame.with_columns(pl.Series("info", whole))
-    stays = {"missing": pl.all_horizontal(pl.exclude("info", "pair").is_not_null())}
+    stays = {"missing": pl.all_horizontal(pl.exclude("info").is_not_null())}
     if merge is not None:
         stays["not_listed"] = pl.col("snp").is_in(merge["SNP"].implode())
     if "info" in columns and filters.info_min is not None:
@@ -349,13 +349,19 @@ def _filtered(
         stays["maf"] = pl.col("frq").is_between(0, 1) & (folded > filters.maf_min)
     stays["p_out_of_range"] = (pl.col("p") > 0) & (pl.col("p") <= 1)
     if "a1" in columns:
-        frame = frame.with_columns(pl.col("a1", "a2").str.to_uppercase())
-        frame = frame.with_columns(pair=pl.concat_str("a1", "a2"))
-        stays["ambiguous"] = pl.col("pair").is_in(_SNPS)
+        frame = frame.with_columns(_capitals(frame["a1"]), _capitals(frame["a2"]))
+        one, two = (pl.col(a).cast(_BASES, strict=False).to_physical() for a in ("a1", "a2"))
+        stays["ambiguous"] = (one != two) & (one + two != 3)
     fails: dict[str, pl.Series | pl.Expr] = {
         name: ~passes.fill_null(False) for name, passes in stays.items()
     }
-    return count_first(frame, fails, counts, list(fails)).drop("info", "pair", strict=False)
+    return count_first(frame, fails, counts, list(fails)).drop("info", strict=False)
+
+
+def _capitals(alleles: pl.Series) -> pl.Series:
+    """Alleles in capitals; as they are where all are bases already."""
+    bases = alleles.cast(_BASES, strict=False)
+    return alleles if bases.null_count() == alleles.null_count() else alleles.str.to_uppercase()
 
 
 def _count(frame: pl.DataFrame, name: str, stays: pl.Expr, counts: dict[str, int]) -> pl.DataFrame:
