@@ -6,9 +6,9 @@ the same work takes in NumPy and polars.
 
 DATA holds what `ldsc_prepare.py DATA` of the floors writes: eur/ (LD scores of 22 chromosomes),
 annot/ and frq/ (seven annotations of chromosomes 13-22), traits/T1..T10.sumstats.gz of 773,476
-variants, pair1.trait1.sumstats.gz. PROGRAM is that of pyldsc 0.1.0, in an environment of its own
-with numpy below 2.3: h2 and rg are run by it as well, from LD scores in one file. Each pair of
-programs runs in turns; the least of the runs counts.
+variants, pair1.trait1.sumstats.gz, and raw.txt.gz, 1.2 million rows to munge. PROGRAM is that of
+pyldsc 0.1.0, in an environment of its own with numpy below 2.3: h2 and rg are run by it as well,
+from LD scores in one file. Each pair of programs runs in turns; the least of the runs counts.
 """
 
 from __future__ import annotations
@@ -74,19 +74,23 @@ def main() -> None:
     floor = str(given.floors / "ldsc_h2_rg.py")
     names = [f"T{i}" for i in range(1, 11)]
     works = {
-        "h2, 773,476 variants": (["h2", trait[0], *ld], [floor, "h2", "text", "T1"]),
-        "rg of two traits": (["rg", *trait[:2], *ld], [floor, "rg", "text", "T1", "T2"]),
-        "45 pairs of ten traits": (["rg", *trait, *ld], [floor, "rg", "text", *names]),
+        "h2, 773,476 variants": (["ldsc", "h2", trait[0], *ld], [floor, "h2", "text", "T1"]),
+        "rg of two traits": (["ldsc", "rg", *trait[:2], *ld], [floor, "rg", "text", "T1", "T2"]),
+        "45 pairs of ten traits": (["ldsc", "rg", *trait, *ld], [floor, "rg", "text", *names]),
         "seven annotations": (
-            ["partitioned", str(data / "pair1.trait1.sumstats.gz"), *annotated],
+            ["ldsc", "partitioned", str(data / "pair1.trait1.sumstats.gz"), *annotated],
             [str(given.floors / "ldsc_partitioned.py")],
+        ),
+        "munge of 1.2 million rows": (
+            ["munge", str(data / "raw.txt.gz"), "--like-ldsc"],
+            [str(given.floors / "ldsc_munge.py")],
         ),
     }
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         end = ["--out", f"{folder}/x", "--force", "--quiet", "--threads", "1"]
         for work, (ours, theirs) in works.items():
-            command = [sys.executable, "-m", "bayesmixer", "ldsc", *ours, *end]
+            command = [sys.executable, "-m", "bayesmixer", *ours, *end]
             least = [(float("inf"), float("inf"))] * 2
             for _ in range(given.runs):
                 for k, words in enumerate((command, [sys.executable, *theirs])):

@@ -26,7 +26,7 @@ from bayesmixer.card import cards, studied
 # cli; what lies beside them at the top of the package has its place too
 LAYERS = [
     "errors arguments interrupts interval progress aside kinds variables jackknife workers data",
-    "style card bound wings fingerprint identity facts results",
+    "checkpoint style card bound wings fingerprint identity facts results",
     "io",
     "ld",
     "ops",

@@ -262,7 +262,7 @@ def _command(card: Card) -> Callable[..., None]:
         import xarray as xr
 
         import bayesmixer as bm
-        from bayesmixer.inference.checkpoint import Checkpoint
+        from bayesmixer.checkpoint import Checkpoint
         from bayesmixer.io.saved import save_finished
 
         panel = bm.open_reference(reference)

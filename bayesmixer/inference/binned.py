@@ -24,9 +24,9 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayesmixer.arguments import whole_number
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import InputError
 from bayesmixer.inference import sampling
-from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.limits import LEAST
 from bayesmixer.models.common import bound_of

@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.card import unit_in_words
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import DataWarning
 from bayesmixer.inference import binned, laplace, proper, sampling
-from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.estimate import log_likelihood_group
 from bayesmixer.inference.limits import DRAWS, ENOUGH

@@ -19,12 +19,12 @@ from bayesmixer import models
 from bayesmixer.arguments import choice, fraction, whole_number
 from bayesmixer.bound import Bound
 from bayesmixer.card import Profile, cards
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
 from bayesmixer.identity import judge, trait_names
 from bayesmixer.inference import calibration, points, stand_in
 from bayesmixer.inference.binned import BINS
-from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.draw import Settings, draw

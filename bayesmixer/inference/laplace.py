@@ -19,7 +19,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln, logsumexp
 
-from bayesmixer.inference.checkpoint import Checkpoint
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity, room
 from bayesmixer.progress import Bar, bar
 

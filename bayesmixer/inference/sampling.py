@@ -17,8 +17,8 @@ import pytensor.tensor as pt
 import xarray as xr
 from pytensor.graph.replace import graph_replace
 
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import InputError
-from bayesmixer.inference.checkpoint import Checkpoint
 from bayesmixer.inference.density import Array, LogDensity, python_mode
 from bayesmixer.inference.limits import NUTS_SAMPLERS
 from bayesmixer.interrupts import check

@@ -4,6 +4,7 @@ with their jackknife.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -231,8 +232,6 @@ def partition_of(
 
 
 def _paths(given: Any) -> bool:
-    import os
-
     return isinstance(given, os.PathLike) or (
         isinstance(given, list | tuple) and all(isinstance(v, str | os.PathLike) for v in given)
     )
@@ -255,6 +254,8 @@ def rg(
     pop_prev: Any = None,
     check_alleles: bool = True,
     invert_anyway: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
 ) -> xr.DataTree:
     """Genetic correlations of all pairs of traits by cross-trait LD score regression.
 
@@ -274,6 +275,11 @@ def rg(
         As of `h2`, one a trait; None or nan where a trait is quantitative.
     check_alleles
         Whether alleles are compared; without, every z is of the same allele in all traits.
+    checkpoint
+        Folder for finished pairs of many traits, from which the same call goes on if it was
+        interrupted; removed at the end. Pairs of other data or options there are refused.
+    threads
+        To compute pairs with; None takes OMP_NUM_THREADS, or the processors.
 
     Returns
     -------
@@ -299,7 +305,7 @@ def rg(
         sumstats, ref_ld, w_ld, like_ldsc=like_ldsc, intercept=intercept,
         intercept_gencov=intercept_gencov, two_step=two_step, chisq_max=chisq_max,
         n_blocks=n_blocks, blocks=blocks, m=m, check_alleles=check_alleles,
-        invert_anyway=invert_anyway,
+        invert_anyway=invert_anyway, checkpoint=checkpoint, threads=threads,
     )  # fmt: skip
     return of_many(
         many,

@@ -8,6 +8,7 @@ traits anew on the variants that a pair shares, in one step.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import LDScores
-from bayesmixer.ldsc.all_pairs import aligned, covariances
-from bayesmixer.ldsc.covariance import Pair, covariance
-from bayesmixer.ldsc.heritability import Heritability, heritability
 from bayesmixer.ldsc.one_trait import (
     BLOCKS,
     OneTrait,
@@ -32,63 +31,11 @@ from bayesmixer.ldsc.one_trait import (
     step_of,
     whole,
 )
+from bayesmixer.ldsc.pairs import OnPanel, PairFit, Pairs, some
 from bayesmixer.ldsc.regression import equal_blocks
-from bayesmixer.ldsc.traits import SIGNS, Index, Origin, Panel, Trait, read_panel, read_trait
+from bayesmixer.ldsc.traits import Index, Origin, Panel, Trait, read_panel, read_trait
 
 Array = NDArray[np.float64]
-MANY = 3  # pairs from which they are summed together
-
-
-@dataclass(frozen=True)
-class OnPanel:
-    """A trait with a place for each variant of the panel.
-
-    Attributes
-    ----------
-    origin
-        Where it is from.
-    z, n
-        (J,) both 0 where it has no variant.
-    codes
-        (J,) alleles as `Trait` has them; None where they are not known.
-    seen
-        (J,) whether it has the variant; None for all.
-    """
-
-    origin: Origin
-    z: Array
-    n: Array
-    codes: NDArray[np.uint8] | None
-    seen: NDArray[np.bool_] | None
-
-    @property
-    def alleles(self) -> NDArray[np.uint8]:
-        """Codes of alleles.
-
-        Raises
-        ------
-        InputError
-            It has none.
-        """
-        if self.codes is None:
-            raise InputError(
-                self.origin.source,
-                "no alleles A1 and A2, which tell whose effect z is",
-                "Give them, or check_alleles=False where all z are of the same allele.",
-            )
-        return self.codes
-
-
-@dataclass(frozen=True)
-class PairFit:
-    """A pair's regression: who, what, on how many variants, and the fixed intercept of products."""
-
-    i: int
-    j: int
-    fit: Pair
-    n_common: int
-    n_alleles: int
-    fixed: float | None
 
 
 @dataclass(frozen=True)
@@ -177,60 +124,6 @@ def spread(
         yield OnPanel(origin, of(trait.z, at), of(trait.n, at), codes, masks[id(rows)][1])
 
 
-def _together(
-    traits: Sequence[OnPanel],
-    ld: Array,
-    w_ld: Array,
-    m: Array,
-    alone: Sequence[OneTrait],
-    edges: NDArray[np.intp],
-    check_alleles: bool,
-    step: float | None,
-) -> dict[tuple[int, int], PairFit]:
-    """All pairs at once, but those whose alleles must be compared by themselves."""
-    found = aligned(
-        [t.z for t in traits],
-        [t.n for t in traits],
-        [t.seen for t in traits],
-        [t.alleles for t in traits] if check_alleles else None,
-    )
-    fits = [one.fit for one in alone]
-    out = {}
-    for (i, j), both in covariances(found, ld, w_ld, m, fits, edges, step).items():
-        common, usable = int(found.common[i, j]), int(found.usable[i, j])
-        if (i, j) not in found.apart:
-            _enough(traits[i], traits[j], usable, common, 1)
-            out[i, j] = PairFit(i, j, Pair(fits[i], fits[j], both), common, usable, None)
-    return out
-
-
-def _enough(one: OnPanel, two: OnPanel, usable: int, common: int, annotations: int) -> None:
-    """Raises
-    ------
-    InputError
-        Two traits have hardly a variant with matching alleles in common.
-    """
-    if usable < 2 * annotations + 10:
-        raise InputError(
-            f"{one.origin.source} and {two.origin.source}",
-            f"{usable} of {common} common variants have matching alleles, expected far more",
-            "Are the alleles of one strand and build?",
-        )
-
-
-def _some(values: NDArray[Any], rows: Index) -> NDArray[Any]:
-    """Values of some rows, in order; as they are where these are all."""
-    return values if len(rows) == len(values) else values[rows]
-
-
-def signs(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.int8] | None:
-    """(J,) signs that make alleles of two traits alike, as `SIGNS` has them; None for all 1."""
-    if np.array_equal(one, other):
-        of_same = SIGNS.diagonal()[one]
-        return None if of_same.all() else of_same
-    return SIGNS[one, other]
-
-
 def cross_intercepts(given: Any, count: int) -> list[list[float | None]]:
     """(k, k) fixed intercepts of products, None where they are estimated.
 
@@ -267,6 +160,8 @@ def many_traits(
     check_alleles: bool = True,
     invert_anyway: bool = False,
     pairs: Sequence[tuple[int, int]] | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+    threads: int | None = None,
 ) -> ManyTraits:
     """Pairs of traits (`pairs` of their places; all without); arguments and errors as of
     `bayesmixer.ldsc.rg`.
@@ -299,7 +194,7 @@ def many_traits(
     def by_itself(one: OnPanel, b: float | None) -> OneTrait:
         rows = every if one.seen is None else np.flatnonzero(one.seen)
         return on_rows(
-            one.origin, _some(one.z, rows), _some(one.n, rows), rows, panel, scores, ld, total,
+            one.origin, some(one.z, rows), some(one.n, rows), rows, panel, scores, ld, total,
             like_ldsc=False, intercept=b, two_step=two_step, chisq_max=chisq_max,
             n_blocks=n_blocks, cuts=cuts,
         )  # fmt: skip
@@ -313,53 +208,13 @@ def many_traits(
     if two_step not in ("auto", None, False) if like_ldsc else free:
         step = step_of(two_step, annotations, None)
 
-    together: dict[tuple[int, int], PairFit] = {}
     asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
-    plain = annotations == 1 and cut is None and intercept_gencov is None
-    if plain and not like_ldsc and len(asked) >= MANY and pairs is None:
-        together = _together(
-            traits, ld[:, 0], panel.weight, total, alone, cuts, check_alleles, step
-        )
-
-    def pair(i: int, j: int) -> PairFit:
-        if (i, j) in together:
-            return together[i, j]
-        one, two = traits[i], traits[j]
-        masks = [t.seen for t in (one, two) if t.seen is not None]
-        rows = np.flatnonzero(np.logical_and.reduce(masks)) if masks else every
-        common, usable, sign = len(rows), len(rows), None
-        if check_alleles:
-            sign = signs(_some(one.alleles, rows), _some(two.alleles, rows))
-            if sign is not None and not sign.all():
-                rows, sign = rows[sign != 0], sign[sign != 0]
-                usable = len(rows)
-        _enough(one, two, usable, common, annotations)
-        z1, n1, z2, n2 = (_some(v, rows) for v in (one.z, one.n, two.z, two.n))
-        if sign is not None:
-            z2 = z2 * sign
-        if cut is not None:
-            kept = (z1 * z1) * (z2 * z2) < cut**2
-            rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
-        at, w = (None, panel.weight) if len(rows) == len(ld) else (rows, panel.weight[rows])
-        fixed = cross[i][j] if cross[i][j] is not None else cross[j][i]
-        near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
-
-        def of(z: Array, n: Array, b: float | None) -> Heritability:
-            return heritability(
-                z * z, ld, w, n, total, rows=at, intercept=b,
-                two_step=step if b is None else None,
-                n_blocks=number_of_blocks, by_first=True,
-            )  # fmt: skip
-
-        if like_ldsc:
-            first, second = of(z1, n1, noise[i]), of(z2, n2, noise[j])
-        else:
-            first, second = alone[i].fit, alone[j].fit
-        both = covariance(
-            z1, z2, ld, w, n1, n2, total, first, second, rows=at,
-            intercept=fixed, near=near if fixed is None else None, n_blocks=number_of_blocks,
-            edges=None if like_ldsc else np.searchsorted(rows, cuts), by_first=like_ldsc,
-        )  # fmt: skip
-        return PairFit(i, j, Pair(first, second, both), common, usable, fixed)
-
-    return ManyTraits(origins, scores, total, whole_panel, alone, [pair(i, j) for i, j in asked])
+    regressions = Pairs(
+        traits, ld, panel.weight, total, cuts, number_of_blocks, [one.fit for one in alone],
+        noise, cross, step, cut, check_alleles, threads,
+    )  # fmt: skip
+    parts = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    found = regressions.fits(asked, parts)
+    if parts is not checkpoint:
+        parts.clear()
+    return ManyTraits(origins, scores, total, whole_panel, alone, found)

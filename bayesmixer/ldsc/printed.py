@@ -14,9 +14,10 @@ from scipy.special import chdtrc
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Covariance, Pair
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
-from bayesmixer.ldsc.many_traits import ManyTraits, PairFit
+from bayesmixer.ldsc.many_traits import ManyTraits
 from bayesmixer.ldsc.one_trait import Counts, OneTrait
 from bayesmixer.ldsc.overlap import Partition
+from bayesmixer.ldsc.pairs import PairFit
 from bayesmixer.ldsc.regression import Array
 
 NA = "NA"

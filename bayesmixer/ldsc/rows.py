@@ -10,9 +10,10 @@ import numpy as np
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
 from bayesmixer.ldsc.intervals import correlated, heritable
-from bayesmixer.ldsc.many_traits import ManyTraits, PairFit
+from bayesmixer.ldsc.many_traits import ManyTraits
 from bayesmixer.ldsc.one_trait import OneTrait
 from bayesmixer.ldsc.overlap import Partition
+from bayesmixer.ldsc.pairs import PairFit
 from bayesmixer.ldsc.regression import Array
 
 PROB = 0.9

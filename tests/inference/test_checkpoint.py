@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import bayesmixer as bm
+from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.inference import density as density_module
-from bayesmixer.inference.checkpoint import Checkpoint
 from tests.models.small_gwas import simulate_gwas
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+import bayesmixer as bm
 from bayesmixer.io import ld_score_cache
 from bayesmixer.io.ld_score_files import LDScores, read_ld_scores
-from bayesmixer.ldsc import many_traits as of_many
+from bayesmixer.ldsc import pairs as of_pairs
 from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
+from bayesmixer.ldsc.printed import attributes_of_pairs
 from bayesmixer.ldsc.traits import Panel, read_panel
 from tests.ldsc.conftest import Small
 
@@ -50,7 +53,7 @@ def test_pairs_together_are_pairs_by_themselves(
         tables = [changed(one, i, odd) for i, one in enumerate(tables)]
     found: list[ManyTraits] = []
     for least in (10**6, 1):
-        monkeypatch.setattr(of_many, "MANY", least)
+        monkeypatch.setattr(of_pairs, "MANY", least)
         found.append(many_traits(tables, panel, two_step=step))
     for one, other in zip(found[0].pairs, found[1].pairs, strict=True):
         assert (one.n_common, one.n_alleles) == (other.n_common, other.n_alleles)
@@ -66,6 +69,50 @@ def test_pairs_together_are_pairs_by_themselves(
         ):
             # sums in another order, and a covariance that is a difference of them
             np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"chisq_max": 60.0}, {"like_ldsc": True}])
+def test_an_interrupted_run_goes_on_and_computes_no_pair_twice(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    panel, folder = read_panel(small[0] / "ld"), tmp_path / "parts"
+    tables = [changed(one, i, False) for i, one in enumerate(small[1].values())]
+    tables += [changed(one, i + 5, True) for i, one in enumerate(tables)]
+    whole = many_traits(tables, panel, **options)
+    monkeypatch.setattr(of_pairs, "TOGETHER", 4)
+    monkeypatch.setattr(of_pairs, "APART", 2)
+    together = not options
+    method = "_together" if together else "_pair"
+    compute, done, room = getattr(of_pairs.Pairs, method), [], [2 if together else 5]
+
+    def counted(self: of_pairs.Pairs, *at: Any) -> Any:
+        if len(done) == room[0]:
+            raise KeyboardInterrupt
+        done.append(at)
+        return compute(self, *at)
+
+    monkeypatch.setattr(of_pairs.Pairs, method, counted)
+    with pytest.raises(KeyboardInterrupt):
+        many_traits(tables, panel, checkpoint=folder, **options)
+    assert len(list(folder.glob("*.npz"))) == 2
+    with pytest.raises(bm.InputError, match="other summary statistics"):
+        many_traits(tables[::-1], panel, checkpoint=folder, **options)
+    with pytest.raises(bm.InputError, match="or options"):
+        many_traits(tables, panel, checkpoint=folder, n_blocks=50, **options)
+    room[0] = 100
+    again = many_traits(tables, panel, checkpoint=folder, **options)
+    # of pairs one by one the fifth was under way in a part of two
+    assert len(set(done)) == len(done) - (not together)
+    assert not folder.exists()
+    for one, other in zip(whole.pairs, again.pairs, strict=True):
+        assert (one.i, one.j, one.n_common, one.n_alleles, one.fixed) == (
+            other.i, other.j, other.n_common, other.n_alleles, other.fixed
+        )  # fmt: skip
+        np.testing.assert_allclose(one.fit.joint.without, other.fit.joint.without, rtol=1e-12)
+        a, b = (attributes_of_pairs([v])[0] for v in (one, other))
+        assert a.keys() == b.keys()
+        assert a["gencov"]["twostep_filtered"] == b["gencov"]["twostep_filtered"]
+        assert a["hsq2"]["tot"] == b["hsq2"]["tot"]
 
 
 def test_kept_ld_scores_are_those_of_the_text_until_it_changes(

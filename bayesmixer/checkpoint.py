@@ -1,10 +1,11 @@
-"""Finished parts of a long fit, kept on disk so that an interrupted one goes on where it was."""
+"""Finished parts of a long run, kept on disk so that an interrupted one goes on where it was."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
+import re
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bayesmixer import aside
 from bayesmixer.errors import InputError
 
+PART = re.compile(r"([0-9a-f]{16})-.+\.npz")
 MADE = ".made_by_bayesmixer"  # in a folder that did not exist before
 
 
@@ -56,6 +58,13 @@ class Checkpoint:
     def identify(self, identity: Any) -> None:
         """Say what the parts depend on, where that is known only after the folder was checked."""
         self.key = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
+
+    def others(self) -> bool:
+        """Whether parts of another run lie there."""
+        return self.folder is not None and any(
+            (found := PART.fullmatch(part.name)) and found[1] != self.key
+            for part in self.folder.glob("*.npz")
+        )
 
     def _make(self) -> None:
         assert self.folder is not None
