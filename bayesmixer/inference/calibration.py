@@ -24,11 +24,12 @@ from bayesmixer.card import UNIT, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.identity import check_fit, judge
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
+from bayesmixer.inference.ascent import ascend
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.find_map import find_modes
+from bayesmixer.inference.find_map import climb, covariance_of
 from bayesmixer.inference.fitted import check_density
 from bayesmixer.inference.information import (
     LINEAR,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
 REFITS = 5  # fits without one LD block, at most
+REFITTED = 1e-7  # log-likelihood units that such a fit leaves,
+ALMOST = 1e-3  # and may leave where it rests at a fold: a thirtieth of a standard deviation
 RAW = "uncalibrated"
 
 
@@ -128,9 +131,20 @@ def refitted(bound: Bound, info: Information, mode: Array) -> dict[int, Array]:
         model = bound.build(bound.counted(info.blocks[row], 0.0))
         rest, left = LogDensity(model), bound_of(model)
         proposed = [] if left is None else left.starts()
-        bounds = rest.box
-        moves[row] = find_modes(rest, [mode, *map(rest.flatten, proposed)], bounds).best.x - mode
+        curvature = info.hessian - info.curvature[row]
+        found = [_top(rest, x, curvature) for x in [mode, *map(rest.flatten, proposed)]]
+        moves[row] = max(found, key=lambda one: one[1])[0] - mode
     return moves
+
+
+def _top(density: LogDensity, start: Array, curvature: Array) -> tuple[Array, float]:
+    """Where a climb from there ends, and the log density; `curvature` is roughly that there."""
+    inverse = covariance_of(curvature, 1.0)
+    found = ascend(density.value_and_gradient, start, density.box, inverse, REFITTED)
+    if found.left < ALMOST:
+        return found.x, found.value
+    best = climb(density, found.x, density.box, curvature)  # which knows folds, and no curvature
+    return best.x, best.log_posterior
 
 
 def from_information(

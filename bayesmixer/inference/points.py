@@ -25,6 +25,7 @@ from bayesmixer.card import Ends
 from bayesmixer.inference.calibration import Calibration, affine, from_information
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.ends import Along, Local, marginal_along
+from bayesmixer.inference.find_map import covariance_of
 from bayesmixer.inference.natural import calibrated
 from bayesmixer.jackknife import Influence, spread
 
@@ -260,7 +261,7 @@ def points_of(
     others = [name for name in names if name != ends.parameter]
 
     def at(local: Local) -> Array:
-        raw = np.linalg.inv(local.others.hessian)
+        raw = covariance_of(local.others.hessian)
         found = from_information(local.others, raw, others, [], covariance, bound)
         return raw if isinstance(found, str) else found.covariance
 

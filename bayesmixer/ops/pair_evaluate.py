@@ -36,7 +36,7 @@ from bayesmixer.ops.pair_tables import pair_table
 
 SINGLE_LOSS = 4.5
 SHEET = 1024  # frequencies whose tables are made together
-COMPRESSED = 1e-8  # of the exponent, what its few functions leave where nothing is damped
+COMPRESSED = 3e-8  # of the exponent, left by its few functions: as much as single precision leaves
 CLASSES = 12, 4  # of single and of double precision, at most
 TABLE = 240.0  # what a frequency of a table costs, in terms of one row's
 BLOCK = 10.0  # and its contraction for an LD block, where there is a gradient

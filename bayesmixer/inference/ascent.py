@@ -1,0 +1,86 @@
+"""A climb of a log density from where its curvature is about known: quasi-Newton steps by gradients
+alone, for the many places that lie beside a mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from bayesmixer.inference.density import Array
+from bayesmixer.inference.find_map import JITTER
+
+LONGEST = 2.0  # standard deviations of a step
+SHORTER = (1.0, 0.25, 0.06)
+MOST_STEPS = 40
+
+
+class Ascent(NamedTuple):
+    """Where a climb rests, the log density there, and what a Newton step would still gain."""
+
+    x: Array
+    value: float
+    left: float
+
+
+def ascend(
+    function: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    box: Array,
+    inverse: Array,
+    enough: float,
+) -> Ascent:
+    """Climb until less than `enough` is expected to be gained, or no step goes higher.
+
+    Parameters
+    ----------
+    function
+        Log density and gradient (P,) at a point.
+    start
+        (P,), brought into the box.
+    box
+        (P, 2), never left.
+    inverse
+        (P, P) the inverse of minus the Hessian, roughly; learned on the way.
+    enough
+        Log-likelihood units.
+    """
+    low, high = box.T
+    x = np.clip(start, low, high)
+    value, gradient = function(x)
+    left = np.inf
+    for _ in range(MOST_STEPS):
+        pull = np.where((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0), 0, gradient)
+        step = inverse @ pull
+        left = 0.5 * float(pull @ step)
+        if not left >= enough:
+            break
+        step *= min(1.0, LONGEST / np.sqrt(2 * left))
+        for shorter in SHORTER:
+            trial = np.clip(x + shorter * step, low, high)
+            v, g = function(trial)
+            if v >= value - JITTER and np.isfinite(g).all():
+                break
+        else:
+            break  # nothing is higher: the noise of the sums, or the last of them
+        inverse = _learned(inverse, trial - x, gradient - g)
+        x, value, gradient = trial, v, g
+    return Ascent(x, value, left)
+
+
+def _learned(inverse: Array, step: Array, change: Array) -> Array:
+    """The inverse curvature corrected by a step and what it changed of the slope (BFGS, damped so
+    that it stays positive definite: Powell 1978, Nocedal & Wright 2006, 18.3).
+    """
+    expected = np.linalg.solve(inverse, step)
+    along, known = float(step @ change), float(step @ expected)
+    if not known > 0:
+        return inverse
+    if along < 0.2 * known:
+        share = 0.8 * known / (known - along)
+        change = share * change + (1 - share) * expected
+        along = float(step @ change)
+    turn = np.eye(step.size) - np.outer(step, change) / along
+    return np.asarray(turn @ inverse @ turn.T + np.outer(step, step) / along)
