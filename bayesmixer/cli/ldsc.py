@@ -8,11 +8,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayesmixer.cli.options import Force, Quiet, Threads
+from bayesmixer.cli.ldsc_options import (
+    counts_of,
+    needed,
+    numbers,
+    one_number,
+    regression_of,
+    step_of,
+    taking,
+)
 from bayesmixer.cli.output import check_inputs, columns_as_lines, number, say, say_wrapped
 from bayesmixer.errors import InputError
 
@@ -20,127 +29,6 @@ if TYPE_CHECKING:
     from bayesmixer.ldsc.words import Said
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-
-
-def _option(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, show_default=False)
-
-
-Sumstats = Annotated[
-    Path,
-    typer.Argument(
-        help="Summary statistics: LDSC's .sumstats.gz, or any format that munge reads.",
-        show_default=False,
-    ),
-]
-RefLd = Annotated[
-    str | None,
-    _option(
-        "Prefix of the reference's LD scores, one file a chromosome (@ stands for it); several "
-        "with commas between.",
-        "--ref-ld-chr",
-        "--ref-ld",
-    ),
-]
-WLd = Annotated[
-    str | None,
-    _option("Prefix of the LD scores that weigh; the reference's without.", "--w-ld-chr", "--w-ld"),
-]
-Out = Annotated[
-    Path,
-    _option("Prefix of the output: PREFIX.json, PREFIX.tsv; LDSC's with --like-ldsc.", "--out"),
-]
-Intercept = Annotated[
-    str | None,
-    _option(
-        "Fix the intercept of chi-squared; one a trait, with commas, for rg.", "--intercept-h2"
-    ),
-]
-NoIntercept = Annotated[
-    bool, typer.Option("--no-intercept", help="Fix intercepts at 1 (products: 0).")
-]
-TwoStep = Annotated[
-    str,
-    typer.Option(
-        "--two-step",
-        help="Chi-squared from which variants do not tell the intercept; auto: 30 with one "
-        "annotation; none.",
-    ),
-]
-ChisqMax = Annotated[
-    float | None, _option("Leave out variants of this chi-squared or more.", "--chisq-max")
-]
-Blocks = Annotated[int, typer.Option("--n-blocks", help="Blocks of the jackknife.")]
-Alike = Annotated[
-    Literal["count", "position"],
-    typer.Option("--blocks", help="Blocks of as many variants, or as long along the genome."),
-]
-M = Annotated[
-    str | None, _option("Numbers of variants of each annotation, with commas between.", "--M")
-]
-NotCommon = Annotated[
-    bool,
-    typer.Option(
-        "--not-M-5-50", help="Count all variants of the reference, not those of MAF above 5%."
-    ),
-]
-Invert = Annotated[
-    bool,
-    typer.Option("--invert-anyway", help="Go on where annotations can hardly be told apart."),
-]
-SampPrev = Annotated[
-    str | None,
-    _option("Share of cases in the sample (rg: with commas, nan for none).", "--samp-prev"),
-]
-PopPrev = Annotated[
-    str | None, _option("Share of cases in the population (likewise).", "--pop-prev")
-]
-Like = Annotated[
-    bool,
-    typer.Option("--like-ldsc", help="All as LDSC 1.0.1 does it, and its .log and tables beside."),
-]
-PrintCov = Annotated[
-    bool, typer.Option("--print-cov", help="Write PREFIX.cov, covariance of the coefficients.")
-]
-PrintDelete = Annotated[
-    bool,
-    typer.Option("--print-delete-vals", help="Write PREFIX.delete: estimates without each block."),
-]
-
-
-def _numbers(name: str, given: str | None) -> list[float] | None:
-    """Numbers with commas between."""
-    if given is None:
-        return None
-    try:
-        # LDSC's users write N for a minus sign, which begins an option
-        return [float(v.replace("N", "-") if v[:1] == "N" else v) for v in given.split(",")]
-    except ValueError:
-        raise InputError(name, f"'{given}', expected numbers with commas between") from None
-
-
-def _number(name: str, given: str | None) -> float | None:
-    found = _numbers(name, given)
-    if found is not None and len(found) != 1:
-        raise InputError(name, f"'{given}', expected one number")
-    return None if found is None else found[0]
-
-
-def _m(given: str | None, not_common: bool) -> Any:
-    return _numbers("--M", given) or ("M" if not_common else "M_5_50")
-
-
-def _step(given: str) -> Any:
-    """`--two-step`: auto, none or a number."""
-    if given.lower() in ("auto", "none"):
-        return "auto" if given.lower() == "auto" else None
-    return _number("--two-step", given)
-
-
-def _need(ref_ld: str | None) -> str:
-    if ref_ld is None:
-        raise InputError("--ref-ld-chr", "missing", "Give the prefix of the LD scores.")
-    return ref_ld
 
 
 def _begin(out: Path, endings: Sequence[str], force: bool) -> None:
@@ -185,29 +73,12 @@ def _show(names: Sequence[str], rows: Sequence[Mapping[str, Any]], columns: Sequ
 
 
 @app.command("h2")
-def h2(
-    sumstats: Sumstats,
-    out: Out,
-    ref_ld: RefLd = None,
-    w_ld: WLd = None,
-    intercept_h2: Intercept = None,
-    no_intercept: NoIntercept = False,
-    two_step: TwoStep = "auto",
-    chisq_max: ChisqMax = None,
-    n_blocks: Blocks = 200,
-    blocks: Alike = "count",
-    m: M = None,
-    not_m_5_50: NotCommon = False,
-    samp_prev: SampPrev = None,
-    pop_prev: PopPrev = None,
-    invert_anyway: Invert = False,
-    print_cov: PrintCov = False,
-    print_delete_vals: PrintDelete = False,
-    like_ldsc: Like = False,
-    force: Force = False,
-    threads: Threads = None,
-    quiet: Quiet = False,
-) -> None:
+@taking(
+    "sumstats out ref_ld w_ld intercept_h2 no_intercept two_step chisq_max n_blocks blocks m "
+    "not_m_5_50 samp_prev pop_prev invert_anyway print_cov print_delete_vals like_ldsc force "
+    "threads quiet"
+)
+def h2(**given: Any) -> None:
     """Heritability of a trait.
 
     \b
@@ -215,49 +86,16 @@ def h2(
       bayesmixer ldsc h2 height.sumstats.gz --ref-ld-chr eur_w_ld_chr/ \\
         --w-ld-chr eur_w_ld_chr/ --out height
     """
-    _one_trait("h2", locals(), two_step=_step(two_step))
+    _one_trait("h2", given, two_step=step_of(given["two_step"]))
 
 
 @app.command("partitioned")
-def partitioned(
-    sumstats: Sumstats,
-    out: Out,
-    ref_ld: RefLd = None,
-    w_ld: WLd = None,
-    overlap_annot: Annotated[
-        bool,
-        typer.Option(
-            "--overlap-annot/--no-overlap-annot",
-            help="Whether annotations share variants; the overlap is counted in *.annot files.",
-        ),
-    ] = True,
-    annot: Annotated[
-        str | None, _option("Prefix of *.annot.gz; beside the LD scores without.", "--annot")
-    ] = None,
-    frqfile_chr: Annotated[
-        str | None,
-        _option("Prefix of the reference's .frq files.", "--frqfile-chr", "--frqfile"),
-    ] = None,
-    intercept_h2: Intercept = None,
-    no_intercept: NoIntercept = False,
-    chisq_max: ChisqMax = None,
-    n_blocks: Blocks = 200,
-    blocks: Alike = "count",
-    m: M = None,
-    not_m_5_50: NotCommon = False,
-    samp_prev: SampPrev = None,
-    pop_prev: PopPrev = None,
-    invert_anyway: Invert = False,
-    print_coefficients: Annotated[
-        bool, typer.Option("--print-coefficients", help="Coefficients in PREFIX.results too.")
-    ] = False,
-    print_cov: PrintCov = False,
-    print_delete_vals: PrintDelete = False,
-    like_ldsc: Like = False,
-    force: Force = False,
-    threads: Threads = None,
-    quiet: Quiet = False,
-) -> None:
+@taking(
+    "sumstats out ref_ld w_ld overlap_annot annot frqfile_chr intercept_h2 no_intercept chisq_max "
+    "n_blocks blocks m not_m_5_50 samp_prev pop_prev invert_anyway print_coefficients print_cov "
+    "print_delete_vals like_ldsc force threads quiet"
+)
+def partitioned(**given: Any) -> None:
     """Heritability by annotation.
 
     \b
@@ -265,23 +103,14 @@ def partitioned(
       bayesmixer ldsc partitioned height.sumstats.gz --ref-ld-chr baseline. \\
         --w-ld-chr weights. --frqfile-chr 1000G.EUR.QC. --out height
     """
-    _one_trait(
-        "partitioned", locals(), overlap=overlap_annot, annot=annot, frq=frqfile_chr,
-    )  # fmt: skip
-
-
-def _options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What every regression of one trait takes, from a command's own arguments."""
-    same = ("like_ldsc", "chisq_max", "n_blocks", "blocks", "invert_anyway")
-    fixed = 1.0 if given["no_intercept"] else _number("--intercept-h2", given["intercept_h2"])
-    m = _m(given["m"], given["not_m_5_50"])
-    return {"intercept": fixed, "m": m, **{name: given[name] for name in same}}
+    own = {"overlap": "overlap_annot", "annot": "annot", "frq": "frqfile_chr"}
+    _one_trait("partitioned", given, **{name: given[option] for name, option in own.items()})
 
 
 def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     """`h2` and `partitioned`, from the command's own arguments and `more` of the regression's."""
     scores, sumstats, out, like_ldsc = (
-        _need(given["ref_ld"]), given["sumstats"], given["out"], given["like_ldsc"]
+        needed(given["ref_ld"]), given["sumstats"], given["out"], given["like_ldsc"]
     )  # fmt: skip
     print_cov, print_delete, force = (
         given[name] for name in ("print_cov", "print_delete_vals", "force")
@@ -300,9 +129,9 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     from bayesmixer.ldsc.rows import annotation_rows, numbers_of
 
     scale = factor(
-        _number("--samp-prev", given["samp_prev"]), _number("--pop-prev", given["pop_prev"])
+        one_number("--samp-prev", given["samp_prev"]), one_number("--pop-prev", given["pop_prev"])
     )
-    options = _options(given) | more
+    options = regression_of(given) | more
     if verb == "h2":
         one, partition = one_trait(sumstats, scores, w_ld, **options), None
     else:
@@ -323,10 +152,10 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     added = []
     if print_cov:
         texts[".cov"] = printed.matrix_text(tau.covariance)
-        added.append(f"Printing covariance matrix of the estimates to {out}.cov.")
+        added.append(PRINTED["cov"].format(f"{out}.cov"))
     if print_delete:
         texts[".delete"] = printed.matrix_text(fit.total.without)
-        added.append(f"Printing block jackknife delete values to {out}.delete.")
+        added.append(PRINTED["delete"].format(f"{out}.delete"))
         texts[".part_delete"] = printed.matrix_text(tau.without)
         added.append(f"Printing partitioned block jackknife delete values to {out}.part_delete.")
     if like_ldsc:
@@ -344,55 +173,19 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
 
 
 @app.command("rg")
-def rg(
-    sumstats: Annotated[
+@taking(
+    "sumstats out ref_ld w_ld intercept_h2 intercept_gencov no_intercept two_step chisq_max "
+    "n_blocks blocks m not_m_5_50 samp_prev pop_prev no_check_alleles first invert_anyway "
+    "print_cov print_delete_vals return_silly_things like_ldsc force threads quiet",
+    sumstats=Annotated[
         list[Path],
         typer.Argument(help="Summary statistics of two traits or more.", show_default=False),
     ],
-    out: Out,
-    ref_ld: RefLd = None,
-    w_ld: WLd = None,
-    intercept_h2: Intercept = None,
-    intercept_gencov: Annotated[
-        str | None,
-        _option(
-            "Fix the intercept of products: one for all, or one a trait (with the first), as "
-            "in LDSC.",
-            "--intercept-gencov",
-        ),
-    ] = None,
-    no_intercept: NoIntercept = False,
-    two_step: TwoStep = "auto",
-    chisq_max: ChisqMax = None,
-    n_blocks: Blocks = 200,
-    blocks: Alike = "count",
-    m: M = None,
-    not_m_5_50: NotCommon = False,
-    samp_prev: SampPrev = None,
-    pop_prev: PopPrev = None,
-    no_check_alleles: Annotated[
-        bool,
-        typer.Option("--no-check-alleles", help="All z-scores are of the same allele already."),
-    ] = False,
-    first: Annotated[
-        bool,
-        typer.Option("--first", help="Pairs of the first trait only, as LDSC does."),
-    ] = False,
-    invert_anyway: Invert = False,
-    print_cov: PrintCov = False,
-    print_delete_vals: PrintDelete = False,
-    return_silly_things: Annotated[
-        bool,
-        typer.Option(
-            "--return-silly-things", help="With --like-ldsc: print rg beyond 1.2 in the log too."
-        ),
-    ] = False,
-    like_ldsc: Like = False,
-    force: Force = False,
-    threads: Threads = None,
-    quiet: Quiet = False,
-) -> None:
+)
+def rg(**given: Any) -> None:
     """Genetic correlations of all pairs of traits.
+
+    A run of many traits that was stopped goes on where it was when the same command runs again.
 
     \b
     Example:
@@ -401,29 +194,40 @@ def rg(
     """
     import numpy as np
 
-    scores = _need(ref_ld)
-    files = [Path(p) for one in sumstats for p in str(one).split(",")]
+    o = SimpleNamespace(**given)
+    scores = needed(o.ref_ld)
+    files = [Path(p) for one in o.sumstats for p in str(one).split(",")]
     check_inputs(*files)
     pairs = list(combinations(range(len(files)), 2))
-    pairs = [(i, j) for i, j in pairs if i == 0 or not (first or like_ldsc)]
-    kinds = ["cov"] * print_cov + ["delete"] * print_delete_vals
-    beside = [
-        f"{files[i].name}_{files[j].name}.{part}.{kind}"
+    pairs = [(i, j) for i, j in pairs if i == 0 or not (o.first or o.like_ldsc)]
+    kinds = ["cov"] * o.print_cov + ["delete"] * o.print_delete_vals
+    by_pair = [
+        {
+            f"{files[i].name}_{files[j].name}.{part}.{kind}": kind
+            for kind in kinds
+            for part in ("hsq1", "hsq2", "gencov")
+        }
         for i, j in pairs
-        for kind in kinds
-        for part in ("hsq1", "hsq2", "gencov")
     ]
-    endings = [".tsv", *([".log"] if like_ldsc else []), *beside]
-    _begin(out, endings, force)
+    beside = [name for names in by_pair for name in names]
+    if len(set(beside)) < len(beside):
+        raise InputError(
+            "--print-cov, --print-delete-vals",
+            "two pairs of files of the same names, by which theirs are called",
+            "Give the files other names.",
+        )
+    endings = [".tsv", *([".log"] if o.like_ldsc else []), *beside]
+    _begin(o.out, endings, o.force)
+    from bayesmixer.checkpoint import Checkpoint
     from bayesmixer.ldsc import fits, printed
     from bayesmixer.ldsc.many_traits import many_traits
     from bayesmixer.ldsc.rows import pair_rows
 
     k = len(files)
-    noise: Any = 1.0 if no_intercept else _numbers("--intercept-h2", intercept_h2)
+    noise: Any = 1.0 if o.no_intercept else numbers("--intercept-h2", o.intercept_h2)
     if isinstance(noise, list) and len(noise) == 1:
         noise = noise[0]
-    cross: Any = 0.0 if no_intercept else _numbers("--intercept-gencov", intercept_gencov)
+    cross: Any = 0.0 if o.no_intercept else numbers("--intercept-gencov", o.intercept_gencov)
     if isinstance(cross, list):
         if len(cross) not in (1, k):
             raise InputError(
@@ -433,20 +237,22 @@ def rg(
         if len(cross) == k:
             square[0], square[:, 0] = cross, cross
         cross = square
+    parts = Checkpoint(f"{o.out}.partial")  # kept until all is written
     many = many_traits(
-        files, scores, w_ld, like_ldsc=like_ldsc, intercept=noise, intercept_gencov=cross,
-        two_step=_step(two_step), chisq_max=chisq_max, n_blocks=n_blocks, blocks=blocks,
-        m=_m(m, not_m_5_50), check_alleles=not no_check_alleles, invert_anyway=invert_anyway,
-        pairs=pairs if first or like_ldsc else None,
+        files, scores, o.w_ld, like_ldsc=o.like_ldsc, intercept=noise, intercept_gencov=cross,
+        two_step=step_of(o.two_step), chisq_max=o.chisq_max, n_blocks=o.n_blocks, blocks=o.blocks,
+        m=counts_of(o.m, o.not_m_5_50), check_alleles=not o.no_check_alleles,
+        invert_anyway=o.invert_anyway, pairs=pairs if o.first or o.like_ldsc else None,
+        checkpoint=parts, threads=o.threads,
     )  # fmt: skip
     factors = fits.factors_of(
-        _numbers("--samp-prev", samp_prev), _numbers("--pop-prev", pop_prev), k
+        numbers("--samp-prev", o.samp_prev), numbers("--pop-prev", o.pop_prev), k
     )
     rows = pair_rows(many, factors)
     shown = rows[:MOST]
     _show([f"{row['p1']} {row['p2']}" for row in shown], shown, SHOWN)
     if len(rows) > MOST:
-        say(f"... and {len(rows) - MOST:,} pairs in {out}.tsv")
+        say(f"... and {len(rows) - MOST:,} pairs in {o.out}.tsv")
     matrices = [
         one.coefficient.covariance if kind == "cov" else one.total.without
         for pair in many.pairs
@@ -454,45 +260,38 @@ def rg(
         for one in (pair.fit.first, pair.fit.second, pair.fit.covariance)
     ]
     texts = dict(zip(beside, map(printed.matrix_text, matrices), strict=True))
-    if like_ldsc:
+    if o.like_ldsc:
         log = printed.log_of_many(
-            many, w_ld or scores, factors, check=not no_check_alleles, any_rg=return_silly_things
+            many,
+            o.w_ld or scores,
+            factors,
+            check=not o.no_check_alleles,
+            any_rg=o.return_silly_things,
+            printed=[
+                [PRINTED[kind].format(f"{o.out}{name}") for name, kind in names.items()]
+                for names in by_pair
+            ],
         )
         texts[".log"] = "\n".join(log) + "\n"
     result = printed.attributes_of_pairs(many.pairs)
-    _finish(out, "rg", result, rows, fits.said_of_many(many), texts, force)
+    _finish(o.out, "rg", result, rows, fits.said_of_many(many), texts, o.force)
+    parts.clear()
 
 
+PRINTED = {
+    "cov": "Printing covariance matrix of the estimates to {}.",
+    "delete": "Printing block jackknife delete values to {}.",
+}
 MOST = 100  # pairs on the screen
 SHOWN = ("rg", "rg_se", "rg_p", "rg_lower", "rg_upper", "gencov", "intercept_gencov")
 
 
 @app.command("cts")
-def cts(
-    sumstats: Sumstats,
-    out: Out,
-    ref_ld_chr_cts: Annotated[
-        Path,
-        _option("List of cell types: a name and prefixes a line (.ldcts).", "--ref-ld-chr-cts"),
-    ],
-    ref_ld: RefLd = None,
-    w_ld: WLd = None,
-    intercept_h2: Intercept = None,
-    no_intercept: NoIntercept = False,
-    chisq_max: ChisqMax = None,
-    n_blocks: Blocks = 200,
-    blocks: Alike = "count",
-    m: M = None,
-    not_m_5_50: NotCommon = False,
-    print_all_cts: Annotated[
-        bool, typer.Option("--print-all-cts", help="Every column of a cell type, not the first.")
-    ] = False,
-    invert_anyway: Invert = False,
-    like_ldsc: Like = False,
-    force: Force = False,
-    threads: Threads = None,
-    quiet: Quiet = False,
-) -> None:
+@taking(
+    "sumstats out ref_ld_chr_cts ref_ld w_ld intercept_h2 no_intercept chisq_max n_blocks blocks m "
+    "not_m_5_50 print_all_cts invert_anyway like_ldsc force threads quiet"
+)
+def cts(**given: Any) -> None:
     """Cell-type analysis: each annotation of a list beside a baseline.
 
     \b
@@ -500,16 +299,21 @@ def cts(
       bayesmixer ldsc cts height.sumstats.gz --ref-ld-chr baseline. \\
         --ref-ld-chr-cts tissues.ldcts --w-ld-chr weights. --out height
     """
-    given, scores = locals(), _need(ref_ld)
-    check_inputs(sumstats, ref_ld_chr_cts)
-    endings = [".tsv", *([".cell_type_results.txt"] if like_ldsc else [])]
-    _begin(out, endings, force)
+    o, scores = SimpleNamespace(**given), needed(given["ref_ld"])
+    check_inputs(o.sumstats, o.ref_ld_chr_cts)
+    endings = [".tsv", *([".cell_type_results.txt"] if o.like_ldsc else [])]
+    _begin(o.out, endings, o.force)
     from bayesmixer.ldsc import cell_types
 
     found, _ = cell_types.each(
-        sumstats, scores, w_ld, ref_ld_chr_cts, all_columns=print_all_cts, **_options(given)
+        o.sumstats,
+        scores,
+        o.w_ld,
+        o.ref_ld_chr_cts,
+        all_columns=o.print_all_cts,
+        **regression_of(given),
     )
     rows = cell_types.rows(found)
     _show([row["cell_type"] for row in rows], rows, ["coef", "coef_se", "coef_p"])
-    texts = {".cell_type_results.txt": cell_types.table(found)} if like_ldsc else {}
-    _finish(out, "cts", rows, rows, [], texts, force)
+    texts = {".cell_type_results.txt": cell_types.table(found)} if o.like_ldsc else {}
+    _finish(o.out, "cts", rows, rows, [], texts, o.force)

@@ -358,8 +358,11 @@ def log_of_many(
     *,
     check: bool,
     any_rg: bool = False,
+    printed: Sequence[Sequence[str]] = (),
 ) -> list[str]:
-    """The log of the pairs of the first trait with others; `check` where alleles were compared."""
+    """The log of the pairs of the first trait with others; `check` where alleles were compared,
+    `printed` what is said of files of each pair.
+    """
     names, k = names_of(many), len(many.traits)
     sources = [one.source for one in many.traits]
     first, panel = many.traits[0], many.panel
@@ -386,4 +389,5 @@ def log_of_many(
         out += heading("Genetic Covariance")
         out += lines_of_covariance(pair.fit.covariance, names, factor)
         out += [*heading("Genetic Correlation"), *lines_of_correlation(pair.fit, any_rg), ""]
+        out += printed[at] if printed else []
     return [*out, "", *table_of_pairs(sources, many, factors)]

@@ -33,8 +33,13 @@ def test_heritability_writes_what_it_found(
     found = json.loads(Path(f"{out}.json").read_text())
     table = pl.read_csv(f"{out}.tsv", separator="\t", null_values="NA")
     assert table["h2"][0] == found["result"]["tot"]
-    assert len(Path(f"{out}.delete").read_text().splitlines()) == 200
+    for kind, per in ("delete", "tot_delete_values"), ("part_delete", "part_delete_values"):
+        rows = Path(f"{out}.{kind}").read_text().splitlines()
+        assert [float(row) for row in rows] == pytest.approx(
+            [v for (v,) in found["result"][per]], rel=1e-15
+        )
     log = Path(f"{out}.log").read_text()
+    assert f"Printing partitioned block jackknife delete values to {out}.part_delete.\n" in log
     assert f"Total Observed scale h2: {found['result']['tot']:.4f}" in log
     assert run(*words) == 2
     assert "--force" in capsys.readouterr().err
@@ -65,6 +70,42 @@ def test_correlations_without_each_block_and_their_covariances_are_written_by_pa
                 [v for (v,) in result[part]["tot_delete_values"]], rel=1e-15
             )
             assert float(Path(f"{stem}.{part}.cov").read_text()) > 0
+            log = Path(f"{out}.log").read_text()
+            assert f"Printing block jackknife delete values to {stem}.{part}.delete.\n" in log
+            assert f"Printing covariance matrix of the estimates to {stem}.{part}.cov.\n" in log
+    words = ("ldsc", "rg", *files[:2], files[1], "--ref-ld-chr", f"{folder}/ld/", "--print-cov")
+    assert run(*words, "--out", tmp_path / "twice") == 2
+
+
+def test_a_run_of_many_pairs_that_was_stopped_goes_on(
+    small: Small,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bayesmixer.ldsc import pairs as of_pairs
+
+    folder, out = small[0], tmp_path / "x"
+    files = [folder / f"{name}.sumstats" for name in ("first", "second", "none", "first")]
+    words = ("ldsc", "rg", *files, "--ref-ld-chr", f"{folder}/ld/", "--quiet", "--out", out)
+    monkeypatch.setattr(of_pairs, "TOGETHER", 2)
+    whole, begun = of_pairs.Pairs._together, []
+
+    def stopped(self: of_pairs.Pairs, firsts: range) -> object:
+        begun.append(firsts)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return whole(self, firsts)
+
+    monkeypatch.setattr(of_pairs.Pairs, "_together", stopped)
+    assert run(*words) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["x.partial"]
+    capsys.readouterr()
+    assert run(*words, "--n-blocks", "100") == 2
+    assert "other summary statistics" in capsys.readouterr().err.splitlines()[-1]
+    assert run(*words) == 0
+    assert begun == [range(1), range(1, 2), range(1, 2), range(2, 3)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.tsv"]
 
 
 def test_correlations_of_all_pairs_or_of_the_first(small: Small, tmp_path: Path) -> None:
