@@ -29,6 +29,7 @@ METHODS = ("map", "gibbs", "nuts", "bootstrap")
 DRAWS = {"gibbs": 1000, "nuts": 500, "bootstrap": 200}
 """Where none are asked for: a chain, of the bootstrap in all."""
 LARGEST_R_HAT = 1.05
+LONGEST = 4  # sweeps between draws that are kept, where nobody says how many
 MOST = 100  # components that NUTS takes
 FOR_NUTS = "NUTS takes some tens of components"
 
@@ -99,17 +100,32 @@ def fitted(model: Any, bound: BoundWeights, method: str, asked: Any) -> xr.DataT
 
 
 def _gibbs(model: Any, problem: Problem, mode: Array, asked: Any) -> tuple[Array, None]:
-    """Chains of sweeps, the even ones from the mode, the odd ones from equal weights."""
+    """Chains of sweeps, the even ones from the mode, the odd ones from equal weights; where nobody
+    says how long, as many more as it takes until they agree, of which fewer are kept.
+    """
     draws = asked.draws or DRAWS["gibbs"]
     relative, equal = problem.components.relative, np.full(len(mode), 1 / len(mode))
-    part, kept = taking_part(problem.prior, mode, problem.near), []
-    with bar("sweeps", asked.chains * (draws + asked.tune), asked.progress) as b:
-        for i, rng in enumerate(np.random.default_rng(asked.seed).spawn(asked.chains)):
-            begin = equal if i % 2 else 0.99 * mode + 0.01 * equal
-            kept.append(
-                chain(problem.prior, relative, begin, part, draws, asked.tune, rng, b.advance)
-            )
-    return np.array(kept), None
+    part = taking_part(problem.prior, mode, problem.near)
+    every = np.random.default_rng(asked.seed).spawn(asked.chains)
+
+    def sweeps(starts: list[Array], count: int, tune: int, apart: int, told: str) -> Array:
+        with bar(told, asked.chains * (count * apart + tune), asked.progress) as b:
+            return np.array([
+                chain(problem.prior, relative, start, part, count, tune, rng, b.advance, apart)
+                for start, rng in zip(starts, every, strict=True)
+            ])  # fmt: skip
+
+    starts = [equal if i % 2 else 0.99 * mode + 0.01 * equal for i in range(asked.chains)]
+    kept, apart = sweeps(starts, draws, asked.tune, 1, "sweeps"), 1
+    while asked.draws is None and asked.chains > 1 and apart < LONGEST:
+        worst = largest_r_hat(problem.functionals(kept))
+        if worst <= LARGEST_R_HAT:
+            break
+        apart *= 2
+        told = f"more sweeps (R-hat {worst:.2f})"
+        more = sweeps(list(kept[:, -1]), draws // 2, 0, apart, told)
+        kept = np.concatenate([kept[:, 1::2], more], axis=1)
+    return kept, None
 
 
 def _nuts(model: Any, problem: Problem, mode: Array, asked: Any) -> tuple[Array, xr.Dataset]:
@@ -164,17 +180,21 @@ def _with_spread(tree: xr.DataTree, held: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def _concerns(held: xr.Dataset, stats: xr.Dataset | None) -> list[str]:
-    """What is wrong with chains, of what data identify."""
+def largest_r_hat(held: xr.Dataset) -> float:
+    """The largest R-hat of what data identify."""
     import arviz as az
 
-    said = []
-    identified = held.drop_vars("weights")
     # a mass that is the same in all draws has none
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore")
-        r_hat = az.rhat(identified)
-    worst = max(float(np.nanmax(v.values)) for v in r_hat.data_vars.values())
+        r_hat = az.rhat(held.drop_vars("weights"))
+        return max(float(np.nanmax(v.values)) for v in r_hat.data_vars.values())
+
+
+def _concerns(held: xr.Dataset, stats: xr.Dataset | None) -> list[str]:
+    """What is wrong with chains, of what data identify."""
+    said = []
+    worst = largest_r_hat(held)
     if worst > LARGEST_R_HAT:
         said.append(
             f"Chains disagree on masses that data identify (R-hat {worst:.2f} > {LARGEST_R_HAT:g})"

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bayesmixer.mash.group_transfers import change
 from bayesmixer.mash.nested_weights import Nested
 
 Array = NDArray[np.float64]
@@ -25,7 +26,6 @@ Index = NDArray[np.intp]
 
 NULL, ALONE = -1, -2  # in place of a group
 LEAST = -600.0  # log weight below which a component takes no part
-TOGETHER = 8  # ratios whose product is taken before its log
 SIZES = np.array([0.05, 0.3, 1.0, 3.0, 8.0])  # of steps in log-odds
 EXCHANGE = 0.1  # how often the two exchange their weights
 WITH_NULL = 8  # moves of the point mass with all that are near it
@@ -146,7 +146,7 @@ def _with_null(
         one, two = total - np.logaddexp(0, -odds), total - np.logaddexp(0, odds)
         more = np.exp(one) - np.exp(null)
         then = height(one, two)
-        if min(one, two) > LEAST and log_uniform < then - now + _change(
+        if min(one, two) > LEAST and log_uniform < then - now + change(
             relative[0], shape, mixed, more
         ):
             null, together, now = one, two, then
@@ -177,7 +177,7 @@ def _moves(
         log_weights[i], log_weights[j] = one, two
         gain = _log_prior(i, j, log_weights, group, members, powers) + one + two - before
         more = np.exp(one) - np.exp(low)
-        gain += _change(relative[i], relative[j], mixed, more)
+        gain += change(relative[i], relative[j], mixed, more)
         if log_uniform[n] < gain:
             accepted += 1
             for r in range(len(mixed)):
@@ -185,24 +185,6 @@ def _moves(
         else:
             log_weights[i], log_weights[j] = low, high
     return accepted
-
-
-@nb.njit(cache=True, nogil=True)
-def _change(first: Any, second: Any, mixed: Any, more: Any) -> Any:
-    """What moving weight from the second to the first component adds to the log-likelihood; -inf
-    where a row would be left without any.
-    """
-    total = 0.0
-    rows = len(mixed)
-    for start in range(0, rows, TOGETHER):
-        product = 1.0
-        for r in range(start, min(start + TOGETHER, rows)):
-            ratio = 1.0 + more * (first[r] - second[r]) / mixed[r]
-            product *= max(ratio, 0.0)
-        if product <= 0.0:
-            return -np.inf
-        total += np.log(product)
-    return total
 
 
 @nb.njit(cache=True, nogil=True)

@@ -1,5 +1,5 @@
 """Chains of a mixture's weights: sweeps over the components of all effects (`nested_weights`), and
-transfers between components (`transfers`).
+transfers between components (`transfers`) and between groups (`group_transfers`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from bayesmixer.mash.group_transfers import between_groups
 from bayesmixer.mash.nested_weights import Nested
 from bayesmixer.mash.transfers import Part, transfer
 
@@ -25,6 +26,7 @@ def chain(
     tune: int,
     rng: np.random.Generator,
     advance: Callable[[], object] = lambda: None,
+    every: int = 1,
 ) -> Array:
     """Weights (draw, component) of a chain.
 
@@ -41,13 +43,15 @@ def chain(
     rng
         Random numbers.
     advance
-        Called after each.
+        Called after each sweep.
+    every
+        Sweeps between two that are kept.
     """
     log_weights, kept = np.log(np.maximum(start, RENEWED)), np.empty((draws, prior.size))
-    for i in range(tune + draws):
+    for i in range(1, tune + draws * every + 1):
         log_weights = moved(prior, relative, log_weights, part, rng)
-        if i >= tune:
-            kept[i - tune] = np.exp(log_weights)
+        if i > tune and (i - tune) % every == 0:
+            kept[(i - tune) // every - 1] = np.exp(log_weights)
         advance()
     return kept
 
@@ -57,5 +61,6 @@ def moved(
 ) -> Array:
     """Logs of weights (component) after a sweep and transfers."""
     new = prior.sweep(relative, log_weights, rng)
+    between_groups(prior, relative, new, rng)
     transfer(prior, relative, new, part, rng)
     return new

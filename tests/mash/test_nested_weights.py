@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
+from bayesmixer.mash.group_transfers import between_groups
 from bayesmixer.mash.nested_weights import Nested, count_labels, log_dirichlet
 from bayesmixer.mash.transfers import Part, taking_part, transfer
 from bayesmixer.mash.weight_chains import chain
@@ -128,6 +129,7 @@ def test_transfers_alone_draw_from_the_prior_of_no_effects(
     kept = []
     for _ in range(3000):
         transfer(prior, relative, log_weights, part, rng)
+        between_groups(prior, relative, log_weights, rng)
         kept.append(np.exp(log_weights))
     independent = [
         np.exp(prior.log_weights(prior.draw(np.zeros(prior.size), rng))) for _ in range(3000)
@@ -150,6 +152,29 @@ def test_transfers_leave_the_sum_and_other_weights_alone() -> None:
     found = taking_part(PRIOR, np.eye(9)[3], np.r_[True, SCALE < 1])
     assert found.single.tolist() == [0, 1, 3, 5, 7]
     assert found.near.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("null", [(4.0, 2.0), None])
+def test_transfers_between_groups_draw_their_weights_from_the_prior_of_no_effects(
+    null: tuple[float, float] | None, alone: bool
+) -> None:
+    prior, rng = Nested(null, 6.0, GROUP, SCALE, alone=alone), np.random.default_rng(12)
+    relative = np.ones((prior.size, 0))
+    log_weights = prior.log_weights(prior.draw(np.zeros(prior.size), rng))
+    scales = prior.shares(log_weights).scale
+    kept = []
+    for _ in range(4000):
+        between_groups(prior, relative, log_weights, rng)
+        now = prior.shares(log_weights)
+        kept.append(np.exp(np.r_[now.null[0], now.group]))
+    np.testing.assert_allclose(now.scale, scales, atol=1e-9)
+    assert np.exp(log_weights).sum() == pytest.approx(1, abs=1e-9)
+    draws = [prior.draw(np.zeros(prior.size), rng) for _ in range(4000)]
+    independent = np.exp([np.r_[one.null[0], one.group] for one in draws])
+    # some thousand effective draws of shares of sd 0.2
+    np.testing.assert_allclose(np.mean(kept, 0), independent.mean(0), atol=0.025)
+    np.testing.assert_allclose(np.std(kept, 0), independent.std(0), atol=0.02)
 
 
 @pytest.mark.parametrize("null", [(4.0, 2.0), None])

@@ -224,3 +224,35 @@ def test_the_component_of_independent_effects_is_one_more_group(effects: xr.Data
     assert spread == pytest.approx(float(last.std()))
     assert "independent_weight" in {x["quantity"] for x in bm.to_json(found)["estimates"]}
     assert (bm.mash.posterior(found, effects)["lfsr"] <= 1).all()
+
+
+def test_without_a_number_of_draws_chains_go_on_until_they_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bayesmixer.mash import sampled_weights
+
+    model = bm.models.ash(np.random.default_rng(13).standard_normal(60) * 2, 1.0)
+    told = iter([1.2, 1.01])
+    monkeypatch.setattr(sampled_weights, "DRAWS", {"gibbs": 40})
+    swept: list[int] = []
+    plain = sampled_weights.chain
+
+    def counted(*arguments: Any) -> Any:
+        swept.append(arguments[4] * arguments[8] + arguments[5])
+        return plain(*arguments)
+
+    monkeypatch.setattr(sampled_weights, "chain", counted)
+    monkeypatch.setattr(sampled_weights, "largest_r_hat", lambda held: next(told, 1.01))
+    found = bm.fit(model, "gibbs", chains=2, tune=10, seed=1)
+    assert found["posterior"].sizes["draw"] == 40
+    assert swept == [50, 50, 40, 40]
+    assert not json.loads(found.attrs["warnings"])
+    told = iter([9.0] * 9)
+    swept.clear()
+    with pytest.warns(bm.DataWarning, match="R-hat 9.00"):
+        bm.fit(model, "gibbs", chains=2, tune=10, seed=1)
+    assert swept == [50, 50, 40, 40, 80, 80]
+    swept.clear()
+    with pytest.warns(bm.DataWarning, match="R-hat 9.00"):
+        bm.fit(model, "gibbs", draws=30, chains=2, tune=10, seed=1)
+    assert swept == [40, 40]
