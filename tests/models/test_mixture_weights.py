@@ -254,5 +254,5 @@ def test_without_a_number_of_draws_chains_go_on_until_they_agree(
     assert swept == [50, 50, 40, 40, 80, 80]
     swept.clear()
     with pytest.warns(bm.DataWarning, match="R-hat 9.00"):
-        bm.fit(model, "gibbs", draws=30, chains=2, tune=10, seed=1)
-    assert swept == [40, 40]
+        bm.fit(model, "gibbs", draws=50, chains=2, tune=10, seed=1)
+    assert swept == [60, 60]
