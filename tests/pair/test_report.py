@@ -1,10 +1,13 @@
 """The report of two traits."""
 
+import pytest
+
 import bayesmixer as bm
 from bayesmixer.reporting import figures
 from bayesmixer.reporting.verdict import by_rules
 from tests.models.small_pair import simulate_pair
 from tests.pair.faulty import fit_from
+from tests.reporting.chromium import Browser, executable
 
 
 def test_report_of_two_traits_names_both_and_says_what_is_shared(pair_fit, tmp_path):
@@ -17,6 +20,25 @@ def test_report_of_two_traits_names_both_and_says_what_is_shared(pair_fit, tmp_p
         assert title in text
     assert "need the data" in text
     assert "pi [height]" in text
+
+
+@pytest.mark.skipif(
+    executable() is None, reason="no chromium on PATH (Debian: apt-get install chromium)"
+)
+def test_report_of_two_traits_in_a_browser_complains_of_nothing_and_fits(pair_fit, tmp_path):
+    path = bm.report(pair_fit, None, tmp_path / "pair.html", progress=False)
+    browser = Browser()
+    try:
+        browser.open(path)
+        assert browser.complaints() == []
+        assert browser.requests() == [path.resolve().as_uri()]
+        drawn = browser.evaluate("[...document.images].map(i => i.complete && i.naturalWidth)")
+        assert len(drawn) > 3 and min(drawn) > 300
+        for width in (360, 1280):
+            browser.resize(width, 800)
+            assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    finally:
+        browser.close()
 
 
 def test_verdict_of_two_traits_is_that_of_their_rules(pair_fit, pair_data):
