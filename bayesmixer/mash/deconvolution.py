@@ -3,8 +3,9 @@
 
 An estimate is b = sqrt(w) F x + e with e ~ N(0, V_j), x ~ N(0, I) and U = F F'. With V_j^-1 = W'W
 and (W F)' W F = Q diag(d) Q', x is normal given its component, with precision Q diag(1 + w d) Q':
-one decomposition a U serves all scales w. The next U is F M F' with M the mean of E[x x'] over
-rows, weighted by their shares, so that the rank of U never grows and low rank is cheap.
+one decomposition a U serves all scales w (`filled_cells` does without where rows differ in their
+missing cells alone). The next U is F M F' with M the mean of E[x x'] over rows, weighted by their
+shares, so that the rank of U never grows and low rank is cheap.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from bayesmixer.mash.filled_cells import Filled, one_covariance
 from bayesmixer.mash.likelihood import rows_at_once
-from bayesmixer.mash.rows import Index, Rows
+from bayesmixer.mash.rows import Index, Rows, picked
 
 Array = NDArray[np.float64]
 
@@ -88,7 +90,7 @@ def deconvolve(
     """
     n, roots = len(rows.b), list(roots)
     w = np.square(np.asarray(scales, dtype=np.float64))
-    blocks = [_Block(rows, index, common) for index, common in _together(rows)]
+    blocks = _blocks(rows)
     weights = np.full((len(roots), len(w)), 1 / (len(roots) * len(w)))
     before, now, taken = -np.inf, -np.inf, 0
     while taken < steps:
@@ -129,13 +131,19 @@ def _half(moment: Array) -> Array:
     return root
 
 
-def _together(rows: Rows) -> list[tuple[Index, bool]]:
-    """Rows of one covariance of errors together, the others in blocks."""
-    found: list[tuple[Index, bool]] = []
+def _blocks(rows: Rows) -> list[_Block | Filled]:
+    """Rows of one covariance of errors together; the others together where they differ in missing
+    cells alone, else in blocks.
+    """
+    found: list[_Block | Filled] = []
     for part in rows.parts:
+        v = None if part.common else one_covariance(picked(rows, part.members))
+        if v is not None:
+            found.append(Filled(rows, part.members, v))
+            continue
         size = len(part.members) if part.common else rows_at_once(rows.b.shape[1])
-        starts = range(0, len(part.members), size)
-        found += [(part.members[first : first + size], part.common) for first in starts]
+        for first in range(0, len(part.members), size):
+            found.append(_Block(rows, part.members[first : first + size], part.common))
     return found
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bayesmixer.errors import InputError
 from bayesmixer.mash.deconvolution import Prior, deconvolve
 from bayesmixer.mash.diagonal_errors import LOW_RANK, typical_errors
+from bayesmixer.mash.filled_cells import one_covariance
 from bayesmixer.mash.mixture import factor
 from bayesmixer.mash.rows import Index, Rows, picked
 from bayesmixer.mash.truncated import truncated
@@ -29,7 +30,7 @@ SCALES = (0.5, 1.0, 2.0)
 RISE = 1e-4  # of the mean objective a row: shapes do not change any more that weights could tell
 STEPS = 200
 START = 0.1  # of the errors' covariance that full rank starts with
-MOST = 2_000  # rows of one covariance of errors that full rank learns from
+MOST = 2_000  # rows of one covariance of errors, but for missing cells, that full rank learns from
 FAR = 1e5  # standard errors beyond which only the direction of an effect counts
 OWN = 1e7  # rows that each have their own, times R^3
 TURNS = 30
@@ -106,7 +107,8 @@ def affordable(rows: Rows) -> Index:
     found = []
     for part in rows.parts:
         n = len(part.members)
-        most = min(n, MOST if part.common else own)
+        alike = part.common or one_covariance(picked(rows, part.members)) is not None
+        most = min(n, MOST if alike else own)
         found.append(part.members[np.linspace(0, n - 1, most).astype(int)])
     return np.sort(np.concatenate(found))
 

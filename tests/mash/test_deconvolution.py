@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import bayesmixer as bm
+from bayesmixer.mash import deconvolution
 from bayesmixer.mash.deconvolution import Prior, deconvolve
 from bayesmixer.mash.learned_covariances import WAYS
 from bayesmixer.mash.rows import rows_of
@@ -47,6 +48,22 @@ def test_the_likelihood_of_a_step_is_that_of_brute_force(kind: str, missing: boo
         ]
         expected += float(logsumexp(each)) - np.log(6)
     assert deconvolve(rows, ROOTS, SCALES, steps=1).height == pytest.approx(expected / 40)
+
+
+@pytest.mark.parametrize("prior", [None, Prior(3.0, V)])
+@pytest.mark.parametrize("kind", ["common", "correlated"])
+def test_rows_filled_at_once_are_learned_from_as_row_by_row(
+    kind: str, prior: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(effects_of(kind, True))
+    roots = ROOTS[1:] if prior else ROOTS
+    assert not all(part.common for part in rows.parts)
+    found = deconvolve(rows, roots, SCALES, prior, rise=0, steps=30)
+    monkeypatch.setattr(deconvolution, "one_covariance", lambda rows: None)
+    known = deconvolve(rows, roots, SCALES, prior, rise=0, steps=30)
+    for name in ("u", "weights", "height"):
+        own, other = getattr(found, name), getattr(known, name)
+        np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("prior", [None, Prior(3.0, V)])
