@@ -83,7 +83,12 @@ def _plane(values: Array, where: str) -> Array:
     return values
 
 
-def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
+NAME_THEM = "Name it: --bhat, --shat."
+
+
+def read_columns(
+    path: Path, bhat: str = "", shat: str = "", remedy: str = NAME_THEM
+) -> tuple[Any, Any]:
     """Effects and standard errors in one condition, two columns of one table, as frames.
 
     Parameters
@@ -92,6 +97,8 @@ def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
         The table; a first column of text names the effects.
     bhat, shat
         The columns; "" for one of the usual names, in any case (`BHAT`, `SHAT`).
+    remedy
+        What to do where there are none, or several.
 
     Raises
     ------
@@ -100,7 +107,8 @@ def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
     """
     frame = _read(path)
     found = [
-        _column(frame, path, *one) for one in ((bhat, BHAT, "effects"), (shat, SHAT, "errors"))
+        _column(frame, path, *one, remedy)
+        for one in ((bhat, BHAT, "effects"), (shat, SHAT, "errors"))
     ]
     import pandas as pd
 
@@ -109,7 +117,9 @@ def read_columns(path: Path, bhat: str = "", shat: str = "") -> tuple[Any, Any]:
     return frame[found[:1]], frame[found[1:]]
 
 
-def _column(frame: Any, path: Path, asked: str, usual: Sequence[str], what: str) -> str:
+def _column(
+    frame: Any, path: Path, asked: str, usual: Sequence[str], what: str, remedy: str
+) -> str:
     names = [str(name) for name in frame.columns]
     if asked:
         if asked not in names:
@@ -118,9 +128,7 @@ def _column(frame: Any, path: Path, asked: str, usual: Sequence[str], what: str)
     there = [name for name in names if name.lower() in usual]
     if len(there) != 1:
         found = f"{', '.join(there)}, more than one" if there else "no column"
-        raise InputError(
-            path, f"{found} of {what} (columns: {', '.join(names)})", "Name it: --bhat, --shat."
-        )
+        raise InputError(path, f"{found} of {what} (columns: {', '.join(names)})", remedy)
     return there[0]
 
 

@@ -39,7 +39,8 @@ def prepared(
     """
     family = family_of(mixture)
     data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
-    ratio, around_it = beyond("gridmult", gridmult, 1), number("mode", mode)
+    known = " (bm.ash estimates it)" if mode == "estimate" else ""
+    ratio, around_it = beyond("gridmult", gridmult, 1), number("mode", mode, known)
     if grid is not None:
         return data, family, scales_of(grid, bool(point_mass))
     return data, family, grid_of(data.x - around_it, data.s, ratio)

@@ -20,6 +20,7 @@ from bayesmixer.io.t_errors import normal_errors
 from bayesmixer.mash.rows import rows_of
 
 Array = NDArray[np.float64]
+AS_COLUMNS = "Give two columns of a table in its place: bhat and shat."
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
             held = read_archive(Path(bhat))
             bhat, shat = held.get("bhat"), held.get("shat") if shat is None else shat
         elif is_path(bhat) and shat is None:
-            bhat, shat = read_columns(Path(bhat))
+            bhat, shat = read_columns(Path(bhat), remedy=AS_COLUMNS)
         b, s, table = effects_and_errors(_unnamed(bhat), _unnamed(shat), None, None)
         names = names_of(None, table.effects, len(b), "effect", "")
     if b.shape[1] != 1:

@@ -24,9 +24,10 @@ def sharing(
     threshold: float = 0.05,
     function: Callable[[Any], Any] | None = None,
     inclusive: bool = False,
+    samples: xr.DataArray | None = None,
 ) -> xr.DataArray:
-    """Share of effects, among those significant in either of two conditions, whose posterior means
-    are within a factor of each other.
+    """Share of effects, among those significant in either of two conditions, whose posterior means,
+    or draws of them, are within a factor of each other.
 
     Parameters
     ----------
@@ -37,10 +38,13 @@ def sharing(
     threshold
         Significant: a local false sign rate below it.
     function
-        Applied to the means before (`numpy.abs`: whatever the sign).
+        Applied to the means, or draws, before (`numpy.abs`: whatever the sign).
     inclusive
         Whether ratios that equal the factor or its inverse count: not in mashr, but in Urbut's
         thesis (equation 2.39). Means of 0 share nothing.
+    samples
+        What `bayesmixer.mash.sample` drew of the same effects: the share is of all draws, so that
+        effects that are uncertain share less. None: of the means.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def sharing(
     Raises
     ------
     InputError
-        The factor is not in [0, 1), or this is no posterior.
+        The factor is not in [0, 1), this is no posterior, or the draws are of other effects.
 
     References
     ----------
@@ -61,14 +65,15 @@ def sharing(
         raise InputError("factor", f"{factor!r}, expected a number from 0 to below 1")
     threshold = fraction("threshold", threshold)
     posterior = check_posterior(posterior)
-    mean = posterior["mean"].values
+    mean = posterior["mean"].values[None] if samples is None else _drawn(samples, posterior)
     if function is not None:
         if not callable(function):
             raise InputError("function", f"{function!r}, expected a function of an array")
-        made = np.asarray(function(mean), dtype=np.float64)
-        if made.shape != mean.shape:
-            raise InputError("function", f"made {made.shape} of means of shape {mean.shape}")
-        mean = made
+        given = mean[0] if samples is None else mean
+        made = np.asarray(function(given), dtype=np.float64)
+        if made.shape != given.shape:
+            raise InputError("function", f"made {made.shape} of effects of shape {given.shape}")
+        mean = made.reshape(mean.shape)
     called = posterior["lfsr"].values < threshold
     most = np.inf if factor == 0 else 1 / factor
 
@@ -77,13 +82,13 @@ def sharing(
             return (ratio > 0) & np.isfinite(ratio) & (ratio >= factor) & (ratio <= most)
         return (ratio > factor) & (ratio < most)
 
-    shared = np.full((mean.shape[1], mean.shape[1]), np.nan)
+    shared = np.full((mean.shape[2], mean.shape[2]), np.nan)
     for r in range(len(shared)):
         for s in range(r, len(shared)):
             either = called[:, r] | called[:, s]
             if either.any():
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    ratio = mean[either, r] / mean[either, s]
+                    ratio = mean[:, either, r] / mean[:, either, s]
                 shared[r, s] = shared[s, r] = near(ratio).mean()
     names = posterior["condition"].values
     return xr.DataArray(
@@ -93,3 +98,13 @@ def sharing(
         name="sharing",
         attrs={"factor": float(factor), "threshold": threshold},
     )
+
+
+def _drawn(samples: object, posterior: xr.Dataset) -> Array:
+    """Draws (draw, effect, condition) of the effects of a posterior."""
+    if not isinstance(samples, xr.DataArray) or samples.dims != ("draw", "effect", "condition"):
+        raise InputError("samples", "not draws of effects", "Make them with bm.mash.sample.")
+    for dim in ("effect", "condition"):
+        if samples[dim].values.tolist() != posterior[dim].values.tolist():
+            raise InputError("samples", f"of other {dim}s than the posterior", "Draw of those.")
+    return np.asarray(samples.values, dtype=np.float64)

@@ -173,3 +173,13 @@ def test_effects_without_their_dimension_are_refused_in_one_line() -> None:
     ):
         with pytest.raises(bm.InputError, match=r"effects: |bhat: "):
             call()
+
+
+def test_what_python_users_are_told_names_what_they_can_give(tmp_path: Any) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_text("a\tb\n1\t2\n")
+    with pytest.raises(bm.InputError, match=r"no column of errors.*Give two columns") as caught:
+        bm.ash(path)
+    assert "--" not in str(caught.value)
+    with pytest.raises(bm.InputError, match=r"mode: 'estimate', expected a number \(bm.ash est"):
+        bm.models.ash(X, 1.0, mode="estimate")  # type: ignore[arg-type]

@@ -86,3 +86,18 @@ def test_folds_that_cannot_be_are_refused() -> None:
         bm.mash.cross_validate(effects, folds=3, blocks=[0, 1] * 10)
     with pytest.raises(bm.InputError, match="blocks: of shape"):
         bm.mash.cross_validate(effects, blocks=[0])
+
+
+def test_sharing_of_draws_is_the_mean_of_that_of_each_draw() -> None:
+    rng = np.random.default_rng(5)
+    effects = bm.read_effects(rng.standard_normal((40, 3)) + rng.standard_normal((40, 1)) * 3, 0.5)
+    fit = bm.mash.given({"equal": np.ones((3, 3)), "each": np.eye(3)}, [2.0], [0.2, 0.4, 0.4])
+    found = bm.mash.posterior(fit, effects)
+    draws = bm.mash.sample(fit, effects, 50)
+    for options in ({}, {"factor": 0}, {"function": np.abs, "inclusive": True}):
+        each = [bm.mash.sharing(found.assign(mean=one), **options) for one in draws]
+        shared = bm.mash.sharing(found, samples=draws, **options)
+        np.testing.assert_allclose(shared, np.mean(each, axis=0), rtol=1e-12)
+    for other in (draws[:, :9], draws.values, draws.isel(condition=[1, 0, 2])):
+        with pytest.raises(bm.InputError, match=r"^samples: "):
+            bm.mash.sharing(found, samples=other)

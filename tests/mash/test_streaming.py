@@ -160,3 +160,16 @@ def test_parquet_becomes_a_store_that_is_read_in_part(tmp_path: Path, small_bloc
         bm.mash.open_effects(tmp_path / "b.npy", tmp_path / "bad.npy")
     with pytest.raises(InputError, match="kind"):
         bm.mash.open_effects(tmp_path)
+
+
+def test_posteriors_averaged_over_draws_of_weights_are_stored_as_in_memory(
+    stored: tuple[xr.Dataset, xr.Dataset], tmp_path: Path
+) -> None:
+    effects, on_disk = stored
+    model = bm.models.mash(effects, bm.mash.covariances(effects, "canonical"))
+    fit = bm.fit(model, "gibbs", draws=50, tune=50, chains=1)
+    whole = bm.mash.posterior(fit, effects)
+    path = bm.mash.posterior_to(fit, on_disk, tmp_path / "p.zarr")
+    xr.testing.assert_allclose(bm.load(path), whole, rtol=1e-12)
+    plugged = bm.mash.posterior(bm.fit(model, "map"), effects)
+    assert abs(whole["lfsr"] - plugged["lfsr"]).max() > 1e-4
