@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.find_map import JITTER
@@ -15,6 +16,7 @@ from bayesmixer.inference.find_map import JITTER
 LONGEST = 2.0  # standard deviations of a step
 SHORTER = (1.0, 0.25, 0.06)
 MOST_STEPS = 40
+BESIDE = 1e-9  # of a fold, where the slope is that of one side
 
 
 class Ascent(NamedTuple):
@@ -52,9 +54,9 @@ def ascend(
     value, gradient = function(x)
     left = np.inf
     for _ in range(MOST_STEPS):
-        pull = np.where((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0), 0, gradient)
-        step = inverse @ pull
-        left = 0.5 * float(pull @ step)
+        free = ~((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0))
+        step = _within(inverse, free) @ gradient
+        left = 0.5 * float(gradient @ step)
         if not left >= enough:
             break
         step *= min(1.0, LONGEST / np.sqrt(2 * left))
@@ -68,6 +70,40 @@ def ascend(
         inverse = _learned(inverse, trial - x, gradient - g)
         x, value, gradient = trial, v, g
     return Ascent(x, value, left)
+
+
+def ascend_folded(
+    function: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    box: Array,
+    folds: Array,
+    inverse: Array,
+    enough: float,
+) -> Ascent:
+    """`ascend` of a density that is smooth on either side of `folds` (P,), nan where there is none:
+    on the start's side, and where that ends at a fold, on from there on the other.
+    """
+    half = box.copy()
+    for i in np.flatnonzero(np.isfinite(folds)):
+        half[i, int(start[i] < folds[i])] = folds[i] + (BESIDE if start[i] >= folds[i] else -BESIDE)
+    found = ascend(function, start, half, inverse, enough)
+    for i in np.flatnonzero(np.abs(found.x - folds) <= BESIDE):
+        other = half.copy()
+        other[i], side = box[i], int(start[i] >= folds[i])
+        other[i, side] = folds[i] + (-BESIDE if side else BESIDE)
+        one = ascend(function, found.x, other, inverse, enough)
+        found = max(found, one, key=lambda ascent: ascent.value)
+    return found
+
+
+def _within(inverse: Array, free: NDArray[np.bool_]) -> Array:
+    """The inverse curvature (P, P) with the rest held: 0 outside of the `free` (P,)."""
+    if free.all():
+        return inverse
+    out = np.zeros_like(inverse)
+    rest = np.linalg.inv(inverse)[np.ix_(free, free)]
+    out[np.ix_(free, free)] = np.linalg.inv(rest)
+    return out
 
 
 def _learned(inverse: Array, step: Array, change: Array) -> Array:

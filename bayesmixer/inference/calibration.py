@@ -24,12 +24,12 @@ from bayesmixer.card import UNIT, unit_in_words
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.identity import check_fit, judge
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
-from bayesmixer.inference.ascent import ascend
+from bayesmixer.inference.ascent import ascend_folded
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns as concerns_of
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity
-from bayesmixer.inference.find_map import climb, covariance_of
+from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.inference.fitted import check_density
 from bayesmixer.inference.information import (
     LINEAR,
@@ -53,7 +53,7 @@ ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
 REFITS = 5  # fits without one LD block, at most
 REFITTED = 1e-7  # log-likelihood units that such a fit leaves,
-ALMOST = 1e-3  # and may leave where it rests at a fold: a thirtieth of a standard deviation
+ALMOST = 1e-3  # and may leave at most: a thirtieth of a standard deviation
 RAW = "uncalibrated"
 
 
@@ -121,30 +121,27 @@ def covariance_of_mode(
 def refitted(bound: Bound, info: Information, mode: Array) -> dict[int, Array]:
     """Moves of the mode (`Information.refits`) when the blocks are left out that hold so much of H
     that a Newton step does not tell; the five heaviest.
+
+    Where H has no mode there without the block, the search begins anew as that of the fit does.
     """
     if not info.by_unit:
         return {}
-    far, move = np.flatnonzero(share_left(info) <= LINEAR), info.influence.move
+    left, move = share_left(info), info.influence.move
+    far = np.flatnonzero(left <= LINEAR)
     weight = np.abs(move[far] / move.std(0)).max(1)
     moves = {}
     for row in far[np.argsort(-weight)[:REFITS]].tolist():
         model = bound.build(bound.counted(info.blocks[row], 0.0))
-        rest, left = LogDensity(model), bound_of(model)
-        proposed = [] if left is None else left.starts()
-        curvature = info.hessian - info.curvature[row]
-        found = [_top(rest, x, curvature) for x in [mode, *map(rest.flatten, proposed)]]
-        moves[row] = max(found, key=lambda one: one[1])[0] - mode
+        rest, anew = LogDensity(model), bound_of(model)
+        function, folds = rest.value_and_gradient, rest.folds
+        inverse = covariance_of(info.hessian - info.curvature[row], 1.0)
+        found = ascend_folded(function, mode, rest.box, folds, inverse, REFITTED)
+        if left[row] > 0 and found.left < ALMOST:
+            moves[row] = found.x - mode
+            continue
+        starts = [] if anew is None else anew.starts()
+        moves[row] = find_modes(rest, [mode, *map(rest.flatten, starts)], rest.box).best.x - mode
     return moves
-
-
-def _top(density: LogDensity, start: Array, curvature: Array) -> tuple[Array, float]:
-    """Where a climb from there ends, and the log density; `curvature` is roughly that there."""
-    inverse = covariance_of(curvature, 1.0)
-    found = ascend(density.value_and_gradient, start, density.box, inverse, REFITTED)
-    if found.left < ALMOST:
-        return found.x, found.value
-    best = climb(density, found.x, density.box, curvature)  # which knows folds, and no curvature
-    return best.x, best.log_posterior
 
 
 def from_information(

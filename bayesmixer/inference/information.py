@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from bayesmixer.inference.density import Array, LogDensity
+from bayesmixer.inference.density import DIFFERENCE, Array, LogDensity
 from bayesmixer.jackknife import Influence, spread
 
 STEP = 0.1  # of a posterior sd: errors of the central differences are then below 1e-4 of H
 DENSE = 50  # parameters up to which curvature is kept by unit
 # share of H that must be left without a block for one Newton step to say where the mode goes
 LINEAR = 0.5
+CLEAR = 3 * DIFFERENCE  # of a fold, so that a score's own differences do not cross it
 
 
 @dataclass(frozen=True)
@@ -125,16 +126,10 @@ def information(density: LogDensity, x: Array, sd: Array) -> Information:
     used = (scores != 0).any(1)
     columns, prior = [], []
     for i, h in enumerate(np.clip(STEP * sd, 1e-4, 0.05)):
-        for shorter in (1.0, 0.1, 0.01):
-            e = np.zeros(x.size)
-            e[i] = shorter * h
-            (low, prior_low), (high, prior_high) = density.scores(x - e), density.scores(x + e)
-            if low.any() and high.any():  # where the density ends there are no scores
-                break
-        column = (low - high) / (2 * e[i])
+        column, of_prior = _curved(density, x, i, h)
         used |= (column != 0).any(1)
         columns.append(column if dense else column.sum(0))
-        prior.append((prior_low - prior_high) / (2 * e[i]))
+        prior.append(of_prior)
     curvature = np.stack(columns, axis=-1)
     units = np.flatnonzero(used)
     return Information(
@@ -143,6 +138,25 @@ def information(density: LogDensity, x: Array, sd: Array) -> Information:
         _symmetric(np.stack(prior, axis=-1)),
         units,
     )
+
+
+def _curved(density: LogDensity, x: Array, i: int, h: float) -> tuple[Array, Array]:
+    """Minus the derivative of scores by unit (L, P) and of the prior's (P,) in entry i, by steps of
+    h: to both sides, or on its own side of a fold (`Free.fold`), where the scores of a unit jump.
+    """
+    e = h * np.eye(x.size)[i]
+    if abs(x[i] - density.folds[i]) <= h:
+        side = 1.0 if x[i] >= density.folds[i] else -1.0
+        base = x.copy()
+        base[i] = density.folds[i] + side * max(abs(x[i] - density.folds[i]), CLEAR)
+        (a, of_a), (b, of_b), (c, of_c) = (density.scores(base + k * side * e) for k in range(3))
+        return side * (3 * a - 4 * b + c) / (2 * h), side * (3 * of_a - 4 * of_b + of_c) / (2 * h)
+    for shorter in (1.0, 0.1, 0.01):
+        step = shorter * e
+        (low, of_low), (high, of_high) = density.scores(x - step), density.scores(x + step)
+        if low.any() and high.any():  # where the density ends there are no scores
+            break
+    return (low - high) / (2 * step[i]), (of_low - of_high) / (2 * step[i])
 
 
 def _symmetric(m: Any) -> Array:

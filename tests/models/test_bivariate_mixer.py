@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
+from bayesmixer.inference.information import information
 from bayesmixer.models import bivariate_mixer, infinitesimal_pair, univariate_mixer
 from bayesmixer.models.common import bound_of
 from tests.models.small_pair import simulate_pair
@@ -86,6 +87,26 @@ def test_gradient_and_scores_are_the_slopes_of_the_values(density):
         at = {s: density.value_and_blocks(POINT + s * e)[1]["z"] for s in (-2, -1, 1, 2)}
         slope = (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * h)
         np.testing.assert_allclose(scores[:, i], slope, rtol=1e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("difference", [-2e-3, 0.0, 2e-3])
+def test_curvature_by_block_is_that_of_its_own_side_where_polygenicities_are_equal(
+    density, difference
+):
+    """The chart folds there: scores of a block jump, which is no curvature."""
+    at = NAMES.index("logit_pi_difference")
+    x, e = POINT.copy(), np.eye(POINT.size)[at]
+    x[at] = difference
+    info = information(density, x, np.full(x.size, 0.3))
+    side = 1.0 if difference >= 0 else -1.0
+    # on the same side, away from the fold
+    away = x + side * 0.03 * e
+    near, far = (density.scores(away + side * s * 0.02 * e)[0] for s in (-1, 1))
+    slope = -side * (far - near) / 0.04
+    curvature = info.curvature[:, at, at]
+    jump = np.abs(density.scores(x + 0.03 * e)[0] - density.scores(x - 0.03 * e)[0])[:, at]
+    assert np.abs(curvature - slope[:, at]).max() < 0.2 * np.abs(slope[:, at]).max()
+    assert jump.max() / 0.06 > 2 * np.abs(slope[:, at]).max()  # what two sides would have said
 
 
 def test_flipping_the_second_trait_flips_the_correlations_and_nothing_else(data, density):
