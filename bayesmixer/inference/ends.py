@@ -58,9 +58,9 @@ class Held(LogDensity):
         """Likelihood and the prior of the others, as a graph."""
         return self.log_prior_of_all() + sum(v.sum() for v in self.log_likelihoods())
 
-    def scores(self, x: Array) -> tuple[Array, Array]:
-        """Scores by unit (L, P), and the gradient of the others' prior (P,)."""
-        return self.whole.scores(x)[0], np.asarray(self._prior_gradient(x))
+    def prior_gradient(self, x: Array) -> Array:
+        """Gradient of the others' prior (P,)."""
+        return np.asarray(self._prior_gradient(x))
 
 
 @dataclass(frozen=True)
@@ -187,21 +187,22 @@ class Sliced:
 
     def value_and_gradient(self, others: Array, e: float) -> tuple[float, Array]:
         """Log density and its gradient (P - 1,), the place held."""
-        value, gradient = self.held.value_and_gradient(self.full(others, e))
-        return value, gradient[self.rest] + gradient[self.at] * self.slope(others, e)[0]
+        value, gradient, _ = self.slopes(others, e)
+        return value, gradient
 
-    def scores(self, others: Array, e: float) -> tuple[Array, Array, Array]:
-        """Scores by unit in the others (L, P - 1) and in the place (L,), and the prior's gradient
-        (P - 1,).
-        """
-        scores, prior = self.held.scores(self.full(others, e))
+    def slopes(self, others: Array, e: float) -> tuple[float, Array, float]:
+        """Log density and its derivatives in the others (P - 1,) and in the place."""
+        value, gradient = self.held.value_and_gradient(self.full(others, e))
+        by_others, by_place = self.slope(others, e)
+        along = float(gradient[self.at])
+        return value, gradient[self.rest] + along * by_others, along * by_place
+
+    def scores(self, others: Array, e: float) -> tuple[Array, Array]:
+        """Scores by unit in the others (L, P - 1) and in the place (L,)."""
+        scores = self.held.whole.scores(self.full(others, e))[0]
         by_others, by_place = self.slope(others, e)
         own = scores[:, self.at]
-        return (
-            scores[:, self.rest] + own[:, None] * by_others,
-            own * by_place,
-            prior[self.rest],
-        )
+        return scores[:, self.rest] + own[:, None] * by_others, own * by_place
 
     def climb(self, others: Array, e: float, inverse: Array) -> tuple[Array, float]:
         """The others at their best at a place, and the log density there; `inverse` (P - 1, P - 1)
@@ -211,24 +212,26 @@ class Sliced:
         return found.x, found.value + (found.left if found.left < GAIN else 0.0)
 
     def local(self, others: Array, e: float, sd: Array) -> Local:
-        """Information at a place, by central differences of the scores: 2 P - 1 evaluations."""
-        scores, own, _ = self.scores(others, e)
+        """Information at a place, by central differences of the gradient: 2 P - 1 evaluations.
+
+        Curvature is that of all units together: at a kink those of single units jump, and only
+        their sum is flat.
+        """
+        scores, own = self.scores(others, e)
         columns, across, prior = [], [], []
         for i, h in enumerate(np.clip(STEP * sd, 1e-4, LONGEST_STEP)):
             step = np.zeros(others.size)
             step[i] = h
-            low, high = (self.scores(x, e) for x in (others - step, others + step))
-            columns.append((low[0] - high[0]) / (2 * h))
-            across.append(((low[1] - high[1]) / (2 * h)).sum())
-            prior.append((low[2] - high[2]) / (2 * h))
-        curvature, q = np.stack(columns, -1), np.stack(prior, -1)
+            ends = others - step, others + step
+            (_, low, low_own), (_, high, high_own) = (self.slopes(x, e) for x in ends)
+            columns.append((low - high) / (2 * h))
+            across.append((low_own - high_own) / (2 * h))
+            low, high = (self.held.prior_gradient(self.full(x, e))[self.rest] for x in ends)
+            prior.append((low - high) / (2 * h))
+        whole, q = np.stack(columns, -1), np.stack(prior, -1)
         units = np.flatnonzero((scores != 0).any(1))
-        info = Information(
-            scores[units],
-            (curvature[units] + np.swapaxes(curvature[units], 1, 2)) / 2,
-            (q + q.T) / 2,
-            units,
-        )
+        curvature = whole - q
+        info = Information(scores[units], (curvature + curvature.T) / 2, (q + q.T) / 2, units)
         explained = np.linalg.solve(info.hessian, np.array(across))
         return Local(info, own[units] - info.scores @ explained)
 

@@ -15,17 +15,30 @@ UNITS, SD = 40, 0.05
 
 
 class Kinked(Sliced):
-    """Two others, independent normal of that SD, and a fall by `slope` |x| / SD of the first."""
+    """Two others, independent normal of that SD, and a fall by `slope` |x| / SD of the first; the
+    units' own slopes jump there by much more, to either side.
+    """
 
     def __init__(self, slope):
-        self.slope_of_kink = slope
+        self.kink, self.rest, self.held = slope, np.arange(2), self
+        noise = np.random.default_rng(0).normal(size=(UNITS, 2))
+        self.noise = noise - noise.mean(0)
+
+    def full(self, others, e):
+        return others
+
+    def prior_gradient(self, x):
+        return np.zeros(2)
+
+    def slopes(self, others, e):
+        side = np.where(others[0] >= 0, 1.0, -1.0)
+        slope = -others / SD**2 - self.kink * np.array([side, 0.0]) / SD
+        return -0.5 * (slope @ slope) * SD**2, slope, 0.0
 
     def scores(self, others, e):
-        """Shared evenly by the units; scattered about that, so that they vary."""
         side = np.where(others[0] >= 0, 1.0, -1.0)
-        total = -others / SD**2 - self.slope_of_kink * np.array([side, 0.0]) / SD
-        noise = np.random.default_rng(0).normal(size=(UNITS, 2))
-        return total / UNITS + noise - noise.mean(0), noise[:, 0] - noise[:, 0].mean(), np.zeros(2)
+        shared = self.slopes(others, e)[1] / UNITS
+        return shared + (1 + side / SD) * self.noise, self.noise[:, 0]
 
 
 @pytest.mark.parametrize("slope", [0.2, 0.05, 0.0, -0.05, -0.2])

@@ -142,7 +142,7 @@ def test_slices_are_gradients_of_what_they_say_and_their_ends_exact():
         x = sliced.full(others, e)
         assert ENDS.excess(sliced.named(x)) == pytest.approx(e, abs=1e-12)
         assert np.isfinite(value)
-    scores, own, _ = sliced.scores(others, 0.5)
+    scores, own = sliced.scores(others, 0.5)
     assert scores.shape == (BLOCKS, others.size)
     up, down = (density.value_and_blocks(sliced.full(others, e))[1]["z"] for e in (0.501, 0.499))
     assert own == pytest.approx((up - down) / 0.002, rel=1e-3, abs=1e-5)
