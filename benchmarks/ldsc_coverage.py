@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from bayesmixer.ldsc.covariance import Pair, covariance
-from bayesmixer.ldsc.heritability import heritability
+from bayesmixer.ldsc.heritability import CUT, heritability
 from bayesmixer.ldsc.intervals import correlated, heritable
 from bayesmixer.ldsc.regression import equal_blocks
 from bayesmixer.ldsc.words import POWERED
@@ -49,8 +49,9 @@ def replicate(
     size, m = np.full(VARIANTS, n), np.array([M])
     x = ld[:, None]
     edges = equal_blocks(VARIANTS, 200)
-    fits = [heritability(one * one, x, ld, size, m, two_step=30.0, edges=edges) for one in z]
-    both = covariance(z[0], z[1], x, ld, size, size, m, fits[0], fits[1], edges=edges)
+    fits = [heritability(one * one, x, ld, size, m, two_step=CUT, edges=edges) for one in z]
+    near = (z[0] ** 2 < CUT) & (z[1] ** 2 < CUT)
+    both = covariance(z[0], z[1], x, ld, size, size, m, *fits, near=near, edges=edges)
     pair = Pair(fits[0], fits[1], both)
     out: dict[str, float] = {}
     for k, fit in enumerate(fits, start=1):

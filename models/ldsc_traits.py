@@ -57,7 +57,8 @@ def ldsc_traits(
     ----------
     Lewandowski, Kurowicka & Joe 2009, Journal of Multivariate Analysis 100:1989 (LKJ). Grotzinger
     et al. 2019, Nature Human Behaviour 3:513 (the smoothed matrix). Sellentin & Heavens 2016,
-    Monthly Notices of the Royal Astronomical Society 456:L132 (t where V is estimated).
+    Monthly Notices of the Royal Astronomical Society 456:L132 (t where V is estimated). Percival et
+    al. 2022, 510:3207 (its degrees of freedom where parameters are fewer than elements).
     """
     choice("correlation", correlation, ("auto", "lkj", "factor"))
     whole_number("factors", factors, 1)
@@ -71,7 +72,8 @@ def ldsc_traits(
     with pm.Model(coords={"trait": names, "trait_bis": names}, model=None) as model:
         pm.Data("powered", z >= POWERED, dims="trait")
         h2 = pm.HalfNormal("h2", H2_SCALE, dims="trait")
-        if correlation == "lkj" or (correlation == "auto" and k <= MANY):
+        saturated = correlation == "lkj" or (correlation == "auto" and k <= MANY)
+        if saturated:
             root = pm.LKJCorr("rg_root", n=k, eta=1.0)
             matrix = pt.dot(root, root.T)
         else:
@@ -80,25 +82,45 @@ def ldsc_traits(
             whole = pt.dot(loading, loading.T) + pt.diag(unique)
             sd = pt.sqrt(pt.diag(whole))
             matrix = whole / pt.outer(sd, sd)
+        parameters = len(row) if saturated else k * (factors + 2) - factors * (factors - 1) // 2
+        freedom, wider = _law(len(row), blocks, parameters)
         rg = pm.Deterministic("rg", matrix, dims=("trait", "trait_bis"))
         h = pt.sqrt(h2)
         gencov = pm.Deterministic("gencov", rg * pt.outer(h, h), dims=("trait", "trait_bis"))
         pm.MvStudentT(
             "vech",
-            nu=max(blocks - len(row), 5),
+            nu=freedom,
             mu=gencov[row, column],
-            scale=pm.Data("V", spread),
+            scale=pm.Data("V", spread) * wider,
             observed=pm.Data("S", found.S[row, column]),
         )
     return model
 
 
+def _law(size: int, blocks: int, parameters: int) -> tuple[float, float]:
+    """Degrees of freedom of the t of `size` elements whose V is of so many blocks, and what V is
+    multiplied by, so that intervals of so many parameters hold: what few parameters share of many
+    elements rests on the inverse of V, which is too large, and noisy.
+    """
+    if parameters >= size or _few(blocks, size):
+        return max(blocks - size, 5), 1.0
+    noise = (blocks - size - 2) / ((blocks - size - 1) * (blocks - size - 4))
+    beyond = noise * (size - parameters)
+    freedom = parameters + 2 + (blocks - 1 + beyond) / (1 + beyond) - size
+    return freedom, (blocks - 1) / freedom
+
+
+def _few(blocks: int, size: int) -> bool:
+    """Whether V of so many elements is singular, or nearly so."""
+    return 4 * size > blocks
+
+
 def _shrunk(v: np.ndarray, blocks: int) -> np.ndarray:
     """V (q, q) with its correlations shrunk where its elements are not few against the blocks that
-    tell of them: then it is singular, or nearly so.
+    tell of them.
     """
     size = len(v)
     if not (np.isfinite(v).all() and (np.diag(v) > 0).all()):
         raise InputError("results", "a genetic covariance of a pair is missing, or does not vary")
-    share = size / (size + blocks) if 4 * size > blocks else 0.0
+    share = size / (size + blocks) if _few(blocks, size) else 0.0
     return np.asarray((1 - share) * v + share * np.diag(np.diag(v)))

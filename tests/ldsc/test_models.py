@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal, norm, t
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
@@ -220,3 +220,26 @@ def test_many_traits_need_every_pair(small: Small) -> None:
     found = bm.ldsc.rg(list(traits.values()), folder / "ld")
     with pytest.raises(InputError, match="correlation"):
         bm.models.ldsc_traits(found, "wishart")
+
+
+@pytest.mark.parametrize(("size", "blocks", "few"), [(40, 200, 5), (20, 100, 3)])
+def test_intervals_of_few_parameters_of_many_elements_hold(
+    size: int, blocks: int, few: int
+) -> None:
+    from bayesmixer.models.ldsc_traits import _law
+
+    rng, held = np.random.default_rng(1), []
+    x = rng.standard_normal((size, few))
+    freedom, wider = _law(size, blocks, few)
+    for _ in range(600):  # flat priors: the posterior is a t of these numbers
+        y, z = rng.standard_normal(size), rng.standard_normal((blocks - 1, size))
+        inverse = np.linalg.inv(z.T @ z / (blocks - 1) * wider)
+        spread = np.linalg.inv(x.T @ inverse @ x)
+        found = spread @ x.T @ inverse @ y
+        rest = y - x @ found
+        scale = (freedom + rest @ inverse @ rest) / (freedom + size - few)
+        half = t.ppf(0.95, freedom + size - few) * np.sqrt(scale * np.diag(spread))
+        held.append(np.abs(found) <= half)
+    # as V stands, without the law: 0.84; the error of the mean is 0.01
+    assert abs(np.mean(held) - 0.9) < 0.025
+    assert _law(size, blocks, size) == (blocks - size, 1.0)
