@@ -3,9 +3,9 @@
 
 "regularised" takes effects in units of their standard errors, one scale for all, so that the result
 does not depend on the units of the data; each covariance stands at half, once and twice its size,
-as effects of one pattern differ in strength, and is drawn to the covariance of the errors with the
-weight of as many rows as there are conditions. It starts at the directions that most strong effects
-lie along, and at the covariance of all.
+as effects of one pattern differ in strength, and is drawn to the covariance of all strong effects,
+that to the covariance of the errors, with the weight of as many rows as there are conditions. It
+starts at the directions that most strong effects lie along, and at the covariance of all.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ MOST = 2_000  # rows of one covariance of errors, but for missing cells, that fu
 FAR = 1e5  # standard errors beyond which only the direction of an effect counts
 OWN = 1e7  # rows that each have their own, times R^3
 TURNS = 30
+OUTSTANDING = 10.0  # median sizes beyond which an effect has no more part in what all share
 
 
 def learned(rows: Rows, chosen: Index, principal: dict[str, Array], way: str) -> dict[str, Array]:
@@ -73,14 +74,31 @@ def learned(rows: Rows, chosen: Index, principal: dict[str, Array], way: str) ->
         lines = min(len(principal) - 1, len(c) // len(v))
         starts = [*along(c, lines), c.T @ c / len(c)]
         roots = [lower @ np.linalg.cholesky(u + START * np.eye(len(u))) for u in starts]
-        prior = Prior(float(len(v)), v)
-        few = picked(few, affordable(few))
+        few, prior = picked(few, affordable(few)), Prior(float(len(v)), v)
+        if lines > 1:
+            prior = about_pooled(few, roots[-1], prior)
         u = deconvolve(few, roots, SCALES, prior, RISE, STEPS).u
         if rows.v is None and not all(part.common for part in rows.parts):
             unit = typical_errors(rows)
             u = np.array([few_directions(one) for one in u])
         names = [*(f"ed_{i + 1}" for i in range(len(u) - 1)), "ed"]
     return {name: one * np.outer(unit, unit) for name, one in zip(names, u, strict=True)}
+
+
+def about_pooled(rows: Rows, root: Array, prior: Prior) -> Prior:
+    """The prior about one covariance of all rows, learned first, in place of that of the errors.
+
+    Each covariance has few rows of its own, all of several together have more. Of n rows in R
+    conditions the covariance of the errors keeps a part of (R / n)^2, so that hardly more rows than
+    conditions say nothing by themselves.
+    """
+    size = np.sqrt(np.square(rows.b).sum(1, keepdims=True))
+    most = OUTSTANDING * np.median(size)
+    tamed = replace(rows, b=rows.b * np.minimum(1, most / np.maximum(size, most)))
+    pooled = deconvolve(tamed, [root], SCALES, prior, RISE, STEPS).u[0]
+    of_errors = min(1.0, (len(prior.v) / len(rows.b)) ** 2)
+    pooled *= np.trace(prior.v) / np.trace(pooled)
+    return Prior(prior.strength, (1 - of_errors) * pooled + of_errors * prior.v)
 
 
 def in_standard_errors(rows: Rows) -> tuple[Rows, Array]:

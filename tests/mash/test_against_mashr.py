@@ -273,7 +273,7 @@ def test_held_out_log_likelihoods_of_priors_are_those_of_mashr(cases: Path) -> N
     )
     assert held_out(lite) == pytest.approx(float(recorded["cv_loglik_bmalite"][0]), abs=0.5)
     ours = bm.mash.covariances(train, strong=np.arange(500))
-    assert held_out(bm.mash.fit(train, ours)) > -39_400  # the published prior: -39,589
+    assert held_out(bm.mash.fit(train, ours)) > -39_000  # the published prior: -39,589
     assert data_driven == pytest.approx(float(recorded["cv_loglik_dd"][0]), abs=0.5)
     assert canonical == pytest.approx(float(recorded["cv_loglik_canonical"][0]), abs=0.5)
 

@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 import bayesmixer as bm
 from bayesmixer.mash import deconvolution
 from bayesmixer.mash.deconvolution import Prior, deconvolve
-from bayesmixer.mash.learned_covariances import WAYS
+from bayesmixer.mash.learned_covariances import WAYS, about_pooled
 from bayesmixer.mash.rows import rows_of
 from tests.mash.test_mash import KINDS, R, V, gappy, simulated
 
@@ -124,3 +124,17 @@ def test_shapes_of_strong_effects_are_found() -> None:
     leading = np.linalg.eigh(u)[1][:, :, -1]
     cosines = np.abs(leading @ (lines / np.linalg.norm(lines, axis=1, keepdims=True)).T)
     np.testing.assert_allclose(np.sort(cosines.max(1)), 1, atol=1e-2)
+
+
+def test_covariances_are_drawn_to_one_of_all_rows_as_far_as_that_is_known() -> None:
+    rng = np.random.default_rng(21)
+    u = np.ones((R, R)) + 0.5 * np.eye(R)
+    b = rng.multivariate_normal(np.zeros(R), 4 * u + V, 500)
+    rows = rows_of(bm.read_effects(b, 1.0, v=V))
+    prior = Prior(float(R), V)
+    found = about_pooled(rows, np.linalg.cholesky(np.eye(R)), prior)
+    assert found.strength == prior.strength
+    size = np.trace(V) / np.trace(u)
+    np.testing.assert_allclose(found.v, size * u, atol=0.1)  # 500 rows: 0.06 of each variance
+    few = rows_of(bm.read_effects(b[:R], 1.0, v=V))
+    np.testing.assert_array_equal(about_pooled(few, np.eye(R), prior).v, V)
