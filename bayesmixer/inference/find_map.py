@@ -27,6 +27,7 @@ BESIDE = 1e-3  # squared standard deviations, to where a mode's information is s
 NEARLY = 0.03  # left where Newton steps do as well without a trust region
 LEARNED = 1e-8  # left by the curvature learned where the exact one is computed
 JITTER = 1e-3  # of values: the place of a likelihood's nodes follows its parameters
+LONGEST = 2.0  # units of a Newton step: far corners of the box can take minutes to evaluate
 SHORT = 1e-3  # of a standard deviation: from shorter steps no curvature is learned
 
 
@@ -318,6 +319,7 @@ def _climb(
                 if decrement < enough:
                     break
                 move = free @ (covariance_of(free.T @ h @ free) @ (free.T @ gradient))
+                move *= min(1.0, LONGEST / max(np.abs(move).max(), LONGEST))
                 trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
                 v, g = density.value_and_gradient(trial)
                 better = v >= value - 1e-9 or (
