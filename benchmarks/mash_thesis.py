@@ -2,7 +2,7 @@
 
     python benchmarks/mash_thesis.py [SCENARIO ...] [--sims ../shared/reference/mash/thesis_sims]
                                      [--out benchmarks/results/mash_thesis.tsv] [--table]
-                                     [--fresh 1 2 3]
+                                     [--fresh 11 12 13]
 
 20,000 effects in 44 conditions, standard errors 0.1: structured (400 effects of eight covariances
 learned from GTEx), unstructured (400 of N(0, 0.1^2 I); _strong: N(0, I)), independent (400 in each
