@@ -115,8 +115,12 @@ def parameter_table(results: xr.DataTree) -> Table:
         "meaning",
     )
     kept = [i for i in range(8) if i != 6 or any(row[6] != "–" for row in rows)]
-    columns, rows = tuple(columns[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]
-    return Table("Posterior", columns, rows, numeric=tuple(range(1, len(kept) - 1)))
+    return Table(
+        "Posterior",
+        tuple(columns[i] for i in kept),
+        [tuple(row[i] for i in kept) for row in rows],
+        numeric=tuple(range(1, len(kept) - 1)),
+    )
 
 
 def _modes(results: xr.DataTree) -> dict[str, float]:
