@@ -16,6 +16,7 @@ from bayesmixer.inference.find_map import JITTER
 LONGEST = 2.0  # standard deviations of a step
 SHORTER = (1.0, 0.25, 0.06)
 MOST_STEPS = 40
+NOISE = 1e-6  # below, gains that no longer halve are the rounding of gradients
 BESIDE = 1e-9  # of a fold, where the slope is that of one side
 
 
@@ -34,7 +35,8 @@ def ascend(
     inverse: Array,
     enough: float,
 ) -> Ascent:
-    """Climb until less than `enough` is expected to be gained, or no step goes higher.
+    """Climb until less than `enough` is expected to be gained, or no step goes higher, or gains
+    are rounding.
 
     Parameters
     ----------
@@ -56,8 +58,8 @@ def ascend(
     for _ in range(MOST_STEPS):
         free = ~((x <= low) & (gradient < 0) | (x >= high) & (gradient > 0))
         step = _within(inverse, free) @ gradient
-        left = 0.5 * float(gradient @ step)
-        if not left >= enough:
+        before, left = left, 0.5 * float(gradient @ step)
+        if not left >= enough or before / 2 < left < NOISE:
             break
         step *= min(1.0, LONGEST / np.sqrt(2 * left))
         for shorter in SHORTER:

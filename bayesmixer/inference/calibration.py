@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 ADJUST = ("affine", "magnitude", "curvature", "bootstrap")
 COVARIANCES = {"jackknife": jackknife_covariance, "sandwich": sandwich_covariance}
 REFITS = 5  # fits without one LD block, at most
-REFITTED = 1e-7  # log-likelihood units that such a fit leaves,
+REFITTED = 1e-12  # log-likelihood units that such a fit leaves,
 ALMOST = 1e-3  # and may leave at most: a thirtieth of a standard deviation
 RAW = "uncalibrated"
 
