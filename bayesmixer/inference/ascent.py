@@ -85,11 +85,11 @@ def ascend_folded(
     """`ascend` of a density that is smooth on either side of `folds` (P,), nan where there is none:
     on the start's side, and where that ends at a fold, on from there on the other.
     """
-    half = box.copy()
-    for i in np.flatnonzero(np.isfinite(folds)):
+    half, inside = box.copy(), (box[:, 0] < folds) & (folds < box[:, 1])
+    for i in np.flatnonzero(inside):
         half[i, int(start[i] < folds[i])] = folds[i] + (BESIDE if start[i] >= folds[i] else -BESIDE)
     found = ascend(function, start, half, inverse, enough)
-    for i in np.flatnonzero(np.abs(found.x - folds) <= BESIDE):
+    for i in np.flatnonzero(inside & (np.abs(found.x - folds) <= BESIDE)):
         other = half.copy()
         other[i], side = box[i], int(start[i] >= folds[i])
         other[i, side] = folds[i] + (-BESIDE if side else BESIDE)

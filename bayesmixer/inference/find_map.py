@@ -319,7 +319,7 @@ def _climb(
                 if decrement < enough:
                     break
                 move = free @ (covariance_of(free.T @ h @ free) @ (free.T @ gradient))
-                move *= min(1.0, LONGEST / max(np.abs(move).max(), LONGEST))
+                move *= LONGEST / max(np.abs(move).max(), LONGEST)
                 trial = np.clip(x + move, bounds[:, 0], bounds[:, 1])
                 v, g = density.value_and_gradient(trial)
                 better = v >= value - 1e-9 or (

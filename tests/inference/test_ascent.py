@@ -58,6 +58,14 @@ def test_a_climb_goes_through_a_fold_or_rests_there(top, jump, where, start):
     assert found.left < 1e-8
 
 
+def test_a_fold_outside_of_the_box_does_not_open_it():
+    box = np.array([[1.0, 3.0], [-3.0, 3.0]])
+    function = folded(np.array([0.4, -0.3]), 0.0)
+    folds, inverse = np.array([0.0, np.nan]), np.linalg.inv(CURVATURE)
+    found = ascend_folded(function, np.array([2.0, 0.0]), box, folds, inverse, 1e-10)
+    assert found.x[0] == 1.0
+
+
 def test_newton_steps_of_a_search_stay_near_whatever_curvature_it_has_learned(monkeypatch):
     """At a kink there is none, and a step by its floor went to a corner of the box."""
     with pm.Model() as model:
