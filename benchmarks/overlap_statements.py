@@ -23,7 +23,7 @@ import pandas as pd
 import xarray as xr
 
 import bayesmixer as bm
-from bayesmixer.inference import calibration, points
+from bayesmixer.inference import mode_covariance, points
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.models.common import bound_of
@@ -71,8 +71,8 @@ def replicate(made: Compiled, cell: str, seed: int, variants: int) -> dict[str, 
     starts = [density.flatten(truth(u, e, pi, variance)) for e in (0.25, 0.75)]
     best = find_modes(density, starts, density.box).best
     raw = covariance_of(best.hessian)
-    info = calibration.information(density, best.x, np.sqrt(np.diag(raw)))
-    found = calibration.from_information(info, raw, density.names, best.at_bound, bound=bound)
+    info = mode_covariance.information(density, best.x, np.sqrt(np.diag(raw)))
+    found = mode_covariance.from_information(info, raw, density.names, best.at_bound, bound=bound)
     kept = None if isinstance(found, str) else found
     kept, three = points.of_mode(
         density, bound, best.x, raw, kept, best.at_bound, "jackknife", True, False

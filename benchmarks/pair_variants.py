@@ -24,9 +24,9 @@ import xarray as xr
 from scipy.sparse import csr_matrix
 
 import bayesmixer as bm
-from bayesmixer.inference.calibration import covariance_of_mode
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import climb, covariance_of
+from bayesmixer.inference.mode_covariance import covariance_of_mode
 from bayesmixer.ld.close import close_partners
 from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.ld.gwas_data import gwas_data_from_arrays

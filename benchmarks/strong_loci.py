@@ -27,9 +27,9 @@ import xarray as xr
 from compare_truths import aligned
 
 import bayesmixer as bm
-from bayesmixer.inference.calibration import Calibration, covariance_of_mode
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes
+from bayesmixer.inference.mode_covariance import Calibration, covariance_of_mode
 from bayesmixer.ld.dominant import LOOKED_AT, find_dominant
 from bayesmixer.ops.pytensor_doors import forget_ops
 from bayesmixer.progress import track

@@ -23,7 +23,7 @@ from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.fingerprint import fingerprint
 from bayesmixer.identity import judge, trait_names
-from bayesmixer.inference import calibration, points, stand_in
+from bayesmixer.inference import calibration, mode_covariance, points, stand_in
 from bayesmixer.inference.binned import BINS
 from bayesmixer.inference.concerns import far_from_gaussian
 from bayesmixer.inference.density import Array, LogDensity
@@ -210,7 +210,7 @@ def fit(
             *(() if init is None else (init,)),
         )
     )
-    evidence = calibration.evidence_of(bound)
+    evidence = mode_covariance.evidence_of(bound)
     if method != "map":
         if calibrate and evidence is not None and evidence.whole:
             settings = replace(settings, falls=False)
@@ -224,7 +224,7 @@ def fit(
         groups["unconstrained_posterior"] = density.unconstrained(draws_taken)
         groups["log_prior"] = density.log_prior(draws_taken)
     measured = (
-        calibration.covariance_of_mode(
+        mode_covariance.covariance_of_mode(
             density,
             modes.best.x,
             covariance,
@@ -248,7 +248,7 @@ def fit(
     if three is not None:
         groups[three.ends.group] = three.dataset(density, seed)
     if found is not None:
-        estimate = calibration.with_errors(estimate, density, modes.best.x, found, evidence)
+        estimate = mode_covariance.with_errors(estimate, density, modes.best.x, found, evidence)
         if draws_taken is not None:
             groups |= calibration.moved_groups(
                 density, draws_taken, modes.best.x, found, evidence, three, seed

@@ -16,9 +16,9 @@ import numpy as np
 
 from bayesmixer.bound import Bound
 from bayesmixer.card import Ends
-from bayesmixer.inference.calibration import Calibration, from_information
 from bayesmixer.inference.density import Array
 from bayesmixer.inference.information import Information
+from bayesmixer.inference.mode_covariance import Calibration, from_information
 from bayesmixer.jackknife import spread
 
 UNIFORM = 12.0  # precision of a uniform law on (0, 1)

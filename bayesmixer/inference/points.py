@@ -22,10 +22,10 @@ from scipy.special import stdtr
 
 from bayesmixer.bound import Bound
 from bayesmixer.card import Ends
-from bayesmixer.inference.calibration import Calibration, affine, from_information
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.ends import Along, Local, marginal_along
 from bayesmixer.inference.find_map import covariance_of
+from bayesmixer.inference.mode_covariance import Calibration, affine, from_information
 from bayesmixer.inference.natural import calibrated
 from bayesmixer.jackknife import Influence, spread
 

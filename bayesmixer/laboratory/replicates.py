@@ -242,8 +242,8 @@ def recalibrated(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     """
     from scipy.stats import norm
 
-    from bayesmixer.inference.calibration import from_information
     from bayesmixer.inference.information import Information
+    from bayesmixer.inference.mode_covariance import from_information
 
     rows = rows.copy()
     with np.load(path) as kept:

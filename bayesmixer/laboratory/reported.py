@@ -185,12 +185,12 @@ def _beside(
     density: LogDensity, bound: Bound, best: Optimum, common: Facts
 ) -> tuple[Any, Points | None]:
     """Calibration of a mode, and the ends' models, as `fit` has them."""
-    from bayesmixer.inference import calibration, points
+    from bayesmixer.inference import mode_covariance, points
     from bayesmixer.inference.find_map import covariance_of
 
     raw = covariance_of(best.hessian)
     with _timed(common, "cpu_calibration"):
-        found = calibration.covariance_of_mode(
+        found = mode_covariance.covariance_of_mode(
             density, best.x, raw, best.at_bound, known=best.information
         )
     with _timed(common, "cpu_ends"):

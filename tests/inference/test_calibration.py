@@ -15,7 +15,7 @@ from scipy import stats
 
 import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.inference import calibration
+from bayesmixer.inference import calibration, mode_covariance
 from bayesmixer.inference.adjusted import AdjustedDensity, curvature_matrix
 from bayesmixer.inference.bootstrap import bootstrap
 from bayesmixer.inference.concerns import concerns
@@ -93,7 +93,7 @@ def test_curvature_of_many_parameters_is_kept_as_its_sum_alone(monkeypatch):
     box = np.tile([-9.0, 9.0], (2, 1))
     assert bootstrap(density, mode, info, box, replicates=10, show=False).converged.all()
     group = calibration.group_of(
-        calibration.from_information(info, np.linalg.inv(info.hessian), density.names, []),
+        mode_covariance.from_information(info, np.linalg.inv(info.hessian), density.names, []),
         density,
         "affine",
         "jackknife",
@@ -113,7 +113,7 @@ def test_few_effective_blocks_widen_intervals_to_those_of_students_t_and_many_do
     effective = info.influence.effective
     assert effective[0] < 4
     assert effective[1] == pytest.approx(400 / 3, rel=0.2)  # the kurtosis of a normal
-    few, many = calibration.small_sample_factor(info)
+    few, many = mode_covariance.small_sample_factor(info)
     assert few == pytest.approx(stats.t.ppf(0.95, effective[0]) / 1.6449, rel=1e-3)
     assert 1 < many < 1.01
 
@@ -155,7 +155,7 @@ def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_
     moved = (
         bm.fit(without, "map", calibrate=False, progress=False)["estimate"]["mode"].values - mode
     )
-    refits = calibration.refitted(bound_of(model), info, mode)
+    refits = mode_covariance.refitted(bound_of(model), info, mode)
     np.testing.assert_allclose(refits[20], moved, atol=5e-3)
     np.testing.assert_allclose(
         dataclasses.replace(info, refits=refits).influence.move[20], moved, atol=5e-3
@@ -235,7 +235,7 @@ def test_affine_map_gives_the_draws_the_covariance_and_leaves_the_mode():
     rng = np.random.default_rng(3)
     raw, wanted = np.array([[1.0, 0.3], [0.3, 2.0]]), np.array([[4.0, -1.0], [-1.0, 1.0]])
     draws = rng.multivariate_normal([1, 2], raw, (2, 50_000))
-    moved = calibration.affine(draws, np.array([1.0, 2.0]), raw, wanted)
+    moved = mode_covariance.affine(draws, np.array([1.0, 2.0]), raw, wanted)
     np.testing.assert_allclose(np.cov(moved.reshape(-1, 2).T), wanted, atol=0.08)
     np.testing.assert_allclose(moved.mean((0, 1)), [1, 2], atol=0.03)
 
@@ -342,12 +342,14 @@ def test_where_the_likelihood_is_right_every_adjustment_leaves_the_width_whateve
 def test_sandwich_asked_for_is_the_sandwich_and_nothing_else():
     model, y = counted(4, blocks=40)
     info = at_mode(model, y)[2]
-    found = calibration.from_information(
+    found = mode_covariance.from_information(
         info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [], "sandwich"
     )
     np.testing.assert_allclose(found.covariance, sandwich_covariance(info), rtol=1e-12)
-    wider = calibration.from_information(info, np.linalg.inv(info.hessian), ["mean", "log_sd"], [])
-    factor = calibration.small_sample_factor(info)
+    wider = mode_covariance.from_information(
+        info, np.linalg.inv(info.hessian), ["mean", "log_sd"], []
+    )
+    factor = mode_covariance.small_sample_factor(info)
     np.testing.assert_allclose(
         wider.covariance, jackknife_covariance(info) * np.outer(factor, factor), rtol=1e-12
     )

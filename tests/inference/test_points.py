@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 import bayesmixer as bm
 from bayesmixer.card import End, Ends
-from bayesmixer.inference import calibration, natural, points
+from bayesmixer.inference import mode_covariance, natural, points
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.ends import Sliced, marginal_along
 from bayesmixer.inference.find_map import covariance_of, find_modes
@@ -157,7 +157,7 @@ def test_scaling_is_the_share_of_the_information_that_the_blocks_bear_out(spread
     for seed in range(4):
         model, _, _ = triangle(0.4, 0.7, 0.03, 0.05, spread=spread, seed=seed)
         density, mode, covariance = at_mode(model)
-        measured = calibration.covariance_of_mode(density, mode, covariance, [])
+        measured = mode_covariance.covariance_of_mode(density, mode, covariance, [])
         moved, share_real = natural.calibrated(ENDS, density.names, mode, measured, [])
         found.append(share_real * spread)
         assert np.linalg.eigvalsh(moved.covariance)[0] > 0
@@ -171,7 +171,7 @@ def test_scaling_of_a_mode_against_an_end_is_that_of_the_others_there(monkeypatc
     monkeypatch.setattr(points, "ends_of", lambda bound: ENDS)
     model, _, _ = triangle(0.5, -0.2, 0.03, 0.1, spread=spread)
     density, mode, covariance = at_mode(model)
-    measured = calibration.covariance_of_mode(density, mode, covariance, [])
+    measured = mode_covariance.covariance_of_mode(density, mode, covariance, [])
     assert natural.calibrated(ENDS, density.names, mode, measured, [])[1] is None
     _, found = points.of_mode(density, None, mode, covariance, measured, [], "jackknife", True)
     # two parameters, a variance of 100 blocks each
@@ -184,7 +184,7 @@ def test_calibration_on_the_natural_scale_is_that_of_a_model_of_natural_coordina
     """
     model, _, cov = triangle(0.4, 0.7, 0.02, 0.04)
     density, mode, covariance = at_mode(model)
-    measured = calibration.covariance_of_mode(density, mode, covariance, [])
+    measured = mode_covariance.covariance_of_mode(density, mode, covariance, [])
     moved, _ = natural.calibrated(ENDS, density.names, mode, measured, [], "sandwich")
     slope = natural.gradient_of(ENDS.natural, density.names, mode)
     expected = 1 / (1 / cov[1, 1] + 12 / (1 - 0.4) ** 2)

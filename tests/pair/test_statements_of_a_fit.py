@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import bayesmixer as bm
-from bayesmixer.inference import calibration, points
+from bayesmixer.inference import mode_covariance, points
 from bayesmixer.inference.density import LogDensity
 from bayesmixer.inference.find_map import covariance_of, find_modes
 from bayesmixer.models.common import bound_of
@@ -27,10 +27,10 @@ def weighed():
     density, bound = LogDensity(model), bound_of(model)
     best = find_modes(density, [density.flatten(truth(*CELL))], density.box).best
     raw = covariance_of(best.hessian)
-    info = calibration.information(density, best.x, np.sqrt(np.diag(raw)))
-    found = calibration.from_information(info, raw, density.names, [], bound=bound)
+    info = mode_covariance.information(density, best.x, np.sqrt(np.diag(raw)))
+    found = mode_covariance.from_information(info, raw, density.names, [], bound=bound)
     found, three = points.of_mode(density, bound, best.x, raw, found, [], "jackknife", True, False)
-    errors = calibration.standard_errors(density, best.x, found.covariance)
+    errors = mode_covariance.standard_errors(density, best.x, found.covariance)
     return three.dataset(density, 0), errors
 
 
