@@ -54,7 +54,8 @@ def held_table(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.DataFra
     pandas.DataFrame
         One row a cell and quantity, and a quantity over the cells in which every statement is true
         (`cell` = "between the ends"): keys of the headings, `replicates`, `of` intervals, `held`,
-        `share`, `low`, `high` of the central ones, and `hdi_` of the shortest.
+        `share`, `low`, `high` of the central ones, and `hdi_` of the shortest; the shares
+        `at_most` and `at_least` of the one-sided ones, which are open below and above.
     """
     statements = [c for c in replicates if str(c).startswith(TRUE)]
     between = replicates[statements].astype(bool).all(axis=1) & _as_assumed(replicates, kind)
@@ -77,6 +78,8 @@ def held_table(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.DataFra
                 low, high = wilson(count, len(g))
                 found = {"held": count, "share": count / len(g), "low": low, "high": high}
                 row |= {f"{prefix}{k}": v for k, v in found.items()}
+            for side, end in (("at_most", {"low80": -np.inf}), ("at_least", {"high80": np.inf})):
+                row[side] = float(holds(g.assign(**end), "", 80).mean())
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -124,23 +127,26 @@ def claims_table(replicates: pd.DataFrame, kind: type[ReportedCell]) -> pd.DataF
 
 
 def markdown(held: pd.DataFrame, claims: pd.DataFrame, kind: type[ReportedCell]) -> str:
-    """Both tables: central and shortest intervals of each quantity by cell, in per cent with
-    Wilson's bounds, those of the aimed truth apart from those of what was realised; and claims,
-    with a warning of each that is false and made in over a tenth of a cell's replicates.
+    """Central and shortest intervals of each quantity by cell, in per cent with Wilson's bounds,
+    those of the aimed truth apart from those of what was realised; one-sided intervals, those open
+    below before those open above; and claims, with a warning of each that is false and made in over
+    a tenth of a cell's replicates.
     """
     out = []
     realised = held["quantity"].str.contains(REALISED)
     for title, part in (
         ("Central 90% intervals", held[~realised]),
         ("Shortest 90% intervals", held[~realised]),
+        ("One-sided 90% intervals: at most, at least", held[~realised]),
         ("Central 90% intervals of what was realised", held[realised]),
     ):
+        told = _one_sided if title.startswith("One") else _share
         prefix = "hdi_" if title.startswith("Shortest") else ""
         names = list(dict.fromkeys(part["quantity"]))
         lines = []
         for cell, g in part.groupby("cell", sort=False):
             one = g.set_index("quantity")
-            shown = [_share(one.loc[n], prefix) if n in one.index else "–" for n in names]
+            shown = [told(one.loc[n], prefix) if n in one.index else "–" for n in names]
             lines.append([*_keys(g.iloc[0], str(cell), kind), str(g["replicates"].max()), *shown])
         head = [*kind.headings.values(), "replicates", *(n.replace(REALISED, "") for n in names)]
         out.append(f"{title}\n\n{_table(head, lines)}")
@@ -177,6 +183,10 @@ def _keys(row: Any, cell: str, kind: type[ReportedCell]) -> list[str]:
 def _share(row: Any, prefix: str) -> str:
     share, low, high = (100 * row[f"{prefix}{k}"] for k in ("share", "low", "high"))
     return f"{share:.0f} ({low:.0f}–{high:.0f})"
+
+
+def _one_sided(row: Any, _: str) -> str:
+    return f"{100 * row['at_most']:.0f}, {100 * row['at_least']:.0f}"
 
 
 def _table(head: list[str], lines: list[list[str]]) -> str:

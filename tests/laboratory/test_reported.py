@@ -168,6 +168,7 @@ def test_tables_count_what_is_held_and_claimed_by_cell_and_pooled():
     least, between = PairCell(0.4, 0.0).name, PairCell(0.4, 0.5).name
     assert held.loc[(least, "a"), ["of", "held", "hdi_held"]].tolist() == [4, 2, 4]
     assert held.loc[(least, "b"), ["replicates", "of", "held"]].tolist() == [4, 8, 4]
+    assert held.loc[(least, "a"), ["at_most", "at_least"]].tolist() == [1.0, 0.5]
     pooled = held.loc["between the ends"]
     assert pooled["of"].tolist() == [4, 8]
     assert pooled["low"].iloc[0] == pytest.approx(wilson(2, 4)[0])
@@ -179,6 +180,7 @@ def test_tables_count_what_is_held_and_claimed_by_cell_and_pooled():
     text = markdown(held.reset_index(), claims.reset_index(), PairCell)
     assert "| between the ends |" in text
     assert "| 25 (5–70) |" in text
+    assert "| 100, 50 |" in text
     table = coverage_table(rows, PairCell)
     assert set(table["hdi_cover90"]) == {1.0}
     assert "raw_cover90" not in table
