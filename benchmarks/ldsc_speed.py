@@ -2,7 +2,7 @@
 the same work takes in NumPy and polars.
 
     python benchmarks/ldsc_speed.py DATA [--floors ../shared/prototypes/floors] [--runs 3] [--out F]
-        [--pyldsc PROGRAM]
+        [--only WORK] [--pyldsc PROGRAM]
 
 DATA holds what `ldsc_prepare.py DATA` of the floors writes: eur/ (LD scores of 22 chromosomes),
 annot/ and frq/ (seven annotations of chromosomes 13-22), traits/T1..T10.sumstats.gz of 773,476
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--floors", type=Path, default=Path("../shared/prototypes/floors"))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", default="", help="part of a work's name")
     parser.add_argument("--pyldsc", help="the program")
     given = parser.parse_args()
     data, traits = given.data.resolve(), given.data.resolve() / "traits"
@@ -90,6 +91,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         end = ["--out", f"{folder}/x", "--force", "--quiet", "--threads", "1"]
         for work, (ours, theirs) in works.items():
+            if given.only not in work:
+                continue
             command = [sys.executable, "-m", "bayesmixer", *ours, *end]
             least = [(float("inf"), float("inf"))] * 2
             for _ in range(given.runs):

@@ -12,7 +12,9 @@ import io
 import signal
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -96,6 +98,22 @@ app.command("simulate")(simulate.command)
 app.command("coverage")(coverage.command)
 
 
+def _only(whole: typer.Typer, words: Sequence[str]) -> typer.Typer:
+    """The part of a command line that `words` begin with: to prepare every verb takes longer than
+    to answer.
+    """
+    named = [one for one in whole.registered_commands if one.name in words[:1]]
+    groups = [one for one in whole.registered_groups if one.name in words[:1]]
+    if not named and not groups:  # options, or no verb: what there is must be known
+        return whole
+    part = copy(whole)
+    part.registered_commands, part.registered_groups = named, [copy(one) for one in groups]
+    for one in part.registered_groups:
+        if one.typer_instance is not None:
+            one.typer_instance = _only(one.typer_instance, words[1:])
+    return part
+
+
 def _version(asked: bool) -> None:
     if asked:
         import bayesmixer
@@ -170,7 +188,9 @@ def main(args: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         with remembered(), claiming():
-            code = app(words or ["--help"], prog_name="bayesmixer", standalone_mode=False)
+            code = _only(app, words)(
+                words or ["--help"], prog_name="bayesmixer", standalone_mode=False
+            )
         sys.stdout.flush()  # a full disk or a closed pipe is met here, not as the process ends
     except InputError as error:
         _stop(message_of(error, options_of(words)), BAD_INPUT)

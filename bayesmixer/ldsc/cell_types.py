@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import ndtr
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import LDScores, ldsc_files
+from bayesmixer.ldsc.laws import normal_below
 from bayesmixer.ldsc.one_trait import OneTrait, chosen_m, one_trait
 from bayesmixer.ldsc.traits import Panel, as_scores, read_panel, read_trait, rows_in
 from bayesmixer.progress import bar
@@ -35,7 +35,7 @@ class CellType:
     @property
     def p(self) -> float:
         """One-sided, of no higher heritability."""
-        return float(ndtr(-self.coefficient / self.error))
+        return normal_below(-self.coefficient / self.error)
 
 
 def read_list(given: Any) -> dict[str, Any]:

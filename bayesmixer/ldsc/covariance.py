@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc
 
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
+from bayesmixer.ldsc.laws import beyond
 from bayesmixer.ldsc.regression import Array, Design, Rows, regress, weights_by
 
 
@@ -79,7 +79,7 @@ class Pair:
             scale = np.sqrt(h1 * h2)
             slope = np.array([-rho / (2 * h1 * scale), -rho / (2 * h2 * scale), 1 / scale])
             error = float(np.sqrt(slope @ self.joint.covariance @ slope))
-        return value, error, value / error, float(chdtrc(1, (value / error) ** 2))
+        return value, error, value / error, beyond(value / error)
 
 
 def covariance(
@@ -114,14 +114,14 @@ def covariance(
     product, n = z1 * z2, np.sqrt(n1 * n2)
     mean_n, total_m = float(n.mean()), float(m.sum())
     design = Design(ld, rows, n / mean_n)
-    whole = design.sums()
+    whole = design.sums
     noise = 0.0 if intercept is None else intercept
     alone = [
         (size, min(max(float(one.total.value[0]), 0.0), 1.0) / total_m, one.fit.at)
         for size, one in ((n1, first), (n2, second))
     ]
 
-    def weight(rho: float, b: float, rows: slice) -> Array:
+    def weight(rho: float, b: float, rows: slice | Rows) -> Array:
         # block by block, and nothing kept: what is made of a block stays in the cache
         clipped = np.maximum(whole[rows], 1.0)
         variance = n[rows] * clipped
@@ -139,7 +139,7 @@ def covariance(
         inverse: Array = np.divide(1, variance, out=variance)
         return inverse
 
-    rho = float(total_m * (product.mean() - noise) / (whole * n).mean())
+    rho = float(total_m * (product.mean() - noise) / (whole @ n / len(n)))
     fit = regress(
         design,
         product,

@@ -5,10 +5,9 @@ traits of little power.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr, stdtr, stdtrit
 
 from bayesmixer.jackknife import Estimate
-from bayesmixer.ldsc.regression import Array
+from bayesmixer.ldsc.laws import t_at, t_below
 
 GRID = np.linspace(-1, 1, 2001)
 
@@ -28,8 +27,8 @@ def heritable(total: Estimate, prob: float = 0.9) -> tuple[float, float, float]:
     freedom = max(float(total.influence.effective[0]) - 1, 1.0)
     if not error > 0:
         return max(value, 0.0), max(value, 0.0), np.nan
-    half = float(stdtrit(freedom, (1 + prob) / 2)) * error
-    return max(value - half, 0.0), max(value + half, 0.0), float(stdtr(freedom, -value / error))
+    half = t_at(freedom, (1 + prob) / 2) * error
+    return max(value - half, 0.0), max(value + half, 0.0), t_below(freedom, -value / error)
 
 
 def correlated(joint: Estimate, prob: float = 0.9) -> tuple[float, float]:
@@ -58,13 +57,8 @@ def correlated(joint: Estimate, prob: float = 0.9) -> tuple[float, float]:
     v = both.covariance
     variance = v[0, 0] - 2 * GRID * v[0, 1] + GRID**2 * v[1, 1]
     freedom = max(float(both.influence.effective.min()) - 1, 1.0)
-    bound = float(stdtrit(freedom, (1 + prob) / 2))
+    bound = t_at(freedom, (1 + prob) / 2)
     inside = GRID[(rho - GRID * scale) ** 2 <= bound**2 * np.maximum(variance, 0)]
     if not inside.size:
         return float(np.sign(rho)), float(np.sign(rho))
     return float(inside[0]), float(inside[-1])
-
-
-def one_sided(value: Array, error: Array) -> Array:
-    """P of a normal estimate above 0 where there is nothing."""
-    return np.asarray(ndtr(-value / error))

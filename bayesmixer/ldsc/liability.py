@@ -9,9 +9,9 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from bayesmixer.errors import InputError
+from bayesmixer.ldsc.laws import normal_at
 
 
 def factor(samp_prev: Any, pop_prev: Any) -> float:
@@ -44,7 +44,7 @@ def factor(samp_prev: Any, pop_prev: Any) -> float:
         if isinstance(value, bool | str) or not 0 < float(value) < 1:
             raise InputError(name, f"{value!r}, expected a share between 0 and 1")
     p, k = map(float, given)  # type: ignore[arg-type]
-    height = math.exp(-(float(ndtri(1 - k)) ** 2) / 2) / math.sqrt(2 * math.pi)
+    height = math.exp(-(normal_at(1 - k) ** 2) / 2) / math.sqrt(2 * math.pi)
     return k**2 * (1 - k) ** 2 / (p * (1 - p) * height**2)
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtr
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import ENDING, files_at, ldsc_files
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability
+from bayesmixer.ldsc.laws import t_below
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.ldsc.traits import rows_in
 
@@ -269,7 +269,7 @@ class Partition:
             contrast = o[a] / m[a] - (m - o[a]) / (total - m[a])
             value = contrast @ self.fit.coefficient.value
             error = np.sqrt(contrast @ self.fit.coefficient.covariance @ contrast)
-            out[a] = 2 * stdtr(blocks, -abs(value / error)) if error > 0 else np.nan
+            out[a] = 2 * t_below(blocks, -abs(value / error)) if error > 0 else np.nan
         return out
 
     @cached_property

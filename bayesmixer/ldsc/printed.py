@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import chdtrc
 
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Covariance, Pair
 from bayesmixer.ldsc.heritability import Heritability, PerAnnotation
+from bayesmixer.ldsc.laws import beyond
 from bayesmixer.ldsc.many_traits import ManyTraits
 from bayesmixer.ldsc.one_trait import Counts, OneTrait
 from bayesmixer.ldsc.overlap import Partition
@@ -108,7 +108,7 @@ def attributes_of_covariance(pair: Pair) -> dict[str, Any]:
         "N1": None,
         "N2": None,
         "z": z,
-        "p": float(chdtrc(1, z**2)),
+        "p": beyond(z),
     }
 
 

@@ -60,15 +60,16 @@ class Design:
         ld = self.ld[block] if self.rows is None else self.ld[self.rows[block]]
         return np.asarray(ld * self.scale[block, None])
 
-    def only(self, block: slice) -> Array:
+    def only(self, block: slice | Rows) -> Array:
         """(rows of the block,) the only column."""
         return self._column[block]
 
     @cached_property
     def _column(self) -> Array:
         """(J,) the only column, which every update asks for."""
-        return np.asarray(self.sums() * self.scale)
+        return np.asarray(self.sums * self.scale)
 
+    @cached_property
     def sums(self) -> Array:
         """(J,) of the LD scores over annotations, without `scale`."""
         if self.width == 1:
@@ -78,6 +79,11 @@ class Design:
             at = block if self.rows is None else self.rows[block]
             out[block] = self.ld[at].sum(axis=1)
         return out
+
+
+def cached(rows: int) -> Rows:
+    """(B + 1,) edges of blocks of rows that stay in the cache."""
+    return np.append(np.arange(0, rows, CACHED), rows)
 
 
 def pieces(rows: int, most: int = 1 << 15) -> list[slice]:
@@ -184,11 +190,11 @@ class Weights:
     """
 
     at: Callable[[Array, float, slice], Array]
-    start: Callable[[slice], Array]
+    start: Callable[[slice | Rows], Array]
 
 
 def weights_by(
-    weight: Callable[[float, float, slice], Array],
+    weight: Callable[[float, float, slice | Rows], Array],
     m: Array,
     mean_n: float,
     intercept: float | None,
@@ -229,6 +235,7 @@ def reweighted(
     updates: int,
     intercept: float | None,
     near: NDArray[np.bool_] | None = None,
+    begun: tuple[Array, Array] | None = None,
 ) -> Estimate:
     """Coefficients (P,) after `updates` of the weights, which the blocks then share.
 
@@ -244,20 +251,25 @@ def reweighted(
         Where it is fixed; None where it is the last coefficient.
     near
         (J,) which rows take part, where not all do: the others weigh nothing.
+    begun
+        X'WX and X'Wy by the weights to begin with, where they are known.
     """
 
-    share = None if near is None else near.astype(float)
+    far = None if near is None else ~near
 
     def kept(block: slice, weight: Array) -> Array:
-        return weight if share is None else np.multiply(weight, share[block], out=weight)
+        if far is not None:
+            weight[far[block]] = 0.0
+        return weight
 
     def start(block: slice) -> Array:
         return kept(block, weights.start(block))
 
     weight = start
-    of_all = np.append(np.arange(0, edges[-1], CACHED), edges[-1])
+    of_all = cached(edges[-1])
     for _ in range(updates):
-        found = _solve(*total(by_block(x, y, weight, of_all, intercept is None)))
+        found = _solve(*(begun or total(by_block(x, y, weight, of_all, intercept is None))))
+        begun = None
         slope, at = (found[:-1], float(found[-1])) if intercept is None else (found, intercept)
 
         def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
@@ -351,13 +363,18 @@ def regress(
         rows = np.flatnonzero(near)
         within = equal_blocks(len(rows), n_blocks)
         edges = np.concatenate([[0], rows[within[1:-1]], [len(y)]])
-    first = _split(reweighted(x, y, weights, edges, updates, None, near), edges, None)
+    # both steps begin with the same weights, on what differs by few variants
+    left, right = total(by_block(x, y, weights.start, cached(len(y)), True))
+    far = np.flatnonzero(~near)
+    part = np.column_stack([x.only(far), np.ones(len(far))])
+    weighted = part.T * weights.start(far)
+    begun = left - weighted @ part, right - weighted @ y[far]
+    found = reweighted(x, y, weights, edges, updates, None, near, begun)
+    first = _split(found, edges, None)
     assert first.intercept is not None
-    second = reweighted(x, y - first.at, weights, edges, updates, first.at)
-    # how far the slope moves with the intercept that it is given
-    start = weights.start(slice(None))
-    column = x.only(slice(None))
-    pull = (start @ column) / (start @ column**2)
+    begun = left[:1, :1], right[:1] - first.at * left[:1, 1]
+    second = reweighted(x, y - first.at, weights, edges, updates, first.at, None, begun)
+    pull = left[0, 1] / left[0, 0]  # by which the slope moves with the intercept that it is given
     moved = first.intercept.without - first.at
     joint = Estimate(
         np.append(second.value, first.at),

@@ -178,7 +178,9 @@ def test_what_cannot_be_used_is_one_line(
     assert said in lines[0]
 
 
-def test_neither_pymc_nor_xarray_nor_pandas_is_imported(small: Small, tmp_path: Path) -> None:
+def test_neither_pymc_nor_xarray_nor_pandas_nor_scipy_is_imported(
+    small: Small, tmp_path: Path
+) -> None:
     import subprocess
     import sys
 
@@ -188,7 +190,7 @@ def test_neither_pymc_nor_xarray_nor_pandas_is_imported(small: Small, tmp_path: 
         "import sys; from bayesmixer.cli.main import main\n"
         f"try: main({[*words, '--out', str(tmp_path / 'x')]!r})\n"
         "except SystemExit as done: assert not done.code, done.code\n"
-        "print([m for m in ('pymc', 'arviz', 'numba', 'xarray', 'pandas', 'jax')"
+        "print([m for m in ('pymc', 'arviz', 'numba', 'xarray', 'pandas', 'scipy', 'jax')"
         " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

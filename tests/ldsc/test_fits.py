@@ -220,6 +220,16 @@ def test_repeated_missing_and_unusable_rows_take_no_part() -> None:
     assert rows_in(pl.Series(["b", "x", "a", "b"]), trait.snp).tolist() == [1, -1, 0, -1]
 
 
+@pytest.mark.parametrize("word", ["NA", "nan", "NaN", "."])
+def test_words_for_missing_are_known_in_every_column_of_a_file(tmp_path: Path, word: str) -> None:
+    row = ["rs1", "A", "G", "1.5", "100"]
+    lines = [row, *([*row[:i], word, *row[i + 1 :]] for i in range(5)), ["rs2", "A", "G", "", ""]]
+    path = tmp_path / "some.sumstats"
+    text = "\n".join(map("\t".join, [["SNP", "A1", "A2", "Z", "N"], *lines]))
+    path.write_text(text)
+    assert read_trait(path).snp.to_list() == ["rs1"]
+
+
 def folder_with(tmp_path: Path, head: str, row: str, m: str | None = "10") -> str:
     (tmp_path / "22.l2.ldscore").write_text(head + "\n" + (row + "\n" if row else ""))
     if m is not None:
