@@ -5,20 +5,20 @@ With U = F F' and V_j = L_j L_j', H = L_j^-1 F has H' H = Q diag(d) Q', so that 
 
     log N(b; 0, V_j + w U) = log N(b; 0, V_j) - sum log(1 + w d) / 2 + sum y^2 w / (1 + w d) / 2
 
-with y = Q' H' L_j^-1 b: one decomposition a U, of the size of its rank. Where errors are
-independent but differ by row, U = delta I + F F' and a scale is a diagonal plus a part of low rank,
-which is done for all rows in matrix products.
+with y = Q' H' L_j^-1 b: one decomposition a U, of the size of its rank, where rows have one V_j,
+and then matrix products; `own_errors` is for rows that each have their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayesmixer.mash.diagonal_errors import DiagonalAndFew, typical_errors
+from bayesmixer.mash.diagonal_errors import typical_errors
 from bayesmixer.mash.independent import log_density
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Index, Part, Rows
@@ -28,6 +28,7 @@ Evaluate = Callable[[Index], Array]
 
 CELLS = 22_000  # of effects at a time: what a processor's cache holds several times
 BYTES = 2**25  # of the covariances of rows that each have their own
+FEW = 5_000  # rows times covariances that are decomposed before loops would be compiled
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -64,9 +65,10 @@ def evaluator(rows: Rows, mixture: Mixture, part: Part) -> tuple[Evaluate, int]:
     """
     if part.common:
         return _common(rows, mixture, part.members[:1]), block_size(rows)
-    if rows.v is None:
-        return _independent(rows, mixture), block_size(rows)
-    return _general(rows, mixture), rows_at_once(rows.b.shape[1])
+    if len(part.members) * len(mixture.u) < FEW:
+        step = rows_at_once(rows.b.shape[1])
+        return partial(_decomposed, rows, mixture), step
+    return _own(rows, mixture), block_size(rows)
 
 
 def block_size(rows: Rows) -> int:
@@ -129,26 +131,44 @@ def _common(rows: Rows, mixture: Mixture, first: Index) -> Evaluate:
     return evaluate
 
 
-def _general(rows: Rows, mixture: Mixture) -> Evaluate:
-    """Rows that each have a covariance of errors: a decomposition a row and U."""
-    k, w = len(mixture.u), mixture.grid**2
+def _own(rows: Rows, mixture: Mixture) -> Evaluate:
+    """Rows that each have a covariance of errors, in compiled loops; those of which these would
+    lose digits by decompositions.
+    """
+    from bayesmixer.mash.own_errors import log_likelihoods, planned
+
+    w = mixture.grid**2
+    plan = planned(mixture.u, mixture.factors, typical_errors(rows))
+    first = 1 - mixture.point_mass
 
     def evaluate(index: Index) -> Array:
-        out = np.empty((mixture.size, len(index)))
-        white = _inverse_root(rows, index)
-        seen = rows.seen[index]
-        c = np.einsum("nrs,ns->nr", white, rows.b[index])
-        log_det = -2 * np.log(np.einsum("nrr->nr", white)).sum(1)
-        null = _null(c.T, log_det, seen.sum(1))
-        if mixture.point_mass:
-            out[0] = null
-        for i, f in enumerate(mixture.factors):
-            out[mixture.point_mass + i : mixture.normals : k] = null + _gain(
-                white @ (f * seen[:, :, None]), c, w
-            )
-        return out
+        out = np.empty((first + mixture.size, len(index)))
+        left = log_likelihoods(rows, plan, w, index, out[: first + mixture.normals])
+        step = rows_at_once(rows.b.shape[1])
+        for start in range(0, len(left), step):
+            few = left[start : start + step]
+            out[first:, few] = _decomposed(rows, mixture, index[few])
+        return out[first:]
 
     return evaluate
+
+
+def _decomposed(rows: Rows, mixture: Mixture, index: Index) -> Array:
+    """Rows that each have a covariance of errors, by a decomposition a row and U."""
+    k, w = len(mixture.u), mixture.grid**2
+    out = np.empty((mixture.size, len(index)))
+    white = _inverse_root(rows, index)
+    seen = rows.seen[index]
+    c = np.einsum("nrs,ns->nr", white, rows.b[index])
+    log_det = -2 * np.log(np.einsum("nrr->nr", white)).sum(1)
+    null = _null(c.T, log_det, seen.sum(1))
+    if mixture.point_mass:
+        out[0] = null
+    for i, f in enumerate(mixture.factors):
+        out[mixture.point_mass + i : mixture.normals : k] = null + _gain(
+            white @ (f * seen[:, :, None]), c, w
+        )
+    return out
 
 
 def _inverse_root(rows: Rows, index: Index) -> Array:
@@ -165,32 +185,3 @@ def _gain(h: Array, c: Array, w: Array) -> Array:
     inflated = 1 + w[:, None, None] * d
     gain: Array = 0.5 * (w[:, None, None] * y / inflated - np.log(inflated)).sum(2)
     return gain
-
-
-def _independent(rows: Rows, mixture: Mixture) -> Evaluate:
-    """Rows whose errors are independent and differ: U as a diagonal and a part of low rank, where
-    that is low enough.
-    """
-    k, w = len(mixture.u), mixture.grid**2
-    splits = DiagonalAndFew(mixture.u, typical_errors(rows), w)
-
-    def evaluate(index: Index) -> Array:
-        out = np.empty((mixture.size, len(index)))
-        b, seen = rows.b[index], rows.seen[index]
-        root = seen / rows.s[index]
-        log_det = 2 * np.log(rows.s[index]).sum(1, where=seen)
-        null = _null((root * b).T, log_det, seen.sum(1))
-        if mixture.point_mass:
-            out[0] = null
-        normal = out[mixture.point_mass : mixture.normals].reshape(len(w), k, len(index))
-        splits.gains(b, root**2, normal)
-        step = rows_at_once(b.shape[1]) if splits.others else len(index)
-        for first in range(0, len(index), step):
-            part = slice(first, first + step)
-            for i in splits.others:
-                h = root[part, :, None] * mixture.factors[i]
-                normal[:, i, part] = _gain(h, root[part] * b[part], w)
-        normal += null
-        return out
-
-    return evaluate
