@@ -10,18 +10,22 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from xarray.core import indexing
 
 from bayesmixer import aside
 from bayesmixer.errors import InputError, reason
+from bayesmixer.io.contrasts import Contrasts
 from bayesmixer.io.effect_tables import is_path
-from bayesmixer.io.effects import _check, _correlation, read_effects
+from bayesmixer.io.effects import _check, _correlation, check_units, read_effects
 from bayesmixer.io.row_stores import begin, finish, put
-from bayesmixer.io.singular_errors import refuse_singular
+from bayesmixer.io.singular_errors import Blocks, carrying, refuse_singular
 from bayesmixer.io.stores import CHUNK_ROWS, open_group
 from bayesmixer.kinds import kind_of, stored
 from bayesmixer.progress import bar
 
 BOTH = ("effect", "condition")
+Array = NDArray[np.float64]
 
 
 def open_effects(
@@ -76,19 +80,37 @@ def open_effects(
     n, r = b.shape
     names = [f"condition_{i + 1}" for i in range(r)] if condition is None else list(condition)
     effect = np.arange(n).astype(f"U{len(str(n))}")
-    for first in range(0, n, CHUNK_ROWS):
-        part = slice(first, first + CHUNK_ROWS)
-        _check(np.asarray(b[part]), np.asarray(s[part]), effect[part].tolist(), names)
-    more = {}
-    if v is not None:
-        refuse_singular(known := _correlation(v, (0, r)))
-        more["v"] = (("condition", "condition_bis"), known)
+
+    def read() -> Iterator[tuple[Array, Array, list[str]]]:
+        for first in range(0, n, CHUNK_ROWS):
+            part = slice(first, first + CHUNK_ROWS)
+            yield np.asarray(b[part]), np.asarray(s[part]), effect[part].tolist()
+
+    for part, errors, some in read():
+        _check(part, errors, some, names)
+    check_units(np.asarray(s), alpha, names)
+    more, kept = _errors_of_all(read, names, v)
+    held = {"bhat": b, "shat": s}
+    if kept is not None:
+        held = {name: _columns(one, kept) for name, one in held.items()}
+        names = [names[i] for i in kept]
     return xr.Dataset(
-        {"bhat": (BOTH, b), "shat": (BOTH, s)} | more,
-        coords={"effect": effect, "condition": names}
-        | ({"condition_bis": names} if v is not None else {}),
+        {name: (BOTH, one) for name, one in held.items()} | more,
+        coords={"effect": effect, "condition": names},
         attrs={"kind": "effects", "alpha": float(alpha), "source": str(path)},
     )
+
+
+def _columns(array: Any, kept: list[int]) -> Any:
+    """Some columns of an array on disk, of which nothing is read yet."""
+    key = indexing.OuterIndexer((slice(None), np.array(kept)))
+    return indexing.LazilyIndexedArray(indexing.NumpyIndexingAdapter(array), key)
+
+
+def _determined(carried: Contrasts) -> dict[str, Any]:
+    """What makes all conditions of those that are kept, as `read_effects` returns it."""
+    dims = ("reported_condition", "condition")
+    return {"reported": (dims, carried.every), "reported_condition": carried.every_name}
 
 
 def _mapped(path: Path) -> np.ndarray[Any, Any]:
@@ -144,17 +166,22 @@ def write_effects(
     if not what.folder:
         raise InputError(path, "expected a name ending in .zarr")
     aside.place(path, what, replace=replace)
-    blocks, total, width = _blocks(bhat, shat)
+    _, total, width = _blocks(bhat, shat)
+
+    def read() -> Iterator[tuple[Array, Array, list[str]]]:
+        for one in _read(bhat, shat, alpha):
+            yield one["bhat"].values, one["shat"].values, one["effect"].values.tolist()
+
+    if not total:
+        raise InputError("bhat", f"{bhat}: no effects")
+    conditions = next(_read(bhat, shat, alpha))["condition"].values.tolist()
+    more, kept = _errors_of_all(read, conditions, v)
     with aside.writing(path, what, replace=replace) as beside, bar("Storing", total, progress) as b:
         first = 0
-        for own, errors in blocks:
-            part = read_effects(own, errors, v=v, alpha=alpha).assign_attrs(source=str(bhat))
-            if "reported" in part:
-                raise InputError("v", "singular", "Leave out conditions that others determine.")
+        for block in _read(bhat, shat, alpha):
+            part = block.isel(condition=slice(None) if kept is None else kept).assign(more)
             rows = slice(first, first + part.sizes["effect"])
-            names = part["effect"].values.astype(str)
-            if not _is_named(own):  # counted through
-                names = np.arange(rows.start, rows.stop).astype(str)
+            names = part["effect"].values
             if first == 0:
                 grow = ("bhat", "shat")
                 shape = (total, part.sizes["condition"])
@@ -167,6 +194,37 @@ def write_effects(
             b.advance(part.sizes["effect"])
         finish(beside)
     return Path(path)
+
+
+def _read(bhat: Any, shat: Any, alpha: float) -> Iterator[xr.Dataset]:
+    """Effects block by block, counted through where they have no names."""
+    first = 0
+    for own, errors in _blocks(bhat, shat)[0]:
+        part = read_effects(own, errors, alpha=alpha).assign_attrs(source=str(bhat))
+        n = part.sizes["effect"]
+        names = np.arange(first, first + n) if not _is_named(own) else part["effect"].values
+        yield part.assign_coords(effect=names.astype(str))
+        first += n
+
+
+def _errors_of_all(
+    blocks: Blocks, names: list[str], v: Any
+) -> tuple[dict[str, Any], list[int] | None]:
+    """The correlation of errors as `read_effects` returns it, and which conditions are kept where
+    others determine some.
+    """
+    if v is None:
+        return {}, None
+    known = _correlation(v, (0, len(names)), names)
+    more: dict[str, Any] = {}
+    kept = None
+    carried = carrying(blocks, known, names)
+    if carried is not None:
+        more = _determined(carried)
+        kept = [names.index(name) for name in carried.names]
+        names, known = carried.names, known[np.ix_(kept, kept)]
+    refuse_singular(known)
+    return more | {"v": (("condition", "condition_bis"), known), "condition_bis": names}, kept
 
 
 def _blocks(bhat: Any, shat: Any) -> tuple[Iterator[tuple[Any, Any]], int, int]:

@@ -147,7 +147,8 @@ def read_effects(
             raise InputError("baseline" if contrasts is None else "contrasts", found)
         _check(b, s, effect, condition)
     if correlation is not None:
-        part = carrying(b, s, correlation, effect, condition)
+        whole = [(b, s, effect)]
+        part = carrying(lambda: whole, correlation, condition)
         if part is not None:
             b, s, correlation = apply(part.of_conditions, b, s, correlation)
             refuse_singular(correlation)
@@ -156,7 +157,7 @@ def read_effects(
     if chosen is not None and len(chosen.every) > len(condition):
         more["reported"] = (("reported_condition", "condition"), chosen.every)
         more["reported_condition"] = chosen.every_name
-    _check_units(s, alpha, condition)
+    check_units(s, alpha, condition)
     if correlation is not None:
         dims = ("condition", "condition_bis")
         more["v"] = (dims if correlation.ndim == 2 else ("effect", *dims), correlation)
@@ -290,7 +291,7 @@ def in_range(b: Array, s: Array) -> None:
         raise InputError("bhat", found, "Take other units.")
 
 
-def _check_units(s: Array, alpha: float, condition: Sequence[str]) -> None:
+def check_units(s: Array, alpha: float, condition: Sequence[str]) -> None:
     """Refuse conditions in units so different that no scale of effects serves both."""
     if alpha == 1 or np.nanmax(s) < UNITS * np.nanmin(s):
         return

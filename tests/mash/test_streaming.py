@@ -173,3 +173,56 @@ def test_posteriors_averaged_over_draws_of_weights_are_stored_as_in_memory(
     xr.testing.assert_allclose(bm.load(path), whole, rtol=1e-12)
     plugged = bm.mash.posterior(bm.fit(model, "map"), effects)
     assert abs(whole["lfsr"] - plugged["lfsr"]).max() > 1e-4
+
+
+def singular(tmp_path: Path, twice: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Path]]:
+    """Effects of which one condition is there twice, the first block with missing cells in all."""
+    b, s = simulated()
+    b[:120, 1] = s[:120, 1] = np.nan
+    order = [0, 1, 2]
+    order.insert(twice, 0)
+    v = (0.3 + 0.7 * np.eye(R))[order][:, order]
+    paths = [tmp_path / "b.npy", tmp_path / "s.npy"]
+    for path, one in zip(paths, (b, s), strict=True):
+        np.save(path, one[:, order])
+    return b[:, order], s[:, order], v, paths
+
+
+@pytest.mark.parametrize("twice", [1, 3])
+def test_singular_errors_of_effects_on_disk_are_those_of_effects_in_memory(
+    twice: int, tmp_path: Path, small_blocks: None
+) -> None:
+    b, s, v, paths = singular(tmp_path, twice)
+    effects = bm.read_effects(b, s, v=v)
+    assert "reported" in effects
+    opened = bm.mash.open_effects(*paths, v=v)
+    assert not isinstance(opened["bhat"].variable._data, np.ndarray) or twice == 3
+    part = opened.isel(effect=slice(5, 9)).load()
+    few = effects.isel(effect=slice(5, 9))
+    xr.testing.assert_allclose(part.drop_attrs(), few.drop_attrs(), rtol=1e-15)
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects, "canonical"))
+    whole = bm.mash.posterior(fit, effects)
+    path = bm.mash.posterior_to(fit, opened, tmp_path / "p.zarr")
+    xr.testing.assert_allclose(bm.load(path), whole, rtol=1e-12)
+    store = bm.mash.write_effects(*paths, tmp_path / "e.zarr", v=v)
+    again = bm.mash.open_effects(store).load()
+    xr.testing.assert_allclose(again.drop_attrs(), effects.drop_attrs(), rtol=1e-15)
+
+
+def test_effects_on_disk_that_contradict_singular_errors_are_refused_as_in_memory(
+    tmp_path: Path, small_blocks: None
+) -> None:
+    b, s, v, paths = singular(tmp_path, 1)
+    b[[350, 360, 700], 1] += 3
+    np.save(paths[0], b)
+    said = []
+    for read in (
+        lambda: bm.read_effects(b, s, v=v),
+        lambda: bm.mash.open_effects(*paths, v=v),
+        lambda: bm.mash.write_effects(*paths, tmp_path / "e.zarr", v=v),
+    ):
+        with pytest.raises(InputError, match="others determine") as found:
+            read()
+        said.append(str(found.value))
+    assert said[0] == said[1] == said[2] and "of 3" in said[0]
+    assert not (tmp_path / "e.zarr").exists()
