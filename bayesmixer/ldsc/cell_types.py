@@ -17,7 +17,8 @@ from bayesmixer.errors import InputError
 from bayesmixer.io.ld_score_files import LDScores, ldsc_files
 from bayesmixer.ldsc.laws import normal_below
 from bayesmixer.ldsc.one_trait import OneTrait, chosen_m, one_trait
-from bayesmixer.ldsc.traits import Panel, as_scores, read_panel, read_trait, rows_in
+from bayesmixer.ldsc.panel import Panel, as_scores, read_panel, rows_in
+from bayesmixer.ldsc.traits import read_trait
 from bayesmixer.progress import bar
 
 if TYPE_CHECKING:

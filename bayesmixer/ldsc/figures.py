@@ -77,7 +77,8 @@ def plot_regression(
     Bulik-Sullivan et al. 2015, Nature Genetics 47:291 (figure 2).
     """
     from bayesmixer.ldsc.one_trait import rows_of, whole
-    from bayesmixer.ldsc.traits import read_panel, read_trait
+    from bayesmixer.ldsc.panel import read_panel
+    from bayesmixer.ldsc.traits import read_trait
 
     estimate = _estimate(results, ("h2", "intercept", "n_variants"), "bayesmixer.ldsc.h2")
     if estimate["h2"].ndim or "annotation" in estimate.dims:

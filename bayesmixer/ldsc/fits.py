@@ -16,7 +16,7 @@ from bayesmixer.ldsc.liability import factor
 from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, per_trait
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
-from bayesmixer.ldsc.traits import read_panel
+from bayesmixer.ldsc.panel import read_panel
 from bayesmixer.ldsc.words import Said, of_pair, of_trait
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from bayesmixer.ldsc.one_trait import (
     whole,
 )
 from bayesmixer.ldsc.pairs import OnPanel, PairFit, Pairs, some
+from bayesmixer.ldsc.panel import Index, Panel, read_panel
 from bayesmixer.ldsc.regression import equal_blocks
-from bayesmixer.ldsc.traits import Index, Origin, Panel, Trait, read_panel, read_trait
+from bayesmixer.ldsc.traits import Origin, Trait, read_trait
 
 Array = NDArray[np.float64]
 

@@ -13,8 +13,9 @@ from bayesmixer.arguments import choice
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
+from bayesmixer.ldsc.panel import Index, Panel, read_panel, rows_in
 from bayesmixer.ldsc.regression import pieces
-from bayesmixer.ldsc.traits import Index, Origin, Panel, Trait, read_panel, read_trait, rows_in
+from bayesmixer.ldsc.traits import Origin, Trait, read_trait
 
 Array = NDArray[np.float64]
 

@@ -22,8 +22,8 @@ from bayesmixer.io.ld_score_files import ENDING, files_at, ldsc_files
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.laws import t_below
+from bayesmixer.ldsc.panel import rows_in
 from bayesmixer.ldsc.regression import Array
-from bayesmixer.ldsc.traits import rows_in
 
 ANNOT = re.compile(r"\.annot(\.gz)?$")
 FREQUENCIES = re.compile(r"\.frq(\.gz)?$")

@@ -20,8 +20,9 @@ from bayesmixer.ldsc.all_pairs import Aligned, aligned, covariances
 from bayesmixer.ldsc.covariance import Covariance, Pair, covariance
 from bayesmixer.ldsc.heritability import Heritability, heritability
 from bayesmixer.ldsc.kept import Arrays, packed, unpacked
+from bayesmixer.ldsc.panel import Index
 from bayesmixer.ldsc.regression import Array, Rows, pieces
-from bayesmixer.ldsc.traits import SIGNS, Index, Origin
+from bayesmixer.ldsc.traits import SIGNS, Origin
 from bayesmixer.progress import bar
 
 MANY = 3  # pairs from which they are summed together

@@ -153,7 +153,8 @@ def _read(sumstats: Any, progress: bool | None) -> tuple[list[str], list[xr.Data
 
 def _by_identifier(read: Sequence[xr.Dataset], join: str) -> tuple[pl.DataFrame, Array, Array]:
     """Variants, z and N (variant, trait) by identifier, z of the first trait's allele."""
-    from bayesmixer.ldsc.traits import OTHER, SIGNS, _codes, rows_in
+    from bayesmixer.ldsc.panel import rows_in
+    from bayesmixer.ldsc.traits import OTHER, SIGNS, _codes
 
     frames = [_framed(one) for one in read]
     base = frames[0].drop("z", "n")
@@ -225,7 +226,7 @@ def _by_reference(
 
 def _placed(frame: pl.DataFrame, ref_ld: Any) -> pl.DataFrame:
     """With the places of the LD scores, or without places where not all are known."""
-    from bayesmixer.ldsc.traits import as_scores, rows_in
+    from bayesmixer.ldsc.panel import as_scores, rows_in
 
     if ref_ld is None:
         return frame.drop("chrom", "pos")

@@ -183,7 +183,7 @@ def _by_reference(data: xr.Dataset, reference: Any, r2: float) -> tuple[Near, ND
     import polars as pl
 
     from bayesmixer.ld.align_inputs import chromosomes_of
-    from bayesmixer.ldsc.traits import rows_in
+    from bayesmixer.ldsc.panel import rows_in
 
     n = data.sizes["effect"]
     names = pl.Series(data["effect"].values.astype(str))

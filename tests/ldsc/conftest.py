@@ -16,7 +16,8 @@ import polars as pl
 import pytest
 
 from bayesmixer.io.ld_score_files import LDScores, read_ld_scores
-from bayesmixer.ldsc.traits import Panel, Trait, read_panel, read_trait
+from bayesmixer.ldsc.panel import Panel, read_panel
+from bayesmixer.ldsc.traits import Trait, read_trait
 from tests.conftest import Once
 
 Small = tuple[Path, dict[str, pl.DataFrame]]

@@ -18,7 +18,8 @@ from bayesmixer.ldsc.cell_types import each
 from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
-from bayesmixer.ldsc.traits import Panel, Trait
+from bayesmixer.ldsc.panel import Panel
+from bayesmixer.ldsc.traits import Trait
 
 RELATIVE = 1e-7
 # of the largest of an array: seven annotations have a condition number of about 1e3, whose square

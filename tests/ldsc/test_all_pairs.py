@@ -15,8 +15,8 @@ from bayesmixer.io import ld_score_cache
 from bayesmixer.io.ld_score_files import LDScores, read_ld_scores
 from bayesmixer.ldsc import pairs as of_pairs
 from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
+from bayesmixer.ldsc.panel import Panel, read_panel
 from bayesmixer.ldsc.printed import attributes_of_pairs
-from bayesmixer.ldsc.traits import Panel, read_panel
 from tests.ldsc.conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesmixer.DataWarning")

@@ -19,7 +19,8 @@ import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.alleles import match_alleles
 from bayesmixer.io.ld_score_files import LDScores
-from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait, rows_in
+from bayesmixer.ldsc.panel import rows_in
+from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait
 from tests.ldsc.conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*estimates are rough")
@@ -72,7 +73,7 @@ def test_traits_of_a_pair_have_the_heritability_of_all_their_variants(small: Sma
 
 
 def test_blocks_by_position_are_as_long_as_each_other(small: Small) -> None:
-    from bayesmixer.ldsc.traits import read_panel
+    from bayesmixer.ldsc.panel import read_panel
 
     folder, traits = small
     panel = read_panel(f"{folder}/ld/")
