@@ -96,7 +96,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         diagnostics. `attrs["prior"]` is the prior, "weak", "flat" or "own: ..." with the laws'
         names. Where the wing withholds what the data do not show (`card.withheld`), a quantity with
         an upper limit has the interval from where nothing is to its quantile at `prob`, what cannot
-        be told has none, and `attrs["note"]` says why.
+        be told has none, and `attrs["note"]` says why; what it knows without the model's bounds has
+        that mean, sd and interval.
 
     Raises
     ------
@@ -149,6 +150,9 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         if one is not None and np.isfinite(one.ends).any() and name in table.index:
             table.loc[name, ends] = interval(draws, prob, one.ends)
     if hidden is not None:
+        for name in {*hidden.instead} & {*table.index}:
+            x = hidden.instead[name]
+            table.loc[name, ["mean", "sd", *ends]] = [x.mean(), x.std(ddof=1), *interval(x, prob)]
         told = {*hidden.kept, *hidden.limits}
         table.loc[[name for name in table.index if name not in told], ends] = np.nan
         for name in {*hidden.limits} & {*table.index}:

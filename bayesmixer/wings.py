@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bayesmixer.card import UNIT, Card, cards
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
+    from numpy.typing import NDArray
 
 
 class Evidence(Protocol):
@@ -59,11 +61,15 @@ class Withheld:
         Quantities that are told all the same.
     limits
         95% upper limits of quantities whose interval begins where nothing is.
+    instead
+        Of quantities that are kept, draws of what is told in place of their posterior, which rests
+        on what the data do not show.
     """
 
     sentence: str
     kept: tuple[str, ...]
     limits: Mapping[str, float]
+    instead: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from bayesmixer.interval import interval
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.evidence import OfPair, evidence
 from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.ldsc.model_offers import spread_out
 from bayesmixer.models.common import bound_of
 
 VARIANTS, BLOCKS, M = 32_000, 200, 1.17e6
@@ -125,6 +126,10 @@ def of_one(model: Posterior, rng: np.random.Generator, h2: float, n: float) -> R
     """A draw of one trait."""
     ld, z = drawn(rng, (h2,), n)
     found, draws = model.of(model.with_draws(ld, z, n))
+    if not found.seen:  # as `ldsc.model_offers.withheld` tells it
+        of = found.dataset()
+        numbers = (float(of[f"intercept{end}"]) for end in ("", "_se", "_blocks"))
+        draws |= {"intercept_1": spread_out(*numbers, DRAWS)}
     out = model.held(draws, {"h2_1": h2, "intercept_1": INTERCEPT})
     if not found.seen:  # an upper limit is shown in place of an interval
         out["h2_1_held"] = h2 <= np.quantile(draws["h2_1"], 0.9)

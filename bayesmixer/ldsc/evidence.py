@@ -59,8 +59,13 @@ class OfOne:
         }
 
     def dataset(self) -> xr.Dataset:
-        """The test."""
-        return self.test.dataset()
+        """The test, and the intercept of the regression, which knows no bound of h2."""
+        joint = self.natural.joint
+        return self.test.dataset().assign(
+            intercept=joint.value[1],
+            intercept_se=joint.error[1],
+            intercept_blocks=joint.influence.effective[1],
+        )
 
     def moved(self, draws: Array, names: list[str]) -> Array:
         """Draws replaced."""

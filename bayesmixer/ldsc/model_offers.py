@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from bayesmixer.bound import Bound
 from bayesmixer.card import View
@@ -66,9 +66,27 @@ def partitioned_starts(bound: Bound) -> list[dict[str, Any]]:
 
 
 def withheld(results: xr.DataTree) -> Withheld | None:
-    """What a fit of a trait that shows no heritability must not tell."""
+    """What a fit of a trait that shows no heritability must not tell. Of the intercept it tells
+    what the regression says, whose h2 may be below 0: with h2 >= 0 its interval lies too low.
+    """
     test = heritability.unseen(results)
-    return None if test is None else Withheld(test.sentence, ("intercept",), {"h2": test.h2_upper})
+    if test is None:
+        return None
+    group, instead = results[test.group].to_dataset(), {}
+    if "intercept" in group and "posterior" in results.children:
+        instead["intercept"] = spread_out(
+            float(group["intercept"]),
+            float(group["intercept_se"]),
+            float(group["intercept_blocks"]),
+            results["posterior"]["intercept"].size,
+        )
+    return Withheld(test.sentence, ("intercept",), {"h2": test.h2_upper}, instead)
+
+
+def spread_out(value: float, error: float, blocks: float, count: int) -> Array:
+    """(count,) draws, as even as can be, of Student's t of an estimate with so many blocks."""
+    place = (np.arange(count) + 0.5) / count
+    return np.asarray(value + error * stdtrit(max(blocks - 1, 1.0), place))
 
 
 LEAST = 0.1  # of the intercept: what the variance of z is at least, whatever tau is

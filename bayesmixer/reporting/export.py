@@ -220,7 +220,8 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
             if posterior is not None:
                 quantity = quantity_of(results, str(name))
                 end = None if quantity is None else quantity.ends
-                one |= _spread(values.sel(index), end)
+                own = {} if hidden is None else hidden.instead
+                one |= _spread(own.get(str(name), values.sel(index)), end)
                 if name in raw:
                     one["uncalibrated"] = _spread(raw[name].sel(index), end)
             if hidden is not None and name not in hidden.kept:
@@ -245,9 +246,9 @@ def _parts(values: xr.DataArray) -> Iterable[tuple[str | None, dict[str, Any]]]:
         yield ", ".join(map(str, index.values())) or None, index
 
 
-def _spread(draws: xr.DataArray, ends: tuple[float, float] | None) -> dict[str, Any]:
+def _spread(draws: Any, ends: tuple[float, float] | None) -> dict[str, Any]:
     """Mean, median, sd and intervals."""
-    x = np.asarray(draws.values, float).ravel()
+    x = np.asarray(draws, float).ravel()
     intervals = {f"{p:g}": list(interval(x, p, ends)) for p in INTERVALS}
     sd = float(x.std(ddof=1)) if x.size > 1 else math.nan
     return {

@@ -47,9 +47,13 @@ def headline(results: xr.DataTree) -> list[str]:
     own = offers(results, "headline")
     if own is not None and (said := list(own(results))):
         return said
-    told = facts.shown_names(results)
-    out: list[str] = []
-    for label, draws in facts.quantities(results).items():
+    told, hidden = {*facts.shown_names(results)}, withheld(results)
+    values, out = facts.quantities(results), list[str]()
+    if hidden is not None:
+        told &= {*hidden.kept}
+        out.append(hidden.sentence)
+        values |= hidden.instead
+    for label, draws in values.items():
         name = label.split(" [")[0]
         if name in told and len(out) < facts.MOST_SHOWN:
             one = facts.quantity_of(results, name)
@@ -65,7 +69,8 @@ def parameter_table(results: xr.DataTree) -> Table:
     """
     import arviz as az
 
-    draws = facts.quantities(results)
+    hidden = withheld(results)
+    draws = facts.quantities(results) | ({} if hidden is None else dict(hidden.instead))
     flat = xr.Dataset({name: (("chain", "draw"), x.reshape(1, -1)) for name, x in draws.items()})
     # one row even where there is one draw (map): ArviZ then gives no interval worth printing
     summary = az.summary(
@@ -83,7 +88,7 @@ def parameter_table(results: xr.DataTree) -> Table:
             xr.DataTree.from_dict({"/posterior": results["uncalibrated_posterior"].to_dataset()})
         )
         errors = {name: float(x.std(ddof=1)) for name, x in raw.items()}
-    rows, hidden = [], withheld(results)
+    rows = []
     for name, x in draws.items():
         s, fixed = summary.loc[name], np.ptp(x) == 0
         one_of = facts.quantity_of(results, name.split(" [")[0])

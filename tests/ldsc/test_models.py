@@ -4,15 +4,20 @@ and all that stands behind a fit.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.special import stdtrit
 from scipy.stats import multivariate_normal, norm, t
 
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.ldsc.exposure import exposed
 from bayesmixer.ldsc.heritability import heritability
+from bayesmixer.reporting import tables
+from bayesmixer.style import as_interval
 from tests.ldsc.conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesmixer.DataWarning")
@@ -108,6 +113,33 @@ def test_a_trait_without_heritability_has_an_upper_limit(small: Small) -> None:
     table = bm.summary(fit)
     assert "No heritability seen" in table.attrs["note"]
     assert np.isfinite(table.loc["intercept", "map"])
+
+
+def test_where_no_heritability_is_seen_the_intercept_is_the_regression_s_wherever_it_is_shown(
+    small: Small, tmp_path: Path
+) -> None:
+    folder = small[0]
+    none = bm.read_sumstats(folder / "none.sumstats")
+    data = bm.align(none, bm.open_reference(folder / "ld"), weights="inverse_ld")
+    fit = bm.fit(bm.models.ldsc_h2(data), "laplace", draws=500, progress=False)
+    bm.save(fit, tmp_path / "fit.nc")
+    fit = bm.load(tmp_path / "fit.nc")
+    found = fit["h2_test"].to_dataset()
+    freedom = float(found["intercept_blocks"]) - 1
+    half = stdtrit(freedom, 0.95) * float(found["intercept_se"])
+    ends = [float(found["intercept"]) - half, float(found["intercept"]) + half]
+    row = bm.summary(fit).loc["intercept"]
+    shown = row[[c for c in row.index if c.startswith("eti")]].to_numpy(float)
+    # 500 even draws: their quantiles lie within a draw of those of the law
+    np.testing.assert_allclose(shown, ends, atol=0.02 * half)
+    assert row["mean"] == pytest.approx(float(found["intercept"]), abs=1e-9)
+    records = {one["quantity"]: one for one in bm.to_json(fit)["estimates"]}
+    np.testing.assert_allclose(records["intercept"]["intervals"]["0.9"], shown, rtol=1e-12)
+    cells = {row[0]: row[4] for row in tables.parameter_table(fit).rows}
+    assert cells["intercept"] == as_interval(*shown)
+    said = tables.headline(fit)
+    assert said[0].startswith("No heritability seen") and len(said) == 2
+    assert as_interval(*shown) in said[1] and said[1].startswith("intercept is")
 
 
 def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> None:
