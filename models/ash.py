@@ -65,7 +65,8 @@ def ash(
     pymc.Model
         Free: `null_mass`, `group_share` (side) where the mixture has two sides, `scale_share`
         (side, scale). Deterministic: `weights` (component, in the order of `bayesmixer.ash`),
-        `pi0`, `near_null`, `side_weight`. The potential `bhat` is the log-likelihood, dim effect.
+        `pi0`, `near_null`, `effect_sd`, `side_weight`. The potential `bhat` is the
+        log-likelihood, dim effect.
 
     Raises
     ------
@@ -94,6 +95,7 @@ def ash(
         penalty=parameters - 1,
         groups=("side", [NAMES[side] for side in sides]),
         near=components.scale < float(np.median(data.s)) / 2,
+        variance=components.scale**2 / (1 if components.normal else 3),
         described=partial(_described, data, components, family, parameters, float(rows.top.sum())),
         block=blocks_of(None if block is None else np.asarray(block)[used], len(used)),
     )

@@ -17,7 +17,7 @@ from bayesmixer.mash.grid import checked_grid, default_grid
 from bayesmixer.mash.learning import NULL as PENALTY
 from bayesmixer.mash.learning import Learned, component_names, dirichlet, learn_alone
 from bayesmixer.mash.likelihood import relative
-from bayesmixer.mash.mixture import Mixture, checked, normalised
+from bayesmixer.mash.mixture import Mixture, checked, normalised, prior_variances
 from bayesmixer.mash.nested_weights import Nested
 from bayesmixer.mash.prior_covariances import matrices
 from bayesmixer.mash.rows import rows_of
@@ -67,7 +67,8 @@ def mash(
         Free: `null_mass`, `group_share` (covariance), `scale_share` (scaled_covariance,
         scale).
         Deterministic: `weights` (component, in the order of `bayesmixer.mash.fit`), `pi0`,
-        `near_null`, `covariance_weight`. The potential `bhat` is the log-likelihood, dim effect.
+        `near_null`, `effect_sd` (condition), `covariance_weight`. The potential `bhat` is the
+        log-likelihood, dim effect.
 
     Raises
     ------
@@ -104,6 +105,8 @@ def mash(
         near=np.r_[
             [True] * mixture.point_mass, (scales < half)[prior.scale], [False] * bool(independent)
         ].astype(bool),
+        variance=prior_variances(mixture),
+        conditions=conditions,
         described=partial(
             _described, mixture, names, conditions, attrs, parameters, float(top.sum())
         ),

@@ -52,7 +52,7 @@ def weights_model(
         f"scaled_{dim}": groups[: prior.scaled],
         "scale": np.arange(prior.scales),
         "effect": data["effect"].values,
-    }
+    } | ({} if problem.conditions is None else {"condition": problem.conditions})
     free = []
     with pm.Model(coords=coords, model=None) as model:
         group = pt.ones(1)
@@ -76,6 +76,8 @@ def weights_model(
             pm.Deterministic("pi0", null)
         weights = pm.Deterministic("weights", weights, dims="component")
         pm.Deterministic("near_null", pt.dot(weights, problem.near.astype(float)))
+        dims = None if problem.conditions is None else "condition"
+        pm.Deterministic("effect_sd", pt.sqrt(pt.dot(weights, problem.variance)), dims=dims)
         if prior.groups > 1:
             rest = 1 - weights[0] if prior.null is not None else 1.0
             pm.Deterministic(f"{dim}_weight", rest * group, dims=dim)

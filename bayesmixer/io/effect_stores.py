@@ -104,7 +104,8 @@ def open_effects(
 def _columns(array: Any, kept: list[int]) -> Any:
     """Some columns of an array on disk, of which nothing is read yet."""
     key = indexing.OuterIndexer((slice(None), np.array(kept)))
-    return indexing.LazilyIndexedArray(indexing.NumpyIndexingAdapter(array), key)
+    indexable: Any = indexing.NumpyIndexingAdapter
+    return indexing.LazilyIndexedArray(indexable(array), key)
 
 
 def _determined(carried: Contrasts) -> dict[str, Any]:

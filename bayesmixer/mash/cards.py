@@ -30,6 +30,10 @@ NEAR_NULL = Quantity(
     "share of effects that are 0, or of a scale below half a median standard error",
     shown=True,
 )
+EFFECT_SD = Quantity(
+    "effect_sd",
+    "root mean square of all effects, from the mode, in each condition: their scale",
+)
 COVARIANCE_WEIGHT = Quantity("covariance_weight", "share of effects of each covariance")
 SIDE_WEIGHT = Quantity("side_weight", "share of effects on each side of the mode")
 
@@ -40,7 +44,7 @@ MASH = Card(
     summary="Weights of a mixture of covariances and scales that effects in many conditions are "
     "from.",
     free=(NULL_MASS, GROUP_SHARE, SCALE_SHARE),
-    reported=(PI0, NEAR_NULL, COVARIANCE_WEIGHT),
+    reported=(PI0, NEAR_NULL, EFFECT_SD, COVARIANCE_WEIGHT),
     kind="effects",
     unit="effect",
     wing="bayesmixer.mash",
@@ -51,6 +55,6 @@ ASH = replace(
     name="ash",
     title="adaptive shrinkage",
     summary="Weights of a mixture around one mode that effects in one condition are from.",
-    reported=(PI0, NEAR_NULL, SIDE_WEIGHT),
+    reported=(PI0, NEAR_NULL, EFFECT_SD, SIDE_WEIGHT),
     options=("mixture", "mode", "df", "grid", "gridmult", "point_mass", "null", "concentration"),
 )

@@ -102,6 +102,16 @@ def shares(likely: Array, weights: Array, draws: Array | None) -> Array:
     return averaged
 
 
+def prior_variances(mixture: Mixture) -> Array:
+    """Variances of the effects within each component (component, condition)."""
+    each = np.einsum("krr->kr", mixture.u)
+    normal = (mixture.grid[:, None, None] ** 2 * each).reshape(-1, each.shape[1])
+    parts = [np.zeros((int(mixture.point_mass), each.shape[1])), normal]
+    if mixture.alone is not None:
+        parts.append((mixture.alone.weights @ mixture.alone.scales**2)[None])
+    return np.concatenate(parts)
+
+
 def factor(u: Array) -> Array:
     """F (R, rank) of a covariance F F'."""
     d, q = np.linalg.eigh(u)

@@ -123,6 +123,19 @@ def _drawn(posterior: xr.Dataset) -> Iterator[str]:
                 f"By the posterior of the weights {100 * low:.1f} to {100 * high:.1f}% of effects "
                 f"{what} ({INTERVAL:.0%})."
             )
+    if "effect_sd" in posterior:
+        each = posterior["effect_sd"]
+        low, high = np.quantile(each.values, TAILS, axis=(0, 1))
+        if each.ndim == 2:
+            spread = f" {low:.3g} to {high:.3g}"
+        else:
+            middle = each.mean(("chain", "draw")).values
+            ends = dict.fromkeys((int(middle.argmin()), int(middle.argmax())))
+            names = each["condition"].values
+            spread = ", from the least to the largest," * (len(ends) > 1) + " and".join(
+                f" {low[i]:.3g} to {high[i]:.3g} in {names[i]}" for i in ends
+            )
+        yield f"The root mean square of all effects is{spread} ({INTERVAL:.0%})."
 
 
 def _notes(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:

@@ -35,11 +35,16 @@ class Problem:
         Names of the prior's groups, and what to call one.
     near
         Which components are exactly 0, or of a scale below half a median error (component).
+    variance
+        Mean square of effects, from the mode, within each component: (component), or (component,
+        condition).
     described
         What the wing says of weights, and of draws of them (draw, component) where there are some:
         `estimate` and all that goes with it.
     block
         Label (effect) of what effects depend on each other within; None: each by itself.
+    conditions
+        Names, where the variance has them.
     """
 
     components: Components
@@ -47,8 +52,10 @@ class Problem:
     penalty: Array
     groups: tuple[str, list[str]]
     near: NDArray[np.bool_]
+    variance: Array
     described: Callable[[Weights, Array | None], xr.DataTree]
     block: NDArray[np.intp] | None = None
+    conditions: list[str] | None = None
 
     def mode(self) -> Weights:
         """Weights of the highest penalised likelihood."""
@@ -81,7 +88,7 @@ class Problem:
 
     def functionals(self, weights: Array) -> xr.Dataset:
         """What data tell of weights (chain, draw, component), neighbouring scales being one: mass
-        at exactly 0, near 0, by group; and the weights themselves.
+        at exactly 0, near 0, by group, the size of effects; and the weights themselves.
         """
         null = int(self.prior.null is not None)
         member = np.zeros((self.prior.size, self.prior.groups))
@@ -97,10 +104,14 @@ class Problem:
             f"{dim}_weight": ((*both, dim), weights @ member),
             "log_likelihood": (both, self.log_likelihoods(flat).reshape(weights.shape[:2])),
         }
+        dims = both if self.conditions is None else (*both, "condition")
+        found["effect_sd"] = (dims, np.sqrt(weights @ self.variance))
         if null:
             found["pi0"] = (both, weights[..., 0])
         chains, draws = weights.shape[:2]
         coords = {"chain": np.arange(chains), "draw": np.arange(draws), dim: names}
+        if self.conditions is not None:
+            coords["condition"] = self.conditions
         return xr.Dataset(found, coords=coords)
 
 

@@ -204,7 +204,7 @@ def test_singular_errors_of_effects_on_disk_are_those_of_effects_in_memory(
     whole = bm.mash.posterior(fit, effects)
     path = bm.mash.posterior_to(fit, opened, tmp_path / "p.zarr")
     xr.testing.assert_allclose(bm.load(path), whole, rtol=1e-12)
-    store = bm.mash.write_effects(*paths, tmp_path / "e.zarr", v=v)
+    store = bm.mash.write_effects(paths[0], paths[1], tmp_path / "e.zarr", v=v)
     again = bm.mash.open_effects(store).load()
     xr.testing.assert_allclose(again.drop_attrs(), effects.drop_attrs(), rtol=1e-15)
 
@@ -219,7 +219,7 @@ def test_effects_on_disk_that_contradict_singular_errors_are_refused_as_in_memor
     for read in (
         lambda: bm.read_effects(b, s, v=v),
         lambda: bm.mash.open_effects(*paths, v=v),
-        lambda: bm.mash.write_effects(*paths, tmp_path / "e.zarr", v=v),
+        lambda: bm.mash.write_effects(paths[0], paths[1], tmp_path / "e.zarr", v=v),
     ):
         with pytest.raises(InputError, match="others determine") as found:
             read()

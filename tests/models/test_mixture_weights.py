@@ -43,7 +43,7 @@ def masses(held: Any) -> dict[str, float]:
     """Means and standard deviations of what data identify."""
     return {
         f"{name} {what}": float(getattr(held[name], what)())
-        for name in ("pi0", "near_null")
+        for name in ("pi0", "near_null", "effect_sd")
         for what in ("mean", "std")
     } | {
         f"{one} {what}": float(getattr(held["covariance_weight"].sel(covariance=one), what)())
@@ -256,3 +256,58 @@ def test_without_a_number_of_draws_chains_go_on_until_they_agree(
     with pytest.warns(bm.DataWarning, match="R-hat 9.00"):
         bm.fit(model, "gibbs", draws=50, chains=2, tune=10, seed=1)
     assert swept == [60, 60]
+
+
+@pytest.mark.parametrize("one", ["mash", "ash", "uniform"])
+def test_the_scale_of_effects_has_the_posterior_that_quadrature_gives(one: str) -> None:
+    """Weights of 0 and two scales: a triangle."""
+    rng = np.random.default_rng(2)
+    s, n, sd = 0.5, 60, np.array([0.6, 2.5])
+    b = s * rng.standard_normal(n) + sd[rng.integers(2, size=n)] * rng.standard_normal(n) * (
+        rng.random(n) < 0.5
+    )
+    variance = np.r_[0, sd**2]
+    if one == "mash":
+        u = np.diag([1.0, 0.25])
+        two = np.c_[b, s * rng.standard_normal(n)]
+        fitted = bm.models.mash(bm.read_effects(two, s), {"one": u}, grid=sd, null=(2, 1.5))
+        logs = [stats.multivariate_normal(np.zeros(2), s * s * np.eye(2)).logpdf(two)]
+        for x in sd:
+            v = s * s * np.eye(2) + x * x * u
+            logs.append(stats.multivariate_normal(np.zeros(2), v).logpdf(two))
+    else:
+        family = "normal" if one == "ash" else "uniform"
+        fitted = bm.models.ash(b, np.full(n, s), family, grid=sd, null=(2, 1.5))
+        logs = [stats.norm.logpdf(b, 0, s)]
+        for x in sd:
+            if one == "ash":
+                logs.append(stats.norm.logpdf(b, 0, np.hypot(s, x)))
+            else:
+                inside = stats.norm.cdf((x - b) / s) - stats.norm.cdf((-x - b) / s)
+                logs.append(np.log(inside / (2 * x)))
+        variance = variance / (1 if one == "ash" else 3)
+    at = (np.arange(400) + 0.5) / 400
+    null, first = (x.ravel() for x in np.meshgrid(at, at))
+    weights = np.c_[null, (1 - null) * first, (1 - null) * (1 - first)]
+    height = np.log(weights @ np.exp(logs)).sum(1)
+    height += stats.beta(2, 1.5).logpdf(null) + stats.beta(2.5, 2.5).logpdf(first)
+    density = np.exp(height - height.max())
+    density /= density.sum()
+    true = np.sqrt(weights @ variance)
+    mean = density @ true
+    spread = np.sqrt(density @ (true - mean) ** 2)
+    found = bm.fit(fitted, "gibbs", draws=4000, chains=2, seed=3)
+    held = found["posterior"]["effect_sd"]
+    if one == "mash":
+        np.testing.assert_allclose(held.isel(condition=1), held.isel(condition=0) / 2, rtol=1e-9)
+        held = held.isel(condition=0)
+        assert found["estimate"]["effect_sd_mean"].dims == ("condition",)
+    # some thousand effective draws
+    assert float(held.mean()) == pytest.approx(mean, abs=0.06 * spread)
+    assert float(held.std()) == pytest.approx(spread, rel=0.06)
+    with fitted:
+        prior = pm.sample_prior_predictive(500, var_names=["effect_sd", "weights"], random_seed=1)
+    drawn = prior["prior"].isel(chain=0)
+    expected = np.sqrt(drawn["weights"].values @ variance)
+    own = drawn["effect_sd"].values
+    np.testing.assert_allclose(own[:, 0] if one == "mash" else own, expected, rtol=1e-9)
