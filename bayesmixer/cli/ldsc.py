@@ -91,7 +91,7 @@ def h2(**given: Any) -> None:
 
 @app.command("partitioned")
 @taking(
-    "sumstats out ref_ld w_ld overlap_annot annot frqfile_chr intercept_h2 no_intercept chisq_max "
+    "sumstats out ref_ld w_ld overlap annot frq intercept_h2 no_intercept chisq_max "
     "n_blocks blocks m not_m_5_50 samp_prev pop_prev invert_anyway print_coefficients print_cov "
     "print_delete_vals like_ldsc force threads quiet"
 )
@@ -103,8 +103,7 @@ def partitioned(**given: Any) -> None:
       bayesmixer ldsc partitioned height.sumstats.gz --ref-ld-chr baseline. \\
         --w-ld-chr weights. --frqfile-chr 1000G.EUR.QC. --out height
     """
-    own = {"overlap": "overlap_annot", "annot": "annot", "frq": "frqfile_chr"}
-    _one_trait("partitioned", given, **{name: given[option] for name, option in own.items()})
+    _one_trait("partitioned", given, **{name: given[name] for name in ("overlap", "annot", "frq")})
 
 
 def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
@@ -175,7 +174,7 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
 @app.command("rg")
 @taking(
     "sumstats out ref_ld w_ld intercept_h2 intercept_gencov no_intercept two_step chisq_max "
-    "n_blocks blocks m not_m_5_50 samp_prev pop_prev no_check_alleles first invert_anyway "
+    "n_blocks blocks m not_m_5_50 samp_prev pop_prev check_alleles first invert_anyway "
     "print_cov print_delete_vals return_silly_things like_ldsc force threads quiet",
     sumstats=Annotated[
         list[Path],
@@ -241,7 +240,7 @@ def rg(**given: Any) -> None:
     many = many_traits(
         files, scores, o.w_ld, like_ldsc=o.like_ldsc, intercept=noise, intercept_gencov=cross,
         two_step=step_of(o.two_step), chisq_max=o.chisq_max, n_blocks=o.n_blocks, blocks=o.blocks,
-        m=counts_of(o.m, o.not_m_5_50), check_alleles=not o.no_check_alleles,
+        m=counts_of(o.m, o.not_m_5_50), check_alleles=o.check_alleles,
         invert_anyway=o.invert_anyway, pairs=pairs if o.first or o.like_ldsc else None,
         checkpoint=parts, threads=o.threads,
     )  # fmt: skip
@@ -265,7 +264,7 @@ def rg(**given: Any) -> None:
             many,
             o.w_ld or scores,
             factors,
-            check=not o.no_check_alleles,
+            check=o.check_alleles,
             any_rg=o.return_silly_things,
             printed=[
                 [PRINTED[kind].format(f"{o.out}{name}") for name, kind in names.items()]

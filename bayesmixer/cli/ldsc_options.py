@@ -75,7 +75,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
-    "overlap_annot": (
+    "overlap": (
         Annotated[
             bool,
             _flag(
@@ -89,7 +89,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[Text, _option("Prefix of *.annot.gz; beside the LD scores without.", "--annot")],
         None,
     ),
-    "frqfile_chr": (
+    "frq": (
         Annotated[
             Text, _option("Prefix of the reference's .frq files.", "--frqfile-chr", "--frqfile")
         ],
@@ -171,11 +171,15 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[Text, _option("Share of cases in the population (likewise).", "--pop-prev")],
         None,
     ),
-    "no_check_alleles": (
+    "check_alleles": (
         Annotated[
-            bool, _flag("All z-scores are of the same allele already.", "--no-check-alleles")
+            bool,
+            _flag(
+                "Whether alleles are compared; without, all z-scores are of the same allele.",
+                "--check-alleles/--no-check-alleles",
+            ),
         ],
-        False,
+        True,
     ),
     "first": (
         Annotated[bool, _flag("Pairs of the first trait only, as LDSC does.", "--first")],
@@ -278,7 +282,7 @@ def step_of(given: str) -> Any:
 
 def needed(ref_ld: str | None) -> str:
     """The prefix of the LD scores, which every regression needs."""
-    if ref_ld is None:
+    if not ref_ld:
         raise InputError("--ref-ld-chr", "missing", "Give the prefix of the LD scores.")
     return ref_ld
 

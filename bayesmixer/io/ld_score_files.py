@@ -6,7 +6,9 @@ Neither pandas nor xarray is imported here: the estimators of LD score regressio
 
 from __future__ import annotations
 
+import codecs
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bayesmixer.errors import InputError
+from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io import ld_score_cache
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 
@@ -23,6 +25,7 @@ Array = NDArray[np.float64]
 
 ENDING = re.compile(r"\.l2\.ldscore(\.gz|\.bz2|\.xz)?$")
 CHROMOSOME = r"(?:[1-9]\d?|X|Y)"
+AUTOSOMES = 22
 KNOWN = ("CHR", "SNP", "BP", "CM", "MAF")  # columns that are no scores
 TOTALS = {"M": ".l2.M", "M_5_50": ".l2.M_5_50"}
 MISSING = ["NA", "nan", "NaN", "."]
@@ -155,10 +158,16 @@ def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
     InputError
         No files there, one that cannot be read, other columns from file to file, sets of other
         variants.
+
+    Warns
+    -----
+    DataWarning
+        A chromosome between others is not there.
     """
     parts = path.split(",") if isinstance(path, str) else [path] if isinstance(path, Path) else path
     sets = [_one_set(part) for part in parts]
     first = sets[0]
+    _tell_of_gaps(first)
     for other in sets[1:]:
         if len(other) != len(first) or not (other.snp == first.snp).all():
             raise InputError(
@@ -182,6 +191,20 @@ def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
         ", ".join(one.source for one in sets),
         tuple(i for i, one in enumerate(sets) for _ in one.names),
     )
+
+
+def _tell_of_gaps(scores: LDScores) -> None:
+    """Warn of chromosomes that are not there, though most between the first and the last are."""
+    chrom = scores.chrom[np.diff(scores.chrom, prepend=-1) != 0].tolist()
+    autosomes = [c for c in chrom if c <= AUTOSOMES]
+    missing = sorted({*range(min(autosomes, default=0), max(autosomes, default=0))} - {*autosomes})
+    if 0 < len(missing) < len(autosomes):
+        warnings.warn(
+            f"{scores.source}: no LD scores of chromosome {', '.join(map(str, missing))}, though "
+            f"of {autosomes[0]} to {autosomes[-1]}: neither are its variants counted (M)",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _one_set(path: str | Path) -> LDScores:
@@ -289,6 +312,7 @@ def score_table(file: Path) -> pl.DataFrame:
         raw = file.read_bytes()
         if file.suffix in (".gz", ".bz2", ".xz"):
             raw = _unpacked(raw, file.suffix)
+        raw = raw.removeprefix(codecs.BOM_UTF8)
         head = raw[: raw.find(b"\n")].decode()
         if "\t" not in head:  # any blanks
             raw = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^ +| +$", b"", raw))
@@ -314,8 +338,9 @@ def score_table(file: Path) -> pl.DataFrame:
         raise InputError(file, "no column of LD scores (L2) behind CHR, SNP and BP")
     if not len(table):
         raise InputError(file, "no variants, a header alone")
-    if sum(table.null_count().row(0)):
-        raise InputError(file, "a position or LD score is missing")
+    finite = all(s.is_finite().all() for s in table if s.dtype == pl.Float64)
+    if sum(table.null_count().row(0)) or not finite:
+        raise InputError(file, "a position or LD score is missing or not finite")
     return table
 
 

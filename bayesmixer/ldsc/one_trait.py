@@ -269,6 +269,12 @@ def on_rows(
             f"expected at least {need}, and many more for a result",
             "Are they those of the same build and naming?",
         )
+    if step is not None and (first := np.count_nonzero(chi2 < step)) < need:
+        raise InputError(
+            "two_step",
+            f"{first} variants of chi-squared below {step:g} in {origin.source}, expected at least "
+            f"{need}: they alone find the intercept",
+        )
     if float(chi2.max()) <= 0:
         raise InputError(origin.source, "every z is 0", "Is the column of z the right one?")
     if len(rows) < FEW:

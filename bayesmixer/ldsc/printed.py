@@ -125,13 +125,13 @@ def attributes_of_pairs(pairs: Sequence[PairFit]) -> list[dict[str, Any]]:
 
 def _attributes_of_pair(pair: Pair, fixed: float | None) -> dict[str, Any]:
     value, error, z, p = pair.tested
-    defined = pair.defined
+    defined, unbiased = pair.defined, float(pair.correlation.unbiased[0])
     return {
         "gencov": attributes_of_covariance(pair),
         "intercept_gencov": fixed,
         "_negative_hsq": None if defined else True,
         "rg_ratio": value if defined else NA,
-        "rg_jknife": float(pair.correlation.unbiased[0]) if defined else NA,
+        "rg_jknife": unbiased if defined and np.isfinite(unbiased) else NA,
         "rg_se": error if defined else NA,
         "z": z if defined else NA,
         "p": p if defined else NA,

@@ -86,8 +86,21 @@ def write(
     # each file is known as this program's own before it replaces one that was
     for ending, data in content.items():
         out.append(aside.write(Path(f"{prefix}{ending}"), data, own, replace=replace))
-    whole = json.dumps({"bayesmixer": __version__, "files": names, **found}, default=_plain) + "\n"
-    return [*out, aside.write(Path(f"{prefix}.json"), whole, JSON, replace=replace)]
+    whole = {"bayesmixer": __version__, "files": names, **found}
+    try:
+        text = json.dumps(whole, default=_plain, allow_nan=False)
+    except ValueError:  # which JSON has no word for
+        text = json.dumps(_finite(whole), default=_plain)
+    return [*out, aside.write(Path(f"{prefix}.json"), text + "\n", JSON, replace=replace)]
+
+
+def _finite(value: Any) -> Any:
+    """None in place of numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

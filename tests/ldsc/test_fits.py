@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,40 @@ def test_words_for_missing_are_known_in_every_column_of_a_file(tmp_path: Path, w
     assert read_trait(path).snp.to_list() == ["rs1"]
 
 
+@pytest.mark.parametrize(
+    ("line", "variants"),
+    [
+        ("rs9\tA\tG\t1.0\t1500\t7", 6000),  # a field too many: left out, and said
+        ("rs\xe9\tA\tG\t1.0\t1500", 6001),  # not UTF-8
+    ],
+)
+@pytest.mark.parametrize("name", ["odd.sumstats", "odd.sumstats.gz"])  # neither is packed
+def test_files_that_are_not_quite_in_ldsc_s_format_are_read_as_any_other(
+    small: Small, tmp_path: Path, line: str, variants: int, name: str
+) -> None:
+    text = (small[0] / "first.sumstats").read_text()
+    (tmp_path / name).write_bytes((text.rstrip("\n") + "\n" + line + "\n").encode("latin1"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = read_trait(tmp_path / name)
+    assert len(found) == variants
+    assert any("another number of columns" in str(w.message) for w in said) == (variants == 6000)
+    np.testing.assert_array_equal(found.z[:6000], read_trait(small[1]["first"]).z)
+
+
+def test_a_chromosome_missing_between_others_is_told_of(small: Small, tmp_path: Path) -> None:
+    for chrom, to in ((1, 3), (2, 4), (2, 6)):
+        table = pl.read_csv(small[0] / f"ld/{chrom}.l2.ldscore.gz", separator="\t")
+        table.with_columns(CHR=pl.lit(to)).write_csv(tmp_path / f"{to}.l2.ldscore", separator="\t")
+    with pytest.warns(DataWarning, match="no LD scores of chromosome 5, though of 3 to 6"):
+        bm.ldsc.read_ld_scores(f"{tmp_path}/")
+
+
+def test_a_first_step_without_variants_finds_no_intercept(small: Small) -> None:
+    with pytest.raises(InputError, match=r"two_step: .* variants of chi-squared below 1e-05"):
+        bm.ldsc.h2(small[1]["first"], small[0] / "ld", two_step=1e-5)
+
+
 def folder_with(tmp_path: Path, head: str, row: str, m: str | None = "10") -> str:
     (tmp_path / "22.l2.ldscore").write_text(head + "\n" + (row + "\n" if row else ""))
     if m is not None:
@@ -248,6 +283,7 @@ HEAD, ROW = "CHR\tSNP\tBP\tL2", "22\trs1\t100\t3.5"
         ("CHR\tSNP\tBP", "22\trs1\t100", "10", "no column of LD scores"),
         (HEAD, "22\trs1\t100\tx", "10", "cannot be read"),
         (HEAD, "22\trs1\t100\tNA", "10", "is missing"),
+        (HEAD, "22\trs1\t100\tinf", "10", "not finite"),
         (HEAD, "", "10", "no variants"),
         (HEAD, ROW, "10 20", "2 numbers"),
         (HEAD, ROW, "ten", "not numbers"),
