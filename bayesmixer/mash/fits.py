@@ -52,7 +52,9 @@ def fit(
         One more component, last: effects that are independent between conditions, whose density is
         the product of the conditions' own mixtures (`bayesmixer.ash` at the same scales, learned
         from all effects first), joined by the Gaussian copula of the errors' correlation where
-        there is one. Posteriors within it are those of `ash`, condition by condition.
+        there is one. Posteriors within it are those of `ash`, condition by condition. Other
+        components that one effect alone gives most of their weight are then left out, unless it is
+        as many times likelier by them as there are effects times components.
 
     Returns
     -------
@@ -61,8 +63,9 @@ def fit(
         condition_bis), `covariance_weight` (covariance), `pi0`, the mass at exactly 0,
         `log_likelihood` (natural, of bhat), `penalised_log_likelihood`, and `duality_gap`, the most
         by which the latter can lie below its optimum, given the covariances and, with
-        `independent`, each condition's own mixture: its `independent_weights` (condition,
-        independent_scale), their `independent_grid`, and the component's `independent_weight`.
+        `independent`, each condition's own mixture and what was left out: its
+        `independent_weights` (condition, independent_scale), their `independent_grid`, and the
+        component's `independent_weight`.
         Components: the point mass, then for every scale all covariances, then `independent`.
 
     Raises

@@ -15,7 +15,7 @@ from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.rows import Rows, in_condition
-from bayesmixer.mash.weights import optimal_weights
+from bayesmixer.mash.weights import Weights, optimal_weights
 
 Array = NDArray[np.float64]
 PRIORS = ("nullbiased", "uniform")
@@ -61,11 +61,44 @@ def learn(rows: Rows, mixture: Mixture, prior: Any) -> Learned:
     parameters = dirichlet(prior, mixture)
     matrix, top = relative(rows, mixture)
     found = optimal_weights(matrix, parameters - 1)
+    if mixture.alone is not None:
+        found = without_coincidences(matrix, parameters - 1, found)
     penalised = found.height + float(top.sum())
     forced = parameters > 1
     penalty = float((parameters[forced] - 1) @ np.log(found.x[forced]))
     best = replace(mixture, weights=found.x)
     return Learned(best, parameters, penalised - penalty, penalised, found.gap)
+
+
+def without_coincidences(matrix: Array, penalty: Array, found: Weights) -> Weights:
+    """Weights without components that one effect alone gives most of theirs, and gives too little
+    reason for.
+
+    Any effect is a coincidence of what its conditions have by themselves, by the last component;
+    its best among P others, with the weight of one of n effects by maximum likelihood, is believed
+    where it is n P times as likely: it was chosen among so many. `matrix` (component, effect) has
+    no likelihoods of the others any more.
+    """
+    while True:
+        lone = _coincidences(matrix, penalty, found.x)
+        if not len(lone):
+            return found
+        matrix[lone] = 0
+        left = found.x.copy()
+        left[lone] = 0
+        found = optimal_weights(matrix, penalty, start=left / left.sum())
+
+
+def _coincidences(matrix: Array, penalty: Array, x: Array) -> NDArray[np.intp]:
+    """Which components they are."""
+    some = np.flatnonzero((x[:-1] > 0) & (penalty[:-1] == 0))
+    mixed = x @ matrix
+    share = x[some, None] * matrix[some] / mixed
+    top = share.argmax(1)
+    most = share[np.arange(len(some)), top]
+    with np.errstate(divide="ignore"):
+        gain = np.log(matrix[some, top]) - np.log(mixed[top]) - np.log1p(-most)
+    return some[(most > share.sum(1) / 2) & (gain < np.log(matrix.size))]
 
 
 def learn_alone(rows: Rows, grid: Array, point_mass: bool, prior: Any) -> Alone:

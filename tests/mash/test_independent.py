@@ -11,7 +11,9 @@ from scipy import stats
 
 import bayesmixer as bm
 from bayesmixer.mash.independent import Alone, log_density
+from bayesmixer.mash.learning import without_coincidences
 from bayesmixer.mash.rows import rows_of
+from bayesmixer.mash.weights import optimal_weights
 from tests.mash.test_mash import GRID, KINDS, R, U, V, gappy, simulated
 
 OWN = np.random.default_rng(0).dirichlet(np.ones(1 + len(GRID)), R)
@@ -146,3 +148,21 @@ def test_a_fit_with_it_is_saved_and_says_the_same(tmp_path: Path, alpha: float) 
     assert bm.mash.posterior(bm.load(tmp_path / "fit.nc"), effects).equals(found)
     assert np.isfinite(found["mean"]).all()
     assert bm.mash.rank_one(fit, effects, found).max() <= 1
+
+
+@pytest.mark.parametrize(("reason", "kept"), [(7.3, False), (12.0, True)])
+def test_a_component_that_one_effect_alone_asks_for_must_be_worth_its_choice(
+    reason: float, kept: bool
+) -> None:
+    """It gets weight from 6.9 = log 1,000 effects on, and log(1,000 x 4 components) is 8.3."""
+    rng = np.random.default_rng(8)
+    matrix = np.exp(-rng.uniform(0, 3, (4, 1000)))
+    matrix[1:3] *= 1e-6
+    matrix[:, 0] = np.exp([-50, 0, -50, -reason])
+    best = optimal_weights(matrix.copy(), np.zeros(4))
+    assert best.x[1] > 5e-4
+    found = without_coincidences(matrix, np.zeros(4), best)
+    assert (found.x[1] > 0) == kept
+    assert found.x.sum() == pytest.approx(1, abs=1e-12)
+    assert (found.height < best.height - 0.1) == (not kept)
+    assert found.gap < 1e-4
