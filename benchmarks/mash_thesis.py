@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 import bayesmixer as bm
 
@@ -241,25 +242,46 @@ def scenario(name: str, sims: Path, out: Path) -> None:
         aside.replace(out)
 
 
+def _rates(one: dict[str, float]) -> str:
+    return " | ".join(f"{one.get(k, np.nan):.4f}" for k in ("wrong", "expected", "promised"))
+
+
+def expected_wrong(posterior: xr.Dataset, bhat: Array) -> float:
+    """Share of calls expected to be wrong by who knows the mixture of the independent scenario."""
+    likely = {sd: 0.005 * norm.pdf(bhat, 0, np.hypot(0.1, sd)) for sd in (0.1, 0.5, 0.75, 1.0)}
+    total = 0.98 * norm.pdf(bhat, 0, 0.1) + sum(likely.values())
+    # of the sign that the estimate has
+    same = sum(
+        f * norm.cdf(np.abs(bhat) / 0.1 * sd / np.hypot(0.1, sd)) for sd, f in likely.items()
+    )
+    either = sum(likely.values())
+    agrees = np.sign(posterior["mean"].values) == np.sign(bhat)
+    right = np.where(agrees, same, either - same) / total
+    return float((1 - right)[posterior["lfsr"].values < 0.05].mean())
+
+
 def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
     """The default and ash on data of other seeds, as Markdown."""
     lines = [
-        "| scenario | seed | error | calls | wrong | promised | independent |"
-        " ash: error | wrong | promised |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| scenario | seed | error | calls | wrong | expected | promised | independent |"
+        " ash: error | wrong | expected | promised |",
+        "|---" * 12 + "|",
     ]
     for name in names:
         for seed in seeds:
             data, u8 = simulated(name, sims, seed)
             every = dict(methods(name, data, u8))
             posterior, told = every["default"]()
+            alone = every["ash"]()[0]
             one = scores(posterior, data["true"], data["bhat"])
-            ash = scores(every["ash"]()[0], data["true"], data["bhat"])
+            ash = scores(alone, data["true"], data["bhat"])
+            if name == "independent":
+                one["expected"] = expected_wrong(posterior, data["bhat"])
+                ash["expected"] = expected_wrong(alone, data["bhat"])
             lines.append(
                 f"| {name} | {seed} | {one['rrmse_all']:.4f} | {one['calls']:,} | "
-                f"{one.get('wrong', np.nan):.4f} | {one.get('promised', np.nan):.4f} | "
-                f"{told['independent_weight']:.2f} | {ash['rrmse_all']:.4f} | "
-                f"{ash.get('wrong', np.nan):.4f} | {ash.get('promised', np.nan):.4f} |"
+                f"{_rates(one)} | {told['independent_weight']:.2f} | {ash['rrmse_all']:.4f} | "
+                f"{_rates(ash)} |"
             )
             print(lines[-1], flush=True)
     return "\n".join(lines)

@@ -51,22 +51,28 @@ def between_groups(
         return 0.0
     # the point mass, then groups
     of = np.r_[[0] * null, null + prior.group, [parts - 1] * prior.alone].astype(np.intp)
-    n = EACH * parts
-    pairs = rng.integers(parts, size=(n, 2))
-    pairs[:, 1] = (pairs[:, 0] + 1 + rng.integers(parts - 1, size=n)) % parts
-    if null:
-        first = (rng.random(n) < OF_NULL) & (pairs > 0).all(1)
-        pairs[first, 0] = 0
+    pairs = two_of(parts, EACH * parts, OF_NULL * null, rng)
     a, b = prior.null if prior.null is not None else (1.0, prior.concentration)
     powers = np.full(parts, prior.concentration / prior.groups)
     powers[:null] = a
-    steps = rng.choice(SIZES, n) * rng.standard_normal(n)
+    steps = rng.choice(SIZES, len(pairs)) * rng.standard_normal(len(pairs))
     mixed = np.exp(log_weights) @ relative
     accepted: int = _group_moves(
         relative, mixed, log_weights, of, powers, (b - prior.concentration) * null, pairs, steps,
-        np.log(rng.random(n)),
+        np.log(rng.random(len(pairs))),
     )  # fmt: skip
-    return accepted / n
+    return accepted / len(pairs)
+
+
+def two_of(parts: int, n: int, first: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Two different of some parts, n times (n, 2), the first part in place of one of two others in
+    so many of them.
+    """
+    pairs = rng.integers(parts, size=(n, 2))
+    pairs[:, 1] = (pairs[:, 0] + 1 + rng.integers(parts - 1, size=n)) % parts
+    if first:
+        pairs[(rng.random(n) < first) & (pairs > 0).all(1), 0] = 0
+    return pairs
 
 
 @nb.njit(cache=True, nogil=True)

@@ -96,9 +96,14 @@ def _coincidences(matrix: Array, penalty: Array, x: Array) -> NDArray[np.intp]:
     share = x[some, None] * matrix[some] / mixed
     top = share.argmax(1)
     most = share[np.arange(len(some)), top]
+    lone = most > share.sum(1) / 2
+    # over what is left of the effect's likelihood without all such components
+    together = np.bincount(top[lone], most[lone], len(mixed))[top]
     with np.errstate(divide="ignore"):
-        gain = np.log(matrix[some, top]) - np.log(mixed[top]) - np.log1p(-most)
-    return some[(most > share.sum(1) / 2) & (gain < np.log(matrix.size))]
+        rest = np.log(mixed[top]) + np.log(np.maximum(1 - together, 0))
+        gain = np.log(matrix[some, top]) - rest
+    found: NDArray[np.intp] = some[lone & (gain < np.log(matrix.size))]
+    return found
 
 
 def learn_alone(rows: Rows, grid: Array, point_mass: bool, prior: Any) -> Alone:

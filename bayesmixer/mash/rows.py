@@ -57,6 +57,8 @@ class Rows:
     def parts(self) -> list[Part]:
         """Rows of one covariance together where they are many, the others in one part."""
         every = np.arange(len(self.s))
+        if not len(every):
+            return []
         if self.v is not None and self.v.ndim == 3:
             return [Part(every, False)]
         key = np.rint(np.log(self.s / np.median(self.s, 0)) / EQUAL).astype(np.int64)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayesmixer.mash.group_transfers import change
+from bayesmixer.mash.group_transfers import change, two_of
 from bayesmixer.mash.nested_weights import Nested
 
 Array = NDArray[np.float64]
@@ -91,11 +91,7 @@ def _between(
         return 0.0
     null = int(prior.null is not None)
     n = max(FEWEST, prior.size // PART)
-    pairs = rng.integers(len(part), size=(n, 2))
-    pairs[:, 1] = (pairs[:, 0] + 1 + rng.integers(len(part) - 1, size=n)) % len(part)
-    if null and part[0] == 0:
-        first = (rng.random(n) < OF_NULL) & (pairs > 0).all(1)
-        pairs[first, 0] = 0
+    pairs = two_of(len(part), n, OF_NULL * (null and part[0] == 0), rng)
     steps = rng.choice(SIZES, n) * rng.standard_normal(n)
     steps[rng.random(n) < EXCHANGE] = np.nan
     members = np.empty((prior.scaled, prior.scales), np.intp)

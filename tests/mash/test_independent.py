@@ -166,3 +166,15 @@ def test_a_component_that_one_effect_alone_asks_for_must_be_worth_its_choice(
     assert found.x.sum() == pytest.approx(1, abs=1e-12)
     assert (found.height < best.height - 0.1) == (not kept)
     assert found.gap < 1e-4
+
+
+def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_any() -> None:
+    rng = np.random.default_rng(9)
+    matrix = np.exp(-rng.uniform(0, 3, (4, 1000)))
+    matrix[1:3] *= 1e-6
+    matrix[:, 0] = np.exp([-900, 0, -0.1, -800])
+    matrix[1, 1] = matrix[2, 2] = 0.3  # as each has some other
+    best = optimal_weights(matrix, np.zeros(4))
+    with_both = best._replace(x=np.array([0.4, 6e-4, 5e-4, 0.5989]))
+    found = without_coincidences(matrix, np.zeros(4), with_both)
+    assert found.x[1] > 5e-4
