@@ -45,6 +45,7 @@ def _finish(
     said: Sequence[Said],
     texts: Mapping[str, str],
     force: bool,
+    **more: Any,
 ) -> None:
     """Write the files, print the table and what it means."""
     from bayesmixer.ldsc.written import tidy, write
@@ -53,6 +54,7 @@ def _finish(
         "command": f"bayesmixer {' '.join(sys.argv[1:])}" if sys.argv[1:] else f"ldsc {command}",
         "result": result,
         "said": [one._asdict() for one in said],
+        **more,
     }
     paths = write(out, found, {".tsv": tidy(rows), **texts}, replace=force)
     for one in said:
@@ -272,8 +274,10 @@ def rg(**given: Any) -> None:
             ],
         )
         texts[".log"] = "\n".join(log) + "\n"
-    result = printed.attributes_of_pairs(many.pairs)
-    _finish(o.out, "rg", result, rows, fits.said_of_many(many), texts, o.force)
+    apart = len(many.pairs) > MOST and bool(many.alone)  # else each trait is written 2 k times
+    result = printed.attributes_of_pairs(many.pairs, apart)
+    traits = {"traits": [printed.attributes(one.fit) for one in many.alone]} if apart else {}
+    _finish(o.out, "rg", result, rows, fits.said_of_many(many), texts, o.force, **traits)
     parts.clear()
 
 
@@ -281,7 +285,7 @@ PRINTED = {
     "cov": "Printing covariance matrix of the estimates to {}.",
     "delete": "Printing block jackknife delete values to {}.",
 }
-MOST = 100  # pairs on the screen
+MOST = 100  # pairs on the screen, and with both traits in full in PREFIX.json
 SHOWN = ("rg", "rg_se", "rg_p", "rg_lower", "rg_upper", "gencov", "intercept_gencov")
 
 

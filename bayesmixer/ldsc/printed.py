@@ -112,12 +112,17 @@ def attributes_of_covariance(pair: Pair) -> dict[str, Any]:
     }
 
 
-def attributes_of_pairs(pairs: Sequence[PairFit]) -> list[dict[str, Any]]:
-    """Attributes of LDSC's results of genetic correlation; those of a trait once for all pairs."""
+def attributes_of_pairs(pairs: Sequence[PairFit], apart: bool = False) -> list[dict[str, Any]]:
+    """Attributes of LDSC's results of genetic correlation; `apart` the places of the traits in
+    place of theirs, which every pair would repeat.
+    """
     fits = {id(one): one for pair in pairs for one in (pair.fit.first, pair.fit.second)}
-    alone = {key: attributes(one) for key, one in fits.items()}
+    alone = {} if apart else {key: attributes(one) for key, one in fits.items()}
     return [
-        {"hsq1": alone[id(pair.fit.first)], "hsq2": alone[id(pair.fit.second)]}
+        {
+            "hsq1": pair.i if apart else alone[id(pair.fit.first)],
+            "hsq2": pair.j if apart else alone[id(pair.fit.second)],
+        }
         | _attributes_of_pair(pair.fit, pair.fixed)
         for pair in pairs
     ]

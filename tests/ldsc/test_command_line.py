@@ -77,6 +77,22 @@ def test_correlations_without_each_block_and_their_covariances_are_written_by_pa
     assert run(*words, "--out", tmp_path / "twice") == 2
 
 
+def test_of_many_pairs_each_trait_is_written_once(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bayesmixer.cli import ldsc
+
+    files = [small[0] / f"{name}.sumstats" for name in ("first", "second", "none")]
+    words = ("ldsc", "rg", *files, "--ref-ld-chr", f"{small[0]}/ld/", "--quiet", "--out")
+    assert run(*words, tmp_path / "few") == 0
+    monkeypatch.setattr(ldsc, "MOST", 2)
+    assert run(*words, tmp_path / "many") == 0
+    few, many = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("few", "many"))
+    for full, short in zip(few["result"], many["result"], strict=True):
+        of = {which: many["traits"][short[which]] for which in ("hsq1", "hsq2")}
+        assert short | of == full
+
+
 def test_a_run_of_many_pairs_that_was_stopped_goes_on(
     small: Small,
     tmp_path: Path,
