@@ -189,9 +189,7 @@ def _of_pairs(results: xr.DataTree) -> tuple[list[str], Estimate, Estimate]:
         )
     names = [str(name) for name in estimate["trait"].values]
     h2 = Estimate(estimate["h2"].values, left["h2"].transpose("block", "trait").values)
-    without = left["gencov"].transpose("block", "trait", "trait_bis").values.copy()
-    diagonal = np.arange(len(names))
-    without[:, diagonal, diagonal] = h2.without
+    without = left["gencov"].transpose("block", "trait", "trait_bis").values
     return names, h2, Estimate(estimate["gencov"].values, without)
 
 
@@ -212,7 +210,7 @@ class GenomicSEM(NamedTuple):
     """Number of variants that heritability is summed over."""
 
 
-def genomic_sem(results: xr.DataTree) -> GenomicSEM:
+def genomic_sem(results: xr.DataTree, posterior: xr.DataTree | None = None) -> GenomicSEM:
     """Genetic covariances of traits and their sampling covariance in the form that GenomicSEM
     takes.
 
@@ -223,6 +221,9 @@ def genomic_sem(results: xr.DataTree) -> GenomicSEM:
     ----------
     results
         What `bayesmixer.ldsc.rg` returned, without `like_ldsc`.
+    posterior
+        Draws of `bayesmixer.models.ldsc_traits` of these results: S and V are then their mean,
+        positive definite, and their covariance.
 
     Returns
     -------
@@ -232,7 +233,7 @@ def genomic_sem(results: xr.DataTree) -> GenomicSEM:
     Raises
     ------
     InputError
-        Results of another kind.
+        Results of another kind, or a posterior of other traits, or of too few draws.
 
     References
     ----------
@@ -250,11 +251,40 @@ def genomic_sem(results: xr.DataTree) -> GenomicSEM:
         factor = np.where(np.isfinite(ratio), ratio, 1.0)
     scale = np.sqrt(np.outer(factor, factor))
     column, row = np.triu_indices(len(names))  # the lower triangle, column by column
-    moved = covariance.without[:, row, column] * scale[row, column]
+    if posterior is None:
+        moved = covariance.without[:, row, column] * scale[row, column]
+        s = covariance.value * scale
+        v = Estimate(s[row, column], moved).covariance
+    else:
+        draws = _drawn(posterior, names)
+        s, v = draws.mean(axis=0), np.cov(draws[:, row, column].T)
     return GenomicSEM(
-        covariance.value * scale,
-        Estimate(covariance.value[row, column] * scale[row, column], moved).covariance,
+        s,
+        v,
         estimate["intercept_gencov"].values,
         estimate["mean_n"].values[row, column][None],
         float(results.attrs["m"]),
     )
+
+
+def _drawn(posterior: xr.DataTree, names: Sequence[str]) -> Array:
+    """(draws, k, k) of the genetic covariance matrix of traits.
+
+    Raises
+    ------
+    InputError
+        There are none, of other traits, or fewer than elements.
+    """
+    there = posterior["posterior"].to_dataset() if "posterior" in posterior.children else {}
+    if "gencov" not in there:
+        raise InputError("posterior", "no draws of gencov", "Sample ldsc_traits(results).")
+    found = there["gencov"].transpose("chain", "draw", "trait", "trait_bis")
+    if [str(name) for name in found["trait"].values] != list(names):
+        raise InputError("posterior", "of other traits than the results, or in another order")
+    draws = found.values.reshape(-1, len(names), len(names))
+    need = len(names) * (len(names) + 1) // 2
+    if len(draws) <= need:
+        raise InputError(
+            "posterior", f"{len(draws)} draws, expected more than the {need} elements of S"
+        )
+    return np.asarray(draws, float)

@@ -116,6 +116,7 @@ def of_many(
     if many.alone:
         by_block = np.stack([one.fit.total.without[:, 0] for one in many.alone])
         jackknife["h2"] = (("trait", "block"), by_block)
+        moved[range(k), range(k)] = by_block
     return _tree(
         xr.Dataset(estimate, coords=coords),
         xr.Dataset(jackknife, coords=coords),

@@ -147,6 +147,29 @@ def test_matrices_of_genomic_sem_are_its_formulas_of_pseudovalues(rg: xr.DataTre
     assert m == 6000
 
 
+def test_matrices_of_a_posterior_are_its_mean_and_covariance(rg: xr.DataTree) -> None:
+    names = rg["estimate"]["trait"].values
+    draws = np.random.default_rng(0).normal(size=(2, 10, 3, 3))
+    draws += draws.swapaxes(2, 3)
+    made = xr.Dataset(
+        {"gencov": (("chain", "draw", "trait", "trait_bis"), draws)},
+        {"trait": names, "trait_bis": names},
+    )
+    s, v, i, n, m = bm.ldsc.genomic_sem(rg, xr.DataTree.from_dict({"posterior": made}))
+    np.testing.assert_allclose(s, draws.reshape(20, 3, 3).mean(axis=0))
+    order = [(0, 0), (1, 0), (2, 0), (1, 1), (2, 1), (2, 2)]
+    np.testing.assert_allclose(v, np.cov([draws[..., a, b].ravel() for a, b in order]))
+    for one, other in zip((i, n, m), bm.ldsc.genomic_sem(rg)[2:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    for wrong, told in (
+        (made.isel(draw=[0]), "2 draws, expected more than the 6 elements"),
+        (made.assign_coords(trait=names[::-1]), "of other traits"),
+        (made.drop_vars("gencov"), "no draws of gencov"),
+    ):
+        with pytest.raises(InputError, match=told):
+            bm.ldsc.genomic_sem(rg, xr.DataTree.from_dict({"posterior": wrong}))
+
+
 def test_what_has_no_such_differences_is_told_in_one_line(
     small: Small, rg: xr.DataTree, parts: xr.DataTree
 ) -> None:
