@@ -75,6 +75,10 @@ MafS = Annotated[
         show_default=False,
     ),
 ]
+Shrinkage = Annotated[
+    Literal["none", "horseshoe"],
+    typer.Option(help="Prior of annotations' coefficients; the horseshoe lets few be free (NUTS)."),
+]
 Censor = Annotated[
     float | None,
     typer.Option(
@@ -214,6 +218,7 @@ def _command(card: Card) -> Callable[..., None]:
         univariate: Univariate = "joint",
         components: Components = None,
         grid: Grid = None,
+        shrinkage: Shrinkage = "none",
         weights: Weights = by_card,
         blocks: Blocks = None,
         by: Match = "auto",
@@ -255,6 +260,7 @@ def _command(card: Card) -> Callable[..., None]:
             "univariate": univariate,
             "components": components,
             "grid": _variances(grid),
+            "shrinkage": shrinkage,
         }
         files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
         check_inputs(reference, *(path for path, *_ in files))

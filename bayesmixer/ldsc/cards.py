@@ -88,7 +88,7 @@ LDSC_PARTITIONED = replace(
     LDSC_H2,
     name="ldsc_partitioned",
     title="stratified LD score regression",
-    verb="",
+    verb="partitioned",
     summary="Stratified LD score regression as a model: heritability by annotation.",
     free=(one_trait.LOG_H2, LOG_INTERCEPT, DEVIATION, RAW, LOG_LOCAL, LOG_GLOBAL),
     reported=(one_trait.H2, INTERCEPT, COEF, CATEGORY, RELATIVE),

@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 from scipy.stats import multivariate_normal, norm, t
 
 import bayesmixer as bm
+from bayesmixer.cli.main import main
 from bayesmixer.errors import InputError
 from bayesmixer.ldsc.exposure import exposed
 from bayesmixer.ldsc.heritability import heritability
@@ -157,6 +158,15 @@ def annotated_data(small: Small) -> xr.Dataset:
     folder = small[0]
     first = bm.read_sumstats(folder / "first.sumstats")
     return bm.align(first, bm.open_reference(folder / "annot"), weights="inverse_ld")
+
+
+def test_a_fit_by_annotation_is_a_command(small: Small, tmp_path: Path) -> None:
+    out = tmp_path / "fit.nc"
+    words = ["fit", "partitioned", str(small[0] / "first.sumstats"), "--method", "map", "--quiet"]
+    with pytest.raises(SystemExit) as done:
+        main([*words, "--reference", str(small[0] / "annot"), "--out", str(out)])
+    assert not done.value.code
+    assert list(bm.load(out)["estimate"]["annotation"].values) == ["base", "one", "two"]
 
 
 @pytest.mark.parametrize("shrinkage", ["none", "horseshoe"])
