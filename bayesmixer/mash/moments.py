@@ -13,7 +13,7 @@ from bayesmixer.mash.likelihood import blocks, run
 from bayesmixer.mash.mixture import Mixture, shares
 from bayesmixer.mash.rows import Index, Part, Rows
 from bayesmixer.mash.sums import Chosen, Sums, reported
-from bayesmixer.mash.within import Common, Within, within
+from bayesmixer.mash.within import Common, Whitened, Within, within
 
 Array = NDArray[np.float64]
 
@@ -80,10 +80,12 @@ def moments(
     normal = [int(at) for at in active if mixture.point_mass <= at < part_mixture.normals]
     plain = report is None and not covariance
     last: Part | None = None
+    whitened = Whitened(rows)
     for part, index, block in blocks(rows, part_mixture):
+        whitened.block = index
         if part is not last:
             last = part
-            inside = [within(rows, part_mixture, at, part, plain) for at in normal]
+            inside = [within(rows, part_mixture, at, part, plain, whitened) for at in normal]
         likely = block[weighted] + log_weights
         found.log_likelihood[index] = logsumexp(likely, axis=0)
         if found.log10_bf is not None:

@@ -42,9 +42,36 @@ class Within(Protocol):
         ...
 
 
-def within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> Within:
+class Whitened:
+    """L^-1, V_j = L L' (row, R, R), and L^-1 b of rows, kept for the next component that asks for
+    some of them: of a `block` of rows (positions, ascending) at once, where there is one.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.block: Index | None = None
+        self.made: Index | None = None
+
+    def of(self, index: Index) -> tuple[Array, Array]:
+        """Of some rows."""
+        if self.block is None:
+            return self._make(index)
+        if self.made is not self.block:
+            self.white, self.c = self._make(self.block)
+            self.made = self.block
+        at = np.searchsorted(self.block, index)
+        return self.white[at], self.c[at]
+
+    def _make(self, index: Index) -> tuple[Array, Array]:
+        white = _white(self.rows, index)
+        return white, np.einsum("nrs,ns->nr", white, self.rows.b[index])
+
+
+def within(
+    rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool, whitened: Whitened | None = None
+) -> Within:
     """The cheapest way to the posterior within a component, of rows of a part; `plain`: no
-    covariances are asked for.
+    covariances are asked for; `whitened` keeps what components have in common.
     """
     scale, covariance = mixture.place(at)
     w, f, u = float(mixture.grid[scale] ** 2), mixture.factors[covariance], mixture.u[covariance]
@@ -54,7 +81,7 @@ def within(rows: Rows, mixture: Mixture, at: int, part: Part, plain: bool) -> Wi
         delta, low = ridge(u, typical_errors(rows))
         if low.shape[1] <= LOW_RANK:
             return _Independent(w, delta, low, u, block_size(rows))
-    return _Each(w, f, u, rows_at_once(rows.b.shape[1]))
+    return _Each(w, f, u, rows_at_once(rows.b.shape[1]), whitened or Whitened(rows))
 
 
 class Common:
@@ -64,7 +91,7 @@ class Common:
         self.u, self.step = u, block_size(rows)
         white = _white(rows, first)
         h = np.sqrt(w) * (white @ f)
-        self.root = _root(np.sqrt(w) * f, h)[0]
+        self.root = _root(np.sqrt(w) * f, h, np.zeros((1, f.shape[1])))[0][0]
         self.variance = np.einsum("ra,ra->r", self.root, self.root)
         inner = np.linalg.solve(np.eye(f.shape[1]) + h[0].T @ h[0], h[0].T @ white[0])
         self.slope = np.sqrt(w) * f @ inner
@@ -118,17 +145,16 @@ class _Each:
     f: Array
     u: Array
     step: int
+    whitened: Whitened
 
     def of(self, rows: Rows, index: Index) -> Known:
         """Posterior of rows."""
-        white = _white(rows, index)
+        white, c = self.whitened.of(index)
         f = np.sqrt(self.w) * self.f
         h = white @ f
-        root = _root(f, h)
-        c = np.einsum("nrs,ns->nr", white, rows.b[index])
-        inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
-        y = np.linalg.solve(inner, np.einsum("nra,nr->na", h, c)[:, :, None])[:, :, 0]
-        return Known(y @ f.T, np.einsum("nra,nra->nr", root, root), root)
+        root, y = _root(f, h, np.einsum("nra,nr->na", h, c))
+        mean = np.einsum("nra,na->nr", root, y)
+        return Known(mean, np.einsum("nra,nra->nr", root, root), root)
 
 
 def _white(rows: Rows, index: Index) -> Array:
@@ -142,13 +168,14 @@ def _white(rows: Rows, index: Index) -> Array:
     return inverse * (seen[:, :, None] & seen[:, None, :])
 
 
-def _root(f: Array, h: Array) -> Array:
-    """G = F K^-T, K K' = I + H' H."""
+def _root(f: Array, h: Array, y: Array) -> tuple[Array, Array]:
+    """G = F K^-T and K^-1 y, K K' = I + H' H."""
     inner = np.eye(f.shape[1]) + h.transpose(0, 2, 1) @ h
     try:
         lower = np.linalg.cholesky(inner)
     except np.linalg.LinAlgError:  # scales of effects 1e8 errors wide: H' H takes too many digits
         both = np.concatenate([np.broadcast_to(np.eye(f.shape[1]), inner.shape), h], axis=1)
         lower = np.swapaxes(np.linalg.qr(both, mode="r"), 1, 2)
-    root: Array = np.linalg.solve(lower, f.T).transpose(0, 2, 1)
-    return root
+    sides = np.concatenate([np.broadcast_to(f.T, (len(y), *f.T.shape)), y[:, :, None]], axis=2)
+    solved = np.linalg.solve(lower, sides)
+    return solved[:, :, :-1].transpose(0, 2, 1), solved[:, :, -1]
