@@ -16,11 +16,12 @@ from bayesmixer.mash.canonical_covariances import LISTS, of_sets
 from bayesmixer.mash.learned_covariances import WAYS, learned
 from bayesmixer.mash.mixture import checked
 from bayesmixer.mash.rows import Rows, rows_of, same_conditions
+from bayesmixer.mash.sparse_factors import sparse
 from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
 
 Array = NDArray[np.float64]
-KINDS = (*LISTS, "pca", "ed")
+KINDS = (*LISTS, "pca", "sparse", "ed")
 DEFAULT = ("canonical", "ed")  # bare principal components are of rank 1, and force signs
 
 
@@ -44,17 +45,19 @@ def covariances(
         "canonical": `identity`; one `only_CONDITION` each, effects in one condition alone; `equal`,
         the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "pca": `pca_1`, ..., v v' of
         each right singular vector v of the strong effects (not centred), and `pca`, their
-        covariance in the space of all these. "ed": learned from the strong effects by extreme
-        deconvolution, which takes their errors into account. And those of meta-analyses: "fixed",
+        covariance in the space of all these. "sparse": `sparse_1`, ..., v v' of sparse singular
+        vectors, patterns of few conditions each (Lee et al. 2010), and `sparse`, their sum. "ed":
+        learned from the strong effects by extreme deconvolution, which takes their errors into
+        account. And those of meta-analyses: "fixed",
         `equal` alone; "random", also `correlated_0.75`, `_0.5` and `identity` (with a point mass
         what is called RE2); "binary", the same effect in every set of conditions, of at most ten;
         "bmalite", "random" and single conditions.
     strong
-        Effects from which "pca" and "ed" learn: positions, names or a mask; None takes
+        Effects from which "pca", "sparse" and "ed" learn: positions, names or a mask; None takes
         `bayesmixer.mash.strong`.
     n_components
-        Principal components, and covariances of "ed" beside that of all strong effects; fewer where
-        there are fewer conditions or strong effects.
+        Principal components, sparse factors, and covariances of "ed" beside that of all strong
+        effects; fewer where there are fewer conditions or strong effects.
     deconvolution
         Of "ed". "regularised": of full rank, `ed_1`, ... and `ed`, with an inverse Wishart prior
         about the covariance of the errors, from effects in units of their standard errors.
@@ -83,7 +86,7 @@ def covariances(
     References
     ----------
     Urbut et al. 2019, Nature Genetics 51:187, Online Methods; Bovy, Hogg and Roweis 2011, Annals of
-    Applied Statistics 5:1657.
+    Applied Statistics 5:1657; Lee, Shen, Huang and Marron 2010, Biometrics 66:1087.
 
     Examples
     --------
@@ -103,12 +106,14 @@ def covariances(
         found |= LISTS[kind](conditions)
     if sets is not None:
         found |= of_sets(sets, conditions)
-    if {"pca", "ed"} & {*kinds}:
+    if {"pca", "sparse", "ed"} & {*kinds}:
         n = whole_number("n_components", n_components, 1)
         chosen = strong_rows(effects) if strong is None else positions(strong, effects)
         components = principal(rows, chosen, n)
         if "pca" in kinds:
             found |= components
+        if "sparse" in kinds:
+            found |= sparse(rows, chosen, n)
         if "ed" in kinds:
             found |= learned(rows, chosen, components, deconvolution)
     if more is not None:
