@@ -177,7 +177,7 @@ def sandwich_covariance(info: Information) -> Array:
     likelihood's curvature.
     """
     inverse = np.linalg.inv(info.hessian)
-    return np.asarray(inverse @ (info.variability + info.prior) @ inverse)
+    return np.asarray(inverse @ (info.variability + _spread_of_prior(info)) @ inverse)
 
 
 def jackknife_covariance(info: Information) -> Array:
@@ -189,7 +189,15 @@ def jackknife_covariance(info: Information) -> Array:
     Journal of Econometrics 29:305).
     """
     inverse = np.linalg.inv(info.hessian)
-    return np.asarray(info.influence.covariance + inverse @ info.prior @ inverse)
+    return np.asarray(info.influence.covariance + inverse @ _spread_of_prior(info) @ inverse)
+
+
+def _spread_of_prior(info: Information) -> Array:
+    """Covariance (P, P) of the prior's score, its centre drawn anew with the data: its precision,
+    and nothing in directions in which it is not concave.
+    """
+    size, axis = np.linalg.eigh(info.prior)
+    return np.asarray(axis * np.maximum(size, 0.0) @ axis.T)
 
 
 def within_prior(covariance: Array, prior: Array) -> Array:

@@ -130,6 +130,24 @@ def test_a_covariance_is_cut_to_what_the_priors_precision_allows_and_only_there(
     assert cut[1, 1] == pytest.approx(0.2, rel=0.2)
 
 
+def test_a_prior_that_is_not_concave_takes_nothing_from_a_variance():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(0, [1.0, 0.1], (40, 2))
+    info = Information(
+        scores, np.tile(np.diag([2.5, 5.0]), (40, 1, 1)), np.diag([4.0, -120.0]), np.arange(40)
+    )
+    inverse = np.linalg.inv(info.hessian)
+    likelihood = inverse @ info.variability @ inverse
+    for covariance, more in (
+        (sandwich_covariance(info), likelihood),
+        (jackknife_covariance(info), info.influence.covariance),
+    ):
+        assert np.linalg.eigvalsh(covariance)[0] > 0
+        np.testing.assert_allclose(
+            covariance - more, inverse @ np.diag([4.0, 0.0]) @ inverse, atol=1e-12
+        )
+
+
 @pytest.mark.filterwarnings("ignore::bayesmixer.errors.DataWarning")
 def test_a_locus_of_60_standard_errors_leaves_a_calibrated_posterior_that_prior_and_refit_allow():
     """The one-step delete-block move is far off there: what counts is where the mode goes without

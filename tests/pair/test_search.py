@@ -9,6 +9,7 @@ from scipy.special import expit
 import bayesmixer as bm
 from bayesmixer.errors import InputError
 from bayesmixer.inference.density import LogDensity
+from bayesmixer.inference.information import information
 from bayesmixer.models import bivariate_mixer
 from bayesmixer.models.common import bound_of
 from bayesmixer.pair.search import Search, W, X, Y, overlap_at, point
@@ -102,3 +103,15 @@ def test_the_point_of_natural_parameters_gives_them_back():
     np.testing.assert_allclose(np.exp(TRUTH[:2]), [0.3, 0.25])
     assert float(at.rg / at.rg_max) == pytest.approx(0.45)
     assert float(at.f**2 - 0.45**2) == pytest.approx((1 - 0.45**2) * expit(0.2))
+
+
+@pytest.mark.parametrize("u", [0.004, -0.004])
+def test_curvature_beside_an_rg_of_0_is_that_of_its_own_side(data, u):
+    """The prior of the excess over |u| has a kink at u = 0, none of which is curvature."""
+    density = LogDensity(bivariate_mixer(data))
+    x = point([0.3, 0.25], [0.04, 0.035], [1.05, 1.02], u, 0.1, 0.2)
+    at, h = density.names.index("atanh_u"), 1e-4
+    e = h * np.eye(x.size)[at]
+    own = (density.scores(x - e)[1] - density.scores(x + e)[1]) / (2 * h)
+    found = information(density, x, np.full(x.size, 0.2)).prior[at]
+    np.testing.assert_allclose(found, own, atol=0.1)
