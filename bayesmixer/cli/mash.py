@@ -85,7 +85,8 @@ def command(
     kinds: Annotated[
         str | None,
         _option(
-            "Kinds of covariances, with commas between: canonical, pca, ed; canonical and ed "
+            "Kinds of covariances, with commas between: canonical, pca, sparse, ed (and lists of "
+            "meta-analyses: bmalite, fixed, random, binary); canonical and ed "
             "without, canonical alone where no effect is strong.",
             "--kinds",
         ),

@@ -34,7 +34,9 @@ MOST = 2_000  # rows of one covariance of errors, but for missing cells, that fu
 FAR = 1e5  # standard errors beyond which only the direction of an effect counts
 OWN = 1e7  # rows that each have their own, times R^3
 TURNS = 30
-OUTSTANDING = 10.0  # median sizes beyond which an effect has no more part in what all share
+# median sizes beyond which an effect has no more part in what all share: it would count for more
+# than a hundred others in a sum of squares (of simulations the largest is 5.7, of GTEx 8.3)
+OUTSTANDING = 10.0
 
 
 def learned(rows: Rows, chosen: Index, principal: dict[str, Array], way: str) -> dict[str, Array]:
