@@ -18,6 +18,10 @@ from bayesmixer.wings import card_of, unit_of
 
 MOST_SHOWN = 6
 """Variables of a model without card that figures show at most."""
+HIGH_PARETO_K = 0.7
+"""k-hat above which importance weights are not to be trusted (Vehtari et al. 2024)."""
+ALIKE = 0.1
+"""Standard deviation of log weights up to which their tail is of no consequence."""
 
 # `data` of every function here is the fitted trait's alone: what `identity.data_of_fit` returned
 
@@ -218,6 +222,21 @@ def pareto_k(results: xr.DataTree) -> float | None:
         return float(np.max(stats["pareto_k"].to_numpy()))
     value = stats.attrs.get("pareto_k")
     return None if value is None else float(value)
+
+
+def weights_fail(pareto_k: float, log_ratio_sd: float = np.inf) -> bool:
+    """Whether importance weights are not to be trusted: their k-hat is above 0.7, and they differ
+    by more than a tenth. Of weights that are alike no mean moves by more than a tenth of a standard
+    deviation (Cauchy-Schwarz), whatever the shape of their tail.
+    """
+    return not pareto_k <= HIGH_PARETO_K and not log_ratio_sd <= ALIKE
+
+
+def log_ratio_sd(results: xr.DataTree) -> float:
+    """Spread of the log weights of "binned"; infinite where it is not told."""
+    if "sample_stats" not in results.children:
+        return np.inf
+    return float(results["sample_stats"].attrs.get("binned_log_ratio_sd", np.inf))
 
 
 def number_of_divergences(results: xr.DataTree) -> int:

@@ -26,6 +26,7 @@ from scipy.special import logsumexp
 from bayesmixer.arguments import whole_number
 from bayesmixer.checkpoint import Checkpoint
 from bayesmixer.errors import InputError
+from bayesmixer.facts import HIGH_PARETO_K, weights_fail
 from bayesmixer.inference import sampling
 from bayesmixer.inference.density import Array, LogDensity
 from bayesmixer.inference.limits import LEAST
@@ -93,12 +94,12 @@ class Reweighted:
 
     @property
     def said(self) -> list[str]:
-        """What a user must know: nothing where k-hat is good."""
-        if self.pareto_k <= 0.7:
+        """What a user must know: nothing where the weights can be trusted."""
+        if not weights_fail(self.pareto_k, self.log_ratio_sd):
             return []
         return [
             "The binned likelihood does not describe this posterior (k-hat "
-            f"{self.pareto_k:.2f} > 0.7, {self.effective:.0f} effective draws): "
+            f"{self.pareto_k:.2f} > {HIGH_PARETO_K}, {self.effective:.0f} effective draws): "
             "give more bins, or sample without them."
         ]
 

@@ -238,9 +238,19 @@ def diagnostics(results: xr.DataTree, data: xr.Dataset | None) -> list[str]:
         said.append(f"The optimiser {word}{tail}.")
     k = facts.pareto_k(results)
     if k is not None:
-        verdict = "good" if k <= 0.5 else "usable" if k <= 0.7 else "not reliable"
+        alike = facts.log_ratio_sd(results)
+        verdict = (
+            "not reliable"
+            if facts.weights_fail(k, alike)
+            else f"of no consequence: the weights differ by {alike:.1%}"
+            if k > facts.HIGH_PARETO_K
+            else "usable"
+            if k > 0.5
+            else "good"
+        )
         said.append(
-            f"Pareto k-hat of the importance weights: {k:.2f} ({verdict}; below 0.7 is wanted)."
+            f"Pareto k-hat of the importance weights: {k:.2f} ({verdict}; below "
+            f"{facts.HIGH_PARETO_K} is wanted)."
         )
     r_hat, ess = facts.mixing(results)
     if r_hat is not None:

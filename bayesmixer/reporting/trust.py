@@ -15,9 +15,11 @@ import xarray as xr
 
 from bayesmixer.card import cards, unit_in_words
 from bayesmixer.facts import (
+    HIGH_PARETO_K,
     chromosomes_used,
     each_trait,
     effective_variants,
+    log_ratio_sd,
     mean_chi2,
     mixing,
     number_of_blocks,
@@ -26,6 +28,7 @@ from bayesmixer.facts import (
     pareto_k,
     read_json,
     shown_names,
+    weights_fail,
 )
 from bayesmixer.identity import check_results, data_of_fit
 from bayesmixer.io.plausible import HARDLY, NO_POWER
@@ -52,7 +55,6 @@ FEW_BLOCKS = 200  # the European genome has about 1,700 (Berisa and Pickrell 201
 FEW_CHROMOSOMES = 5
 FEW_EFFECTIVE_VARIANTS = 10_000  # sum of weights; a genome of HapMap3 variants has over 100,000
 TOO_FEW_EFFECTIVE_VARIANTS = 1_000
-HIGH_PARETO_K = 0.7  # Vehtari et al. 2024
 HIGH_R_HAT, LOW_ESS = 1.01, 400  # Vehtari et al. 2021
 LOW_CHI2 = HARDLY
 UNEQUAL_N = 0.1  # share of variants with N below two thirds of the 90th percentile (LDSC's filter)
@@ -233,7 +235,7 @@ def _instead(results: xr.DataTree) -> str:
 def sampler(results: xr.DataTree, data: xr.Dataset | None) -> Iterator[Finding]:
     """Draws must come from the posterior, and be enough."""
     k = pareto_k(results)
-    if k is not None and k > HIGH_PARETO_K:
+    if k is not None and weights_fail(k, log_ratio_sd(results)):
         what = (
             "the bins are"
             if results.attrs.get("method") == "binned"

@@ -12,6 +12,7 @@ from bayesmixer.identity import check_results
 from bayesmixer.mixer.cards import INFLATION
 from bayesmixer.mixer.heritability import HeritabilityTest
 from bayesmixer.reporting.block_error import block_standard_errors
+from bayesmixer.reporting.tables import diagnostics
 from bayesmixer.reporting.trust import FEW_BLOCKS, Finding, rules, trust
 from tests.reporting.fabricate import make_data, make_fit
 
@@ -265,6 +266,16 @@ def test_pareto_k_above_0_7_stops(large, k, heard):
     fit["sample_stats"].attrs["pareto_k"] = k
     found = about(trust(fit), "k-hat")
     assert [f.severity for f in found] == (["stop"] if heard else [])
+
+
+@pytest.mark.parametrize(("spread", "heard"), [(0.05, False), (0.3, True)])
+def test_the_tail_of_weights_that_are_alike_is_of_no_consequence(large, spread, heard):
+    fit = sound(large)
+    fit["sample_stats"].attrs |= {"pareto_k": 0.83, "binned_log_ratio_sd": spread}
+    assert bool(about(trust(fit), "k-hat")) == heard
+    told = " ".join(diagnostics(fit, None))
+    assert ("the weights differ by 5.0%" in told) != heard
+    assert ("not reliable" in told) == heard
 
 
 def test_divergences_are_counted(large):
