@@ -190,8 +190,15 @@ def _read(path: Path) -> Any:
         if name.endswith(".parquet"):
             return pd.read_parquet(path)
         if name.endswith(TEXT):
-            comma = name.removesuffix(".gz").endswith(".csv")
-            return pd.read_csv(path, sep="," if comma else "\t")
+            sep = "," if name.removesuffix(".gz").endswith(".csv") else "\t"
+            # pandas would give the second of two columns of one name another
+            header = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna()
+            if header.duplicated().any():
+                twice = header[header.duplicated()].iloc[0]
+                raise InputError(path, f"{twice!r} names {int((header == twice).sum())} columns")
+            return pd.read_csv(path, sep=sep)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise InputError(path, reason(error) or "cannot be read as a table") from None
     raise InputError(path, "expected a file named .tsv, .csv, .txt, .parquet, .npy or .npz")

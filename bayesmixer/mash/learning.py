@@ -62,7 +62,7 @@ def learn(rows: Rows, mixture: Mixture, prior: Any) -> Learned:
     matrix, top = relative(rows, mixture)
     found = optimal_weights(matrix, parameters - 1)
     if mixture.alone is not None:
-        found = without_coincidences(matrix, parameters - 1, found)
+        found = without_coincidences(matrix, parameters - 1, found, int(mixture.point_mass))
     penalised = found.height + float(top.sum())
     forced = parameters > 1
     penalty = float((parameters[forced] - 1) @ np.log(found.x[forced]))
@@ -70,17 +70,17 @@ def learn(rows: Rows, mixture: Mixture, prior: Any) -> Learned:
     return Learned(best, parameters, penalised - penalty, penalised, found.gap)
 
 
-def without_coincidences(matrix: Array, penalty: Array, found: Weights) -> Weights:
+def without_coincidences(matrix: Array, penalty: Array, found: Weights, first: int = 0) -> Weights:
     """Weights without components that one effect alone gives most of theirs, and gives too little
     reason for.
 
     Any effect is a coincidence of what its conditions have by themselves, by the last component;
     its best among P others, with the weight of one of n effects by maximum likelihood, is believed
-    where it is n P times as likely: it was chosen among so many. `matrix` (component, effect) has
-    no likelihoods of the others any more.
+    where it is n P times as likely: it was chosen among so many. Those before the `first` stay.
+    `matrix` (component, effect) has no likelihoods of the others any more.
     """
     while True:
-        lone = _coincidences(matrix, penalty, found.x)
+        lone = _coincidences(matrix, penalty, found.x, first)
         if not len(lone):
             return found
         matrix[lone] = 0
@@ -89,9 +89,9 @@ def without_coincidences(matrix: Array, penalty: Array, found: Weights) -> Weigh
         found = optimal_weights(matrix, penalty, start=left / left.sum())
 
 
-def _coincidences(matrix: Array, penalty: Array, x: Array) -> NDArray[np.intp]:
+def _coincidences(matrix: Array, penalty: Array, x: Array, first: int) -> NDArray[np.intp]:
     """Which components they are."""
-    some = np.flatnonzero((x[:-1] > 0) & (penalty[:-1] == 0))
+    some = first + np.flatnonzero((x[first:-1] > 0) & (penalty[first:-1] == 0))
     mixed = x @ matrix
     share = x[some, None] * matrix[some] / mixed
     top = share.argmax(1)

@@ -227,3 +227,11 @@ def test_bad_effects_are_refused_in_one_line(
         bm.read_effects(**arguments)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["b.tsv", "b.csv.gz"])
+def test_two_columns_of_one_name_in_a_file_are_refused(name: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame(B, columns=["a", "b", "a"])
+    frame.to_csv(tmp_path / name, sep="," if "csv" in name else "\t")
+    with pytest.raises(bm.InputError, match="'a' names 2 columns"):
+        bm.read_effects(tmp_path / name, 1)

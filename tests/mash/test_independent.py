@@ -178,3 +178,10 @@ def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_a
     with_both = best._replace(x=np.array([0.4, 6e-4, 5e-4, 0.5989]))
     found = without_coincidences(matrix, np.zeros(4), with_both)
     assert found.x[1] > 5e-4
+
+
+def test_the_point_mass_is_no_coincidence() -> None:
+    effects = bm.read_effects([[0.1, 0.0, -0.1]], 1.0)
+    u = bm.mash.covariances(effects, "canonical")
+    fit = bm.mash.fit(effects, u, prior="uniform", independent=True, grid=[3.0, 9.0])
+    assert float(fit["estimate"]["pi0"]) > 0.99
