@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +107,20 @@ def save(
             else:
                 # in memory first: HDF5 itself, where the disk is full, leaves handles that fail
                 # once more as the process ends
-                beside.write_bytes(written.to_netcdf(engine="h5netcdf"))
+                with _no_cluster():
+                    beside.write_bytes(written.to_netcdf(engine="h5netcdf"))
     return Path(path)
+
+
+def _no_cluster() -> AbstractContextManager[Any]:
+    """Where dask.distributed is at work xarray asks its scheduler for a lock, which it does not
+    know for bytes in memory; they are nobody else's.
+    """
+    if "distributed" not in sys.modules:
+        return nullcontext()
+    import dask
+
+    return dask.config.set(scheduler="synchronous")
 
 
 def save_finished(

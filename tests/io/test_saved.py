@@ -187,3 +187,14 @@ def test_a_finished_fit_whose_place_is_gone_is_saved_elsewhere_and_the_error_say
     (rescued,) = tmp_path.iterdir()
     assert str(rescued) in str(error.value)
     assert bm.load(rescued).attrs["kind"] == "fit"
+
+
+def test_a_client_of_a_dask_cluster_and_its_workers_save(
+    sumstats: xr.Dataset, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        bm.save(sumstats, tmp_path / "here.nc")
+        client.submit(bm.save, sumstats, tmp_path / "there.nc").result(60)
+    for name in ("here.nc", "there.nc"):
+        np.testing.assert_array_equal(bm.load(tmp_path / name)["z"], sumstats["z"])
