@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bayesmixer.mash.gwas import read_gwas as read_gwas
     from bayesmixer.mash.independent_loci import loci as loci
     from bayesmixer.mash.independent_loci import thinned as thinned
+    from bayesmixer.mash.log_signs import log_lfsr as log_lfsr
     from bayesmixer.mash.neighbours import opposed as opposed
     from bayesmixer.mash.posteriors import posterior as posterior
     from bayesmixer.mash.precision_gain import effective_size as effective_size
@@ -57,6 +58,7 @@ _HOME = {
     "fit_sample": "samples",
     "largest": "samples",
     "loci": "independent_loci",
+    "log_lfsr": "log_signs",
     "open_effects": "io.effect_stores",
     "opposed": "neighbours",
     "plot_covariance": "figures",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from bayesmixer.mash.rows import Index, Part, Rows
 
@@ -75,6 +75,30 @@ def posterior(rows: Rows, alone: Alone, index: Index) -> Known:
         found.mean[:] += share * mean
         found.second[:] += share * (mean**2 + variance)
     return found
+
+
+def log_signs(rows: Rows, alone: Alone, index: Index) -> Array:
+    """Logs of the probabilities of being below, above and at 0 (3, row, condition), given the cells
+    of rows; of a missing one by the prior.
+    """
+    seen = rows.seen[index]
+    b, s = rows.b[index], standard_errors(rows, index)
+    precision = seen / s**2
+    used = np.flatnonzero((alone.weights > 0).any(0))
+    logs = np.full((3, *b.shape), -np.inf)
+    with np.errstate(divide="ignore"):
+        prior = np.log(alone.weights[:, used]).T[:, None, :]
+    variance = s**2 + alone.scales[used][:, None, None] ** 2
+    likely = prior - np.where(seen, 0.5 * (np.log(variance) + b**2 / variance), 0)
+    likely -= np.logaddexp.reduce(likely, axis=0)
+    for scale, share in zip(alone.scales[used], likely, strict=True):
+        if scale == 0:
+            logs[2] = np.logaddexp(logs[2], share)
+            continue
+        z = b * precision * np.sqrt(scale**2 / (1 + scale**2 * precision))
+        for into, sign in ((0, -1), (1, 1)):
+            logs[into] = np.logaddexp(logs[into], share + log_ndtr(sign * z))
+    return logs
 
 
 def drawn(rows: Rows, alone: Alone, index: Index, rng: np.random.Generator) -> Array:
