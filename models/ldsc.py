@@ -33,6 +33,7 @@ from bayesmixer.ldsc.cards import (
     RAW,
 )
 from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.ldsc.liability import factor
 from bayesmixer.ldsc.model_offers import LEAST
 from bayesmixer.mixer.cards import LOG_H2
 from bayesmixer.mixer.laid_out import h_total
@@ -60,6 +61,8 @@ def ldsc_h2(
     data: xr.Dataset,
     prior: str | Mapping[str, Any] = "weak",
     censor: float | None = None,
+    samp_prev: float | None = None,
+    pop_prev: float | None = None,
 ) -> pm.Model:
     """Heritability of one trait by LD score regression.
 
@@ -74,24 +77,28 @@ def ldsc_h2(
     censor
         |z| beyond which a variant only counts as exceeding it: a few strong loci then do not move
         h2 (instead of LDSC's two steps).
+    samp_prev, pop_prev
+        Share of cases in the sample (0.5 where N is the effective one) and in the population, for
+        `h2_liability`.
 
     Returns
     -------
     pymc.Model
-        Free: `log_h2`, `log_intercept`. Deterministic: `h2`, `intercept`. The potential `z` is the
-        weighted log-likelihood, dim ld_block.
+        Free: `log_h2`, `log_intercept`. Deterministic: `h2`, `intercept`, and with prevalences
+        `h2_liability`. The potential `z` is the weighted log-likelihood, dim ld_block.
 
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait, does not say M, or `prior` is unknown.
+        `data` is not GwasData of one trait, does not say M, `prior` is unknown, or a prevalence is
+        no share or given alone.
 
     References
     ----------
     Bulik-Sullivan et al. 2015, Nature Genetics 47:291.
     """
     data = one_trait(exposed(data), "ldsc_h2")
-    censor = censoring_point(censor)
+    censor, scale = censoring_point(censor), factor(samp_prev, pop_prev)
     used = evaluated(data)
     used = used[np.argsort(data["ld_block"].values[used], kind="stable")]
     z, n, weight = (data[name].values[used].astype(float) for name in ("z", "n", "weight"))
@@ -99,11 +106,14 @@ def ldsc_h2(
     with pm.Model(coords=coords(data), model=None) as model:
         h2 = pm.Deterministic("h2", pt.exp(free(LOG_H2, prior)))
         intercept = pm.Deterministic("intercept", pt.exp(free(LOG_INTERCEPT, prior)))
+        if scale != 1:
+            pm.Deterministic("h2_liability", scale * h2)
         terms = weight * gaussian(z[:, 0] ** 2, intercept + h2 * exposure, censor)
         block = data["ld_block"].values[used]
         pm.Potential("z", by_block(terms, block, len(model.coords["ld_block"])), dims="ld_block")
-    build = partial(ldsc_h2, prior=prior, censor=censor)
-    options = {} if censor is None else {"censor": censor}
+    given = {"censor": censor, "samp_prev": samp_prev, "pop_prev": pop_prev}
+    options = {name: value for name, value in given.items() if value is not None}
+    build = partial(ldsc_h2, prior=prior, censor=censor, samp_prev=samp_prev, pop_prev=pop_prev)
     bound = Bound(LDSC_H2, prior, data, build, ("log_h2", "log_intercept"), options)
     return remember(model, bound)
 

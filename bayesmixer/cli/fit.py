@@ -79,6 +79,16 @@ Shrinkage = Annotated[
     Literal["none", "horseshoe"],
     typer.Option(help="Prior of annotations' coefficients; the horseshoe lets few be free (NUTS)."),
 ]
+Share = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of cases in the sample, for the liability scale; 0.5 where N is the effective.",
+        show_default=False,
+    ),
+]
+OfAll = Annotated[
+    float | None, typer.Option(help="Share of cases in the population.", show_default=False)
+]
 Censor = Annotated[
     float | None,
     typer.Option(
@@ -219,6 +229,8 @@ def _command(card: Card) -> Callable[..., None]:
         components: Components = None,
         grid: Grid = None,
         shrinkage: Shrinkage = "none",
+        samp_prev: Share = None,
+        pop_prev: OfAll = None,
         weights: Weights = by_card,
         blocks: Blocks = None,
         by: Match = "auto",
@@ -261,6 +273,8 @@ def _command(card: Card) -> Callable[..., None]:
             "components": components,
             "grid": _variances(grid),
             "shrinkage": shrinkage,
+            "samp_prev": samp_prev,
+            "pop_prev": pop_prev,
         }
         files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
         check_inputs(reference, *(path for path, *_ in files))

@@ -65,6 +65,10 @@ RELATIVE = Quantity(
     "tau_relative", "tau over the mean per-variant heritability", shown=True, nothing=0.0
 )
 
+H2_LIABILITY = Quantity(
+    "h2_liability", "heritability on the liability scale, with prevalences", nothing=0.0
+)
+
 NEEDS = ("z", "n", "weight", "ld_score", "ld_block")
 
 LDSC_H2 = replace(
@@ -74,14 +78,14 @@ LDSC_H2 = replace(
     verb="h2",
     summary="LD score regression as a model: heritability and intercept of one trait.",
     free=(one_trait.LOG_H2, LOG_INTERCEPT),
-    reported=(one_trait.H2, INTERCEPT),
+    reported=(one_trait.H2, H2_LIABILITY, INTERCEPT),
     needs=NEEDS,
     wing="bayesmixer.ldsc",
     rivals=(),
     richer="",
     starts="h2_starts",
     cell="",
-    options=("censor",),
+    options=("censor", "samp_prev", "pop_prev"),
     weights="inverse_ld",
 )
 LDSC_PARTITIONED = replace(

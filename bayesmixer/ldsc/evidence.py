@@ -161,7 +161,9 @@ def evidence(bound: Bound | None) -> HeritabilityTest | OfOne | OfPair | None:
     LD blocks are few.
     """
     test = of_bound(bound)
-    if bound is None or bound.prior != "weak" or bound.options or "deviation" in bound.free:
+    if bound is None or bound.prior != "weak" or "deviation" in bound.free:
+        return test
+    if {"censor", "shrinkage"} & bound.options.keys():
         return test
     data = bound.data
     traits = data.sizes["trait"]

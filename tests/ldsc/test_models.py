@@ -15,6 +15,8 @@ from scipy.stats import multivariate_normal, norm, t
 import bayesmixer as bm
 from bayesmixer.cli.main import main
 from bayesmixer.errors import InputError
+from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc.evidence import regressions
 from bayesmixer.ldsc.exposure import exposed
 from bayesmixer.ldsc.heritability import heritability
 from bayesmixer.reporting import tables
@@ -158,6 +160,33 @@ def annotated_data(small: Small) -> xr.Dataset:
     folder = small[0]
     first = bm.read_sumstats(folder / "first.sumstats")
     return bm.align(first, bm.open_reference(folder / "annot"), weights="inverse_ld")
+
+
+def test_heritability_of_liability_is_that_of_the_observed_scale_times_a_factor(
+    data: xr.Dataset,
+) -> None:
+    model = bm.models.ldsc_h2(data.isel(trait=[0]), samp_prev=0.5, pop_prev=0.01)
+    fit = bm.fit(model, "laplace", draws=200, progress=False)
+    # Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
+    factor = 0.0099**2 / (0.25 * 0.02665214220345808**2)
+    post = fit["posterior"].to_dataset()
+    np.testing.assert_allclose(post["h2_liability"], factor * post["h2"], rtol=1e-12)
+    assert set(bm.summary(fit).index) == {"h2", "h2_liability", "intercept"}
+    # by the natural scale, as without prevalences
+    assert float(fit["estimate"]["h2_se"]) == pytest.approx(
+        float(heritability_by_blocks(data).error[0]), rel=1e-9
+    )
+    again = bm.rebuild(fit, data.isel(trait=[0]))
+    assert "h2_liability" in again.named_vars
+    with pytest.raises(InputError, match="pop_prev: missing"):
+        bm.models.ldsc_h2(data.isel(trait=[0]), samp_prev=0.5)
+
+
+def heritability_by_blocks(data: xr.Dataset) -> Estimate:
+    """h2 of the first trait by the regression iterated to its end, with LD blocks as units."""
+    found = regressions(exposed(data.isel(trait=[0])))
+    assert found is not None
+    return found[1].joint
 
 
 def test_a_fit_by_annotation_is_a_command(small: Small, tmp_path: Path) -> None:
