@@ -8,7 +8,7 @@ weights that follow the fit to the end, under h2 >= 0 and |rg| <= 1 by construct
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +33,8 @@ from bayesmixer.ldsc.cards import (
     RAW,
 )
 from bayesmixer.ldsc.exposure import exposed
-from bayesmixer.ldsc.liability import factor
+from bayesmixer.ldsc.liability import factor, factors_of
+from bayesmixer.ldsc.many_traits import per_trait
 from bayesmixer.ldsc.model_offers import LEAST
 from bayesmixer.mixer.cards import LOG_H2
 from bayesmixer.mixer.laid_out import h_total
@@ -119,7 +120,12 @@ def ldsc_h2(
 
 
 @in_one_line
-def ldsc_rg(data: xr.Dataset, prior: str | Mapping[str, Any] = "weak") -> pm.Model:
+def ldsc_rg(
+    data: xr.Dataset,
+    prior: str | Mapping[str, Any] = "weak",
+    samp_prev: Sequence[float | None] | float | None = None,
+    pop_prev: Sequence[float | None] | float | None = None,
+) -> pm.Model:
     """Genetic correlation of two traits by cross-trait LD score regression.
 
     Parameters
@@ -129,24 +135,31 @@ def ldsc_rg(data: xr.Dataset, prior: str | Mapping[str, Any] = "weak") -> pm.Mod
         one trait lacks still tells of the other (`join="outer"`).
     prior
         "weak" (default; rg uniform between -1 and 1), "flat", or one's own.
+    samp_prev, pop_prev
+        As of `ldsc_h2`, one a trait; None or nan where a trait is quantitative.
 
     Returns
     -------
     pymc.Model
         Free: `log_h2`, `log_intercept` (dim trait), `atanh_rg`, `atanh_rho_0`. Deterministic: `h2`,
-        `intercept` (dim trait), `rg`, `gencov`, `rho_0`, `intercept_gencov`. The potential `z` is
-        the weighted log-likelihood, dim ld_block.
+        `intercept` (dim trait), `rg`, `gencov`, `rho_0`, `intercept_gencov`, and with prevalences
+        `h2_liability` (dim trait; of a quantitative trait its `h2`) and `gencov_liability`; rg is
+        the same on either scale. The potential `z` is the weighted log-likelihood, dim ld_block.
 
     Raises
     ------
     InputError
-        `data` is not GwasData of two traits, does not say M, or `prior` is unknown.
+        `data` is not GwasData of two traits, does not say M, `prior` is unknown, or a prevalence is
+        no share or given alone.
 
     References
     ----------
     Bulik-Sullivan et al. 2015, Nature Genetics 47:1236.
     """
     data = two_traits(exposed(data), "ldsc_rg")
+    given = {"samp_prev": samp_prev, "pop_prev": pop_prev}
+    options: dict[str, Any] = {k: per_trait(k, v, 2) for k, v in given.items() if v is not None}
+    scale = np.array(factors_of(samp_prev, pop_prev, 2))
     with pm.Model(coords=coords(data, trait=trait_names(data) or [0, 1]), model=None) as model:
         h2 = pm.Deterministic("h2", pt.exp(free(of_two.LOG_H2, prior, dims="trait")), dims="trait")
         intercept = pm.Deterministic(
@@ -155,13 +168,17 @@ def ldsc_rg(data: xr.Dataset, prior: str | Mapping[str, Any] = "weak") -> pm.Mod
         rg = pm.Deterministic("rg", pt.tanh(free(of_two.ATANH_RG, prior)))
         rho_0 = pm.Deterministic("rho_0", MOST_RHO_0 * pt.tanh(free(of_two.ATANH_RHO_0, prior)))
         gencov = pm.Deterministic("gencov", rg * pt.sqrt(h2[0] * h2[1]))
+        if (scale != 1).any():
+            pm.Deterministic("h2_liability", scale * h2, dims="trait")
+            pm.Deterministic("gencov_liability", np.sqrt(scale.prod()) * gencov)
         error = pm.Deterministic("intercept_gencov", rho_0 * pt.sqrt(intercept[0] * intercept[1]))
         total = h_total(data)
         loglik = gaussian_pair(data, h2 / total, gencov / total, intercept, error)
         pm.Potential("z", loglik, dims="ld_block")
     names = ("log_h2", "log_intercept", "atanh_rg", "atanh_rho_0")
     record = {"traits": json.dumps(trait_names(data))}
-    bound = Bound(LDSC_RG, prior, data, partial(ldsc_rg, prior=prior), names, record=record)
+    build = partial(ldsc_rg, prior=prior, **options)
+    bound = Bound(LDSC_RG, prior, data, build, names, options, record=record)
     return remember(model, bound)
 
 
@@ -170,6 +187,8 @@ def ldsc_partitioned(
     data: xr.Dataset,
     prior: str | Mapping[str, Any] = "weak",
     shrinkage: str = "none",
+    samp_prev: float | None = None,
+    pop_prev: float | None = None,
 ) -> pm.Model:
     """Heritability of one trait by annotation.
 
@@ -185,21 +204,24 @@ def ldsc_partitioned(
         "none": tau of each annotation, over the mean per-variant heritability, has the prior
         `deviation`. "horseshoe": a regularised horseshoe of them, for many annotations of which few
         matter; its posterior is for NUTS.
+    samp_prev, pop_prev
+        As of `ldsc_h2`.
 
     Returns
     -------
     pymc.Model
         Free: `log_h2`, `log_intercept`, and `deviation` (dim added), or `deviation_raw`,
         `log_local` (dim added) and `log_global`. Deterministic: `h2`, the total, `intercept`,
-        `coef` (tau), `h2_category` and `tau_relative` (dim annotation). tau may be negative; the
-        variance of z is never below a tenth of the intercept. The potential `z` is the weighted
-        log-likelihood, dim ld_block.
+        `coef` (tau), `h2_category` and `tau_relative` (dim annotation), and with prevalences
+        `h2_liability` and `h2_category_liability`. tau may be negative; the variance of z is never
+        below a tenth of the intercept. The potential `z` is the weighted log-likelihood, dim
+        ld_block.
 
     Raises
     ------
     InputError
-        `data` is not GwasData of one trait with several annotations, lacks their M, or `shrinkage`
-        is unknown.
+        `data` is not GwasData of one trait with several annotations, lacks their M, `shrinkage` is
+        unknown, or a prevalence is no share or given alone.
 
     References
     ----------
@@ -207,6 +229,7 @@ def ldsc_partitioned(
     Statistics 11:5018 (regularised horseshoe; here the local scales are log-logistic).
     """
     choice("shrinkage", shrinkage, ("none", "horseshoe"))
+    scale = factor(samp_prev, pop_prev)
     data = one_trait(exposed(data), "ldsc_partitioned")
     m = _totals_of_annotations(data)
     used = evaluated(data)
@@ -222,22 +245,28 @@ def ldsc_partitioned(
             added = free(DEVIATION, prior, dims="added")
         else:
             raw, local = (free(one, prior, dims="added") for one in (RAW, LOG_LOCAL))
-            scale = pt.exp(free(LOG_GLOBAL, prior) + local)
-            added = raw * scale / pt.sqrt(1 + (scale / SLAB) ** 2)
+            own = pt.exp(free(LOG_GLOBAL, prior) + local)
+            added = raw * own / pt.sqrt(1 + (own / SLAB) ** 2)
         # the first makes the total what it is
         first = (m.sum() - pt.dot(m[1:], added)) / m[0]
         relative = pm.Deterministic(
             "tau_relative", pt.concatenate([first[None], added]), dims="annotation"
         )
         tau = pm.Deterministic("coef", h2 / m.sum() * relative, dims="annotation")
-        pm.Deterministic("h2_category", m * tau, dims="annotation")
+        category = pm.Deterministic("h2_category", m * tau, dims="annotation")
+        if scale != 1:
+            pm.Deterministic("h2_liability", scale * h2)
+            pm.Deterministic("h2_category_liability", scale * category, dims="annotation")
         variance = pt.maximum(intercept + pt.dot(exposures, tau), LEAST * intercept)
         terms = weight * gaussian(z[:, 0] ** 2, variance)
         block = data["ld_block"].values[used]
         pm.Potential("z", by_block(terms, block, len(model.coords["ld_block"])), dims="ld_block")
     rest = ("deviation",) if shrinkage == "none" else ("deviation_raw", "log_local", "log_global")
-    build = partial(ldsc_partitioned, prior=prior, shrinkage=shrinkage)
-    options = {} if shrinkage == "none" else {"shrinkage": shrinkage}
+    given = {"samp_prev": samp_prev, "pop_prev": pop_prev}
+    options: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+    build = partial(ldsc_partitioned, prior=prior, shrinkage=shrinkage, **options)
+    if shrinkage != "none":
+        options["shrinkage"] = shrinkage
     bound = Bound(LDSC_PARTITIONED, prior, data, build, ("log_h2", "log_intercept", *rest), options)
     return remember(model, bound)
 

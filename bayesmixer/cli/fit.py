@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from bayesmixer.card import Card, cards
+from bayesmixer.cli.ldsc_options import numbers
 from bayesmixer.cli.munge import how_read
 from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads, Tsv
 from bayesmixer.cli.output import (
@@ -80,14 +81,16 @@ Shrinkage = Annotated[
     typer.Option(help="Prior of annotations' coefficients; the horseshoe lets few be free (NUTS)."),
 ]
 Share = Annotated[
-    float | None,
+    str | None,
     typer.Option(
-        help="Share of cases in the sample, for the liability scale; 0.5 where N is the effective.",
+        help="Share of cases in the sample, for the liability scale; 0.5 where N is the effective. "
+        "Of two traits 0.5,0.5, or nan for one that is quantitative.",
         show_default=False,
     ),
 ]
 OfAll = Annotated[
-    float | None, typer.Option(help="Share of cases in the population.", show_default=False)
+    str | None,
+    typer.Option(help="Share of cases in the population, likewise.", show_default=False),
 ]
 Censor = Annotated[
     float | None,
@@ -273,8 +276,8 @@ def _command(card: Card) -> Callable[..., None]:
             "components": components,
             "grid": _variances(grid),
             "shrinkage": shrinkage,
-            "samp_prev": samp_prev,
-            "pop_prev": pop_prev,
+            "samp_prev": _shares("--samp-prev", samp_prev, card.traits),
+            "pop_prev": _shares("--pop-prev", pop_prev, card.traits),
         }
         files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
         check_inputs(reference, *(path for path, *_ in files))
@@ -362,6 +365,17 @@ def _exponent(text: str | None) -> float | str | None:
         return text if text in (None, "free") else float(text)
     except ValueError:
         raise InputError("--maf-s", f"'{text}', expected a number, or free") from None
+
+
+def _shares(name: str, text: str | None, traits: int) -> Any:
+    """A share, or one a trait."""
+    found = numbers(name, text)
+    if found is None:
+        return None
+    if len(found) != traits:
+        expected = "one number" if traits == 1 else f"{traits} with a comma between"
+        raise InputError(name, f"'{text}', expected {expected}")
+    return found[0] if traits == 1 else found
 
 
 def _variances(text: str | None) -> list[float] | None:

@@ -146,7 +146,7 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     _show(names, rows, shown)
     if len(fit.m) > 1:
         names = one.scores.annotations
-        rows = annotation_rows(one, partition, like_ldsc)
+        rows = annotation_rows(one, partition, like_ldsc, scale)
         columns = ["proportion", "proportion_se", "enrichment", "enrichment_se", "enrichment_p"]
         _show(names, rows, ["coef", "coef_se", *columns, "tau_star"])
     texts: dict[str, str] = {}
@@ -221,6 +221,7 @@ def rg(**given: Any) -> None:
     _begin(o.out, endings, o.force)
     from bayesmixer.checkpoint import Checkpoint
     from bayesmixer.ldsc import fits, printed
+    from bayesmixer.ldsc.liability import factors_of
     from bayesmixer.ldsc.many_traits import many_traits
     from bayesmixer.ldsc.rows import pair_rows
 
@@ -238,6 +239,7 @@ def rg(**given: Any) -> None:
         if len(cross) == k:
             square[0], square[:, 0] = cross, cross
         cross = square
+    factors = factors_of(numbers("--samp-prev", o.samp_prev), numbers("--pop-prev", o.pop_prev), k)
     parts = Checkpoint(f"{o.out}.partial")  # kept until all is written
     many = many_traits(
         files, scores, o.w_ld, like_ldsc=o.like_ldsc, intercept=noise, intercept_gencov=cross,
@@ -246,9 +248,6 @@ def rg(**given: Any) -> None:
         invert_anyway=o.invert_anyway, pairs=pairs if o.first or o.like_ldsc else None,
         checkpoint=parts, threads=o.threads,
     )  # fmt: skip
-    factors = fits.factors_of(
-        numbers("--samp-prev", o.samp_prev), numbers("--pop-prev", o.pop_prev), k
-    )
     rows = pair_rows(many, factors)
     shown = rows[:MOST]
     _show([f"{row['p1']} {row['p2']}" for row in shown], shown, SHOWN)

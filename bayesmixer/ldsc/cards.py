@@ -69,6 +69,17 @@ H2_LIABILITY = Quantity(
     "h2_liability", "heritability on the liability scale, with prevalences", nothing=0.0
 )
 
+CATEGORY_LIABILITY = Quantity(
+    "h2_category_liability",
+    "heritability that the annotation adds, on the liability scale, with prevalences",
+    nothing=0.0,
+)
+GENCOV_LIABILITY = Quantity(
+    "gencov_liability",
+    "genetic covariance on the liability scale of what has prevalences",
+    nothing=0.0,
+)
+
 NEEDS = ("z", "n", "weight", "ld_score", "ld_block")
 
 LDSC_H2 = replace(
@@ -95,10 +106,18 @@ LDSC_PARTITIONED = replace(
     verb="partitioned",
     summary="Stratified LD score regression as a model: heritability by annotation.",
     free=(one_trait.LOG_H2, LOG_INTERCEPT, DEVIATION, RAW, LOG_LOCAL, LOG_GLOBAL),
-    reported=(one_trait.H2, INTERCEPT, COEF, CATEGORY, RELATIVE),
+    reported=(
+        one_trait.H2,
+        H2_LIABILITY,
+        INTERCEPT,
+        COEF,
+        CATEGORY,
+        CATEGORY_LIABILITY,
+        RELATIVE,
+    ),
     needs=(*NEEDS, "annotation_ld_score"),
     starts="partitioned_starts",
-    options=("shrinkage",),
+    options=("shrinkage", "samp_prev", "pop_prev"),
     observed_by=(),
 )
 LDSC_RG = replace(
@@ -110,9 +129,11 @@ LDSC_RG = replace(
     free=(two_traits.LOG_H2, LOG_INTERCEPT, two_traits.ATANH_RG, two_traits.ATANH_RHO_0),
     reported=(
         replace(two_traits.H2, ends=two_traits.FROM_NOTHING),
+        replace(H2_LIABILITY, ends=two_traits.FROM_NOTHING),
         INTERCEPT,
         replace(two_traits.RG, ends=(-1.0, 1.0)),
         GENCOV,
+        GENCOV_LIABILITY,
         INTERCEPT_GENCOV,
         two_traits.RHO_0,
     ),
@@ -120,7 +141,7 @@ LDSC_RG = replace(
     wing="bayesmixer.ldsc",
     richer="",
     starts="rg_starts",
-    options=(),
+    options=("samp_prev", "pop_prev"),
     observed_by=(),
     weights="inverse_ld",
 )

@@ -18,6 +18,7 @@ from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Pair, covariance
 from bayesmixer.ldsc.heritability import Heritability, heritability
 from bayesmixer.ldsc.intervals import correlated, heritable
+from bayesmixer.ldsc.liability import factors_of
 from bayesmixer.ldsc.natural import Natural
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.ldsc.words import POWERED
@@ -31,13 +32,18 @@ PROB = 0.9
 @dataclass(frozen=True)
 class OfOne:
     """What is known of one trait: the test of h2 = 0, and the posterior, which is the test's where
-    it does not reject.
+    it does not reject; None where h2 alone is moved, by the test.
     """
 
     test: HeritabilityTest
-    natural: Natural
+    natural: Natural | None
+    scale: float
     group = HeritabilityTest.group
-    whole = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether draws are replaced."""
+        return self.natural is not None
 
     @property
     def seen(self) -> bool:
@@ -52,14 +58,20 @@ class OfOne:
     @property
     def errors(self) -> Mapping[str, Any]:
         """Standard errors of the natural scale."""
-        error = self.natural.joint.error
-        return {
-            "h2_se": error[0] if self.seen else self.test.h2_se,
-            "intercept_se": error[1],
-        }
+        if self.natural is None:
+            out = dict(self.test.errors)
+        else:
+            error = self.natural.joint.error
+            out = {
+                "h2_se": error[0] if self.seen else self.test.h2_se,
+                "intercept_se": error[1],
+            }
+        return out | ({"h2_liability_se": self.scale * out["h2_se"]} if "h2_se" in out else {})
 
     def dataset(self) -> xr.Dataset:
         """The test, and the intercept of the regression, which knows no bound of h2."""
+        if self.natural is None:
+            return self.test.dataset()
         joint = self.natural.joint
         return self.test.dataset().assign(
             intercept=joint.value[1],
@@ -69,6 +81,8 @@ class OfOne:
 
     def moved(self, draws: Array, names: list[str]) -> Array:
         """Draws replaced."""
+        if self.natural is None:
+            return self.test.moved(draws, names)
         out = self.natural.moved(draws, names)
         return out if self.seen else self.test.moved(out, names)
 
@@ -80,6 +94,7 @@ class OfPair:
     pair: Pair
     natural: Natural
     names: tuple[str, str]
+    scale: Array
     group = "regression"
     whole = True
 
@@ -118,6 +133,8 @@ class OfPair:
             "gencov_se": error[2],
             "intercept_se": xr.DataArray(error[3:5], dims="trait"),
             "intercept_gencov_se": error[5],
+            "h2_liability_se": xr.DataArray(self.scale * error[:2], dims="trait"),
+            "gencov_liability_se": np.sqrt(self.scale.prod()) * error[2],
         }
         return out | ({"rg_se": self.pair.tested[1]} if self.seen else {})
 
@@ -153,31 +170,37 @@ class OfPair:
         return self.natural.moved(draws, names)
 
 
-def evidence(bound: Bound | None) -> HeritabilityTest | OfOne | OfPair | None:
+def evidence(bound: Bound | None) -> OfOne | OfPair | None:
     """What the data show of a model of this wing.
 
     The natural posterior under the weak prior, from all z; the test of h2 = 0 alone (one trait) or
     nothing where the prior is another, strong loci are censored, heritability is by annotation, or
     LD blocks are few.
     """
-    test = of_bound(bound)
-    if bound is None or bound.prior != "weak" or "deviation" in bound.free:
-        return test
-    if {"censor", "shrinkage"} & bound.options.keys():
-        return test
-    data = bound.data
-    traits = data.sizes["trait"]
-    if traits == 1 and test is None:
+    if bound is None:
         return None
+    data, test = bound.data, of_bound(bound)
+    traits = data.sizes["trait"]
+    scale = scales(bound.options, traits)
+    alone = None if test is None else OfOne(test, None, float(scale[0]))
+    if bound.prior != "weak" or "deviation" in bound.free:
+        return alone
+    if {"censor", "shrinkage"} & bound.options.keys() or (traits == 1 and test is None):
+        return alone
     found = regressions(data)
     if found is None:
-        return test
+        return alone
     parts, natural = found
     if isinstance(parts, Pair):
         names = trait_names(data) or ["trait 1", "trait 2"]
-        return OfPair(parts, natural, (str(names[0]), str(names[1])))
+        return OfPair(parts, natural, (str(names[0]), str(names[1])), scale)
     assert test is not None
-    return OfOne(test, natural)
+    return OfOne(test, natural, float(scale[0]))
+
+
+def scales(options: Mapping[str, Any], traits: int) -> Array:
+    """(traits,) what makes h2 that of liability, by a model's options."""
+    return np.array(factors_of(options.get("samp_prev"), options.get("pop_prev"), traits))
 
 
 def regressions(data: xr.Dataset) -> tuple[Heritability | Pair, Natural] | None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmixer.errors import DataWarning, InputError
-from bayesmixer.ldsc.liability import factor
-from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, per_trait
+from bayesmixer.ldsc.liability import factor, factors_of
+from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
 from bayesmixer.ldsc.panel import read_panel
@@ -301,6 +301,7 @@ def rg(
     """
     from bayesmixer.ldsc.trees import of_many
 
+    factors = factors_of(samp_prev, pop_prev, len(sumstats))
     many = many_traits(
         sumstats, ref_ld, w_ld, like_ldsc=like_ldsc, intercept=intercept,
         intercept_gencov=intercept_gencov, two_step=two_step, chisq_max=chisq_max,
@@ -310,19 +311,9 @@ def rg(
     return of_many(
         many,
         said_of_many(many),
-        factors=factors_of(samp_prev, pop_prev, len(many.traits)),
+        factors=factors,
         like_ldsc=like_ldsc,
     )
-
-
-def factors_of(samp_prev: Any, pop_prev: Any, count: int) -> list[float]:
-    """Factor of the liability scale of each trait, 1 where there is none."""
-    shares = zip(
-        per_trait("samp_prev", samp_prev, count),
-        per_trait("pop_prev", pop_prev, count),
-        strict=True,
-    )
-    return [factor(p, k) for p, k in shares]
 
 
 def said_of_many(many: ManyTraits) -> list[Said]:

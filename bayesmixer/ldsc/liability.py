@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesmixer.errors import InputError
 from bayesmixer.ldsc.laws import normal_at
+from bayesmixer.ldsc.many_traits import per_trait
 
 
 def factor(samp_prev: Any, pop_prev: Any) -> float:
@@ -46,6 +47,16 @@ def factor(samp_prev: Any, pop_prev: Any) -> float:
     p, k = map(float, given)  # type: ignore[arg-type]
     height = math.exp(-(normal_at(1 - k) ** 2) / 2) / math.sqrt(2 * math.pi)
     return k**2 * (1 - k) ** 2 / (p * (1 - p) * height**2)
+
+
+def factors_of(samp_prev: Any, pop_prev: Any, count: int) -> list[float]:
+    """Factor of each of several traits, 1 where there is none."""
+    shares = zip(
+        per_trait("samp_prev", samp_prev, count),
+        per_trait("pop_prev", pop_prev, count),
+        strict=True,
+    )
+    return [factor(p, k) for p, k in shares]
 
 
 def _is_nan(value: Any) -> bool:

@@ -14,8 +14,10 @@ from scipy.special import ndtr, stdtrit
 
 from bayesmixer.bound import Bound
 from bayesmixer.card import View
+from bayesmixer.facts import read_json
 from bayesmixer.identity import trait_names
 from bayesmixer.ld.exponents import of_one_s
+from bayesmixer.ldsc.evidence import scales
 from bayesmixer.ldsc.heritability import heritability as heritability_of
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.mixer import heritability
@@ -80,7 +82,9 @@ def withheld(results: xr.DataTree) -> Withheld | None:
             float(group["intercept_blocks"]),
             results["posterior"]["intercept"].size,
         )
-    return Withheld(test.sentence, ("intercept",), {"h2": test.h2_upper}, instead)
+    scale = float(scales(read_json(results.attrs.get("options"), {}), 1)[0])
+    limits = {"h2": test.h2_upper, "h2_liability": scale * test.h2_upper}
+    return Withheld(test.sentence, ("intercept",), limits, instead)
 
 
 def spread_out(value: float, error: float, blocks: float, count: int) -> Array:

@@ -52,9 +52,9 @@ def enriched(fit: PerAnnotation, partition: Partition | None) -> Estimate:
 
 
 def by_annotation(
-    fit: PerAnnotation, partition: Partition | None, like_ldsc: bool
+    fit: PerAnnotation, partition: Partition | None, like_ldsc: bool, factor: float = 1.0
 ) -> dict[str, Array]:
-    """What is reported by annotation, (A,) each."""
+    """What is reported by annotation, (A,) each; `factor` as of `numbers_of`."""
     blocks = len(fit.fit.edges) - 1
     out = {
         "coef": fit.coefficient.value,
@@ -63,6 +63,11 @@ def by_annotation(
         "h2_category_se": fit.category.error,
         "m": fit.m,
     }
+    if factor != 1:
+        out |= {
+            "h2_category_liability": factor * fit.category.value,
+            "h2_category_liability_se": factor * fit.category.error,
+        }
     found = enriched(fit, partition)
     if partition is None:
         return out | {
@@ -85,10 +90,10 @@ def by_annotation(
 
 
 def annotation_rows(
-    one: OneTrait, partition: Partition | None, like_ldsc: bool
+    one: OneTrait, partition: Partition | None, like_ldsc: bool, factor: float = 1.0
 ) -> list[dict[str, Any]]:
     """A row an annotation."""
-    found = by_annotation(one.fit, partition, like_ldsc)
+    found = by_annotation(one.fit, partition, like_ldsc, factor)
     return [
         {"trait": one.trait.name, "annotation": name, **{k: v[i] for k, v in found.items()}}
         for i, name in enumerate(one.scores.annotations)
@@ -130,5 +135,11 @@ def pair_rows(many: ManyTraits, factors: Sequence[float]) -> list[dict[str, Any]
             ((pair.fit.first, pair.i), (pair.fit.second, pair.j)), start=1
         ):
             row |= {f"{name}_{k}": v for name, v in numbers_of(fit, factors[at]).items()}
+        scale = float(np.sqrt(factors[pair.i] * factors[pair.j]))
+        if scale != 1:
+            row |= {
+                name.replace("gencov", "gencov_liability"): scale * row[name]
+                for name in ("gencov", "gencov_se")
+            }
         out.append(row)
     return out

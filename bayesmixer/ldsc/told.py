@@ -89,7 +89,8 @@ def _tables(estimate: xr.Dataset, attrs: Any) -> Iterator[Table]:
         yield _table(
             "Genetic correlation", "pair", [f"{names[i]}, {names[j]}" for i, j in pairs],
             [estimate.isel(trait=i, trait_bis=j) for i, j in pairs],
-            ("rg", "interval:rg", "rg_p", "gencov", "intercept_gencov", "n_common"),
+            ("rg", "interval:rg", "rg_p", "gencov", "gencov_liability", "intercept_gencov",
+             "n_common"),
         )  # fmt: skip
     for dim, columns in (
         ("annotation", ("share_of_variants", "proportion", "enrichment", "enrichment_p", "coef",

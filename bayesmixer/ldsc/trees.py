@@ -42,7 +42,7 @@ def of_one(
     coords: dict[str, Any] = {}
     if len(fit.m) > 1:
         coords["annotation"] = one.scores.annotations
-        found = by_annotation(fit, partition, like_ldsc)
+        found = by_annotation(fit, partition, like_ldsc, factor)
         estimate |= {name: ("annotation", v) for name, v in found.items()}
         estimate["coef_covariance"] = (("annotation", "annotation_bis"), fit.coefficient.covariance)
         jackknife["coef"] = (("block", "annotation"), fit.coefficient.without)

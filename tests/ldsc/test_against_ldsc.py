@@ -143,7 +143,7 @@ def test_logs_of_heritability(name: str, shared: Path, trait_of: Get, eur_panel:
 def test_logs_of_correlation(
     name: str, shared: Path, trait_of: Get, eur_panel: Panel, annotated_panel: Panel
 ) -> None:
-    from bayesmixer.ldsc.fits import factors_of
+    from bayesmixer.ldsc.liability import factors_of
 
     many = of_many(name, trait_of, annotated_panel if name.startswith("part") else eur_panel)
     shares = ([0.5, np.nan], [0.01, np.nan]) if name.endswith("liability") else (None, None)

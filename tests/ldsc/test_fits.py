@@ -193,6 +193,19 @@ def test_liability_scale_follows_the_prevalences(small: Small) -> None:
     # Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
     factor = 0.0099**2 / (0.25 * 0.02665214220345808**2)
     assert float(fit["h2_liability"]) == pytest.approx(factor * float(fit["h2"]), rel=1e-12)
+    annot = f"{folder}/annot/"
+    parts = bm.ldsc.partitioned(traits["first"], annot, frq=annot, samp_prev=0.5, pop_prev=0.01)
+    found = parts["estimate"].to_dataset()
+    for end in ("", "_se"):
+        np.testing.assert_allclose(
+            found[f"h2_category_liability{end}"], factor * found[f"h2_category{end}"], rtol=1e-12
+        )
+
+
+def test_wrong_prevalences_are_told_before_the_work(small: Small) -> None:
+    folder = small[0]
+    with pytest.raises(InputError, match="samp_prev"):  # the files are not looked for
+        bm.ldsc.rg([folder / "none", folder / "gone"], folder, samp_prev=[0.5], pop_prev=[0.1])
 
 
 def test_codes_of_alleles_agree_with_the_general_comparison() -> None:

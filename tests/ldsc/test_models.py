@@ -20,10 +20,13 @@ from bayesmixer.ldsc.evidence import regressions
 from bayesmixer.ldsc.exposure import exposed
 from bayesmixer.ldsc.heritability import heritability
 from bayesmixer.reporting import tables
-from bayesmixer.style import as_interval
+from bayesmixer.style import as_interval, as_number
 from tests.ldsc.conftest import Small
 
 pytestmark = pytest.mark.filterwarnings("ignore::bayesmixer.DataWarning")
+
+# Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
+LIABILITY = 0.0099**2 / (0.25 * 0.02665214220345808**2)
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +170,8 @@ def test_heritability_of_liability_is_that_of_the_observed_scale_times_a_factor(
 ) -> None:
     model = bm.models.ldsc_h2(data.isel(trait=[0]), samp_prev=0.5, pop_prev=0.01)
     fit = bm.fit(model, "laplace", draws=200, progress=False)
-    # Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
-    factor = 0.0099**2 / (0.25 * 0.02665214220345808**2)
     post = fit["posterior"].to_dataset()
-    np.testing.assert_allclose(post["h2_liability"], factor * post["h2"], rtol=1e-12)
+    np.testing.assert_allclose(post["h2_liability"], LIABILITY * post["h2"], rtol=1e-12)
     assert set(bm.summary(fit).index) == {"h2", "h2_liability", "intercept"}
     # by the natural scale, as without prevalences
     assert float(fit["estimate"]["h2_se"]) == pytest.approx(
@@ -180,6 +181,101 @@ def test_heritability_of_liability_is_that_of_the_observed_scale_times_a_factor(
     assert "h2_liability" in again.named_vars
     with pytest.raises(InputError, match="pop_prev: missing"):
         bm.models.ldsc_h2(data.isel(trait=[0]), samp_prev=0.5)
+
+
+@pytest.fixture(scope="module")
+def without_prevalences(data: xr.Dataset) -> xr.Dataset:
+    """The posterior of a pair."""
+    model = bm.models.ldsc_rg(data)
+    fit = bm.fit(model, "laplace", draws=200, random_seed=1, progress=False)
+    return fit["posterior"].to_dataset()
+
+
+@pytest.mark.parametrize("pop_prev", [(0.01, None), (0.01, 0.01)])
+def test_a_pair_has_the_liability_scale_of_what_has_prevalences_and_the_same_rg(
+    data: xr.Dataset, without_prevalences: xr.Dataset, pop_prev: tuple[float, float | None]
+) -> None:
+    share = [None if one is None else 0.5 for one in pop_prev]
+    scale = np.array([1.0 if one is None else LIABILITY for one in pop_prev])
+    # nan for a quantitative trait, as on the command line
+    given = [np.nan if one is None else one for one in pop_prev]
+    model = bm.models.ldsc_rg(data, samp_prev=share, pop_prev=given)
+    fit = bm.fit(model, "laplace", draws=200, random_seed=1, progress=False)
+    post = fit["posterior"].to_dataset()
+    np.testing.assert_allclose(post["h2_liability"], scale * post["h2"], rtol=1e-12)
+    np.testing.assert_allclose(
+        post["gencov_liability"], np.sqrt(scale.prod()) * post["gencov"], rtol=1e-12
+    )
+    np.testing.assert_allclose(post["rg"], without_prevalences["rg"], rtol=1e-12)
+    within = post["gencov_liability"] / np.sqrt(post["h2_liability"].prod("trait"))
+    np.testing.assert_allclose(within, post["rg"], rtol=1e-9)
+    estimate = fit["estimate"].to_dataset()
+    np.testing.assert_allclose(estimate["h2_liability_se"], scale * estimate["h2_se"], rtol=1e-12)
+    assert float(estimate["gencov_liability_se"]) == pytest.approx(
+        np.sqrt(scale.prod()) * float(estimate["gencov_se"]), rel=1e-12
+    )
+    assert "gencov_liability" in bm.rebuild(fit, data).named_vars
+
+
+def test_annotations_have_the_liability_scale(annotated_data: xr.Dataset) -> None:
+    model = bm.models.ldsc_partitioned(annotated_data, samp_prev=0.5, pop_prev=0.01)
+    fit = bm.fit(model, "map", progress=False)
+    found = fit["estimate"].to_dataset()
+    assert float(found["h2_liability"]) == pytest.approx(LIABILITY * float(found["h2"]))
+    np.testing.assert_allclose(found["h2_category_liability"], LIABILITY * found["h2_category"])
+    assert float(found["h2_category_liability"].sum()) == pytest.approx(
+        float(found["h2_liability"]), rel=1e-9
+    )
+    assert "h2_category_liability" in bm.rebuild(fit, annotated_data).named_vars
+    with pytest.raises(InputError, match="samp_prev: missing"):
+        bm.models.ldsc_partitioned(annotated_data, pop_prev=0.01)
+
+
+@pytest.mark.parametrize("kind", ["h2", "partitioned"])
+def test_where_no_heritability_is_seen_that_of_liability_has_the_limit_too(
+    small: Small, kind: str
+) -> None:
+    folder = small[0]
+    none = bm.read_sumstats(folder / "none.sumstats")
+    scores = bm.open_reference(folder / ("ld" if kind == "h2" else "annot"))
+    data = bm.align(none, scores, weights="inverse_ld")
+    model = getattr(bm.models, f"ldsc_{kind}")(data, samp_prev=0.5, pop_prev=0.01)
+    fit = bm.fit(model, "laplace", draws=200, progress=False)
+    estimate, table = fit["estimate"].to_dataset(), bm.summary(fit)
+    assert "No heritability seen" in table.attrs["note"]
+    ends = [c for c in table.columns if c.startswith("eti")]
+    low, high = table.loc["h2_liability", ends]
+    assert low == 0 and high == pytest.approx(LIABILITY * table.loc["h2", ends[1]], rel=1e-9)
+    assert float(estimate["h2_liability_se"]) == pytest.approx(
+        LIABILITY * float(estimate["h2_se"]), rel=1e-9
+    )
+    records = {one["quantity"]: one for one in bm.to_json(fit)["estimates"]}
+    limit = LIABILITY * float(fit["h2_test"]["h2_upper"])
+    assert records["h2_liability"]["upper_limit"] == pytest.approx(limit, rel=1e-12)
+    cells = {row[0]: row[4] for row in tables.parameter_table(fit).rows}
+    assert cells["h2_liability"] == f"below {as_number(limit)} (95%)"
+
+
+def test_prevalences_are_options_of_the_fits_of_pairs_and_annotations(
+    small: Small, tmp_path: Path
+) -> None:
+    folder, out = small[0], tmp_path / "fit.nc"
+    files = [str(folder / f"{name}.sumstats") for name in ("first", "second")]
+    words = ["--method", "map", "--quiet", "--out", str(out), "--force"]
+    words += ["--samp-prev", "0.5,nan", "--pop-prev", "0.01,nan"]
+    with pytest.raises(SystemExit) as done:
+        main(["fit", "rg", *files, "--reference", str(folder / "ld"), *words])
+    assert not done.value.code
+    found = bm.load(out)["estimate"].to_dataset()
+    np.testing.assert_allclose(found["h2_liability"] / found["h2"], [LIABILITY, 1.0], rtol=1e-9)
+    annotated = ["fit", "partitioned", files[0], "--reference", str(folder / "annot")]
+    with pytest.raises(SystemExit) as done:
+        main([*annotated, *words[:-4], "--samp-prev", "0.5", "--pop-prev", "0.01"])
+    assert not done.value.code
+    assert "h2_category_liability" in bm.load(out)["estimate"].data_vars
+    with pytest.raises(SystemExit) as done:
+        main([*annotated, *words])
+    assert done.value.code
 
 
 def heritability_by_blocks(data: xr.Dataset) -> Estimate:
