@@ -108,7 +108,7 @@ def mash(
         variance=prior_variances(mixture),
         conditions=conditions,
         described=partial(
-            _described, mixture, names, conditions, attrs, parameters, float(top.sum())
+            _described, mixture, names, conditions, attrs, parameters, float(top.sum()), rows.v
         ),
         block=blocks_of(block, len(rows.b)),
     )
@@ -130,6 +130,7 @@ def _described(
     attrs: dict[str, Any],
     parameters: np.ndarray,
     top: float,
+    v: np.ndarray | None,
     found: Weights,
     draws: Any = None,
 ) -> xr.DataTree:
@@ -138,4 +139,4 @@ def _described(
     height = found.height + top
     known = replace(mixture, weights=found.x)
     learned = Learned(known, parameters, height - penalty, height, found.gap)
-    return of_mixture(known, names, conditions, attrs, learned)
+    return of_mixture(known, names, conditions, attrs, learned, v)

@@ -63,8 +63,8 @@ def command(
         str | None,
         _option(
             "Correlation of errors between conditions: auto (the default: pairwise, where it is "
-            "beyond chance), none, pairwise, simple, em, or a table; with --gwas ldsc too (the "
-            "default where LD scores are given).",
+            "beyond chance; with --fit as it was there), none, pairwise, simple, em, or a table; "
+            "with --gwas ldsc too (the default where LD scores are given).",
             "--v",
         ),
     ] = None,
@@ -104,10 +104,12 @@ def command(
     ] = None,
     learn: Annotated[
         int | None,
-        _option(
-            f"Learn the mixture from so many random effects; above {MANY:,} effects {LEARN:,}, "
-            "else all.",
+        typer.Option(
             "--learn",
+            min=1,
+            help=f"Learn the mixture from so many random effects; above {MANY:,} effects "
+            f"{LEARN:,}, else all.",
+            show_default=False,
         ),
     ] = None,
     given: Annotated[
@@ -198,7 +200,10 @@ def command(
     if gwas:
         effects = steps.read_gwas(files, reference, ref_ld, w_ld, v, alpha, join, seed)
     else:
-        effects = steps.read(files, z, p, v, alpha, df, baseline, contrasts)
+        effects = steps.read(files, z, p, v, alpha, df, baseline, contrasts, given is not None)
+    if loci is not None and reference is None and "pos" not in effects.coords:
+        remedy = "Give a --reference, or summary statistics by --gwas."
+        raise InputError("--loci", "effects of tables have no positions", remedy)
     if given is not None:
         fit = bm.load(given)
     else:

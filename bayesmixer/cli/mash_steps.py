@@ -44,38 +44,57 @@ def on_disk(files: list[Path]) -> bool:
 
 def read(
     files: list[Path], z: bool, p: bool, v: str | None, alpha: float | None, df: float | None,
-    baseline: str | None, contrasts: Path | None,
+    baseline: str | None, contrasts: Path | None, fitted: bool = False,
 ) -> xr.Dataset:  # fmt: skip
-    """Effects of tables or arrays; v by what was asked for."""
+    """Effects of tables or arrays; v by what was asked for, or else, where a mixture is `fitted`
+    already, as it was there: these effects may be chosen ones, which tell no correlation of errors.
+    """
     if len(files) > 2:
         raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
     if z and p:
         raise InputError("--z", "given beside --p", "Give one of them.")
     first, second = files[0], files[1] if len(files) > 1 else None
-    way = "independent" if v == "none" else v or "auto"
+    way = "independent" if v == "none" or (fitted and v is None) else v or "auto"
     known = None if way in ERRORS else Path(way)
     check_inputs(known)
-    alpha = 0.0 if alpha is None else alpha
     if on_disk(files):
         if z or p or df is not None or baseline is not None or contrasts is not None:
             raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
         effects = bm.mash.open_effects(first, second, v=known, alpha=alpha)
-        if known is None:
+        _one_v(v, known, effects, first)
+        if known is None and way != "independent":
             some = effects.isel(effect=bm.mash.random_rows(effects, LEARN)).load()
             found = with_errors(some, way)[1]
             effects = effects if found is None else effects.assign(v=found.drop_attrs())
-        return effects
-    options: dict[str, Any] = {"alpha": alpha, "df": df}
+        return _independent(effects) if v == "none" else effects
+    options: dict[str, Any] = {"alpha": 0.0 if alpha is None else alpha, "df": df}
     if second is None:
         options |= {"z": first} if z else {"bhat": first}
     else:
         options |= {"bhat": first, "z" if z else "p" if p else "shat": second}
     if known is not None:
         options["v"] = known
-    elif (found := with_errors(bm.read_effects(**options), way)[1]) is not None:
-        options["v"] = found
-    place: Any = int(baseline) if baseline is not None and baseline.isdigit() else baseline
-    return bm.read_effects(**options, baseline=place, contrasts=contrasts)
+    else:
+        effects = bm.read_effects(**options)
+        _one_v(v, known, effects, first)
+        if (found := with_errors(effects, way)[1]) is not None:
+            options["v"] = found
+    effects = bm.read_effects(**options, baseline=baseline, contrasts=contrasts)
+    return _independent(effects) if v == "none" else effects
+
+
+def _one_v(v: str | None, known: Path | None, effects: xr.Dataset, first: Path) -> None:
+    if v is not None and known is None and "v" in effects:
+        raise InputError("--v", f"'{v}', but {first} holds v", "Leave out one of them.")
+
+
+def _independent(effects: xr.Dataset) -> xr.Dataset:
+    """Effects that say of their errors that they are independent, whatever a fit says."""
+    if "v" in effects:  # of contrasts
+        return effects
+    names = effects["condition"].values
+    v = (("condition", "condition_bis"), np.eye(len(names)))
+    return effects.assign(v=v).assign_coords(condition_bis=names)
 
 
 def read_gwas(

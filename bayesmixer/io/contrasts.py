@@ -54,7 +54,9 @@ def against(baseline: Any, conditions: Sequence[str]) -> Contrasts:
         return independent(np.eye(r) - 1 / r, [f"{name}-mean" for name in names])
     if isinstance(baseline, str) and baseline in names:
         at = names.index(baseline)
-    elif isinstance(baseline, (int, np.integer)) and baseline is not True and 0 <= baseline < r:
+    elif (isinstance(baseline, str) and baseline.isdecimal() and int(baseline) < r) or (
+        isinstance(baseline, (int, np.integer)) and baseline is not True and 0 <= baseline < r
+    ):
         at = int(baseline)
     else:
         found = f"{baseline!r}, expected a condition's name, its position from 0, or 'mean'"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from xarray.core import indexing
+from xarray.core import indexing  # what its guide to backends imports; there is no public door
 
 from bayesmixer import aside
 from bayesmixer.errors import InputError, reason
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 
 def open_effects(
-    bhat: Any, shat: Any = None, *, v: Any = None, alpha: float = 0, condition: Any = None
+    bhat: Any, shat: Any = None, *, v: Any = None, alpha: float | None = None, condition: Any = None
 ) -> xr.Dataset:
     """Effects on disk, of which only what is used is read.
 
@@ -41,7 +41,7 @@ def open_effects(
     shat
         Path of the standard errors as an .npy array, or one number, beside an .npy array.
     v, alpha
-        Of `bayesmixer.read_effects`, beside .npy arrays; v common to all effects.
+        Of `bayesmixer.read_effects`, beside .npy arrays (alpha None: 0); v common to all effects.
     condition
         Names of the conditions, beside .npy arrays.
 
@@ -63,9 +63,18 @@ def open_effects(
         if kind_of(path) != "effects":
             raise InputError(path, f"kind '{kind_of(path)}', expected effects")
         found = open_group(path.parent, path.name, indexed=False)
+        held = {"shat": shat, "v": v, "condition": condition}
+        for name in [name for name, one in held.items() if one is not None]:
+            raise InputError(
+                name, f"given beside {path}, a store that has its own", "Leave it out."
+            )
+        if alpha is not None and alpha != found.attrs["alpha"]:
+            stored_with = f"{alpha:g}, but {path} was stored with {found.attrs['alpha']:g}"
+            raise InputError("alpha", stored_with, "Leave it out, or store it so.")
         return found.assign_coords(
             {k: found[k].values for k in ("condition", "condition_bis") if k in found.coords}
         )
+    alpha = 0 if alpha is None else alpha
     if path.suffix != ".npy":
         remedy = "Make a store of it with bayesmixer.mash.write_effects."
         raise InputError(path, "expected a .zarr of effects, or an .npy array", remedy)

@@ -141,6 +141,11 @@ def read_effects(
         chosen = against(baseline, condition) if contrasts is None else given(contrasts, condition)
         b, s, correlation = apply(chosen.of_conditions, b, s, correlation)
         condition = chosen.names
+        empty = np.flatnonzero(np.isnan(b).all(1))
+        if len(empty):
+            asked = "baseline" if contrasts is None else "contrasts"
+            found = f"{len(empty):,} effects lack a part of every one (first: {effect[empty[0]]})"
+            raise InputError(asked, found, "Leave them out.")
         if (s == 0).any():
             known = condition[int(np.argmax((s == 0).any(0)))]
             found = f"{known!r} has no error, as its conditions have the same"

@@ -13,8 +13,8 @@ from bayesmixer.mash.independent import drawn
 from bayesmixer.mash.likelihood import blocks
 from bayesmixer.mash.mixture import Mixture, shares
 from bayesmixer.mash.moments import KEPT
-from bayesmixer.mash.posteriors import mixture_for
-from bayesmixer.mash.rows import Array, Index, Part, Rows, rows_of
+from bayesmixer.mash.posteriors import of_fit
+from bayesmixer.mash.rows import Array, Index, Part, Rows
 from bayesmixer.mash.within import within
 
 
@@ -49,8 +49,7 @@ def components(fit: xr.DataTree, effects: xr.Dataset) -> xr.DataArray:
     InputError
         Fit and effects do not belong together.
     """
-    rows = rows_of(effects)
-    mixture, estimate = mixture_for(fit, effects)
+    rows, mixture, estimate = of_fit(fit, effects)
     out = np.zeros((len(rows.b), mixture.size))
     for one in _shared(rows, mixture):
         out[np.ix_(one.members, one.component)] = one.share.T
@@ -86,8 +85,7 @@ def sample(
         Fit and effects do not belong together.
     """
     draws, rng = whole_number("draws", draws, 1), np.random.default_rng(seed)
-    rows = rows_of(effects)
-    mixture, _ = mixture_for(fit, effects)
+    rows, mixture, _ = of_fit(fit, effects)
     out = np.zeros((draws, *rows.b.shape))
     for one in _shared(rows, mixture):
         share = one.share / one.share.sum(0)

@@ -65,7 +65,8 @@ def fit(
         by which the latter can lie below its optimum, given the covariances and, with
         `independent`, each condition's own mixture and what was left out: its
         `independent_weights` (condition, independent_scale), their `independent_grid`, and the
-        component's `independent_weight`.
+        component's `independent_weight`; `error_correlation` (condition, condition_bis), that of
+        the effects where they have one, which other effects that bring none are then under.
         Components: the point mass, then for every scale all covariances, then `independent`.
 
     Raises
@@ -104,7 +105,7 @@ def fit(
         "n_effects": effects.sizes["effect"],
         "independent": int(independent),
     }
-    return of_mixture(learned.mixture, names, conditions, attrs, learned)
+    return of_mixture(learned.mixture, names, conditions, attrs, learned, rows.v)
 
 
 def given(

@@ -16,7 +16,7 @@ from bayesmixer.mash.likelihood import blocks
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.moments import KEPT
 from bayesmixer.mash.rows import Array, rows_of, same_conditions
-from bayesmixer.mash.trees import mixture_of
+from bayesmixer.mash.trees import mixture_of, under_errors
 
 
 def rank_one(
@@ -61,7 +61,7 @@ def rank_one(
         same_conditions(effects, estimate["condition"].values, "fit")
     share = np.zeros(len(called))
     if len(called):
-        share = _share(mixture, effects.isel(effect=called))
+        share = _share(mixture, under_errors(fit, effects.isel(effect=called)))
     return xr.DataArray(
         share, dims="effect", coords={"effect": names[called]}, name="rank_one",
         attrs={"threshold": threshold},

@@ -14,8 +14,8 @@ from bayesmixer.mash.independent import log_signs as log_signs_alone
 from bayesmixer.mash.likelihood import blocks
 from bayesmixer.mash.mixture import shares
 from bayesmixer.mash.moments import KEPT
-from bayesmixer.mash.posteriors import mixture_for
-from bayesmixer.mash.rows import Index, Rows, rows_of
+from bayesmixer.mash.posteriors import of_fit
+from bayesmixer.mash.rows import Index, Rows
 from bayesmixer.mash.within import Whitened, Within, within
 
 Array = NDArray[np.float64]
@@ -39,8 +39,7 @@ def log_lfsr(fit: xr.DataTree, effects: xr.Dataset) -> xr.DataArray:
     InputError
         They do not belong together, or conditions depend on each other.
     """
-    rows = rows_of(effects)
-    mixture, _ = mixture_for(fit, effects)
+    rows, mixture, _ = of_fit(fit, effects)
     if "reported" in effects:
         found = "conditions that others determine have no rate on the log scale"
         raise InputError("effects", found, "Leave them out.")

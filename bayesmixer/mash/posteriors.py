@@ -12,8 +12,8 @@ from bayesmixer.io.contrasts import matrix_of
 from bayesmixer.mash.ash import of_effects
 from bayesmixer.mash.mixture import Mixture
 from bayesmixer.mash.moments import moments
-from bayesmixer.mash.rows import rows_of, same_conditions
-from bayesmixer.mash.trees import MADE_BY, mixture_of
+from bayesmixer.mash.rows import Rows, rows_of, same_conditions
+from bayesmixer.mash.trees import MADE_BY, mixture_of, under_errors
 
 
 def posterior(
@@ -30,7 +30,9 @@ def posterior(
         averages.
     effects
         What `bayesmixer.read_effects` returned. An effect missing in a condition gets its posterior
-        from the others (with alpha > 0 and no standard error either, in units of that).
+        from the others (with alpha > 0 and no standard error either, in units of that). Where they
+        hold no correlation of errors (`v`), theirs is that which the fit was learned under; errors
+        that are independent all the same have the identity as `v`.
     contrasts
         Matrix (contrast, condition), or a frame with conditions as columns: report these
         combinations in place of conditions.
@@ -64,10 +66,10 @@ def posterior(
     >>> bm.mash.posterior(fit, effects)["mean"].round(3).values.tolist()
     [[0.441, 0.441], [-0.007, -0.007]]
     """
-    rows = rows_of(effects)
     if isinstance(fit, xr.DataTree) and fit.attrs.get("method") == "ash":
+        rows_of(effects)
         return of_effects(fit, effects)
-    mixture, _ = mixture_for(fit, effects)
+    rows, mixture, _ = of_fit(fit, effects)
     conditions = [str(name) for name in effects["condition"].values]
     report, names = None, conditions
     if contrasts is not None:
@@ -96,14 +98,16 @@ def posterior(
     return xr.Dataset(out, coords=coords, attrs={"kind": "mash_posterior", "wing": MADE_BY["wing"]})
 
 
-def mixture_for(fit: xr.DataTree, effects: xr.Dataset) -> tuple[Mixture, xr.Dataset]:
-    """The mixture of a fit and its estimate, where they are for such effects.
+def of_fit(fit: xr.DataTree, effects: xr.Dataset) -> tuple[Rows, Mixture, xr.Dataset]:
+    """Effects as rows under the errors of a fit, its mixture and its estimate, where they are for
+    such effects.
 
     Raises
     ------
     InputError
         They are of other conditions or another alpha.
     """
+    rows_of(effects)
     mixture, estimate = mixture_of(fit)
     conditions = [str(name) for name in effects["condition"].values]
     if fit.attrs.get("named", 1):
@@ -115,4 +119,4 @@ def mixture_for(fit: xr.DataTree, effects: xr.Dataset) -> tuple[Mixture, xr.Data
     if learned != effects.attrs["alpha"]:
         found = f"learned with alpha {learned:g}, the effects have {effects.attrs['alpha']:g}"
         raise InputError("fit", found, "Read them with one alpha.")
-    return mixture, estimate
+    return rows_of(under_errors(fit, effects)), mixture, estimate

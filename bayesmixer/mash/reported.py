@@ -11,7 +11,7 @@ from bayesmixer.arguments import fraction
 from bayesmixer.mash.forced_signs import check_posterior, rank_one
 from bayesmixer.mash.neighbours import opposed
 from bayesmixer.mash.rows import rows_of
-from bayesmixer.mash.trees import MADE_BY, mixture_of
+from bayesmixer.mash.trees import MADE_BY, mixture_of, under_errors
 from bayesmixer.results import assemble
 
 OWN = ("n_conditions", "calls_on_rank_one", "reported_condition")
@@ -106,7 +106,8 @@ def together(
         if len(calls):
             on = float(share.values @ calls / calls.sum())
             groups["estimate"]["calls_on_rank_one"] = on
-        attrs["errors"] = "independent" if rows_of(effects).v is None else "correlated"
+        alone = rows_of(under_errors(fit, effects)).v is None
+        attrs["errors"] = "independent" if alone else "correlated"
     if neighbours:
         pairs = opposed(posterior, threshold=threshold, **neighbours)
         if len(pairs):

@@ -94,16 +94,18 @@ def rows_of(effects: Any, name: str = "effects") -> Rows:
     alpha = float(effects.attrs["alpha"])
     b, s = effects["bhat"].values, effects["shat"].values
     seen = ~np.isnan(b)
+    v = None
+    if "v" in effects:  # of the conditions that were picked, where some were
+        v = effects["v"].sel(condition_bis=effects["condition"].values).values
+        if v.ndim == 2 and (v == np.eye(len(v))).all():
+            v = None
     unit = np.where(np.isnan(s), 1.0, s) ** alpha
     return Rows(
         b=np.where(seen, b, 0) / unit,
         s=np.where(seen, np.where(seen, s, 1) ** (1 - alpha), 1.0),
         seen=seen,
         unit=unit,
-        # of the conditions that were picked, where some were
-        v=effects["v"].sel(condition_bis=effects["condition"].values).values
-        if "v" in effects
-        else None,
+        v=v,
         jacobian=-np.sum(np.log(unit), 1, where=seen),
     )
 

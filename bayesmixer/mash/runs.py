@@ -69,9 +69,9 @@ def run(
     Returns
     -------
     xarray.DataTree
-        What `bayesmixer.mash.together` makes of fit and posterior: `estimate` (with
-        `error_correlation` where one was estimated, and `n_strong`) and `effects`. It serves as the
-        fit of other effects too.
+        What `bayesmixer.mash.together` makes of fit and posterior: `estimate` (with `n_strong`) and
+        `effects`. It serves as the fit of other effects too, which then are under the errors'
+        correlation that was estimated here.
 
     Raises
     ------
@@ -95,14 +95,12 @@ def run(
         raise InputError("effects", "none")
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
     chosen = strong_rows(effects) if strong is None else strong
-    effects, v = with_errors(effects, errors, chosen)
+    effects, _ = with_errors(effects, errors, chosen)
     kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
     u = covariances(effects, kinds, strong=chosen, more=more)
     count = min(n, most or (n if n <= MANY else LEARN))
     fit = fit_sample(effects, u, rows=count, seed=seed, others=False, independent=independent)
     fit["estimate"]["n_strong"] = len(chosen)
-    if v is not None:
-        fit["estimate"]["error_correlation"] = v.assign_attrs(listed=0)
     found = posterior(fit, effects, contrasts=contrasts)
     return together(fit, found, effects, threshold=threshold)
 

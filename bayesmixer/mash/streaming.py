@@ -22,7 +22,7 @@ from bayesmixer.io.stores import beside
 from bayesmixer.kinds import root_attributes, stored
 from bayesmixer.mash.posteriors import posterior
 from bayesmixer.mash.samples import row_blocks
-from bayesmixer.mash.trees import mixture_of
+from bayesmixer.mash.trees import mixture_of, under_errors
 from bayesmixer.progress import bar
 
 
@@ -109,7 +109,8 @@ def _mark(fit: xr.DataTree, effects: xr.Dataset, contrasts: Any, dtype: str) -> 
     parts = [mixture.u, mixture.grid, mixture.weights, some["bhat"].values, some["shat"].values]
     parts += [] if mixture.alone is None else [*mixture.alone]
     parts += [] if contrasts is None else [np.asarray(contrasts)]
-    parts += [effects["v"].values] if "v" in effects and effects["v"].ndim == 2 else []
+    v = under_errors(fit, some).get("v")
+    parts += [] if v is None else [v.values]
     for one in parts:
         digest.update(np.ascontiguousarray(one, dtype=np.float64).tobytes())
     return digest.hexdigest()

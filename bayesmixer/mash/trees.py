@@ -28,8 +28,11 @@ def of_mixture(
     conditions: Sequence[str],
     attrs: dict[str, Any],
     learned: Learned | None = None,
+    v: NDArray[np.float64] | None = None,
 ) -> xr.DataTree:
-    """`estimate` with weights, grid and covariances; with what learning them came to."""
+    """`estimate` with weights, grid and covariances; with what learning them came to, and the
+    correlation of the errors that they were learned under, where all effects have one.
+    """
     assert mixture.weights is not None
     normal = mixture.weights[mixture.point_mass : mixture.normals]
     by_covariance = normal.reshape(len(mixture.grid), -1).sum(0)
@@ -55,6 +58,8 @@ def of_mixture(
         estimate["log_likelihood"] = learned.log_likelihood
         estimate["penalised_log_likelihood"] = learned.penalised
         estimate["duality_gap"] = learned.gap
+    if v is not None and v.ndim == 2:
+        estimate["error_correlation"] = (SQUARE[1:], v, UNLISTED)
     coords = {
         "component": component_names(mixture, names),
         "covariance": list(names),
@@ -93,6 +98,18 @@ def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
         ),
         estimate,
     )
+
+
+def under_errors(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:
+    """Effects of the conditions of a fit: those that hold no correlation of errors with that which
+    the fit was learned under.
+    """
+    estimate = fit["estimate"]
+    if "v" in effects or "error_correlation" not in estimate:
+        return effects
+    v = estimate["error_correlation"].values
+    names = effects["condition"].values
+    return effects.assign(v=(SQUARE[1:], v)).assign_coords(condition_bis=names)
 
 
 def draws_of(fit: xr.DataTree) -> NDArray[np.float64] | None:

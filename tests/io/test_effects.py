@@ -138,6 +138,21 @@ def test_tables_of_conditions_are_taken_by_name(tmp_path: Path) -> None:
     assert by_file.equals(bm.mash.posterior(fit, effects, contrasts=contrasts))
 
 
+def test_a_baseline_is_a_name_before_it_is_a_position() -> None:
+    b = np.arange(9.0).reshape(3, 3)
+    frame = pd.DataFrame(b, columns=["2", "1", "0"])
+    found = bm.read_effects(frame, 1, baseline="0")
+    assert found["condition"].values.tolist() == ["2-0", "1-0"]
+    assert bm.read_effects(frame, 1, baseline=0)["condition"].values.tolist() == ["1-2", "0-2"]
+    named = bm.read_effects(b, 1, baseline="1")["condition"].values
+    assert named.tolist() == ["condition_1-condition_2", "condition_3-condition_2"]
+
+
+def test_effects_without_their_baseline_are_called_that() -> None:
+    with pytest.raises(bm.InputError, match="baseline: 1 effects lack a part of every one"):
+        bm.read_effects([[1.0, 2.0], [np.nan, 1.0]], 1, baseline=0)
+
+
 def test_two_conditions_with_a_baseline_are_one_contrast() -> None:
     found = bm.read_effects(B[:, :2], S[:, :2], baseline=0)
     assert found["bhat"].shape == (2, 1)

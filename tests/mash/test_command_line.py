@@ -162,3 +162,60 @@ def test_many_effects_have_the_posteriors_of_few(
     xr.testing.assert_allclose(
         mash_steps.posterior(fit, effects), bm.mash.posterior(fit, effects), rtol=1e-10
     )
+
+
+def test_effects_of_a_saved_mixture_are_under_the_errors_it_was_learned_under(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    true = rng.normal(size=(N, 1)) * (rng.random((N, 1)) < 0.1) * np.ones(R)
+    v = np.full((R, R), 0.6) + 0.4 * np.eye(R)
+    b = true + 0.3 * rng.multivariate_normal(np.zeros(R), v, N)
+    top = np.argsort(-np.abs(b).max(1))[:30]
+    for name, some in (("all", slice(None)), ("top", top)):
+        pd.DataFrame(b[some]).to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+        pd.DataFrame(np.full(b[some].shape, 0.3)).to_csv(
+            tmp_path / f"{name}_s.tsv", sep="\t", index=False
+        )
+    words = ("mash", tmp_path / "all.tsv", tmp_path / "all_s.tsv")
+    assert run(*words, "--out", tmp_path / "all.nc") == 0
+    learned = bm.load(tmp_path / "all.nc")
+    words = ("mash", tmp_path / "top.tsv", tmp_path / "top_s.tsv", "--fit", tmp_path / "all.nc")
+    assert run(*words, "--out", tmp_path / "top.nc") == 0
+    own, chosen = learned["effects"], bm.load(tmp_path / "top.nc")["effects"]
+    np.testing.assert_allclose(chosen["lfsr"], own["lfsr"][top], rtol=1e-6)
+    assert "independent" not in capsys.readouterr().out.replace("independent_", "")
+    assert run(*words, "--v", "none", "--out", tmp_path / "alone.nc") == 0
+    alone = bm.read_effects(b[top], 0.3, v=np.eye(R)).assign_coords(
+        condition=learned["estimate"]["condition"].values,
+        condition_bis=learned["estimate"]["condition"].values,
+    )
+    known = bm.mash.posterior(learned, alone)
+    np.testing.assert_allclose(
+        bm.load(tmp_path / "alone.nc")["effects"]["mean"], known["mean"], rtol=1e-9
+    )
+    assert np.abs(known["mean"].values - own["mean"].values[top]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("store.zarr", "--alpha", "1"), "was stored with 0"),
+        (("store.zarr", "--v", "v.tsv"), "a store that has its own"),
+        (("held.npz", "--v", "none"), "holds v"),
+        (("b.tsv", "s.tsv", "--loci", "l.tsv"), "no positions"),
+    ],
+)
+def test_what_a_store_or_an_archive_has_is_not_passed_over(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Any, said: str
+) -> None:
+    b = np.load(folder / "b.npy")
+    np.savez(tmp_path / "held.npz", bhat=b, shat=np.full_like(b, 0.3), v=np.eye(R) + 0.0)
+    v = pd.DataFrame(np.eye(R), columns=["brain", "liver", "skin"])
+    v.to_csv(tmp_path / "v.tsv", sep="\t", index=False)
+    bm.mash.write_effects(folder / "b.npy", folder / "s.npy", tmp_path / "store.zarr")
+    here = {"b.tsv": folder, "s.tsv": folder}
+    made = [here.get(w, tmp_path) / w if "." in w and w != "--" else w for w in words]
+    assert run("mash", *made, "--out", tmp_path / "out.nc") == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.nc").exists()
