@@ -195,6 +195,16 @@ def command(
     import bayesmixer as bm
     from bayesmixer.cli import mash_steps as steps
 
+    if gwas:
+        own = {"--z": z, "--p": p, "--df": df, "--baseline": baseline, "--contrasts": contrasts}
+        _leave_out("beside --gwas", own)
+    else:
+        _leave_out("with tables of effects", {"--ref-ld-chr": ref_ld, "--w-ld-chr": w_ld})
+    if given is not None:
+        _leave_out("beside --fit", {"--kinds": kinds, "--strong": strong, "--learn": learn})
+    if loci is None:
+        own = {"--locus-distance": locus_distance, "--known-loci": known_loci}
+        _leave_out("without --loci", own)
     if loci is not None and posterior is not None and posterior.suffix == ".zarr":
         raise InputError("--loci", "given beside a store of posteriors", "Leave out one of them.")
     if gwas:
@@ -231,6 +241,13 @@ def command(
     export(found, json, tsv)
     say_verdict(verdict)
     say(f"written: {', '.join(str(one) for one in (out, posterior, report) if one is not None)}")
+
+
+def _leave_out(where: str, options: dict[str, Any]) -> None:
+    """Refuse options that would be passed over."""
+    for name, one in options.items():
+        if one:
+            raise InputError(name, f"given {where}, where it says nothing", "Leave it out.")
 
 
 def _claim(

@@ -204,9 +204,13 @@ def test_effects_of_a_saved_mixture_are_under_the_errors_it_was_learned_under(
         (("store.zarr", "--v", "v.tsv"), "a store that has its own"),
         (("held.npz", "--v", "none"), "holds v"),
         (("b.tsv", "s.tsv", "--loci", "l.tsv"), "no positions"),
+        (("b.tsv", "s.tsv", "--ref-ld-chr", "ld"), "with tables of effects"),
+        (("b.tsv", "s.tsv", "--locus-distance", "9"), "without --loci"),
+        (("--gwas", "b.tsv", "s.tsv", "--baseline", "skin"), "beside --gwas"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--kinds", "ed"), "beside --fit"),
     ],
 )
-def test_what_a_store_or_an_archive_has_is_not_passed_over(
+def test_options_that_would_say_nothing_are_not_passed_over(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Any, said: str
 ) -> None:
     b = np.load(folder / "b.npy")
