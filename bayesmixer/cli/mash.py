@@ -196,8 +196,8 @@ def command(
     from bayesmixer.cli import mash_steps as steps
 
     if gwas:
-        own = {"--z": z, "--p": p, "--df": df, "--baseline": baseline, "--contrasts": contrasts}
-        _leave_out("beside --gwas", own)
+        tables = {"--z": z, "--p": p, "--df": df, "--baseline": baseline, "--contrasts": contrasts}
+        _leave_out("beside --gwas", tables)
     else:
         _leave_out("with tables of effects", {"--ref-ld-chr": ref_ld, "--w-ld-chr": w_ld})
     if given is not None:
