@@ -18,7 +18,7 @@ from bayesmixer.ops.kernel import share_parts
 from bayesmixer.ops.layout import Array
 from bayesmixer.ops.pair_box import exceeding
 from bayesmixer.ops.pair_far import add_far
-from bayesmixer.ops.pair_kernel import CONSTANTS, cosine_blocks
+from bayesmixer.ops.pair_kernel import CONSTANTS, by_class_and_block, cosine_blocks
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
     LOG_ERROR,
@@ -36,7 +36,7 @@ from bayesmixer.ops.pair_tables import pair_table
 
 SINGLE_LOSS = 4.5
 SHEET = 1024  # frequencies whose tables are made together
-COMPRESSED = 3e-8  # of the exponent, left by its few functions: as much as single precision leaves
+COMPRESSED = 3e-7  # of the exponent, left by its few functions: as much as single precision leaves
 CLASSES = 12, 4  # of single and of double precision, at most
 TABLE = 240.0  # what a frequency of a table costs, in terms of one row's
 BLOCK = 10.0  # and its contraction for an LD block, where there is a gradient
@@ -55,7 +55,7 @@ def _add_densities(
 ) -> None:
     blocks = data.n_blocks
     view, need, loss = plan(data, rows, pi, gamma, sigma_0, threads)
-    label, wanted = np.zeros(loss.size, np.int64), np.empty((0, 4))
+    label, wanted = np.full(loss.size, -1), np.empty((0, 4))
     inner, most_lost = np.empty(0), np.empty(0)
     for most, chosen in (
         (CLASSES[0], loss <= SINGLE_LOSS),
@@ -67,22 +67,20 @@ def _add_densities(
         table = TABLE + (BLOCK * min(blocks, order.size) if gradient else 0.0)
         own, needed = classes(need[order], view.across, most, table)
         label[order] = own + len(wanted)
-        lost = np.maximum(loss[order] - SINGLE_LOSS, 0.0)
-        within = need[order, 0] ** 2 * lost / (loss[order] - LOG_ERROR)
-        inside = [own == i for i in range(len(needed))]
         wanted = np.concatenate([wanted, needed])
-        inner = np.concatenate([inner, [within[v].max() for v in inside]])
-        most_lost = np.concatenate([most_lost, [lost[v].max() for v in inside]])
-    order = np.flatnonzero(loss <= COSINE_LOSS)
-    if order.size:
+        outer = np.zeros((2, len(needed)))
+        if most == CLASSES[1]:
+            lost = loss[order] - SINGLE_LOSS
+            np.maximum.at(outer[0], own, need[order, 0] ** 2 * lost / (loss[order] - LOG_ERROR))
+            np.maximum.at(outer[1], own, lost)
+        inner = np.concatenate([inner, outer[0]])
+        most_lost = np.concatenate([most_lost, outer[1]])
+    if len(wanted):
         if frequencies(wanted, view.across).max() > MAX_FREQUENCIES:
             loglik[:] = -np.inf
             return
         lattice = lattices(wanted, view)
-        place = label[order] * blocks + data.block_of_row[order]
-        order = order[np.argsort(place, kind="stable")]
-        first = np.arange(len(wanted))[:, None] * blocks + np.arange(blocks + 1)
-        edge = np.searchsorted(np.sort(place), first)
+        order, edge = by_class_and_block(label, data.block_of_row, len(wanted), blocks)
         fine, plain, basis = tiers(lattice, inner, most_lost, data, pi, gamma, sigma_0, gradient)
         constants = CONSTANTS[np.float64], CONSTANTS[np.float32]
 
@@ -250,7 +248,7 @@ def plan(
 ) -> tuple[Frame, Array, Array]:
     """Frame of the lattices, what each row needs (J, 4) for that error, and its loss (J,)."""
     node_x = data.node_x
-    typical = (rows.error * sigma_0).mean(0)
+    typical = np.ones(rows.weight.size) @ rows.error / rows.weight.size * sigma_0
     view = frame(node_x, data.mean_spectrum, pi, gamma, typical)
     need, loss = np.empty((rows.weight.size, 4)), np.empty(rows.weight.size)
 

@@ -230,6 +230,28 @@ def _contract(tier, lo, hi, sums, blocks, pi, jac):
 
 
 @nb.njit(nogil=True, cache=True)
+def by_class_and_block(label, block, classes, blocks):
+    """Rows sorted by class and LD block, but for those of class -1; block l of class i has places
+    edge[i, l] .. edge[i, l + 1] - 1.
+    """
+    count = np.zeros(classes * blocks + 1, np.int64)
+    for r in range(label.size):
+        if label[r] >= 0:
+            count[label[r] * blocks + block[r] + 1] += 1
+    start = np.cumsum(count)
+    edge = np.empty((classes, blocks + 1), np.int64)
+    for i in range(classes):
+        edge[i] = start[i * blocks : (i + 1) * blocks + 1]
+    order = np.empty(start[-1], np.int64)
+    for r in range(label.size):
+        if label[r] >= 0:
+            place = label[r] * blocks + block[r]
+            order[start[place]] = r
+            start[place] += 1
+    return order, edge
+
+
+@nb.njit(nogil=True, cache=True)
 def rows_together(edge, block, at, stop, most):
     """How many rows from `at`, one of `block`'s, make a chunk: the block's own in even parts of at
     most `most`, or, where they are few, those of whole blocks behind it; block l has rows edge[l]

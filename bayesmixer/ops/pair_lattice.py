@@ -44,6 +44,7 @@ _RUNGS = 11
 LADDER = 0.04 * 1.6 ** np.arange(_RUNGS)  # h of Chernoff's bound, in z'
 _PER = 1 / LADDER
 _TOGETHER = 128  # rows whose cumulants are one matrix product
+_HUGE = 1e30  # where a cumulant bounds nothing
 _WORTH = 0.01  # of all there is to do, what a cut must save
 _PLACES = 48  # at which a cut is tried
 _SAMPLE = 512  # rows from which the classes are made
@@ -121,52 +122,66 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
     """
     a, across = frame.a, frame.across
     k_n, rungs = rows.spectrum.shape[1], LADDER.size
-    wide, cumulants = np.empty((_TOGETHER, k_n)), np.empty((_TOGETHER, 4 * rungs))
+    # in the precision of the spectra; the last row is the sum of each, its LD score
+    cumulants = np.empty((4 * rungs + 1, _TOGETHER), rows.spectrum.dtype)
+    wide = np.zeros((_TOGETHER, k_n), cumulants.dtype)
+    ladder = np.ones((4 * rungs + 1, k_n), cumulants.dtype)
+    for l in range(4 * rungs):
+        for k in range(k_n):
+            ladder[l, k] = min(frame.ladder[k, l], _HUGE)
     mean = np.zeros(3)
     for c in range(pi.size):
         mean += pi[c] * gamma[c]
-    error, half, reach = np.empty(3), np.empty(4), np.empty(4)
+    error = np.empty(3)
+    half, reach = np.empty((4, _TOGETHER)), np.empty((4, _TOGETHER))
+    log_tol = np.zeros(_TOGETHER)
     stretch = math.log(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))
-    for r in range(lo, hi):
-        i = (r - lo) % _TOGETHER
-        if i == 0:
-            some = min(_TOGETHER, hi - r)
-            wide[:some] = rows.spectrum[r : r + some]
-            np.dot(wide[:some], frame.ladder, cumulants[:some])
-        cumulant, score = cumulants[i], wide[i].sum()
-        e1 = sigma_0[0] * rows.error[r, 0]
-        e2 = sigma_0[1] * rows.error[r, 1]
-        e12 = sigma_0[2] * rows.error[r, 2]
-        z1, z2 = rows.z[r, 0], rows.z[r, 1]
-        det = e1 * e2 - e12 * e12
-        v1, v2, v12 = e1 + score * mean[0], e2 + score * mean[1], e12 + score * mean[2]
-        bound = 0.5 * (e2 * z1 * z1 + e1 * z2 * z2 - 2 * e12 * z1 * z2) / det
-        bound += 0.5 * math.log(max(v1 * v2 - v12 * v12, 1e-300)) + stretch
-        if bound > REFINE:
-            error[0], error[1], error[2] = e1, e2, e12
-            log_p = saddle_point(z1, z2, wide[i], node_x, error, pi, gamma)[0]
-            bound = min(bound, MARGIN - log_p - math.log(2 * math.pi) + stretch)
-        loss[r] = bound = max(bound, 0.0)
-        log_tol = log_error - bound
-        # M = A' Sigma A
-        m11 = a[0, 0] * (e1 * a[0, 0] + 2 * e12 * a[1, 0]) + e2 * a[1, 0] ** 2
-        m22 = a[0, 1] * (e1 * a[0, 1] + 2 * e12 * a[1, 1]) + e2 * a[1, 1] ** 2
-        m12 = a[0, 0] * (e1 * a[0, 1] + e12 * a[1, 1]) + a[1, 0] * (e12 * a[0, 1] + e2 * a[1, 1])
-        least = 0.5 * (m11 + m22) - math.sqrt(0.25 * (m11 - m22) ** 2 + m12 * m12)
-        need[r, 0] = math.sqrt(-2 * log_tol / max(least, 1e-12))
-        u1, u2 = a[0, 0] * z1 + a[1, 0] * z2, a[0, 1] * z1 + a[1, 1] * z2
+    for at in range(lo, hi, _TOGETHER):
+        n = min(_TOGETHER, hi - at)
+        wide[:n] = rows.spectrum[at : at + n]
+        np.dot(ladder, wide.T, cumulants)
+        for i in range(n):
+            r, score = at + i, cumulants[4 * rungs, i]
+            e1 = sigma_0[0] * rows.error[r, 0]
+            e2 = sigma_0[1] * rows.error[r, 1]
+            e12 = sigma_0[2] * rows.error[r, 2]
+            z1, z2 = rows.z[r, 0], rows.z[r, 1]
+            det = e1 * e2 - e12 * e12
+            v1, v2, v12 = e1 + score * mean[0], e2 + score * mean[1], e12 + score * mean[2]
+            bound = 0.5 * (e2 * z1 * z1 + e1 * z2 * z2 - 2 * e12 * z1 * z2) / det
+            bound += 0.5 * math.log(max(v1 * v2 - v12 * v12, 1e-300)) + stretch
+            if bound > REFINE:
+                error[0], error[1], error[2] = e1, e2, e12
+                log_p = saddle_point(z1, z2, wide[i], node_x, error, pi, gamma)[0]
+                bound = min(bound, MARGIN - log_p - math.log(2 * math.pi) + stretch)
+            loss[r] = bound = max(bound, 0.0)
+            log_tol[i] = log_error - bound
+            # M = A' Sigma A
+            m11 = a[0, 0] * (e1 * a[0, 0] + 2 * e12 * a[1, 0]) + e2 * a[1, 0] ** 2
+            m22 = a[0, 1] * (e1 * a[0, 1] + 2 * e12 * a[1, 1]) + e2 * a[1, 1] ** 2
+            m12 = a[0, 0] * (e1 * a[0, 1] + e12 * a[1, 1])
+            m12 += a[1, 0] * (e12 * a[0, 1] + e2 * a[1, 1])
+            least = 0.5 * (m11 + m22) - math.sqrt(0.25 * (m11 - m22) ** 2 + m12 * m12)
+            need[r, 0] = math.sqrt(-2 * log_tol[i] / max(least, 1e-12))
+            for t in range(4):
+                x, y = across[t, 0], across[t, 1]
+                half[t, i] = 0.5 * (x * x * m11 + y * y * m22 + 2 * x * y * m12)
+        reach[:] = 1e300
         for t in range(4):
-            x, y = across[t, 0], across[t, 1]
-            half[t] = 0.5 * (x * x * m11 + y * y * m22 + 2 * x * y * m12)
-            reach[t] = 1e300
-        for l in range(rungs):
-            h, per = LADDER[l], _PER[l]
-            for t in range(4):  # all at once
-                d = (cumulant[4 * l + t] - log_tol) * per + half[t] * h
-                reach[t] = d if d < reach[t] else reach[t]
-        for t in range(4):
-            reach[t] += abs(across[t, 0] * u1 + across[t, 1] * u2)
-        need[r, 1], need[r, 2], need[r, 3] = reach[0], reach[1], max(reach[2], reach[3])
+            far, own = reach[t], half[t]
+            for l in range(rungs):
+                h, per, k = LADDER[l], _PER[l], cumulants[4 * l + t]
+                for i in range(_TOGETHER):  # all variants at once
+                    d = (k[i] - log_tol[i]) * per + own[i] * h
+                    far[i] = d if d < far[i] else far[i]
+        for i in range(n):
+            r = at + i
+            z1, z2 = rows.z[r, 0], rows.z[r, 1]
+            u1, u2 = a[0, 0] * z1 + a[1, 0] * z2, a[0, 1] * z1 + a[1, 1] * z2
+            for t in range(4):
+                reach[t, i] += abs(across[t, 0] * u1 + across[t, 1] * u2)
+            need[r, 1], need[r, 2] = reach[0, i], reach[1, i]
+            need[r, 3] = max(reach[2, i], reach[3, i])
 
 
 def dual(need: Array, across: Array) -> Array:
@@ -201,52 +216,99 @@ def classes(
     all, until that saves less than a hundredth or there are `most`. `table` is what a frequency
     costs a class itself, in rows. Rows are sampled for the choice of the cuts.
     """
-    label = np.zeros(len(need), np.int64)
     every = -(-len(need) // _SAMPLE)
-    sample = np.arange(0, len(need), every)
-    cuts = [_cut(need[sample], across, table / every)]
-    total = _cost(need[sample], across, table / every)
-    inside = [sample]
+    sample = np.ascontiguousarray(need[::every])
+    table, (x, y) = table / every, across[2]
+    inside = [np.ascontiguousarray(np.argsort(sample, axis=0, kind="stable").T)]
+    cuts = [_cut(sample, inside[0], x, y, table)]
+    total = _cost(len(sample), sample.max(0), x, y, table)
+    tree = []
     while len(cuts) < most:
         i = int(np.argmax([c[0] for c in cuts]))
         gain, axis, edge = cuts[i]
         if gain <= _WORTH * total:
             break
         total -= gain
-        label[(label == i) & (need[:, axis] > edge)] = len(cuts)
-        above = need[inside[i], axis] > edge
-        inside.append(inside[i][above])
-        inside[i] = inside[i][~above]
-        cuts[i] = _cut(need[inside[i]], across, table / every)
-        cuts.append(_cut(need[inside[-1]], across, table / every))
-    return label, np.stack([need[label == i].max(0) for i in range(len(cuts))])
+        tree.append((i, axis, edge))
+        above = (sample[:, axis] > edge)[inside[i]]
+        inside.append(inside[i][above].reshape(4, -1))  # still sorted
+        inside[i] = inside[i][~above].reshape(4, -1)
+        cuts[i] = _cut(sample, inside[i], x, y, table)
+        cuts.append(_cut(sample, inside[-1], x, y, table))
+    label, largest = _sorted_by(np.array(tree).reshape(-1, 3), need)
+    return label, largest
 
 
-def _cut(need: Array, across: Array, table: float) -> tuple[float, int, float]:
-    """What the best cut of some rows saves, the need that it cuts, and where."""
-    n = len(need)
+@nb.njit(nogil=True, cache=True)
+def _sorted_by(tree, need):
+    """Class (J,) of each row of need (J, 4) by cuts (class, axis, edge), each of which makes one
+    more class of what lies above it, and what each class needs.
+    """
+    label, largest = np.zeros(len(need), np.int64), np.zeros((len(tree) + 1, 4))
+    for r in range(len(need)):
+        own = 0
+        for i in range(len(tree)):
+            if own == tree[i, 0] and need[r, int(tree[i, 1])] > tree[i, 2]:
+                own = i + 1
+        label[r] = own
+        for t in range(4):
+            largest[own, t] = max(largest[own, t], need[r, t])
+    return label, largest
+
+
+@nb.njit(nogil=True, cache=True)
+def _cut(need, order, x, y, table):
+    """What the best cut of some rows saves, the need that it cuts, and where; `order` (4, n) holds
+    the rows sorted by each need.
+    """
+    n = order.shape[1]
+    gain, axis, edge = 0.0, 0, 0.0
     if n < 2:
-        return 0.0, 0, 0.0
-    count = np.unique(np.linspace(1, n - 1, _PLACES).astype(np.int64))  # rows below the cut
-    s = need[np.argsort(need, axis=0).T]  # (4, n, 4), sorted by each need
-    # the largest of the rows between two cuts, then of those below and above each
-    between = np.maximum.reduceat(s, np.concatenate([[0], count]), axis=1)
-    below = np.maximum.accumulate(between[:, :-1], axis=1)
-    above = np.maximum.accumulate(between[:, :0:-1], axis=1)[:, ::-1]
-    size = frequencies(np.stack([below, above]), across)
-    rows = np.stack([count, n - count])[:, None]
-    total = ((rows + table) * size + rows * OVERHEAD).sum(0)
-    axes = np.arange(4)[:, None]
-    edge = s[axes, count - 1, axes]
-    total[edge >= s[axes, count, axes]] = np.inf  # between equal rows
-    axis, i = np.unravel_index(int(total.argmin()), total.shape)
-    gain = _cost(need, across, table) - float(total[axis, i])
-    return max(gain, 0.0), int(axis), float(edge[axis, i])
+        return gain, axis, edge
+    cost, above, below = math.inf, np.empty((_PLACES, 4)), np.empty(4)
+    for t in range(4):
+        rows = order[t]
+        below[:], done = 0.0, n
+        for i in range(_PLACES - 1, -1, -1):  # the largest of the rows from each place on
+            count = _place(i, n)
+            _enlarge(below, need, rows, count, done)
+            above[i], done = below, count
+        _enlarge(below, need, rows, 0, done)
+        cost = _cost(n, below, x, y, table)
+        below[:], done = 0.0, 0
+        for i in range(_PLACES):
+            count = _place(i, n)
+            _enlarge(below, need, rows, done, count)
+            done, last = count, need[rows[count - 1], t]
+            if last >= need[rows[count], t]:  # between equal rows
+                continue
+            parts = _cost(count, below, x, y, table) + _cost(n - count, above[i], x, y, table)
+            if cost - parts > gain:
+                gain, axis, edge = cost - parts, t, last
+    return gain, axis, edge
 
 
-def _cost(need: Array, across: Array, table: float) -> float:
-    """What rows cost as one class, in frequencies."""
-    return (len(need) + table) * float(frequencies(need.max(0), across)) + len(need) * OVERHEAD
+@nb.njit(nogil=True, cache=True)
+def _enlarge(largest, need, rows, first, last):
+    """largest (4,) of itself and the rows[first:last] of need."""
+    for r in range(first, last):
+        for t in range(4):
+            largest[t] = max(largest[t], need[rows[r], t])
+
+
+@nb.njit(nogil=True, cache=True)
+def _place(i, n):
+    """How many of n rows lie below place i."""
+    return 1 + (n - 2) * i // (_PLACES - 1)
+
+
+@nb.njit(nogil=True, cache=True)
+def _cost(count, need, x, y, table):
+    """What rows cost as one class, in frequencies (`frequencies` of need (4,))."""
+    half1, half2 = need[1] / 2, need[2] / 2
+    first = half1 * max(half2, (need[3] - x * half1) / y)
+    second = max(half1, (need[3] - y * half2) / x) * half2
+    return count * OVERHEAD + (count + table) * need[0] ** 2 * min(first, second) / (4 * math.pi)
 
 
 def lattices(need: Array, frame: Frame) -> Lattices:

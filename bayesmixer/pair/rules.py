@@ -14,7 +14,9 @@ from bayesmixer.facts import data_attributes, read_json
 from bayesmixer.interval import interval
 from bayesmixer.pair.along_overlap import along, excess_of
 from bayesmixer.pair.cards import FROM_NOTHING
+from bayesmixer.pair.ends import GROUP, LEAST
 from bayesmixer.pair.prediction import draws_of, names_of
+from bayesmixer.pair.statements import CLEAR
 from bayesmixer.style import INTERVAL, TAILS, as_count, as_interval, as_number
 from bayesmixer.variables import evaluated
 
@@ -32,6 +34,7 @@ ONE_BLOCK = 0.2  # of what all LD blocks have of both traits in common
 SEEN_IN_ONE = 0.2  # of the weight
 WHOLE_REFERENCE = 5_000_000  # variants of a panel that holds most common ones
 NEAR = 1_000_000  # base pairs between loci that count as one
+REJECTS = 0.05  # p of the score test of what a Bayes factor denies
 
 
 def unpowered(results: xr.DataTree, data: xr.Dataset | None) -> Said:
@@ -113,6 +116,25 @@ def _larger(results: xr.DataTree) -> str:
         f" Samples about {as_number(factor)} times as large would tell it from both ends, which "
         f"today cost {as_number(lost)} units of log-likelihood."
     )
+
+
+def claimed_by_shape_alone(results: xr.DataTree, data: xr.Dataset | None) -> Said:
+    """A Bayes factor trusts the model; where the robust test does not follow, regions in which both
+    traits are dense would look the same (docs/evidence/coverage_pairs.md, misfits).
+    """
+    if GROUP not in results.children:
+        return
+    group = results[GROUP].to_dataset()
+    probability = float(group[f"p_{LEAST.statement}"])
+    p = float(group[f"score_p_{LEAST.statement}"])
+    if probability >= CLEAR and p > REJECTS:
+        yield (
+            "caution",
+            f"{LEAST.claim} is claimed by the Bayes factor (probability {probability:.2g}) and not "
+            f"by the score test (p = {as_number(p)}), which trusts the model less: regions where "
+            "both traits have many causal variants would look the same.",
+            "Report the claim with this doubt; larger studies decide.",
+        )
 
 
 def shared_samples(results: xr.DataTree, data: xr.Dataset | None) -> Said:
@@ -227,13 +249,14 @@ RULES = (
     unpowered,
     polygenicity_near_one,
     overlap_not_identified,
+    claimed_by_shape_alone,
     shared_samples,
     dominated,
     one_set_of_weights,
     numbers_not_shares,
 )
 LOOKS_AT = (
-    "power of both traits; polygenicity near 1; whether overlap is identified; shared samples "
-    "against N; loci that dominate both; weights and reference"
+    "power of both traits; polygenicity near 1; whether overlap is identified, and claimed by the "
+    "Bayes factor alone; shared samples against N; loci that dominate both; weights and reference"
 )
 """What the rules look at, in words."""

@@ -158,8 +158,10 @@ def with_overlap(fit, heights=(-3.0, -0.4, -0.1, -0.3, -0.2, 0.0, -0.5, -1.5)):
             "n_shared": ("place", n_max * (0.3 + 0.7 * excess)),
             "p_beyond_rg": 0.93,
             "log10_bf_beyond_rg": 1.12,
+            "score_p_beyond_rg": 0.2,
             "p_less_than_complete": 0.62,
             "log10_bf_less_than_complete": 0.21,
+            "score_p_less_than_complete": 0.3,
         },
         attrs={
             "claims": json.dumps(

@@ -9,6 +9,7 @@ from bayesmixer.pair.rules import (
     GROWTH,
     RULES,
     TELLING,
+    claimed_by_shape_alone,
     dominated,
     largest_part,
     numbers_not_shares,
@@ -68,6 +69,20 @@ def test_overlap_that_is_hardly_known_says_what_n_would_tell(pair_data):
     factor = (TELLING / 0.5) ** (1 / GROWTH)
     assert f"about {factor:.2f} times as large" in remedy
     assert "0.500 units" in remedy
+
+
+@pytest.mark.parametrize(
+    ("probability", "p", "doubts"), [(0.97, 0.2, 1), (0.97, 0.01, 0), (0.9, 0.2, 0)]
+)
+def test_a_claim_that_the_score_test_does_not_share_is_doubted(pair_fit, probability, p, doubts):
+    """As where both traits are dense in the same regions and share nothing."""
+    fit = with_overlap(pair_fit)
+    fit["overlap"]["p_beyond_rg"] = probability
+    fit["overlap"]["score_p_beyond_rg"] = p
+    found = said(claimed_by_shape_alone, fit)
+    assert len(found) == doubts
+    assert all(one[0] == "caution" and f"p = {p:.3f}" in one[1] for one in found)
+    assert said(claimed_by_shape_alone, pair_fit) == []
 
 
 def test_errors_of_one_gwas_given_twice_stop(pair_data):
