@@ -131,13 +131,15 @@ def main() -> None:
         print(
             f"| {name} | {one:.0f} | {mean:.0f} | {own:.0f} | {' | '.join([*seconds[:2], *old])} |"
         )
-    print("\n| variants | value + gradient | peak memory, GB |\n| --: | --: | --: |")
+    print("\n| variants | value + gradient | value | peak memory, GB |\n| --: | --: | --: | --: |")
+    theta = POINTS["polygenic"]
     for variants in (25_600, 102_400) if quick else (76_800, 307_200, 1_228_800):
-        many = PairLogLik(synthetic(variants))
-        theta = POINTS["polygenic"]
-        seconds = least(lambda o=many, t=theta: o.evaluate(*t, threads=1), runs=1)[0]
+        many = synthetic(variants)
+        both, value = PairLogLik(many), PairLogLik(many, gradient=False)
+        runs = [lambda o=o: o.evaluate(*theta, threads=1) for o in (both, value)]
+        seconds = [f"{t / variants * 1e6:.2f}" for t in least(*runs, runs=3)]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"| {variants:,} | {seconds / variants * 1e6:.2f} | {peak:.2f} |")
+        print(f"| {variants:,} | {' | '.join(seconds)} | {peak:.2f} |")
 
 
 if __name__ == "__main__":
