@@ -130,7 +130,7 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     table.attrs["note"] = "" if hidden is None else hidden.sentence
     table.attrs["prior"] = str(results.attrs.get("prior", ""))
     if hidden is not None:  # modes by the prior alone
-        table.loc[[name for name in table.index if name not in hidden.kept], "map"] = np.nan
+        table.loc[[name for name in table.index if not hidden.keeps(name)], "map"] = np.nan
     if "posterior" not in results.children:
         return table
     said, table = table.attrs, table[["map"]]  # the draws' own sd is calibrated
@@ -150,11 +150,12 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
         if one is not None and np.isfinite(one.ends).any() and name in table.index:
             table.loc[name, ends] = interval(draws, prob, one.ends)
     if hidden is not None:
-        for name in {*hidden.instead} & {*table.index}:
-            x = hidden.instead[name]
-            table.loc[name, ["mean", "sd", *ends]] = [x.mean(), x.std(ddof=1), *interval(x, prob)]
-        told = {*hidden.kept, *hidden.limits}
-        table.loc[[name for name in table.index if name not in told], ends] = np.nan
+        for label, x in hidden.instead.items():
+            if (name := label.replace(" [", "[")) in table.index:
+                told = [x.mean(), x.std(ddof=1), *interval(x, prob)]
+                table.loc[name, ["mean", "sd", *ends]] = told
+        untold = [name for name in table.index if not hidden.keeps(name)]
+        table.loc[[name for name in untold if name not in hidden.limits], ends] = np.nan
         for name in {*hidden.limits} & {*table.index}:
             one = card.quantity(name) if (card := card_of(results)) is not None else None
             least = 0.0 if one is None or one.nothing is None else one.nothing

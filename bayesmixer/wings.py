@@ -56,20 +56,24 @@ class Withheld:
     Attributes
     ----------
     sentence
-        Why.
+        Why; "" where all is told.
     kept
-        Quantities that are told all the same.
+        Quantities that are told all the same; None for all.
     limits
         95% upper limits of quantities whose interval begins where nothing is.
     instead
-        Of quantities that are kept, draws of what is told in place of their posterior, which rests
-        on what the data do not show.
+        Of quantities that are kept, or a component (`intercept [height]`), draws of what is told in
+        place of their posterior, which rests on what the data do not show.
     """
 
     sentence: str
-    kept: tuple[str, ...]
+    kept: tuple[str, ...] | None
     limits: Mapping[str, float]
     instead: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def keeps(self, name: str) -> bool:
+        """Whether a quantity, or a component of one, is told."""
+        return self.kept is None or name.split("[")[0].rstrip() in self.kept
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ the 90% interval of each quantity by the posterior that `fit` returns (`ldsc.evi
 nothing from the search; `--check` compares with `bm.fit` itself), whether heritability is claimed,
 whether rg is to be read, and Fieller's set of it. `--traits` draws five traits 100 times, samples
 their joint posterior by NUTS, and thirty traits twice; `--differences` counts how often
-`bm.ldsc.differences` calls what is not there. A table's finished rows are kept.
+`bm.ldsc.differences` calls what is not there; `--ratio` how often the sets of the attenuation ratio
+hold. A table's finished rows are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from bayesmixer.interval import interval
 from bayesmixer.io.ld_score_files import LDScores
 from bayesmixer.ldsc.evidence import OfPair, evidence
 from bayesmixer.ldsc.exposure import exposed
+from bayesmixer.ldsc.heritability import CUT, heritability
 from bayesmixer.ldsc.model_offers import spread_out
+from bayesmixer.ldsc.regression import equal_blocks
 from bayesmixer.models.common import bound_of
 
 VARIANTS, BLOCKS, M = 32_000, 200, 1.17e6
@@ -48,7 +51,12 @@ Row = dict[str, Any]
 
 
 def drawn(
-    rng: np.random.Generator, h2: tuple[float, ...], n: float, rg: Any = 1.0, rho_0: float = 0.0
+    rng: np.random.Generator,
+    h2: tuple[float, ...],
+    n: float,
+    rg: Any = 1.0,
+    rho_0: float = 0.0,
+    intercept: float = INTERCEPT,
 ) -> tuple[np.ndarray, np.ndarray]:
     """LD scores (J,) and z (J, k) of traits with genetic correlations `rg`, one or (k, k)."""
     k = len(h2)
@@ -58,7 +66,7 @@ def drawn(
     np.fill_diagonal(genetic, 1.0)
     np.fill_diagonal(noise, 1.0)
     of = [rng.standard_normal((VARIANTS, k)) @ np.linalg.cholesky(v).T for v in (genetic, noise)]
-    return ld, np.sqrt(n * np.array(h2) * ld[:, None] / M) * of[0] + np.sqrt(INTERCEPT) * of[1]
+    return ld, np.sqrt(n * np.array(h2) * ld[:, None] / M) * of[0] + np.sqrt(intercept) * of[1]
 
 
 def gwas(ld: np.ndarray, z: np.ndarray, n: float) -> xr.Dataset:
@@ -148,6 +156,10 @@ def of_two(
     ld, z = drawn(rng, h2, n, rg, rho_0)
     found, draws = model.of(model.with_draws(ld, z, n))
     assert isinstance(found, OfPair)
+    of = found.dataset()  # intercepts as `ldsc.model_offers.withheld` tells them
+    for k in np.flatnonzero(of["h2_p"].values > 0.05):
+        numbers = (float(of[f"intercept{end}"][k]) for end in ("", "_se", "_blocks"))
+        draws[f"intercept_{k + 1}"] = spread_out(*numbers, DRAWS)
     truth = {f"h2_{i + 1}": v for i, v in enumerate(h2)} | {"rg": rg}
     out = model.held(draws, truth | {"intercept_1": INTERCEPT, "intercept_2": INTERCEPT})
     low, high = found.rg_set
@@ -170,8 +182,8 @@ def counted(rows: pd.DataFrame) -> Row:
     return out
 
 
-def study(out: Path, replicates: int) -> None:
-    """Cells of one trait, and of two."""
+def study(out: Path, replicates: int, again: list[int]) -> None:
+    """Cells of one trait, and of two; of rows that are there those `again` that are told."""
     cells: list[tuple[Callable[..., Row], int, dict[str, Any]]] = [
         (of_one, 1, {"h2": h2, "n": n}) for h2, n in product((0.0, 0.05, 0.3), (2e4, 1e5))
     ]
@@ -184,17 +196,17 @@ def study(out: Path, replicates: int) -> None:
         table = pd.read_csv(out, sep="\t").to_dict("records")
     models = {k: Posterior(k) for k in (1, 2)}
     for at, (draw, traits, cell) in enumerate(cells):
-        if at < len(table):
+        if at < len(table) and at not in again:
             continue
         rng, began = np.random.default_rng([11, at]), time.process_time()
         rows = [draw(models[traits], rng, **cell) for _ in range(replicates)]
         named = cell | {"h2": ", ".join(map(str, np.atleast_1d(cell["h2"])))}
         seconds = (time.process_time() - began) / replicates
-        table.append({**named, "replicates": replicates, **counted(pd.DataFrame(rows))})
-        table[-1]["cpu_seconds"] = seconds
+        row = {**named, "replicates": replicates, **counted(pd.DataFrame(rows))}
+        table[at : at + 1] = [row | {"cpu_seconds": seconds}]
         out.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
-        print(pd.DataFrame(table[-1:]).to_string(index=False), flush=True)
+        print(pd.DataFrame(table[at : at + 1]).to_string(index=False), flush=True)
 
 
 def check(draws: int = 5) -> None:
@@ -345,12 +357,58 @@ def differences(out: Path, replicates: int) -> None:
     print(pd.DataFrame(table).to_string(index=False))
 
 
+def ratios(out: Path, replicates: int) -> None:
+    """How often intervals of the attenuation ratio hold: Fieller's set of the regression, the
+    ratio's standard error as LDSC has it, and the posterior where heritability is seen.
+    """
+    table, model = [], Posterior(1)
+    cells = [*product((0.0, 0.05, 0.3), (2e4, 1e5), (1.03,)), (0.05, 2e4, 1.0), (0.3, 1e5, 1.0)]
+    cells += [(0.01, 2e4, 1.0), (0.1, 2e4, 0.98)]
+    for at, (h2, n, b) in enumerate(cells):
+        rng, rows = np.random.default_rng([17, at]), []
+        for _ in range(replicates):
+            ld, z = drawn(rng, (h2,), n, intercept=b)
+            rows.append(_of_ratio(model, ld, z, h2 * n * ld.mean() / M, n, b - 1))
+        found = pd.DataFrame(rows).astype(float)
+        table.append({"h2": h2, "n": n, "intercept": b, "replicates": replicates})
+        table[-1] |= {name: found[name].mean() for name in found}
+        pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
+        print(pd.DataFrame(table[-1:]).to_string(index=False), flush=True)
+
+
+def _of_ratio(
+    model: Posterior, ld: np.ndarray, z: np.ndarray, explained: float, n: float, above: float
+) -> Row:
+    """A draw: mean chi-squared is 1 + `explained` + `above`."""
+    truth, size = above / (above + explained), np.full(VARIANTS, n)
+    edges = equal_blocks(VARIANTS, BLOCKS)
+    fit = heritability(
+        z[:, 0] ** 2, ld[:, None], np.ones(VARIANTS), size, np.array([M]), two_step=CUT, edges=edges
+    )
+    (value, error), (low, high) = fit.ratio, fit.ratio_set()
+    found, draws = model.of(model.with_draws(ld, z, n))
+    over = draws["intercept_1"] - 1
+    ratio = over / (over + draws["h2_1"] * n * ld.mean() / M)
+    ends = np.quantile(ratio, [0.05, 0.95])
+    return {
+        "by_error_held": abs(value - truth) <= 1.645 * error,
+        "set_held": low <= truth <= high,
+        "unbounded": np.isinf(low),
+        "set_width": high - low if np.isfinite(low) else np.nan,
+        "seen": found.seen,
+        "posterior_held": ends[0] <= truth <= ends[1] if found.seen else np.nan,
+        "posterior_width": ends[1] - ends[0] if found.seen else np.nan,
+    }
+
+
 def main() -> None:
     """Draw, count, write and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int)
     parser.add_argument("--traits", action="store_true")
     parser.add_argument("--differences", action="store_true")
+    parser.add_argument("--again", type=int, nargs="*", default=[], help="rows to draw anew")
+    parser.add_argument("--ratio", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -358,12 +416,14 @@ def main() -> None:
     folder = Path("benchmarks/results")
     if given.check:
         check()
+    elif given.ratio:
+        ratios(given.out or folder / "ldsc_ratio.tsv", given.replicates or 1000)
     elif given.differences:
         differences(given.out or folder / "ldsc_differences.tsv", given.replicates or 400)
     elif given.traits:
         traits(given.out or folder / "ldsc_models_traits.tsv", given.replicates or 100)
     else:
-        study(given.out or folder / "ldsc_models.tsv", given.replicates or 1000)
+        study(given.out or folder / "ldsc_models.tsv", given.replicates or 1000, given.again)
 
 
 if __name__ == "__main__":

@@ -85,8 +85,9 @@ def ldsc_h2(
     Returns
     -------
     pymc.Model
-        Free: `log_h2`, `log_intercept`. Deterministic: `h2`, `intercept`, and with prevalences
-        `h2_liability`. The potential `z` is the weighted log-likelihood, dim ld_block.
+        Free: `log_h2`, `log_intercept`. Deterministic: `h2`, `intercept`, `attenuation_ratio` (what
+        does not follow LD of the inflation: (b - 1) / (b - 1 + h2 mean(N l) / M)), and with
+        prevalences `h2_liability`. The potential `z` is the weighted log-likelihood, dim ld_block.
 
     Raises
     ------
@@ -109,6 +110,8 @@ def ldsc_h2(
         intercept = pm.Deterministic("intercept", pt.exp(free(LOG_INTERCEPT, prior)))
         if scale != 1:
             pm.Deterministic("h2_liability", scale * h2)
+        above = intercept - 1
+        pm.Deterministic("attenuation_ratio", above / (above + h2 * exposure.mean()))
         terms = weight * gaussian(z[:, 0] ** 2, intercept + h2 * exposure, censor)
         block = data["ld_block"].values[used]
         pm.Potential("z", by_block(terms, block, len(model.coords["ld_block"])), dims="ld_block")

@@ -20,6 +20,7 @@ from bayesmixer.cli.options import Draws, Force, How, Json, Quiet, Seed, Threads
 from bayesmixer.cli.output import (
     RESULTS,
     check_inputs,
+    check_reference,
     claim,
     export,
     print_table,
@@ -45,7 +46,14 @@ Sumstats = Annotated[
     ),
 ]
 Reference = Annotated[
-    Path, typer.Option(help="LD reference made by 'bayesmixer ld build'.", show_default=False)
+    Path,
+    typer.Option(
+        help=(
+            "LD reference made by 'bayesmixer ld build'; of ldsc models also LD scores in LDSC's "
+            "files: a folder, or what their names begin with."
+        ),
+        show_default=False,
+    ),
 ]
 Out = Annotated[
     Path,
@@ -280,7 +288,8 @@ def _command(card: Card) -> Callable[..., None]:
             "pop_prev": _shares("--pop-prev", pop_prev, card.traits),
         }
         files = [(sumstats, sample_size, trait), (second, sample_size_2, trait_2)][: card.traits]
-        check_inputs(reference, *(path for path, *_ in files))
+        check_reference(reference)
+        check_inputs(*(path for path, *_ in files))
 
         import xarray as xr
 

@@ -28,6 +28,8 @@ from bayesmixer.errors import InputError
 if TYPE_CHECKING:
     from bayesmixer.ldsc.words import Said
 
+VERBS_OF_LDSC = {"--h2": "h2", "--rg": "rg", "--h2-cts": "cts", "--l2": "scores"}
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -138,11 +140,12 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     else:
         one, partition = fits.partition_of(sumstats, scores, w_ld, **options)
     fit, tau = one.fit, one.fit.coefficient
-    said = fits.said_of_one(one)
+    said = fits.said_of_one(one, scale, partition is None)
     row = {"trait": one.trait.name, **numbers_of(fit, scale), "n_variants": fit.n_variants}
     names, rows = [one.trait.name], [row]
-    shown = ["h2_liability" if scale != 1 else "h2", "h2_se", "h2_lower", "h2_upper", "intercept"]
-    shown += ["intercept_se", "ratio", "lambda_gc", "mean_chi2"]
+    h2 = "h2_liability" if scale != 1 else "h2"
+    shown = [h2, f"{h2}_se", f"{h2}_lower", f"{h2}_upper", "intercept", "intercept_se"]
+    shown += ["ratio", "ratio_lower", "ratio_upper", "lambda_gc", "mean_chi2"]
     _show(names, rows, shown)
     if len(fit.m) > 1:
         names = one.scores.annotations
@@ -197,7 +200,7 @@ def rg(**given: Any) -> None:
 
     o = SimpleNamespace(**given)
     scores = needed(o.ref_ld)
-    files = [Path(p) for one in o.sumstats for p in str(one).split(",")]
+    files = [Path(p) for one in o.sumstats for p in map(str.strip, str(one).split(",")) if p]
     check_inputs(*files)
     pairs = list(combinations(range(len(files)), 2))
     pairs = [(i, j) for i, j in pairs if i == 0 or not (o.first or o.like_ldsc)]
@@ -276,7 +279,7 @@ def rg(**given: Any) -> None:
     apart = len(many.pairs) > MOST and bool(many.alone)  # else each trait is written 2 k times
     result = printed.attributes_of_pairs(many.pairs, apart)
     traits = {"traits": [printed.attributes(one.fit) for one in many.alone]} if apart else {}
-    _finish(o.out, "rg", result, rows, fits.said_of_many(many), texts, o.force, **traits)
+    _finish(o.out, "rg", result, rows, fits.said_of_many(many, factors), texts, o.force, **traits)
     parts.clear()
 
 

@@ -269,7 +269,9 @@ def one_number(name: str, given: str | None) -> float | None:
 
 
 def counts_of(given: str | None, not_common: bool) -> Any:
-    """`--M` and `--not-M-5-50`: numbers, or the name of those of the files."""
+    """`--M` and `--not-M-5-50`: numbers, or the name of those of the files, as messages have it."""
+    if given in ("M", "M_5_50"):
+        return given
     return numbers("--M", given) or ("M" if not_common else "M_5_50")
 
 

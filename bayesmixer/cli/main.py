@@ -65,6 +65,26 @@ class Verbs(TyperGroup):
             formatter.write_dl(rows)
 
 
+class OfLDSC(Verbs):
+    """Verbs that LDSC has for options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As of any group, but LDSC's own words are answered with the verb.
+
+        Raises
+        ------
+        InputError
+            They are there, and no verb is.
+        """
+        asked = [word for word in args if word in ldsc.VERBS_OF_LDSC]
+        if asked and args[0].startswith("-"):
+            verb = ldsc.VERBS_OF_LDSC[asked[0]]
+            found = f"an option of LDSC, which is a verb here: bayesmixer ldsc {verb}"
+            raise InputError(asked[0], found, f"See 'bayesmixer ldsc {verb} --help'.")
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
 app = typer.Typer(
     name="bayesmixer",
     cls=Verbs,
@@ -80,7 +100,7 @@ app.add_typer(
 app.add_typer(
     ldsc.app,
     name="ldsc",
-    cls=Verbs,
+    cls=OfLDSC,
     help="LD score regression: heritability, genetic correlation, annotations.",
 )
 app.add_typer(
@@ -158,7 +178,8 @@ def _usage(error: typer.TyperException) -> str:
     """Wrong options and arguments as one line that says where to read on."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "bayesmixer"
-    return f"{' '.join(error.format_message().split()).rstrip('.')}. See '{path} --help'."
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said}{'' if said.endswith('?') else '.'} See '{path} --help'."
 
 
 def main(args: list[str] | None = None) -> None:

@@ -78,6 +78,18 @@ def check_inputs(*paths: Path | None) -> None:
             raise InputError(path, "no such file", "Check the name.")
 
 
+def check_reference(path: Path) -> None:
+    """As `check_inputs`, of an LD reference, which may be what the names of LDSC's files begin
+    with.
+    """
+    from bayesmixer.io.ld_score_files import ldsc_files
+
+    if not path.exists() and not ldsc_files(path):
+        raise InputError(
+            path, "no such file or folder, and no LD scores begin so", "Check the name."
+        )
+
+
 def claim(
     places: Mapping[str, tuple[Path | None, tuple[str, ...]]],
     force: bool,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Covariance
 from bayesmixer.ldsc.heritability import Heritability
-from bayesmixer.ldsc.regression import UPDATES, Array, Fit, Rows, solved
+from bayesmixer.ldsc.regression import UPDATES, Array, Fit, Rows, given_intercept, solved
 from bayesmixer.ldsc.traits import SIGNS
 
 PIECE = 250_000  # numbers of all traits that are summed at a time
@@ -181,15 +181,12 @@ def covariances(
         if cut is not None:
             found = np.array([one.value[1] for one in joint])
             xx, x1, _, xy, _ = begun[1].T
-            pull, rho = x1 / xx, total * (xy - found * x1) / xx
+            rho = total * (xy - found * x1) / xx
             for _ in range(UPDATES - 1):
                 xx, x1, _, xy, _ = summed(rho, found, False).sum(axis=0)[0].T
                 rho = total * (xy - found * x1) / xx
             by_block = summed(rho, found, False)[:, 0]
-            joint = [
-                _second(by_block[:, p], mean_n[p], one, pull[p] * mean_n[p])
-                for p, one in enumerate(joint)
-            ]
+            joint = [_second(by_block[:, p], mean_n[p], one) for p, one in enumerate(joint)]
     out = {}
     for p, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         one = joint[p]
@@ -216,15 +213,11 @@ def _both(sums: Array, n: float) -> Estimate:
     return solved(left, np.column_stack([xy / n, y1]))
 
 
-def _second(sums: Array, n: float, first: Estimate, pull: float) -> Estimate:
-    """(2,) of the second of two steps: the slope given the intercept of the `first`, which moves it
-    by `pull`.
-    """
+def _second(sums: Array, n: float, first: Estimate) -> Estimate:
+    """(2,) of the second of two steps: the slope given the intercept of the `first`."""
     xx, x1, _, xy, _ = sums.T
-    at = first.value[1]
-    one = solved((xx / n**2)[:, None, None], ((xy - at * x1) / n)[:, None])
-    without = one.without[:, 0] - pull * (first.without[:, 1] - at)
-    return Estimate(np.array([one.value[0], at]), np.column_stack([without, first.without[:, 1]]))
+    intercept = Estimate(first.value[1:], first.without[:, 1:])
+    return given_intercept(xx / n**2, x1 / n, xy / n, intercept)
 
 
 def _threads() -> int:

@@ -33,6 +33,10 @@ INTERCEPT_GENCOV = Quantity(
     "mean of z_1 z_2 of a variant without LD: shared samples times phenotypic correlation",
     nothing=0.0,
 )
+RATIO = Quantity(
+    "attenuation_ratio",
+    "share of the inflation of chi-squared that does not follow LD",
+)
 GENCOV = Quantity("gencov", "genetic covariance, on the scale of the z-scores", nothing=0.0)
 
 DEVIATION = Free(
@@ -89,7 +93,7 @@ LDSC_H2 = replace(
     verb="h2",
     summary="LD score regression as a model: heritability and intercept of one trait.",
     free=(one_trait.LOG_H2, LOG_INTERCEPT),
-    reported=(one_trait.H2, H2_LIABILITY, INTERCEPT),
+    reported=(one_trait.H2, H2_LIABILITY, INTERCEPT, RATIO),
     needs=NEEDS,
     wing="bayesmixer.ldsc",
     rivals=(),

@@ -109,7 +109,8 @@ def covariance(
     first, second
         Heritability of each trait.
     ld, w_ld, m, intercept, near, n_blocks, edges, rows, by_first
-        As of `heritability`; without two steps where `near` is None.
+        As of `heritability`; without two steps where `near` is None, and by LDSC's reading alone
+        (`by_first`) is the slope without a block not found anew for the intercept without it.
     """
     product, n = z1 * z2, np.sqrt(n1 * n2)
     mean_n, total_m = float(n.mean()), float(m.sum())
@@ -148,5 +149,6 @@ def covariance(
         near=near,
         n_blocks=n_blocks,
         edges=edges,
+        pulled=by_first,
     )
     return Covariance(fit, mean_n, m, float(product.mean()), len(product))

@@ -23,6 +23,7 @@ from bayesmixer.ldsc.natural import Natural
 from bayesmixer.ldsc.regression import Array
 from bayesmixer.ldsc.words import POWERED
 from bayesmixer.mixer.heritability import FEWEST_BLOCKS, HeritabilityTest, of_bound
+from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.variables import evaluated
 
 UPDATES = 4  # of the weights: the regression is then at its end, to 1e-5 of its errors
@@ -31,13 +32,25 @@ PROB = 0.9
 
 @dataclass(frozen=True)
 class OfOne:
-    """What is known of one trait: the test of h2 = 0, and the posterior, which is the test's where
-    it does not reject; None where h2 alone is moved, by the test.
+    """What is known of one trait.
+
+    Attributes
+    ----------
+    test
+        Of h2 = 0.
+    natural
+        The posterior, which is the test's where that does not reject; None where h2 alone is moved,
+        by the test.
+    scale
+        What makes h2 that of liability.
+    exposure
+        Mean of N l / M: what h2 adds to mean chi-squared.
     """
 
     test: HeritabilityTest
     natural: Natural | None
     scale: float
+    exposure: float
     group = HeritabilityTest.group
 
     @property
@@ -65,6 +78,7 @@ class OfOne:
             out = {
                 "h2_se": error[0] if self.seen else self.test.h2_se,
                 "intercept_se": error[1],
+                "attenuation_ratio_se": _ratio(self.natural.joint, self.exposure).error[0],
             }
         return out | ({"h2_liability_se": self.scale * out["h2_se"]} if "h2_se" in out else {})
 
@@ -151,6 +165,7 @@ class OfPair:
                 "h2_p": ("trait", p),
                 "intercept": ("trait", value[3:5]),
                 "intercept_se": ("trait", error[3:5]),
+                "intercept_blocks": ("trait", self.natural.joint.influence.effective[3:5]),
                 "gencov": value[2],
                 "gencov_se": error[2],
                 "intercept_gencov": value[5],
@@ -182,7 +197,9 @@ def evidence(bound: Bound | None) -> OfOne | OfPair | None:
     data, test = bound.data, of_bound(bound)
     traits = data.sizes["trait"]
     scale = scales(bound.options, traits)
-    alone = None if test is None else OfOne(test, None, float(scale[0]))
+    at = evaluated(data)
+    exposure = float((data["n"][at, 0] * data["ld_score_h"][0, at]).mean()) / h_total(data)
+    alone = None if test is None else OfOne(test, None, float(scale[0]), exposure)
     if bound.prior != "weak" or "deviation" in bound.free:
         return alone
     if {"censor", "shrinkage"} & bound.options.keys() or (traits == 1 and test is None):
@@ -195,7 +212,14 @@ def evidence(bound: Bound | None) -> OfOne | OfPair | None:
         names = trait_names(data) or ["trait 1", "trait 2"]
         return OfPair(parts, natural, (str(names[0]), str(names[1])), scale)
     assert test is not None
-    return OfOne(test, natural, float(scale[0]))
+    return OfOne(test, natural, float(scale[0]), exposure)
+
+
+def _ratio(joint: Estimate, exposure: float) -> Estimate:
+    """(1,) attenuation ratio of h2 and intercept, `exposure` being the mean of N l / M."""
+    means = joint.through(np.array([[0.0, 1.0], [exposure, 1.0]]))  # of chi-squared
+    value, without = means.value - 1, means.without - 1
+    return Estimate(value[:1], without[:, :1]).over(Estimate(value[1:], without[:, 1:]))
 
 
 def scales(options: Mapping[str, Any], traits: int) -> Array:

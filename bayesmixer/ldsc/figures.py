@@ -296,6 +296,11 @@ def plot_enrichment(results: xr.DataTree, ax: Axes | None = None) -> Axes:
     return ax
 
 
+OF_INTERCEPT = (
+    "intercept", "ratio", "ratio_se", "ratio_lower", "ratio_upper", "mean_chi2", "lambda_gc"
+)  # fmt: skip
+
+
 def intercepts(results: xr.DataTree) -> pd.DataFrame:
     """Intercepts of traits and of products of their z-scores, with what they would be without
     confounding and shared samples.
@@ -310,7 +315,7 @@ def intercepts(results: xr.DataTree) -> pd.DataFrame:
     pandas.DataFrame
         A row a trait, then a row a pair: `trait`, `trait_bis`, `intercept`, `se` (nan where it was
         fixed), `nothing` (1, of pairs 0), `z` and two-sided `p` of that, and of traits `ratio`,
-        `ratio_se`, `mean_chi2`, `lambda_gc`.
+        `ratio_se`, its 90% set `ratio_lower`, `ratio_upper`, `mean_chi2`, `lambda_gc`.
 
     Raises
     ------
@@ -329,8 +334,7 @@ def intercepts(results: xr.DataTree) -> pd.DataFrame:
             "trait_bis": name,
             "nothing": 1.0,
             "se": float(one["intercept_se"]),
-            **{v: float(one[v]) for v in ("intercept", "ratio", "ratio_se", "mean_chi2")},
-            "lambda_gc": float(one["lambda_gc"]),
+            **{v: float(one[v]) for v in OF_INTERCEPT if v in one},
         }
         for i, name in enumerate(names)
         for one in [estimate.isel(trait=i, trait_bis=i) if several else estimate]

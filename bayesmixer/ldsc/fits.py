@@ -17,7 +17,7 @@ from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
 from bayesmixer.ldsc.panel import read_panel
-from bayesmixer.ldsc.words import Said, of_pair, of_trait
+from bayesmixer.ldsc.words import Said, of_annotations, of_pair, of_trait
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,9 +76,11 @@ def h2(
     -------
     xarray.DataTree
         `estimate`: `h2`, `h2_se`, its 90% interval `h2_lower`, `h2_upper` (never below 0) and
-        one-sided p of none `h2_p`, `intercept`, `intercept_se`, `ratio`, `ratio_se`, `lambda_gc`,
-        `mean_chi2`, `n_variants`, and `h2_liability` where asked for; with several annotations
-        what `partitioned` returns. `jackknife`: `h2`, `intercept`, `coef` without each `block`.
+        one-sided p of none `h2_p`, `intercept`, `intercept_se`, `ratio`, `ratio_se`, its 90% set
+        `ratio_lower`, `ratio_upper` (Fieller's; infinite where mean chi-squared may be 1),
+        `lambda_gc`, `mean_chi2`, `n_variants`, and `h2_liability` where asked for; with several
+        annotations what `partitioned` returns. `jackknife`: `h2`, `intercept`, `coef` without each
+        `block`.
 
     Raises
     ------
@@ -106,13 +108,15 @@ def h2(
         like_ldsc=like_ldsc, intercept=intercept, two_step=two_step, chisq_max=chisq_max,
         n_blocks=n_blocks, blocks=blocks, m=m, invert_anyway=invert_anyway,
     )  # fmt: skip
-    said = said_of_one(one)
-    return of_one(one, said, factor=scale, like_ldsc=like_ldsc)
+    return of_one(one, said_of_one(one, scale), factor=scale, like_ldsc=like_ldsc)
 
 
-def said_of_one(one: OneTrait) -> list[Said]:
-    """Sentences on a trait's heritability."""
-    return of_trait(one.trait.name, one.fit, one.without_strong)
+def said_of_one(one: OneTrait, factor: float = 1.0, apart: bool = True) -> list[Said]:
+    """Sentences on a trait's heritability, on the liability scale beside the observed where
+    `factor` is not 1; `apart` where annotations are taken to share no variant.
+    """
+    said = of_trait(one.trait.name, one.fit, one.without_strong, factor)
+    return said + (of_annotations(one.trait.name) if apart and len(one.m) > 1 else [])
 
 
 def partitioned(
@@ -176,7 +180,7 @@ def partitioned(
     )  # fmt: skip
     return of_one(
         one,
-        said_of_one(one),
+        said_of_one(one, scale, partition is None),
         factor=scale,
         partition=partition,
         like_ldsc=like_ldsc,
@@ -310,16 +314,19 @@ def rg(
     )  # fmt: skip
     return of_many(
         many,
-        said_of_many(many),
+        said_of_many(many, factors),
         factors=factors,
         like_ldsc=like_ldsc,
     )
 
 
-def said_of_many(many: ManyTraits) -> list[Said]:
-    """Sentences on every trait, and on every pair where there are few."""
+def said_of_many(many: ManyTraits, factors: Sequence[float]) -> list[Said]:
+    """Sentences on every trait, and on every pair where there are few; `factors` of each trait as
+    of `said_of_one`.
+    """
     names = [one.name for one in many.traits]
-    out = [sentence for one in many.alone for sentence in said_of_one(one)]
+    each = zip(many.alone, factors, strict=True) if many.alone else ()
+    out = [sentence for one, factor in each for sentence in said_of_one(one, factor, False)]
     for pair in many.pairs if len(many.pairs) <= 50 else ():
         out += of_pair((names[pair.i], names[pair.j]), pair.fit)
     return out

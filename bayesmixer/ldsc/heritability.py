@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayesmixer.jackknife import Estimate
+from bayesmixer.ldsc.intervals import attenuation
 from bayesmixer.ldsc.regression import Array, Design, Fit, Rows, regress, weights_by
 
 CUT = 30.0  # chi-squared below which the first of two steps looks for the intercept
@@ -79,11 +81,14 @@ class Heritability(PerAnnotation):
         Of the variants used.
     n_variants
         How many there are.
+    mean_without
+        (B,) mean chi-squared without each block.
     """
 
     lambda_gc: float
     mean_chi2: float
     n_variants: int
+    mean_without: Array
 
     @property
     def ratio(self) -> tuple[float, float]:
@@ -94,6 +99,13 @@ class Heritability(PerAnnotation):
             return np.nan, np.nan
         above = self.mean_chi2 - 1
         return (self.fit.at - 1) / above, float(self.fit.intercept.error[0]) / above
+
+    def ratio_set(self, prob: float = 0.9) -> tuple[float, float]:
+        """All ratios that fit; nan where the intercept was fixed."""
+        if self.fit.intercept is None:
+            return np.nan, np.nan
+        mean = Estimate(np.array([self.mean_chi2]), self.mean_without[:, None])
+        return attenuation(self.fit.intercept, mean, prob)
 
 
 def heritability(
@@ -167,8 +179,13 @@ def heritability(
         n_blocks=n_blocks,
         edges=edges,
         updates=updates,
+        pulled=True,
     )
-    return Heritability(fit, mean_n, m, _median(chi2) / MEDIAN, float(chi2.mean()), len(chi2))
+    sizes = np.diff(fit.edges)
+    sums = np.array([chi2[i:j].sum() for i, j in pairwise(fit.edges.tolist())])
+    without = (chi2.sum() - sums) / (len(chi2) - sizes)
+    lambda_gc, mean = _median(chi2) / MEDIAN, float(chi2.mean())
+    return Heritability(fit, mean_n, m, lambda_gc, mean, len(chi2), without)
 
 
 def _median(x: Array) -> float:

@@ -1,5 +1,5 @@
-"""Intervals that hold where estimates lie at their bounds: heritability near 0, and correlations of
-traits of little power.
+"""Intervals that hold where estimates lie at their bounds or divide by what may be 0: heritability
+near 0, correlations of traits of little power, the attenuation ratio where there is no inflation.
 """
 
 from __future__ import annotations
@@ -62,3 +62,34 @@ def correlated(joint: Estimate, prob: float = 0.9) -> tuple[float, float]:
     if not inside.size:
         return float(np.sign(rho)), float(np.sign(rho))
     return float(inside[0]), float(inside[-1])
+
+
+def attenuation(intercept: Estimate, mean: Estimate, prob: float = 0.9) -> tuple[float, float]:
+    """Fieller's set of the attenuation ratio: all r at which (b - 1) - r (mean chi-squared - 1) is
+    no further from 0 than its error allows (as `correlated`).
+
+    Parameters
+    ----------
+    intercept, mean
+        (1,) b and mean chi-squared, of the same blocks.
+
+    Returns
+    -------
+    tuple
+        Lower and upper end; infinite where mean chi-squared may be 1, so that there may be nothing
+        to share out.
+    """
+    both = Estimate(
+        np.append(intercept.value, mean.value) - 1,
+        np.column_stack([intercept.without, mean.without]) - 1,
+    )
+    (above, whole), v = both.value, both.covariance
+    freedom = max(float(both.influence.effective.min()) - 1, 1.0)
+    bound = t_at(freedom, (1 + prob) / 2) ** 2
+    square = whole**2 - bound * v[1, 1]
+    if whole <= 0 or square <= 0:
+        return -np.inf, np.inf
+    middle = (above * whole - bound * v[0, 1]) / square
+    # it holds the estimate, so that what is below the root is below 0 by rounding alone
+    half = np.sqrt(max(middle**2 - (above**2 - bound * v[0, 0]) / square, 0.0))
+    return float(middle - half), float(middle + half)

@@ -12,6 +12,7 @@ from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import PerAnnotation
 from bayesmixer.ldsc.regression import Array, Fit
 
+BY_BLOCK = ("mean_without",)
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -20,7 +21,8 @@ def packed(name: str, found: PerAnnotation) -> Arrays:
     fit = found.fit
     beyond = np.nan if fit.beyond_cut is None else fit.beyond_cut
     own = [getattr(found, one) for one in _own(type(found))]
-    return {
+    blocks = {f"{name}-{one}": getattr(found, one) for one in _by_block(type(found))}
+    return blocks | {
         f"{name}-value": fit.joint.value,
         f"{name}-without": fit.joint.without,
         f"{name}-edges": fit.edges,
@@ -46,9 +48,16 @@ def unpacked[T: PerAnnotation](
     rest = {
         one: int(v) if one == "n_variants" else v for one, v in zip(_own(kind), own, strict=True)
     }
-    return kind(fit, mean_n, m, **rest)
+    blocks = {one: arrays[f"{name}-{one}"] for one in _by_block(kind)}
+    return kind(fit, mean_n, m, **rest, **blocks)
 
 
 def _own(kind: type[PerAnnotation]) -> list[str]:
     """Numbers that a kind of regression has beside the fit."""
-    return [one.name for one in fields(kind) if one.name not in ("fit", "mean_n", "m")]
+    known = ("fit", "mean_n", "m", *BY_BLOCK)
+    return [one.name for one in fields(kind) if one.name not in known]
+
+
+def _by_block(kind: type[PerAnnotation]) -> list[str]:
+    """What it has by block beside the fit."""
+    return [one.name for one in fields(kind) if one.name in BY_BLOCK]

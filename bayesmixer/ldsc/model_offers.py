@@ -69,11 +69,12 @@ def partitioned_starts(bound: Bound) -> list[dict[str, Any]]:
 
 def withheld(results: xr.DataTree) -> Withheld | None:
     """What a fit of a trait that shows no heritability must not tell. Of the intercept it tells
-    what the regression says, whose h2 may be below 0: with h2 >= 0 its interval lies too low.
+    what the regression says, whose h2 may be below 0: with h2 >= 0 its interval lies too low. So
+    does a fit of two traits of the intercept of one that shows none.
     """
     test = heritability.unseen(results)
     if test is None:
-        return None
+        return _of_pair(results)
     group, instead = results[test.group].to_dataset(), {}
     if "intercept" in group and "posterior" in results.children:
         instead["intercept"] = spread_out(
@@ -85,6 +86,23 @@ def withheld(results: xr.DataTree) -> Withheld | None:
     scale = float(scales(read_json(results.attrs.get("options"), {}), 1)[0])
     limits = {"h2": test.h2_upper, "h2_liability": scale * test.h2_upper}
     return Withheld(test.sentence, ("intercept",), limits, instead)
+
+
+def _of_pair(results: xr.DataTree) -> Withheld | None:
+    """Of two traits, the intercepts that are told by the regression."""
+    if not {"regression", "posterior"} <= set(results.children):
+        return None
+    found, count = results["regression"].to_dataset(), results["posterior"]["rg"].size
+    if "intercept_blocks" not in found:  # of an earlier version
+        return None
+    names = found["trait"].values[found["h2_p"].values > heritability.LEVEL]
+    instead = {}
+    for name in names:
+        value, error, blocks = (
+            float(found[f"intercept{end}"].sel(trait=name)) for end in ("", "_se", "_blocks")
+        )
+        instead[f"intercept [{name}]"] = spread_out(value, error, blocks, count)
+    return Withheld("", None, {}, instead) if instead else None
 
 
 def spread_out(value: float, error: float, blocks: float, count: int) -> Array:

@@ -85,13 +85,21 @@ def _common(fit: PerAnnotation) -> dict[str, Any]:
     return out
 
 
+UNBOUNDED = {"ratio_lower": None, "ratio_upper": None}
+
+
 def attributes(fit: Heritability) -> dict[str, Any]:
-    """Attributes of LDSC's result of heritability."""
+    """Attributes of LDSC's result of heritability, and the 90% set of the ratio, None at an end
+    that it has not.
+    """
     out = _common(fit) | {"lambda_gc": fit.lambda_gc, "mean_chisq": fit.mean_chi2}
     if fit.fit.intercept is not None:
         ratio, error = fit.ratio
         defined = np.isfinite(ratio)
         out |= {"ratio": ratio if defined else NA, "ratio_se": error if defined else NA}
+        low, high = fit.ratio_set()
+        bounded = bool(np.isfinite(low))
+        out |= {"ratio_lower": low, "ratio_upper": high} if bounded else UNBOUNDED
     return out
 
 

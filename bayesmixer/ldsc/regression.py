@@ -227,17 +227,17 @@ def weights_by(
     return Weights(at, lambda rows: weight(*start, rows))
 
 
-def reweighted(
+def followed(
     x: Design,
     y: Array,
     weights: Weights,
-    edges: Rows,
+    rows: int,
     updates: int,
     intercept: float | None,
     near: NDArray[np.bool_] | None = None,
     begun: tuple[Array, Array] | None = None,
-) -> Estimate:
-    """Coefficients (P,) after `updates` of the weights, which the blocks then share.
+) -> Callable[[slice], Array]:
+    """Weights of some of the `rows` after `updates`.
 
     Parameters
     ----------
@@ -245,8 +245,6 @@ def reweighted(
         (J, A) LD scores times N / mean N, (J,).
     weights
         Of all rows.
-    edges
-        (B + 1,) of blocks of the rows.
     intercept
         Where it is fixed; None where it is the last coefficient.
     near
@@ -266,7 +264,7 @@ def reweighted(
         return kept(block, weights.start(block))
 
     weight = start
-    of_all = cached(edges[-1])
+    of_all = cached(rows)
     for _ in range(updates):
         found = _solve(*(begun or total(by_block(x, y, weight, of_all, intercept is None))))
         begun = None
@@ -275,7 +273,24 @@ def reweighted(
         def weight(block: slice, slope: Array = slope, at: float = at) -> Array:
             return kept(block, weights.at(slope, at, block))
 
+    return weight
+
+
+def reweighted(
+    x: Design,
+    y: Array,
+    weights: Weights,
+    edges: Rows,
+    updates: int,
+    intercept: float | None,
+    near: NDArray[np.bool_] | None = None,
+    begun: tuple[Array, Array] | None = None,
+) -> Estimate:
+    """Coefficients (P,) after updates of the weights (`followed`), which the blocks of rows between
+    `edges` (B + 1,) then share.
+    """
     free = intercept is None
+    weight = followed(x, y, weights, int(edges[-1]), updates, intercept, near, begun)
     if x.width <= DENSE:
         return solved(*sums(x, y, weight, edges, free))
     # the sums of every block would take B P^2 numbers: they are made twice instead
@@ -328,6 +343,7 @@ def regress(
     n_blocks: int,
     edges: Rows | None = None,
     updates: int = UPDATES,
+    pulled: bool = False,
 ) -> Fit:
     """Regress y on LD scores.
 
@@ -349,6 +365,9 @@ def regress(
         (B + 1,) blocks instead.
     updates
         Of the weights.
+    pulled
+        Of two steps: without each block the slope is moved with the intercept by the weights to
+        begin with, as LDSC does, and not found anew by its own.
     """
     if near is None and edges is None:
         edges = equal_blocks(len(y), n_blocks)
@@ -373,14 +392,30 @@ def regress(
     first = _split(found, edges, None)
     assert first.intercept is not None
     begun = left[:1, :1], right[:1] - first.at * left[:1, 1]
-    second = reweighted(x, y - first.at, weights, edges, updates, first.at, None, begun)
-    pull = left[0, 1] / left[0, 0]  # by which the slope moves with the intercept that it is given
-    moved = first.intercept.without - first.at
-    joint = Estimate(
-        np.append(second.value, first.at),
-        np.column_stack([second.without - pull * moved, first.intercept.without]),
-    )
+    rest = y - first.at
+    weight = followed(x, rest, weights, len(y), updates, first.at, None, begun)
+    if pulled:
+        second = solved(*sums(x, rest, weight, edges, False))
+        pull = left[0, 1] / left[0, 0]
+        moved = first.intercept.without - first.at
+        joint = Estimate(
+            np.append(second.value, first.at),
+            np.column_stack([second.without - pull * moved, first.intercept.without]),
+        )
+    else:
+        xtx, xty = sums(x, y, weight, edges, True)
+        joint = given_intercept(xtx[:, 0, 0], xtx[:, 0, 1], xty[:, 0], first.intercept)
     return _split(joint, edges, int(len(y) - np.count_nonzero(near)))
+
+
+def given_intercept(xx: Array, x1: Array, xy: Array, intercept: Estimate) -> Estimate:
+    """(2,) of the second of two steps: the slope given an intercept (1,), without each block given
+    that without the block, and the intercept; of sums of w x x, w x and w x y (B,) by block.
+    """
+    at, left_out = intercept.value, intercept.without[:, 0]
+    slope = (xy.sum() - at * x1.sum()) / xx.sum()
+    without = ((xy.sum() - xy) - left_out * (x1.sum() - x1)) / (xx.sum() - xx)
+    return Estimate(np.append(slope, at), np.column_stack([without, left_out]))
 
 
 def _split(joint: Estimate, edges: Rows, beyond_cut: int | None) -> Fit:

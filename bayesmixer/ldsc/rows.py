@@ -26,6 +26,7 @@ def numbers_of(fit: Heritability, factor: float = 1.0) -> dict[str, float]:
     total, error = float(fit.total.value[0]), float(fit.total.error[0])
     low, high, p = heritable(fit.total, PROB)
     ratio, ratio_error = fit.ratio
+    ratio_low, ratio_high = fit.ratio_set(PROB)
     out = {
         "h2": total,
         "h2_se": error,
@@ -36,11 +37,14 @@ def numbers_of(fit: Heritability, factor: float = 1.0) -> dict[str, float]:
         "intercept_se": np.nan if fit.fit.intercept is None else float(fit.fit.intercept.error[0]),
         "ratio": ratio,
         "ratio_se": ratio_error,
+        "ratio_lower": ratio_low,
+        "ratio_upper": ratio_high,
         "lambda_gc": fit.lambda_gc,
         "mean_chi2": fit.mean_chi2,
     }
     if factor != 1:
-        out |= {"h2_liability": total * factor, "h2_liability_se": error * factor}
+        ends = ("", "_se", "_lower", "_upper")
+        out |= {f"h2_liability{end}": factor * out[f"h2{end}"] for end in ends}
     return out
 
 
@@ -125,6 +129,7 @@ def numbers_of_pair(pair: PairFit) -> dict[str, float]:
 def pair_rows(many: ManyTraits, factors: Sequence[float]) -> list[dict[str, Any]]:
     """A row a pair, with each trait's own heritability."""
     out = []
+    known: dict[int, dict[str, float]] = {}  # of a trait, that each of its pairs repeats
     for pair in many.pairs:
         row: dict[str, Any] = {
             "p1": many.traits[pair.i].name,
@@ -134,7 +139,9 @@ def pair_rows(many: ManyTraits, factors: Sequence[float]) -> list[dict[str, Any]
         for k, (fit, at) in enumerate(
             ((pair.fit.first, pair.i), (pair.fit.second, pair.j)), start=1
         ):
-            row |= {f"{name}_{k}": v for name, v in numbers_of(fit, factors[at]).items()}
+            if id(fit) not in known:
+                known[id(fit)] = numbers_of(fit, factors[at])
+            row |= {f"{name}_{k}": v for name, v in known[id(fit)].items()}
         scale = float(np.sqrt(factors[pair.i] * factors[pair.j]))
         if scale != 1:
             row |= {

@@ -81,7 +81,8 @@ def _tables(estimate: xr.Dataset, attrs: Any) -> Iterator[Table]:
         names, parts = [str(attrs.get("trait", ""))], [estimate]
     if "h2" in estimate:
         yield _table("Heritability", "trait", names, parts, (
-            "h2", "interval:h2", "h2_p", "h2_liability", "intercept", "ratio", "mean_chi2",
+            "h2", "interval:h2", "h2_p", "h2_liability", "intercept", "ratio", "interval:ratio",
+            "mean_chi2",
             "lambda_gc", "n_variants",
         ))  # fmt: skip
     if "rg" in estimate:
@@ -113,7 +114,8 @@ def _table(
     def cell(one: xr.Dataset, name: str) -> str:
         if name.startswith("interval:"):
             stem = name.removeprefix("interval:")
-            return as_interval(float(one[f"{stem}_lower"]), float(one[f"{stem}_upper"]))
+            low, high = float(one[f"{stem}_lower"]), float(one[f"{stem}_upper"])
+            return "unbounded" if np.isinf(low) else as_interval(low, high)
         shown = as_number(float(one[name]))
         error = float(one.get(f"{name}_se", np.nan))
         return f"{shown} ({as_number(error)})" if np.isfinite(error) else shown

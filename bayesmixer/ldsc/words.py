@@ -28,8 +28,12 @@ class Said(NamedTuple):
     remedy: str = ""
 
 
-def of_trait(name: str, fit: Heritability, strong: Heritability | None = None) -> list[Said]:
-    """On a trait's heritability; `strong` is the fit without variants of large chi-squared."""
+def of_trait(
+    name: str, fit: Heritability, strong: Heritability | None = None, factor: float = 1.0
+) -> list[Said]:
+    """On a trait's heritability; `strong` is the fit without variants of large chi-squared, and
+    `factor` what makes h2 that of liability.
+    """
     value, error = float(fit.total.value[0]), float(fit.total.error[0])
     low, high, p = heritable(fit.total)
     out = []
@@ -42,7 +46,8 @@ def of_trait(name: str, fit: Heritability, strong: Heritability | None = None) -
             Said(
                 name,
                 "caution",
-                f"no heritability seen: {seen}, 95% sure below {high:.3g}",
+                f"no heritability seen: {seen}, 95% sure below {high:.3g}"
+                + (f" ({factor * high:.3g} of liability)" if factor != 1 else ""),
                 f"{weak}More samples would tell; check N, effect alleles, and that the LD "
                 "scores are of the same ancestry.",
             )
@@ -59,10 +64,14 @@ def of_trait(name: str, fit: Heritability, strong: Heritability | None = None) -
             )
         )
     else:
-        out.append(
-            Said(name, "note", f"{seen}, 90% interval {low:.3g} to {high:.3g}, p of none {p:.2g}")
-        )
-    ratio, ratio_error = fit.ratio
+        told = f"{seen}, 90% interval {low:.3g} to {high:.3g}, p of none {p:.2g}"
+        if factor != 1:
+            told += (
+                f"; on the liability scale {factor * value:.3g} (standard error "
+                f"{factor * error:.2g}), {factor * low:.3g} to {factor * high:.3g}"
+            )
+        out.append(Said(name, "note", told))
+    ratio, (low_ratio, high_ratio) = fit.ratio[0], fit.ratio_set()
     if fit.fit.intercept is not None:
         b, b_error = fit.fit.at, float(fit.fit.intercept.error[0])
         if b + 2 * b_error < 1:
@@ -75,9 +84,17 @@ def of_trait(name: str, fit: Heritability, strong: Heritability | None = None) -
                     "used: ask for uncorrected ones.",
                 )
             )
-        elif np.isfinite(ratio) and value / error > 2:
-            share = f"{100 * ratio:.0f}% (standard error {100 * ratio_error:.0f}%)"
-            if ratio - 2 * ratio_error > INFLATED:
+        elif not np.isfinite(low_ratio):
+            told = (
+                f"mean chi-squared {fit.mean_chi2:.3f} is not seen above 1: there is no telling "
+                "what share of its inflation follows LD (the ratio is unbounded)"
+            )
+            out.append(Said(name, "note", told))
+        elif value / error > 2:
+            share = (
+                f"{100 * ratio:.0f}% (90% set {100 * low_ratio:.0f}% to {100 * high_ratio:.0f}%)"
+            )
+            if low_ratio > INFLATED:
                 out.append(
                     Said(
                         name,
@@ -99,10 +116,17 @@ def of_trait(name: str, fit: Heritability, strong: Heritability | None = None) -
                     "caution",
                     f"{fit.n_variants - strong.n_variants} variants of chi-squared above 30 move "
                     f"h2 from {float(strong.total.value[0]):.3g} to {value:.3g}",
-                    "Report both: a few loci hold much of it (chisq_max=30).",
+                    "Report both: a few loci hold much of it (chisq_max=30). Or count each only as "
+                    "exceeding it: 'bayesmixer fit h2 --censor 5.5'.",
                 )
             )
     return out
+
+
+def of_annotations(name: str) -> list[Said]:
+    """On shares of annotations whose overlap was not counted."""
+    told = "annotations are taken to share no variant: shares and enrichments are wrong of others"
+    return [Said(name, "note", f"{told}, whose overlap 'ldsc partitioned' counts")]
 
 
 def of_pair(names: tuple[str, str], pair: Pair) -> list[Said]:
@@ -154,7 +178,7 @@ def of_pair(names: tuple[str, str], pair: Pair) -> list[Said]:
                 subject,
                 "note",
                 f"rg {value:.2f} (standard error {error:.2f}), 90% set {low:.2f} to {high:.2f}, p "
-                f"of none {p:.2g}",
+                f"of none {f'{p:.2g}' if p else 'below 1e-300'}",
             )
         )
     cross = pair.covariance.fit

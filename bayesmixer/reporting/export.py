@@ -221,10 +221,11 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                 quantity = quantity_of(results, str(name))
                 end = None if quantity is None else quantity.ends
                 own = {} if hidden is None else hidden.instead
-                one |= _spread(own.get(str(name), values.sel(index)), end)
+                shown = f"{name} [{label}]" if label else str(name)
+                one |= _spread(own.get(shown, values.sel(index)), end)
                 if name in raw:
                     one["uncalibrated"] = _spread(raw[name].sel(index), end)
-            if hidden is not None and name not in hidden.kept:
+            if hidden is not None and not hidden.keeps(str(name)):
                 # no mode but the prior's, no interval but a limited quantity's from zero
                 told = {"mode", "intervals", "uncalibrated"}
                 one = {k: v for k, v in one.items() if k not in told}

@@ -50,8 +50,8 @@ def headline(results: xr.DataTree) -> list[str]:
     told, hidden = {*facts.shown_names(results)}, withheld(results)
     values, out = facts.quantities(results), list[str]()
     if hidden is not None:
-        told &= {*hidden.kept}
-        out.append(hidden.sentence)
+        told = {name for name in told if hidden.keeps(name)}
+        out += [hidden.sentence] if hidden.sentence else []
         values |= hidden.instead
     for label, draws in values.items():
         name = label.split(" [")[0]
@@ -94,7 +94,7 @@ def parameter_table(results: xr.DataTree) -> Table:
         one_of = facts.quantity_of(results, name.split(" [")[0])
         ends = None if one_of is None else one_of.ends
         shown = "–" if fixed else as_interval(*interval(x, INTERVAL, ends))
-        if hidden is not None and name not in hidden.kept:
+        if hidden is not None and not hidden.keeps(name):
             limit = hidden.limits.get(name)
             shown = "–" if limit is None else f"below {as_number(limit)} (95%)"
         rows.append(

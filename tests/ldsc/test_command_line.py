@@ -33,6 +33,9 @@ def test_heritability_writes_what_it_found(
     found = json.loads(Path(f"{out}.json").read_text())
     table = pl.read_csv(f"{out}.tsv", separator="\t", null_values="NA")
     assert table["h2"][0] == found["result"]["tot"]
+    low, high = (found["result"][f"ratio_{end}"] for end in ("lower", "upper"))
+    assert low < found["result"]["ratio"] < high
+    assert [table[f"ratio_{end}"][0] for end in ("lower", "upper")] == [low, high]
     for kind, per in ("delete", "tot_delete_values"), ("part_delete", "part_delete_values"):
         rows = Path(f"{out}.{kind}").read_text().splitlines()
         assert [float(row) for row in rows] == pytest.approx(
@@ -51,6 +54,19 @@ def test_heritability_writes_what_it_found(
     Path(f"{out}.tsv").write_text("mine")
     assert run(*words, "--force") == 2
     assert Path(f"{out}.tsv").read_text() == "mine"
+
+
+def test_a_ratio_without_bounds_is_said_to_be_so(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = small[0], tmp_path / "h2"
+    words = ("ldsc", "h2", folder / "none.sumstats", "--ref-ld-chr", f"{folder}/ld/", "--out", out)
+    assert run(*words) == 0
+    assert "the ratio is unbounded" in " ".join(capsys.readouterr().out.split())
+    found = json.loads(Path(f"{out}.json").read_text())["result"]
+    assert found["ratio_lower"] is None and found["ratio_upper"] is None
+    table = pl.read_csv(f"{out}.tsv", separator="\t", null_values="NA")
+    assert table["ratio_upper"][0] == float("inf")
 
 
 def test_correlations_without_each_block_and_their_covariances_are_written_by_pair(
@@ -139,6 +155,48 @@ def test_correlations_of_all_pairs_or_of_the_first(small: Small, tmp_path: Path)
     result = json.loads((tmp_path / "like.json").read_text())["result"]
     assert [one["gencov"]["intercept"] for one in result] == [0.1, -0.1]
     assert "Summary of Genetic Correlation Results" in (tmp_path / "like.log").read_text()
+
+
+def test_what_is_printed_beside_heritability_of_liability_is_of_that_scale(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = small[0], tmp_path / "h2"
+    words = ("ldsc", "h2", folder / "first.sumstats", "--ref-ld-chr", f"{folder}/ld/", "--out", out)
+    assert run(*words, "--samp-prev", "0.5", "--pop-prev", "0.01") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    row = pl.read_csv(f"{out}.tsv", separator="\t", null_values="NA").row(0, named=True)
+    factor = row["h2_liability"] / row["h2"]
+    ends = [f"h2_liability{end}" for end in ("_se", "_lower", "_upper")]
+    assert " ".join(["h2_liability", *ends]) in printed
+    for end in ends:
+        assert row[end] == pytest.approx(factor * row[end.replace("_liability", "")])
+    assert f"on the liability scale {row['h2_liability']:.3g}" in printed
+
+
+def test_lists_of_traits_may_have_blanks_and_a_comma_at_their_end(
+    small: Small, tmp_path: Path
+) -> None:
+    folder = small[0]
+    both = f"{folder}/first.sumstats, {folder}/second.sumstats,"
+    assert run("ldsc", "rg", both, "--ref-ld-chr", f"{folder}/ld/", "--out", tmp_path / "x") == 0
+    assert pl.read_csv(tmp_path / "x.tsv", separator="\t").height == 1
+
+
+def test_who_types_ldsc_s_own_words_is_told_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ldsc", "--ref-ld-chr", "x/", "--h2-cts", "y", "--out", "z") == 2
+    assert "bayesmixer ldsc cts" in capsys.readouterr().err
+
+
+def test_shares_of_annotations_whose_overlap_is_not_counted_are_said_to_be_so(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annot = f"{small[0]}/annot/"
+    words = (small[0] / "first.sumstats", "--ref-ld-chr", annot, "--out", tmp_path / "x", "--force")
+    assert run("ldsc", "h2", *words) == 0
+    assert "taken to share no variant" in " ".join(capsys.readouterr().out.split())
+    # what a message calls M is taken
+    assert run("ldsc", "partitioned", *words, "--M", "M") == 0
+    assert "taken to share no variant" not in " ".join(capsys.readouterr().out.split())
 
 
 def test_annotations_and_cell_types(small: Small, tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_density_of_two_traits_takes_what_each_has(data: xr.Dataset) -> None:
     assert model.compile_logp()(point) == pytest.approx(total, rel=1e-10)
 
 
+def test_the_ratio_is_the_share_of_inflation_that_does_not_follow_ld(data: xr.Dataset) -> None:
+    one = data.isel(trait=[0])
+    fit = bm.fit(bm.models.ldsc_h2(one), "laplace", draws=500, random_seed=1, progress=False)
+    post = fit["posterior"].to_dataset()
+    explained = float((one["n"][:, 0] * one["ld_score"]).mean()) / float(data.attrs["m_5_50"])
+    above = post["intercept"] - 1
+    np.testing.assert_allclose(
+        post["attenuation_ratio"], above / (above + explained * post["h2"]), rtol=1e-10
+    )
+    # its error is that of the regression's own ratio
+    joint = heritability_by_blocks(data)
+    ratio = (joint.without[:, 1] - 1) / (joint.without[:, 1] - 1 + explained * joint.without[:, 0])
+    expected = np.sqrt((len(ratio) - 1) * ratio.var())
+    assert float(fit["estimate"]["attenuation_ratio_se"]) == pytest.approx(expected, rel=0.02)
+
+
 def test_mode_is_the_regression_iterated_to_its_end(data: xr.Dataset) -> None:
     one = data.isel(trait=[0])
     fit = bm.fit(bm.models.ldsc_h2(one, prior="flat"), "map", progress=False)
@@ -143,9 +159,45 @@ def test_where_no_heritability_is_seen_the_intercept_is_the_regression_s_whereve
     np.testing.assert_allclose(records["intercept"]["intervals"]["0.9"], shown, rtol=1e-12)
     cells = {row[0]: row[4] for row in tables.parameter_table(fit).rows}
     assert cells["intercept"] == as_interval(*shown)
+    assert cells["attenuation_ratio"] == "–"  # there is nothing to share out
     said = tables.headline(fit)
     assert said[0].startswith("No heritability seen") and len(said) == 2
     assert as_interval(*shown) in said[1] and said[1].startswith("intercept is")
+
+
+def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regression_s(
+    small: Small, tmp_path: Path
+) -> None:
+    folder = small[0]
+    traits = {
+        name: bm.read_sumstats(folder / f"{name}.sumstats", trait=name)
+        for name in ("first", "none")
+    }
+    data = bm.align(traits, bm.open_reference(folder / "ld"), weights="inverse_ld")
+    fit = bm.fit(bm.models.ldsc_rg(data), "laplace", draws=500, random_seed=1, progress=False)
+    bm.save(fit, tmp_path / "fit.nc")
+    fit = bm.load(tmp_path / "fit.nc")
+    found = fit["regression"].to_dataset().sel(trait="none")
+    half = stdtrit(float(found["intercept_blocks"]) - 1, 0.95) * float(found["intercept_se"])
+    ends = [float(found["intercept"]) - half, float(found["intercept"]) + half]
+    table = bm.summary(fit)
+    columns = [c for c in table.columns if c.startswith("eti")]
+    shown = table.loc["intercept[none]", columns].to_numpy(float)
+    np.testing.assert_allclose(shown, ends, atol=0.02 * half)
+    drawn = fit["posterior"]["intercept"].sel(trait="none")
+    assert float(drawn.mean()) < float(found["intercept"])  # with h2 >= 0 it lies lower
+    # nothing else is withheld, and the trait that shows heritability keeps its posterior
+    assert np.isfinite(table.to_numpy(float)).all()
+    first = fit["posterior"]["intercept"].sel(trait="first")
+    assert table.loc["intercept[first]", "mean"] == pytest.approx(float(first.mean()))
+    records = {(one["quantity"], one["component"]): one for one in bm.to_json(fit)["estimates"]}
+    intervals = records["intercept", "none"]["intervals"]["0.9"]
+    np.testing.assert_allclose(intervals, shown, rtol=1e-12)
+    cells = {row[0]: row[4] for row in tables.parameter_table(fit).rows}
+    assert cells["intercept [none]"] == as_interval(*shown)
+    said = [one for one in tables.headline(fit) if one.startswith("intercept [none]")]
+    assert all(as_interval(*shown) in one for one in said)
+    assert all(tables.headline(fit))
 
 
 def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> None:
@@ -172,7 +224,7 @@ def test_heritability_of_liability_is_that_of_the_observed_scale_times_a_factor(
     fit = bm.fit(model, "laplace", draws=200, progress=False)
     post = fit["posterior"].to_dataset()
     np.testing.assert_allclose(post["h2_liability"], LIABILITY * post["h2"], rtol=1e-12)
-    assert set(bm.summary(fit).index) == {"h2", "h2_liability", "intercept"}
+    assert set(bm.summary(fit).index) == {"h2", "h2_liability", "intercept", "attenuation_ratio"}
     # by the natural scale, as without prevalences
     assert float(fit["estimate"]["h2_se"]) == pytest.approx(
         float(heritability_by_blocks(data).error[0]), rel=1e-9
@@ -292,6 +344,22 @@ def test_a_fit_by_annotation_is_a_command(small: Small, tmp_path: Path) -> None:
         main([*words, "--reference", str(small[0] / "annot"), "--out", str(out)])
     assert not done.value.code
     assert list(bm.load(out)["estimate"]["annotation"].values) == ["base", "one", "two"]
+
+
+def test_the_reference_of_a_fit_may_be_what_names_of_files_begin_with(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for c in (1, 2):
+        for end in ("ldscore.gz", "M_5_50"):
+            at = tmp_path / f"eur.{c}.l2.{end}"
+            at.write_bytes((small[0] / f"ld/{c}.l2.{end}").read_bytes())
+    words = ["fit", "h2", str(small[0] / "first.sumstats"), "--method", "map", "--quiet"]
+    for reference, code in (("eur.", 0), ("eur.@", 0), ("asn.", 2)):
+        place = ["--reference", str(tmp_path / reference), "--out", str(tmp_path / "fit.nc")]
+        with pytest.raises(SystemExit) as done:
+            main([*words, *place, "--force"])
+        assert (done.value.code or 0) == code
+    assert "no LD scores begin so" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shrinkage", ["none", "horseshoe"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from bayesmixer.errors import InputError
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc import regression
+from bayesmixer.ldsc.covariance import covariance
 from bayesmixer.ldsc.heritability import heritability
+from bayesmixer.ldsc.intervals import attenuation
 from bayesmixer.ldsc.regression import Design, Weights, equal_blocks, regress, solved, sums
 
 
@@ -140,3 +143,55 @@ def test_estimates_carry_their_blocks_through_sums_and_ratios() -> None:
     pseudo = 40 * ratio.value[0] - 39 * r
     assert ratio.unbiased[0] == pytest.approx(pseudo.mean())
     assert ratio.error[0] == pytest.approx(np.sqrt(pseudo.var(ddof=1) / 40))
+
+
+def test_mean_chi_squared_is_known_without_each_block(data: tuple[np.ndarray, ...]) -> None:
+    ld, w_ld, n, m, y = data
+    edges = np.array([0, 40, 40, 250, 500])
+    found = heritability(y, ld[:, :1], w_ld, n, m[:1], edges=edges)
+    for b in range(4):
+        left = np.r_[0 : edges[b], edges[b + 1] : len(y)]
+        assert found.mean_without[b] == pytest.approx(y[left].mean(), rel=1e-12)
+
+
+@pytest.mark.parametrize("mean", [1.5, 1.03])
+def test_the_set_of_the_ratio_holds_what_is_within_its_error(mean: float) -> None:
+    rng = np.random.default_rng(3)
+    moves = rng.normal(size=(200, 2)) @ [[0.004, 0.003], [0.0, 0.004]] / np.sqrt(200)
+    moves -= moves.mean(axis=0)
+    b = Estimate(np.array([1.04]), 1.04 + moves[:, :1])
+    whole = Estimate(np.array([mean]), mean + moves[:, 1:])
+    low, high = attenuation(b, whole)
+    freedom = min(float(one.influence.effective[0]) for one in (b, whole)) - 1
+
+    def away(r: float) -> float:
+        """(b - 1) - r (mean - 1) over what t allows of its error."""
+        difference = Estimate(b.value - 1 - r * (whole.value - 1),
+                              b.without - 1 - r * (whole.without - 1))  # fmt: skip
+        return float(difference.value[0] / difference.error[0] / t.ppf(0.95, freedom))
+
+    assert away(low) == pytest.approx(1, abs=1e-6) and away(high) == pytest.approx(-1, abs=1e-6)
+    assert low < (1.04 - 1) / (mean - 1) < high
+
+
+@pytest.mark.parametrize("mean", [1.005, 0.97])
+def test_without_inflation_the_ratio_has_no_bounds(mean: float) -> None:
+    moves = np.random.default_rng(3).normal(size=(200, 2)) * 0.07 / 200
+    b = Estimate(np.array([1.01]), 1.01 + moves[:, :1])
+    assert attenuation(b, Estimate(np.array([mean]), mean + moves[:, 1:])) == (-np.inf, np.inf)
+
+
+def test_two_steps_of_products_that_leave_nothing_out_have_the_errors_of_one() -> None:
+    rng = np.random.default_rng(5)
+    ld, n, m = rng.lognormal(2.9, 0.75, 8000), np.full(8000, 2e4), np.array([1.2e6])
+    noise = rng.normal(size=(2, 8000))
+    noise[1] = 0.3 * noise[0] + np.sqrt(1 - 0.09) * noise[1]  # shared samples
+    z = noise + np.sqrt(2e4 * 0.3 * ld / 1.2e6) * rng.normal(size=(2, 8000)) * [[1.0], [0.0]]
+    alone = [heritability(one**2, ld[:, None], ld, n, m) for one in z]
+    one, two = (
+        covariance(*z, ld[:, None], ld, n, n, m, *alone, near=near)
+        for near in (None, np.ones(8000, bool))
+    )
+    # the weights of the second step follow the covariance given the intercept
+    np.testing.assert_allclose(two.total.without, one.total.without, atol=0.02 * one.total.error[0])
+    assert two.total.error[0] == pytest.approx(one.total.error[0], rel=0.01)
