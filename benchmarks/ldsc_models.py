@@ -7,7 +7,7 @@ nothing from the search; `--check` compares with `bm.fit` itself), whether herit
 whether rg is to be read, and Fieller's set of it. `--traits` draws five traits 100 times, samples
 their joint posterior by NUTS, and thirty traits twice; `--differences` counts how often
 `bm.ldsc.differences` calls what is not there; `--ratio` how often the sets of the attenuation ratio
-hold. A table's finished rows are kept.
+hold; `--loci` what a few strong loci do to h2. A table's finished rows are kept.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import xarray as xr
+from scipy.optimize import minimize
+from scipy.special import log_ndtr
 
 import bayesmixer as bm
 from bayesmixer.interval import interval
@@ -401,6 +403,54 @@ def _of_ratio(
     }
 
 
+def loci(out: Path, replicates: int) -> None:
+    """h2 and intercept where a few loci are far stronger than the rest: of the regression in two
+    steps and in one, without them, and of the model that counts each only as exceeding a |z|.
+    """
+    table = []
+    for strong, n in product((0, 30), (1e5, 5e5)):
+        rng, rows = np.random.default_rng([18, strong, int(n)]), []
+        for _ in range(replicates):
+            ld, z = drawn(rng, (0.15,), n)
+            at = rng.choice(VARIANTS, strong, replace=False)
+            z[at, 0] += np.sqrt(0.0015 * n) * rng.choice([-1, 1], strong)  # 0.15% of the variance
+            rows.append(_of_loci(ld, z[:, 0], n))
+        found = pd.DataFrame(rows)
+        cell = {"loci": strong, "n": n, "replicates": replicates}
+        middle = {name: found[name].mean() for name in found}
+        table.append(cell | middle | {f"{name}_sd": found[name].std() for name in found})
+        pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
+        print(pd.DataFrame(table[-1:]).T.to_string(), flush=True)
+
+
+def _of_loci(ld: np.ndarray, z: np.ndarray, n: float) -> Row:
+    """Estimates of a draw."""
+    out: Row = {}
+    chi2, size, few = z**2, np.full(VARIANTS, n), z**2 < CUT
+    for name, rows, step in (("two", ..., CUT), ("one", ..., None), ("without", few, None)):
+        x = ld[:, None][rows]
+        fit = heritability(
+            chi2[rows],
+            x,
+            np.ones(len(x)),
+            size[rows],
+            np.array([M]),
+            two_step=step,
+            n_blocks=BLOCKS,
+        )
+        out |= {f"h2_{name}": float(fit.total.value[0]), f"intercept_{name}": fit.fit.at}
+
+    def surprise(point: np.ndarray) -> float:
+        """Of `ldsc_h2(data, prior="flat", censor=sqrt(CUT))`, by h2 and intercept."""
+        v = np.maximum(point[1] + point[0] * n * ld / M, 1e-3)
+        beyond = np.log(2) + log_ndtr(-np.sqrt(CUT / v[~few]))
+        return float(0.5 * (np.log(v[few]) + chi2[few] / v[few]).sum() - beyond.sum())
+
+    start = np.array([max(out["h2_without"], 0.01), out["intercept_without"]])
+    best = minimize(surprise, start, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-4})
+    return out | {"h2_censored": best.x[0], "intercept_censored": best.x[1]}
+
+
 def main() -> None:
     """Draw, count, write and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -409,6 +459,7 @@ def main() -> None:
     parser.add_argument("--differences", action="store_true")
     parser.add_argument("--again", type=int, nargs="*", default=[], help="rows to draw anew")
     parser.add_argument("--ratio", action="store_true")
+    parser.add_argument("--loci", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -416,6 +467,8 @@ def main() -> None:
     folder = Path("benchmarks/results")
     if given.check:
         check()
+    elif given.loci:
+        loci(given.out or folder / "ldsc_loci.tsv", given.replicates or 200)
     elif given.ratio:
         ratios(given.out or folder / "ldsc_ratio.tsv", given.replicates or 1000)
     elif given.differences:
