@@ -20,7 +20,7 @@ from bayesmixer.arguments import fraction
 from bayesmixer.facts import quantities, quantity_of, varying
 from bayesmixer.identity import check_estimates, is_estimates
 from bayesmixer.interval import interval
-from bayesmixer.wings import card_of, withheld
+from bayesmixer.wings import withheld
 
 PACKAGES = (
     "bayesmixer",
@@ -130,7 +130,8 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
     table.attrs["note"] = "" if hidden is None else hidden.sentence
     table.attrs["prior"] = str(results.attrs.get("prior", ""))
     if hidden is not None:  # modes by the prior alone
-        table.loc[[name for name in table.index if not hidden.keeps(name)], "map"] = np.nan
+        rest = [name for name in table.index if not hidden.keeps(_label(name))]
+        table.loc[rest, "map"] = np.nan
     if "posterior" not in results.children:
         return table
     said, table = table.attrs, table[["map"]]  # the draws' own sd is calibrated
@@ -154,11 +155,17 @@ def summary(results: xr.DataTree, prob: float = 0.9) -> pd.DataFrame:
             if (name := label.replace(" [", "[")) in table.index:
                 told = [x.mean(), x.std(ddof=1), *interval(x, prob)]
                 table.loc[name, ["mean", "sd", *ends]] = told
-        untold = [name for name in table.index if not hidden.keeps(name)]
-        table.loc[[name for name in untold if name not in hidden.limits], ends] = np.nan
-        for name in {*hidden.limits} & {*table.index}:
-            one = card.quantity(name) if (card := card_of(results)) is not None else None
-            least = 0.0 if one is None or one.nothing is None else one.nothing
-            table.loc[name, ends] = [least, float(results["posterior"][name].quantile(prob))]
+        table.loc[[name for name in table.index if not hidden.keeps(_label(name))], ends] = np.nan
+        of_all = quantities(results)
+        for name in table.index:
+            if (label := _label(name)) in hidden.limits:
+                one = quantity_of(results, label.split(" [")[0])
+                least = 0.0 if one is None or one.nothing is None else one.nothing
+                table.loc[name, ends] = [least, float(np.quantile(of_all[label], prob))]
     table.attrs = said
     return table
+
+
+def _label(name: str) -> str:
+    """A row of ArviZ's tables (`h2[height]`) as components are called elsewhere (`h2 [height]`)."""
+    return name.replace("[", " [", 1)

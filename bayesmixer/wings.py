@@ -58,9 +58,10 @@ class Withheld:
     sentence
         Why; "" where all is told.
     kept
-        Quantities that are told all the same; None for all.
+        Quantities that are told all the same; None for all that have no limit.
     limits
-        95% upper limits of quantities whose interval begins where nothing is.
+        95% upper limits of quantities, or components (`h2 [height]`), whose interval begins where
+        nothing is.
     instead
         Of quantities that are kept, or a component (`intercept [height]`), draws of what is told in
         place of their posterior, which rests on what the data do not show.
@@ -71,9 +72,11 @@ class Withheld:
     limits: Mapping[str, float]
     instead: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
-    def keeps(self, name: str) -> bool:
-        """Whether a quantity, or a component of one, is told."""
-        return self.kept is None or name.split("[")[0].rstrip() in self.kept
+    def keeps(self, label: str) -> bool:
+        """Whether a quantity, or a component of one, is told as it is."""
+        if self.kept is None:
+            return label not in self.limits
+        return label.split(" [")[0] in self.kept
 
 
 @dataclass(frozen=True)

@@ -158,12 +158,15 @@ def of_two(
     ld, z = drawn(rng, h2, n, rg, rho_0)
     found, draws = model.of(model.with_draws(ld, z, n))
     assert isinstance(found, OfPair)
-    of = found.dataset()  # intercepts as `ldsc.model_offers.withheld` tells them
-    for k in np.flatnonzero(of["h2_p"].values > 0.05):
+    of = found.dataset()  # a trait without heritability is told of as `withheld` says
+    unseen = np.flatnonzero(of["h2_p"].values > 0.05)
+    for k in unseen:
         numbers = (float(of[f"intercept{end}"][k]) for end in ("", "_se", "_blocks"))
         draws[f"intercept_{k + 1}"] = spread_out(*numbers, DRAWS)
     truth = {f"h2_{i + 1}": v for i, v in enumerate(h2)} | {"rg": rg}
     out = model.held(draws, truth | {"intercept_1": INTERCEPT, "intercept_2": INTERCEPT})
+    for k in unseen:
+        out[f"h2_{k + 1}_held"] = h2[k] <= np.quantile(draws[f"h2_{k + 1}"], 0.9)
     low, high = found.rg_set
     finite = all(np.isfinite(v).all() for v in draws.values())
     return out | {

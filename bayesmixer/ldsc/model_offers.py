@@ -89,20 +89,24 @@ def withheld(results: xr.DataTree) -> Withheld | None:
 
 
 def _of_pair(results: xr.DataTree) -> Withheld | None:
-    """Of two traits, the intercepts that are told by the regression."""
+    """Of traits that show no heritability the limit, and the intercept by the regression."""
     if not {"regression", "posterior"} <= set(results.children):
         return None
     found, count = results["regression"].to_dataset(), results["posterior"]["rg"].size
     if "intercept_blocks" not in found:  # of an earlier version
         return None
     names = found["trait"].values[found["h2_p"].values > heritability.LEVEL]
-    instead = {}
+    instead, limits, said = {}, {}, []
     for name in names:
         value, error, blocks = (
             float(found[f"intercept{end}"].sel(trait=name)) for end in ("", "_se", "_blocks")
         )
         instead[f"intercept [{name}]"] = spread_out(value, error, blocks, count)
-    return Withheld("", None, {}, instead) if instead else None
+        for of in {"h2", "h2_liability"} & set(results["posterior"].data_vars):
+            draws = results["posterior"][of].sel(trait=name)
+            limits[f"{of} [{name}]"] = float(draws.quantile(heritability.UPPER))
+        said.append(f"{name}: no heritability seen, h2 < {limits[f'h2 [{name}]']:.2g} (95%).")
+    return Withheld(" ".join(said), None, limits, instead) if said else None
 
 
 def spread_out(value: float, error: float, blocks: float, count: int) -> Array:

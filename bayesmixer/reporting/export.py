@@ -214,6 +214,7 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
             continue
         for label, index in _parts(values):
             one: dict[str, Any] = {"quantity": str(name), "component": label}
+            whole = f"{name} [{label}]" if label else str(name)
             for key, variable in (("mode", name), ("se", f"{name}_se")):
                 if variable in modes and not SEARCH & set(map(str, modes[variable].dims)):
                     one[key] = float(modes[variable].sel(index))
@@ -221,18 +222,17 @@ def estimates(results: xr.DataTree) -> list[dict[str, Any]]:
                 quantity = quantity_of(results, str(name))
                 end = None if quantity is None else quantity.ends
                 own = {} if hidden is None else hidden.instead
-                shown = f"{name} [{label}]" if label else str(name)
-                one |= _spread(own.get(shown, values.sel(index)), end)
+                one |= _spread(own.get(whole, values.sel(index)), end)
                 if name in raw:
                     one["uncalibrated"] = _spread(raw[name].sel(index), end)
-            if hidden is not None and not hidden.keeps(str(name)):
+            if hidden is not None and not hidden.keeps(whole):
                 # no mode but the prior's, no interval but a limited quantity's from zero
                 told = {"mode", "intervals", "uncalibrated"}
                 one = {k: v for k, v in one.items() if k not in told}
-                if (limit := hidden.limits.get(str(name))) is not None:
+                if (limit := hidden.limits.get(whole)) is not None:
                     one["upper_limit"] = limit
                     if posterior is not None:
-                        x = posterior[name].values
+                        x = values.sel(index).values
                         ends = {f"{p:g}": [0.0, float(np.quantile(x, p))] for p in INTERVALS}
                         one["intervals"] = ends
             out.append(one)

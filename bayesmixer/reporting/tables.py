@@ -50,7 +50,7 @@ def headline(results: xr.DataTree) -> list[str]:
     told, hidden = {*facts.shown_names(results)}, withheld(results)
     values, out = facts.quantities(results), list[str]()
     if hidden is not None:
-        told = {name for name in told if hidden.keeps(name)}
+        values = {label: x for label, x in values.items() if hidden.keeps(label)}
         out += [hidden.sentence] if hidden.sentence else []
         values |= hidden.instead
     for label, draws in values.items():

@@ -174,7 +174,8 @@ def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regressi
         for name in ("first", "none")
     }
     data = bm.align(traits, bm.open_reference(folder / "ld"), weights="inverse_ld")
-    fit = bm.fit(bm.models.ldsc_rg(data), "laplace", draws=500, random_seed=1, progress=False)
+    model = bm.models.ldsc_rg(data, samp_prev=[None, 0.5], pop_prev=[None, 0.01])
+    fit = bm.fit(model, "laplace", draws=500, random_seed=1, progress=False)
     bm.save(fit, tmp_path / "fit.nc")
     fit = bm.load(tmp_path / "fit.nc")
     found = fit["regression"].to_dataset().sel(trait="none")
@@ -186,8 +187,11 @@ def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regressi
     np.testing.assert_allclose(shown, ends, atol=0.02 * half)
     drawn = fit["posterior"]["intercept"].sel(trait="none")
     assert float(drawn.mean()) < float(found["intercept"])  # with h2 >= 0 it lies lower
-    # nothing else is withheld, and the trait that shows heritability keeps its posterior
-    assert np.isfinite(table.to_numpy(float)).all()
+    # nothing else is withheld but the mode, and the trait that shows heritability keeps its own
+    hidden = table.index[table.isna().any(axis=1)]
+    assert list(hidden) == ["h2[none]", "h2_liability[none]"]
+    low, high = table.loc["h2[none]", columns]
+    assert low == 0 and high > 0 and table.attrs["note"].startswith("none: no heritability seen")
     first = fit["posterior"]["intercept"].sel(trait="first")
     assert table.loc["intercept[first]", "mean"] == pytest.approx(float(first.mean()))
     records = {(one["quantity"], one["component"]): one for one in bm.to_json(fit)["estimates"]}
@@ -195,9 +199,15 @@ def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regressi
     np.testing.assert_allclose(intervals, shown, rtol=1e-12)
     cells = {row[0]: row[4] for row in tables.parameter_table(fit).rows}
     assert cells["intercept [none]"] == as_interval(*shown)
-    said = [one for one in tables.headline(fit) if one.startswith("intercept [none]")]
-    assert all(as_interval(*shown) in one for one in said)
-    assert all(tables.headline(fit))
+    limit = records["h2_liability", "none"]["upper_limit"]
+    drawn = fit["posterior"]["h2"].sel(trait="none")
+    assert limit == pytest.approx(LIABILITY * float(drawn.quantile(0.95)), rel=1e-9)
+    assert cells["h2_liability [none]"] == f"below {as_number(limit)} (95%)"
+    said = tables.headline(fit)
+    assert said[0] == table.attrs["note"]
+    assert not any(one.startswith("h2 [none]") for one in said)
+    assert any(one.startswith(f"intercept [none] is {as_number(float(found['intercept']))}")
+               for one in said)  # fmt: skip
 
 
 def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> None:
