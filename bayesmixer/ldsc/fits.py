@@ -13,7 +13,7 @@ import numpy as np
 
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.ldsc.liability import factor, factors_of
-from bayesmixer.ldsc.many_traits import ManyTraits, many_traits
+from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, of_list
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
 from bayesmixer.ldsc.panel import read_panel
@@ -305,6 +305,7 @@ def rg(
     """
     from bayesmixer.ldsc.trees import of_many
 
+    of_list(sumstats)
     factors = factors_of(samp_prev, pop_prev, len(sumstats))
     many = many_traits(
         sumstats, ref_ld, w_ld, like_ldsc=like_ldsc, intercept=intercept,

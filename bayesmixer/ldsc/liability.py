@@ -42,7 +42,7 @@ def factor(samp_prev: Any, pop_prev: Any) -> float:
     for name, value in zip(("samp_prev", "pop_prev"), given, strict=True):
         if value is None:
             raise InputError(name, "missing beside the other prevalence", "Give both or neither.")
-        if isinstance(value, bool | str) or not 0 < float(value) < 1:
+        if not isinstance(value, int | float | np.number) or not 0 < float(value) < 1:
             raise InputError(name, f"{value!r}, expected a share between 0 and 1")
     p, k = map(float, given)  # type: ignore[arg-type]
     height = math.exp(-(normal_at(1 - k) ** 2) / 2) / math.sqrt(2 * math.pi)

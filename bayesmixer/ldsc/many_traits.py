@@ -82,6 +82,16 @@ def per_trait(name: str, value: Any, count: int, above: float = -np.inf) -> list
     ]
 
 
+def of_list(sumstats: Any) -> None:
+    """Raises
+    ------
+    InputError
+        It is no list of traits.
+    """
+    if isinstance(sumstats, str) or not isinstance(sumstats, Sequence) or len(sumstats) < 2:
+        raise InputError("sumstats", "expected a list of two traits or more")
+
+
 def on_panel(traits: Iterable[Trait], panel: Panel) -> Iterator[tuple[Origin, Trait, Index]]:
     """What traits have of a panel, with its rows; those of the same list of variants share these,
     and the search.
@@ -167,8 +177,7 @@ def many_traits(
     """Pairs of traits (`pairs` of their places; all without); arguments and errors as of
     `bayesmixer.ldsc.rg`.
     """
-    if isinstance(sumstats, str) or not isinstance(sumstats, Sequence) or len(sumstats) < 2:
-        raise InputError("sumstats", "expected a list of two traits or more")
+    of_list(sumstats)
     panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
     read = list(on_panel((read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)), panel))
     scores, ld, total = informative(panel, m, invert_anyway)

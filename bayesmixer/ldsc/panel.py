@@ -5,6 +5,7 @@ where others are on it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from bayesmixer.io.ld_score_files import LDScores, read_ld_scores
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+BY_FREQUENCY = re.compile(r"_S-?[\d.]+$")  # what LDSC adds to the name with --pq-exp
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,17 @@ def read_panel(ref_ld: Any, w_ld: Any = None) -> Panel:
     Raises
     ------
     InputError
-        They cannot be read, or those of the regression have several annotations.
+        They cannot be read, those of the regression have several annotations, or none are given
+        beside a reference's that are by allele frequency.
     """
     scores = as_scores(ref_ld, "ref_ld")
+    scaled = next((name for name in scores.names if BY_FREQUENCY.search(name)), None)
+    if w_ld is None and scaled is not None:
+        raise InputError(
+            "w_ld",
+            f"missing beside {scaled}, LD scores times a power of p (1 - p), which cannot weigh",
+            "Give plain LD scores.",
+        )
     if w_ld is None or (isinstance(w_ld, str | Path) and str(w_ld) == scores.source):
         weights = scores
     else:

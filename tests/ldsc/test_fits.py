@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,22 @@ def test_wrong_prevalences_are_told_before_the_work(small: Small) -> None:
     folder = small[0]
     with pytest.raises(InputError, match="samp_prev"):  # the files are not looked for
         bm.ldsc.rg([folder / "none", folder / "gone"], folder, samp_prev=[0.5], pop_prev=[0.1])
+
+
+def test_ld_scores_by_allele_frequency_do_not_weigh(small: Small, small_scores: LDScores) -> None:
+    folder, traits = small
+    scaled = replace(small_scores, names=("L2_S0.5",))
+    with pytest.raises(InputError, match="missing beside L2_S0"):
+        bm.ldsc.h2(traits["first"], scaled)
+    bm.ldsc.h2(traits["first"], scaled, folder / "ld")
+
+
+def test_arguments_of_the_wrong_kind_are_one_line(small: Small) -> None:
+    folder, traits = small
+    with pytest.raises(InputError, match="samp_prev"):
+        bm.ldsc.h2(traits["first"], folder / "ld", samp_prev=[0.5], pop_prev=[0.1])
+    with pytest.raises(InputError, match="list of two traits"):
+        bm.ldsc.rg(iter(traits.values()), folder / "ld")
 
 
 def test_codes_of_alleles_agree_with_the_general_comparison() -> None:
