@@ -123,6 +123,7 @@ def main() -> None:
     """Draw, count, write and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=1000)
+    parser.add_argument("--again", type=int, nargs="*", default=[], help="rows to draw anew")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ldsc_coverage.tsv"))
     given = parser.parse_args()
     table: list[dict[str, float]] = []
@@ -135,15 +136,16 @@ def main() -> None:
         ((0.3, 0.02), 50_000.0, 0.5, 0.0),
     ]
     for at, (h2, n, rg, rho_0) in enumerate(cells):
-        if at < len(table):
+        if at < len(table) and at not in given.again:
             continue
         rng = np.random.default_rng([7, at])
         rows = [replicate(rng, h2, n, rg, rho_0) for _ in range(given.replicates)]
         cell = {"h2_1": h2[0], "h2_2": h2[1], "n": n, "rg": rg, "rho_0": rho_0}
-        table.append(cell | {"replicates": given.replicates} | summed(pd.DataFrame(rows)))
+        counts = {"replicates": given.replicates}
+        table[at : at + 1] = [cell | counts | summed(pd.DataFrame(rows))]
         given.out.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(table).to_csv(given.out, sep="\t", index=False, float_format="%.4g")
-        print(pd.DataFrame(table[-1:]).to_string(index=False), flush=True)
+        print(pd.DataFrame(table[at : at + 1]).to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def headline(results: xr.DataTree) -> list[str]:
     sentences = []
     if (test := withheld(results)) is not None:
         sentences.append(test.sentence)
-        draws = {name: x for name, x in draws.items() if name in test.kept}
+        draws = {name: x for name, x in draws.items() if test.keeps(name)}
     elif "h2" in draws:
         sentences.append(
             f"The variants of the reference explain {as_percent(draws['h2'])} of the trait's "
