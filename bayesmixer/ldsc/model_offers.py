@@ -106,7 +106,9 @@ def _of_pair(results: xr.DataTree) -> Withheld | None:
             draws = results["posterior"][of].sel(trait=name)
             limits[f"{of} [{name}]"] = float(draws.quantile(heritability.UPPER))
         said.append(f"{name}: no heritability seen, h2 < {limits[f'h2 [{name}]']:.2g} (95%).")
-    return Withheld(" ".join(said), None, limits, instead) if said else None
+    low, high = (float(found[f"rg_{end}"]) for end in ("lower", "upper"))
+    said.append(f"Of rg {low:.2g} to {high:.2g} fit (90%, Fieller's set).")
+    return Withheld(" ".join(said), None, limits, instead) if limits else None
 
 
 def spread_out(value: float, error: float, blocks: float, count: int) -> Array:

@@ -192,6 +192,7 @@ def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regressi
     assert list(hidden) == ["h2[none]", "h2_liability[none]"]
     low, high = table.loc["h2[none]", columns]
     assert low == 0 and high > 0 and table.attrs["note"].startswith("none: no heritability seen")
+    assert "Of rg -1 to 1 fit" in table.attrs["note"]
     first = fit["posterior"]["intercept"].sel(trait="first")
     assert table.loc["intercept[first]", "mean"] == pytest.approx(float(first.mean()))
     records = {(one["quantity"], one["component"]): one for one in bm.to_json(fit)["estimates"]}
