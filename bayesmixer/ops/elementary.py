@@ -39,6 +39,20 @@ def _of_bits(typing_context: Any, x: Any) -> Any:
     return types.float64(types.int64), made
 
 
+@intrinsic
+def times_power_of_two(typing_context: Any, y: Any, t: Any) -> Any:
+    """y 2^j of floats of one precision; the last bits of t hold the integer j."""
+    width, fraction = {types.float32: (32, 23), types.float64: (64, 52)}[y]
+
+    def made(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole = ir.IntType(width)
+        one, power = (builder.bitcast(v, whole) for v in values)
+        moved = builder.shl(power, ir.Constant(whole, fraction))
+        return builder.bitcast(builder.add(one, moved), values[0].type)
+
+    return y(y, y), made
+
+
 @nb.njit(fastmath=FAST, nogil=True, forceinline=True)
 def power_of_two(j):
     """2^j of a whole number j as a float, -1022 to 1023: few processors convert vectors of floats

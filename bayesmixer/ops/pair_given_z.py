@@ -28,7 +28,7 @@ from bayesmixer.ops import pair_given_z_kernel
 from bayesmixer.ops.compiling import announce
 from bayesmixer.ops.kernel import share_parts
 from bayesmixer.ops.pair_evaluate import SINGLE_LOSS, plan, tables
-from bayesmixer.ops.pair_kernel import CONSTANTS, WHOLE
+from bayesmixer.ops.pair_kernel import CONSTANTS
 from bayesmixer.ops.pair_lattice import (
     COSINE_LOSS,
     MAX_FREQUENCIES,
@@ -222,13 +222,12 @@ def _add_cosines(
         inside[chosen] = v.close[chosen] @ basis
     table, less = table.astype(kind), less.astype(kind)
     constants: Any = CONSTANTS
-    integers: Any = WHOLE
 
     def part(lo: int, hi: int) -> None:
         pair_given_z_kernel.cosine_chunks(
             lo, hi, edge, of_class, ends, order, rows, whole, inside, v.number, v.own, view.a,
             lattice, table, less, point.log_none, point.pi, point.gamma, point.sets, point.sigma_0,
-            constants[kind], integers[kind], total,
+            constants[kind], total,
         )  # fmt: skip
 
     share_parts(part, _edges(of_class.size, _PART), threads)

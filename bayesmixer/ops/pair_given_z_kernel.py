@@ -15,7 +15,7 @@ import numpy as np
 
 from bayesmixer.ops.elementary import FAST
 from bayesmixer.ops.frequencies import log_total
-from bayesmixer.ops.pair_kernel import RUN, _exp, _phases
+from bayesmixer.ops.pair_kernel import _exp, _phases
 from bayesmixer.ops.pair_saddle import saddle_point
 from bayesmixer.ops.pair_tables import form
 
@@ -47,7 +47,7 @@ def own_table(x, s, pi, gamma, sets, out):
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def cosine_chunks(
     lo, hi, edge, label, ends, order, rows, whole, close, count, own, a, lattice, table, less,
-    log_none, pi, gamma, sets, sigma_0, constants, integer, out
+    log_none, pi, gamma, sets, sigma_0, constants, out
 ):  # fmt: skip
     """Add what chunks lo .. hi - 1 of `order` say to `out` (4 + 2Q, J): signal and own part of both
     traits, the sets' probabilities of the variant and of the close ones.
@@ -59,7 +59,6 @@ def cosine_chunks(
     the computation.
     """
     kind, half = table.dtype, constants[2]
-    shift = 23 if integer.itemsize == 4 else 52
     q_n, k_n, close_n = sets.shape[0], whole.shape[1], less.shape[2]
     m_max, most = 0, 0
     for i in range(lattice.start.size - 1):
@@ -79,8 +78,6 @@ def cosine_chunks(
     c2, s2 = np.empty((2 * phase, most), kind), np.empty((2 * phase, most), kind)
     u1, u2, turns = np.empty(most), np.empty(most), np.empty((4, most))
     more, left = np.empty(most, kind), np.empty(most, kind)
-    rounded = np.empty(RUN, kind)
-    places = rounded.view(integer.dtype)
     over = np.empty((2, m_max, q_n + 2))
     # rows of the sums: of cosines, one and the sets at both ends; of sines, s and own at both ends
     of_even, of_odd = np.empty((1 + 2 * q_n, m_max), kind), np.empty((6, m_max), kind)
@@ -120,8 +117,7 @@ def cosine_chunks(
         np.dot(table[first : first + m], h, e)
         for j in range(size):
             flat[j] = phase_log[j]
-        bits = flat.view(integer.dtype)
-        _exp(flat, bits, 0, size, rounded, places, constants, shift)
+        _exp(flat, 0, size, constants)
         cosine, sine = even[:size].reshape(m, n), odd[:size].reshape(m, n)
         for j in range(m):
             ca, sa = c1[lattice.a[first + j]], s1[lattice.a[first + j]]
@@ -167,7 +163,7 @@ def cosine_chunks(
                 pj, ej = phi[j], e[j]
                 for v in range(n):
                     pj[v] += ej[v] + more[v]
-            _exp(flat, bits, 0, size, rounded, places, constants, shift)
+            _exp(flat, 0, size, constants)
             for j in range(m):
                 pj, cj = phi[j], cosine[j]
                 for v in range(n):

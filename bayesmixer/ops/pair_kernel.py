@@ -15,7 +15,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from bayesmixer.ops.elementary import FAST
+from bayesmixer.ops.elementary import FAST, times_power_of_two
 
 CHUNK = 96  # variants a chunk, at most
 TOGETHER = 32  # and at least, of several LD blocks, where there are so many
@@ -24,7 +24,6 @@ HELD = 1 << 20  # bytes of the sums of LD blocks that wait for their contraction
 SLOTS = 16  # and their number, at most
 TILE = 128  # frequencies that are contracted together
 LANES = 8
-RUN = 512  # exponentials at a time
 # exp(x) = 2^j exp(r), r = x - j ln 2: x / ln 2 + ROUND holds the integer j in its last bits
 ROUND = {np.float32: 1.5 * 2.0**23, np.float64: 1.5 * 2.0**52}
 LOWEST = {np.float32: -87.0, np.float64: -700.0}
@@ -37,52 +36,44 @@ def _constants(kind: Any) -> np.ndarray:
 
 
 CONSTANTS = {kind: _constants(kind) for kind in ROUND}
-WHOLE = {np.float32: np.zeros(1, np.int32), np.float64: np.zeros(1, np.int64)}
 
 
 @nb.njit(fastmath={"contract", "nsz"}, nogil=True, cache=True)
-def _exp(e, bits, lo, hi, rounded, places, constants, shift):
-    """Replace e[lo:hi] by its exponential; `bits` are those of e, `places` those of `rounded`."""
+def _exp(e, lo, hi, constants):
+    """Replace e[lo:hi] by its exponential."""
     c0, c1, c2, c3 = constants[0], constants[1], constants[2], constants[3]
     c4, c5, c6, c7 = constants[4], constants[5], constants[6], constants[7]
     c8, c9, c10, c11 = constants[8], constants[9], constants[10], constants[11]
     per_ln2, ln2, magic, low = constants[12], constants[13], constants[14], constants[15]
-    for start in range(lo, hi, rounded.size):
-        f, whole = e[start : min(start + rounded.size, hi)], bits[start : start + rounded.size]
-        if shift == 23:  # single precision
-            for v in range(f.size):
-                x = max(f[v], low)
-                t = x * per_ln2 + magic
-                rounded[v] = t
-                r = x - (t - magic) * ln2
-                y = c7 * r + c6
-                y = y * r + c5
-                y = y * r + c4
-                y = y * r + c3
-                y = y * r + c2
-                y = y * r + c1
-                f[v] = y * r + c0
-            for v in range(f.size):
-                whole[v] += places[v] << 23
-        else:
-            for v in range(f.size):
-                x = max(f[v], low)
-                t = x * per_ln2 + magic
-                rounded[v] = t
-                r = x - (t - magic) * ln2
-                y = c11 * r + c10
-                y = y * r + c9
-                y = y * r + c8
-                y = y * r + c7
-                y = y * r + c6
-                y = y * r + c5
-                y = y * r + c4
-                y = y * r + c3
-                y = y * r + c2
-                y = y * r + c1
-                f[v] = y * r + c0
-            for v in range(f.size):
-                whole[v] += places[v] << 52
+    f = e[lo:hi]
+    if constants.itemsize == 4:  # single precision
+        for v in range(f.size):
+            x = max(f[v], low)
+            t = x * per_ln2 + magic
+            r = x - (t - magic) * ln2
+            y = c7 * r + c6
+            y = y * r + c5
+            y = y * r + c4
+            y = y * r + c3
+            y = y * r + c2
+            y = y * r + c1
+            f[v] = times_power_of_two(y * r + c0, t)
+    else:
+        for v in range(f.size):
+            x = max(f[v], low)
+            t = x * per_ln2 + magic
+            r = x - (t - magic) * ln2
+            y = c11 * r + c10
+            y = y * r + c9
+            y = y * r + c8
+            y = y * r + c7
+            y = y * r + c6
+            y = y * r + c5
+            y = y * r + c4
+            y = y * r + c3
+            y = y * r + c2
+            y = y * r + c1
+            f[v] = times_power_of_two(y * r + c0, t)
 
 
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
@@ -114,7 +105,7 @@ def _forward(tier, lo, hi, s, flat, turn, middle, tools, p):
     """flat = phi cos(s'z) at the frequencies lo .. hi - 1 of a tier (half of it at 0) of the
     variants whose spectra and errors are s (K + 3, N), and p (N,) += its sum over them.
     """
-    constants, bits, rounded, places, row, shift = tools
+    constants, row = tools
     c1, s1, c2, s2 = turn
     m, n, half = hi - lo, s.shape[1], constants[2]
     e = flat[: m * n].reshape(m, n)
@@ -124,7 +115,7 @@ def _forward(tier, lo, hi, s, flat, turn, middle, tools, p):
         ia, last = tier.a[lo + j], j
         while last < m and tier.a[lo + last] == ia:
             last += 1
-        _exp(flat, bits, j * n, last * n, rounded, places, constants, shift)
+        _exp(flat, j * n, last * n, constants)
         if ia == 0 and tier.b[lo + j] == 0:  # frequency 0 stands for itself alone
             for v in range(n):
                 e[j, v] *= half
@@ -270,6 +261,19 @@ def rows_together(edge, block, at, stop, most):
     return n
 
 
+@nb.njit(nogil=True, cache=True)
+def _projected(spectrum, basis):
+    """(N, R), single: spectra (N, K) in `basis` (R, K)."""
+    wide, some = np.zeros((CHUNK, spectrum.shape[1])), np.empty((CHUNK, basis.shape[0]))
+    out = np.empty((len(spectrum), basis.shape[0]), np.float32)
+    for at in range(0, len(spectrum), CHUNK):
+        n = min(CHUNK, len(spectrum) - at)
+        wide[:n] = spectrum[at : at + n]
+        np.dot(wide, basis.T, some)
+        out[at : at + n] = some[:n]
+    return out
+
+
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def cosine_blocks(
     lo,
@@ -308,7 +312,9 @@ def cosine_blocks(
     held1, held2 = np.empty(kept if fine.a.size else 0), np.empty(kept, np.float32)
     more = (k_n + 3) * largest if gradient else 0
     more1, more2 = np.empty(more if fine.a.size else 0), np.empty(more, np.float32)
-    raw, thin = np.empty((k_n + 3) * CHUNK), np.empty(few * CHUNK)
+    raw = np.empty((k_n + 3) * CHUNK)
+    begin = rows.block_row[lo]
+    thin = _projected(rows.spectrum[begin : rows.block_row[hi]], basis)
     single = np.empty((few + 3) * CHUNK, np.float32)
     turn1 = (
         np.empty((phase, CHUNK)),
@@ -322,11 +328,8 @@ def cosine_blocks(
         np.empty((2 * phase, CHUNK), np.float32),
         np.empty((2 * phase, CHUNK), np.float32),
     )
-    rounded1, rounded2 = np.empty(RUN), np.empty(RUN, np.float32)
-    places1, places2 = rounded1.view(np.int64), rounded2.view(np.int32)
-    tools1 = constants[0], flat1.view(np.int64), rounded1, places1, np.empty(CHUNK), 52
-    row2 = np.empty(CHUNK, np.float32)
-    tools2 = constants[1], flat2.view(np.int32), rounded2, places2, row2, 23
+    tools1 = constants[0], np.empty(CHUNK)
+    tools2 = constants[1], np.empty(CHUNK, np.float32)
     turns = np.empty((4, CHUNK))
     u1, u2, p = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     slots = np.empty(SLOTS, np.int64)
@@ -351,25 +354,25 @@ def cosine_blocks(
             n = rows_together(edge[i], block, at, stop, most)
             padded = -(-n // LANES) * LANES
             s = raw[: (k_n + 3) * padded].reshape(k_n + 3, padded)
-            s[:, n:] = 0.0
+            x = single[: (few + 3) * padded].reshape(few + 3, padded)
+            x[:, n:] = 0.0
             u1[:padded], u2[:padded], p[:padded] = 0.0, 0.0, 0.0
             for v in range(n):
                 r = order[at + v]
-                for k in range(k_n):
-                    s[k, v] = rows.spectrum[r, k]
+                for k in range(few):
+                    x[k, v] = thin[r - begin, k]
                 for k in range(3):
-                    s[k_n + k, v] = rows.error[r, k]
+                    x[few + k, v] = rows.error[r, k]
                 u1[v] = to_u[0, 0] * rows.z[r, 0] + to_u[1, 0] * rows.z[r, 1]
                 u2[v] = to_u[0, 1] * rows.z[r, 0] + to_u[1, 1] * rows.z[r, 1]
-            x = single[: (few + 3) * padded].reshape(few + 3, padded)
-            projected = thin[: few * padded].reshape(few, padded)
-            np.dot(basis, s[:k_n], projected)
-            for k in range(few):
-                for v in range(padded):
-                    x[k, v] = projected[k, v]
-            for k in range(3):
-                for v in range(padded):
-                    x[few + k, v] = s[k_n + k, v]
+            if m1:
+                s[:, n:] = 0.0
+                for v in range(n):
+                    r = order[at + v]
+                    for k in range(k_n):
+                        s[k, v] = rows.spectrum[r, k]
+                    for k in range(3):
+                        s[k_n + k, v] = rows.error[r, k]
             _phases(u1[:padded], lattice.step[i, 0], turn2[0], turn2[1], a_most, 0, turns)
             _phases(u2[:padded], lattice.step[i, 1], turn2[2], turn2[3], b_most, b_most, turns)
             if m1:
@@ -401,7 +404,7 @@ def cosine_blocks(
                         slots[used] = block
                         used += 1
                     for v in range(first, last):
-                        for k in range(k_n + 3):
+                        for k in range(k_n + 3 if m1 else 0):
                             s[k, v] *= p[v]
                         for k in range(few + 3):
                             x[k, v] *= p[v]

@@ -315,17 +315,29 @@ def lattices(need: Array, frame: Frame) -> Lattices:
     """Half-disc lattices for the needs (classes, 4): a > 0, or a = 0 and b >= 0, sorted by a, then
     b.
     """
-    parts, most = [], np.zeros((len(need), 2), np.int64)
     steps = math.pi / dual(need, frame.across)
-    for i, (radius, (d1, d2)) in enumerate(zip(need[:, 0], steps, strict=True)):
-        most[i] = int(radius / d1), int(radius / d2)
-        p, q = np.meshgrid(
-            np.arange(most[i, 0] + 1), np.arange(-most[i, 1], most[i, 1] + 1), indexing="ij"
-        )
-        keep = ((p * d1) ** 2 + (q * d2) ** 2 <= radius**2) & ((p > 0) | (q >= 0))
-        keep &= (p + q) % 2 == 0
-        parts.append((np.column_stack([p[keep] * d1, q[keep] * d2]) @ frame.a.T, p[keep], q[keep]))
-    start = np.cumsum([0, *(len(v[1]) for v in parts)]).astype(np.int64)
+    most = (need[:, :1] / steps).astype(np.int64)
+    start, a, b = _half_discs(need[:, 0], steps, most)
+    step = np.repeat(steps, np.diff(start), axis=0)
+    s = np.column_stack([a * step[:, 0], b * step[:, 1]]) @ frame.a.T
     weight = steps.prod(1) * abs(float(np.linalg.det(frame.a))) / math.pi**2
-    s, p, q = (np.concatenate(v) for v in zip(*parts, strict=True))
-    return Lattices(start, s, p, q, steps, most, weight)
+    return Lattices(start, s, a, b, steps, most, weight)
+
+
+@nb.njit(nogil=True, cache=True)
+def _half_discs(radius, steps, most):
+    """First frequency of each class, and behind the last; integers a, b of all."""
+    room = 0
+    for i in range(len(radius)):
+        room += (most[i, 0] + 1) * (most[i, 1] + 1)
+    a, b = np.empty(room, np.int64), np.empty(room, np.int64)
+    start, at = np.zeros(len(radius) + 1, np.int64), 0
+    for i in range(len(radius)):
+        for p in range(most[i, 0] + 1):
+            for q in range(-most[i, 1] if p else 0, most[i, 1] + 1):
+                inside = (p * steps[i, 0]) ** 2 + (q * steps[i, 1]) ** 2 <= radius[i] ** 2
+                if inside and (p + q) % 2 == 0:
+                    a[at], b[at] = p, q
+                    at += 1
+        start[i + 1] = at
+    return start, a[:at].copy(), b[:at].copy()

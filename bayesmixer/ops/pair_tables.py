@@ -18,13 +18,13 @@ import math
 import numba as nb
 import numpy as np
 
+from bayesmixer.ops.elementary import ROUND, power_of_two
 from bayesmixer.ops.frequencies import log_total
 
 EXACT = {"contract", "nsz"}  # no other order of sums: the last digits are meant
 RUN = 256  # frequencies at a time
 PER_LN2, LN2 = math.log2(math.e), math.log(2)
 LN2_HIGH, LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10
-ROUND = 1.5 * 2.0**52  # x + ROUND holds the integer nearest to x in its last bits
 
 
 @nb.njit(cache=True)
@@ -35,12 +35,10 @@ def form(gamma, s1, s2, q):
 
 
 @nb.njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
-def _pieces(y, lost, rounded, places, n):
-    """lost[:n] = exp(y[:n]) - 1, y <= 0, to 1e-15 of itself; `places` are the bits of `rounded`."""
+def _pieces(y, lost, n):
+    """lost[:n] = exp(y[:n]) - 1, y <= 0, to 1e-15 of itself."""
     for v in range(n):
-        t = max(y[v], -700.0) * PER_LN2 + ROUND
-        rounded[v] = t
-        j = t - ROUND
+        j = max(y[v], -700.0) * PER_LN2 + ROUND - ROUND
         r = (max(y[v], -700.0) - j * LN2_HIGH) - j * LN2_LOW
         e = 1 / 6227020800.0
         e = e * r + 1 / 479001600.0
@@ -55,11 +53,8 @@ def _pieces(y, lost, rounded, places, n):
         e = e * r + 1 / 6.0
         e = e * r + 0.5
         e = e * r + 1.0
-        lost[v] = e * r
-    for v in range(n):
-        places[v] = (places[v] << 52) + (1023 << 52)
-    for v in range(n):
-        lost[v] = rounded[v] * lost[v] + (rounded[v] - 1.0)
+        whole = power_of_two(j)
+        lost[v] = whole * (e * r) + (whole - 1.0)
 
 
 @nb.njit(fastmath=EXACT, error_model="numpy", nogil=True, cache=True)
@@ -98,8 +93,7 @@ def pair_table(node_x, s, pi, gamma, g, share, less):
     rest = max(1.0 - pi.sum(), 0.0)
     gradient = share.size > 0
     q, lost = np.empty((c_n, RUN)), np.empty((c_n, RUN))
-    y, change, log_t, rounded = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.empty(RUN)
-    places, one = rounded.view(np.int64), np.empty(c_n)
+    y, change, log_t, one = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.empty(c_n)
     for start in range(0, s.shape[0], RUN):
         n = min(RUN, s.shape[0] - start)
         for v in range(n):
@@ -121,7 +115,7 @@ def pair_table(node_x, s, pi, gamma, g, share, less):
             for c in range(c_n):
                 for v in range(n):
                     y[v] = -x * q[c, v]
-                _pieces(y, lost[c], rounded, places, n)
+                _pieces(y, lost[c], n)
                 for v in range(n):
                     change[v] += pi[c] * lost[c, v]
             _log_of_one_and(change, log_t, n)
