@@ -36,6 +36,7 @@ from bayesmixer.ldsc.exposure import exposed
 from bayesmixer.ldsc.heritability import CUT, heritability
 from bayesmixer.ldsc.model_offers import spread_out
 from bayesmixer.ldsc.regression import equal_blocks
+from bayesmixer.ldsc.words import POWERED
 from bayesmixer.models.common import bound_of
 
 VARIANTS, BLOCKS, M = 32_000, 200, 1.17e6
@@ -158,9 +159,9 @@ def of_two(
     ld, z = drawn(rng, h2, n, rg, rho_0)
     found, draws = model.of(model.with_draws(ld, z, n))
     assert isinstance(found, OfPair)
-    of = found.dataset()  # a trait without heritability is told of as `withheld` says
+    of = found.dataset()  # a weak trait is told of as `ldsc.model_offers.withheld` says
     unseen = np.flatnonzero(of["h2_p"].values > 0.05)
-    for k in unseen:
+    for k in np.flatnonzero(found.z < POWERED):
         numbers = (float(of[f"intercept{end}"][k]) for end in ("", "_se", "_blocks"))
         draws[f"intercept_{k + 1}"] = spread_out(*numbers, DRAWS)
     truth = {f"h2_{i + 1}": v for i, v in enumerate(h2)} | {"rg": rg}

@@ -20,6 +20,7 @@ from bayesmixer.ld.exponents import of_one_s
 from bayesmixer.ldsc.evidence import scales
 from bayesmixer.ldsc.heritability import heritability as heritability_of
 from bayesmixer.ldsc.regression import Array
+from bayesmixer.ldsc.words import POWERED
 from bayesmixer.mixer import heritability
 from bayesmixer.mixer.laid_out import h_total
 from bayesmixer.mixer.starts import moments_h2
@@ -89,26 +90,30 @@ def withheld(results: xr.DataTree) -> Withheld | None:
 
 
 def _of_pair(results: xr.DataTree) -> Withheld | None:
-    """Of traits that show no heritability the limit, and the intercept by the regression."""
+    """Of traits that show no heritability the limit, and of weak ones the intercept by the
+    regression: not of those alone, whose estimates of it are the highest.
+    """
     if not {"regression", "posterior"} <= set(results.children):
         return None
     found, count = results["regression"].to_dataset(), results["posterior"]["rg"].size
     if "intercept_blocks" not in found:  # of an earlier version
         return None
-    names = found["trait"].values[found["h2_p"].values > heritability.LEVEL]
+    names = found["trait"].values
     instead, limits, said = {}, {}, []
-    for name in names:
+    for name in names[found["h2"].values < POWERED * found["h2_se"].values]:
         value, error, blocks = (
             float(found[f"intercept{end}"].sel(trait=name)) for end in ("", "_se", "_blocks")
         )
         instead[f"intercept [{name}]"] = spread_out(value, error, blocks, count)
+    for name in names[found["h2_p"].values > heritability.LEVEL]:
         for of in {"h2", "h2_liability"} & set(results["posterior"].data_vars):
             draws = results["posterior"][of].sel(trait=name)
             limits[f"{of} [{name}]"] = float(draws.quantile(heritability.UPPER))
         said.append(f"{name}: no heritability seen, h2 < {limits[f'h2 [{name}]']:.2g} (95%).")
-    low, high = (float(found[f"rg_{end}"]) for end in ("lower", "upper"))
-    said.append(f"Of rg {low:.2g} to {high:.2g} fit (90%, Fieller's set).")
-    return Withheld(" ".join(said), None, limits, instead) if limits else None
+    if said:
+        low, high = (float(found[f"rg_{end}"]) for end in ("lower", "upper"))
+        said.append(f"Of rg {low:.2g} to {high:.2g} fit (90%, Fieller's set).")
+    return Withheld(" ".join(said), None, limits, instead) if instead or limits else None
 
 
 def spread_out(value: float, error: float, blocks: float, count: int) -> Array:
