@@ -300,8 +300,18 @@ def _command(card: Card) -> Callable[..., None]:
         panel = bm.open_reference(reference)
         gwas = []
         for path, size, name in files:
-            gwas.append(bm.read_sumstats(path, sample_size=size, trait=name))
+            try:
+                gwas.append(bm.read_sumstats(path, sample_size=size, trait=name))
+            except InputError as error:
+                raise (_of_second(error) if gwas else error) from None
             say(how_read(path, gwas[-1].attrs))
+        names = [one.attrs["trait"] for one in gwas]
+        if len({*names}) < len(names):
+            raise InputError(
+                "trait_2",
+                f"both files are named '{names[0]}'",
+                "Name one with trait= or trait_2=, and check that they are two traits.",
+            )
         data = bm.align(
             gwas,
             panel,
@@ -366,6 +376,12 @@ def _command(card: Card) -> Callable[..., None]:
         --report {fit}.html --json {fit}.json
     """
     return command
+
+
+def _of_second(error: InputError) -> InputError:
+    """An error of the second file, whose sample size has an option of its own."""
+    remedy = error.remedy.replace("sample_size=", "sample_size_2=")
+    return InputError(error.where, error.problem, remedy.replace("e-size)", "e-size-2)"))
 
 
 def _exponent(text: str | None) -> float | str | None:

@@ -128,7 +128,7 @@ def _listed(path: Path) -> dict[str, Path]:
     except (UnicodeDecodeError, OSError):
         lines = []
     for line in lines:
-        words = line.split()
+        words = line.strip().split(maxsplit=1)  # a path may hold spaces
         if not words or words[0].startswith("#"):
             continue
         if len(words) != 2 or words[0] in found:

@@ -36,6 +36,10 @@ PHRASES = (
         "what 'bayesmixer fit --save-data' saved",
     ),
     (r"what '?align'? (?:made|returned)", "what 'bayesmixer fit --save-data' saved"),
+    (
+        r"Name (it|them): \{name: file\}",
+        r"Name \1 in a text file of lines 'name path', given in place of the files",
+    ),
     (r"\(method 'map'\)", "(--method map)"),
     (r"\bmethod '(\w+)'( or) '(\w+)'", r"--method \1\2 \3"),
     (r"\bmethod '(\w+)'(?! )", r"--method \1"),
@@ -95,7 +99,9 @@ def options_of(words: list[str]) -> dict[str, Option]:
             verbs[f"{name} {sub}".strip()] = verb
     running = next((name for name in verbs if words[: len(name.split())] == name.split()), "")
     found: dict[str, Option] = {}
-    order = [running, f"fit {usual().verb}", "munge", "ld build", "compare", *verbs]
+    # of a fit that has it not itself, what says how a file is read is an option of munge
+    before = ["munge"] if running.startswith("fit ") else []
+    order = [running, *before, f"fit {usual().verb}", "munge", "ld build", "compare", *verbs]
     for name in dict.fromkeys(n for n in order if n):
         for parameter in verbs[name].params:
             flag = next((o for o in parameter.opts if o.startswith("--")), None)

@@ -428,7 +428,7 @@ def _joined_rows(
         raise InputError(
             "sumstats",
             f"no variant of the reference is left in every trait (matched: {counts})",
-            "See the filters: ambiguous, duplicate.",
+            "Give files of the same chromosomes and variants.",
         )
     h = panel.heterozygosity[row]
     if np.isfinite(panel.heterozygosity).any():

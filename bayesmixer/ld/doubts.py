@@ -4,6 +4,8 @@ will hardly do.
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -90,4 +92,11 @@ def doubts(
         seen = np.isfinite(scores)
         if (found := low_variance(scores[seen], weight[seen])) is not None:
             said.append(of + found[0].upper() + found[1:] + ".")
+    for (one, x), (two, y) in combinations(zip(traits, z.T, strict=True), 2):
+        both = np.isfinite(x) & np.isfinite(y)
+        if both.any() and np.array_equal(x[both], y[both]):
+            said.append(
+                f"{one} and {two} have the same z-score at every variant, as one GWAS given twice: "
+                "check that the two files are of two traits."
+            )
     return said

@@ -34,7 +34,7 @@ CAPTIONS = {
         "Dotted: no effects, no inflation."
     ),
     "qq_strata": (
-        "The same in tertiles of minor allele frequency (rows) and LD score (columns). A model "
+        "QQ plots in tertiles of minor allele frequency (rows) and LD score (columns). A model "
         "with the right total can still "
         "be wrong here: misfit that grows along the rows says that effects depend on "
         "frequency, along the columns that they "

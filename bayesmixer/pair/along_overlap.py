@@ -86,6 +86,7 @@ def plot_along_overlap(
                 fontsize=8, color=ORANGE,
             )  # fmt: skip
     posterior.set_ylim(0, 2.5 * max(*height, *ends, 1e-3))
+    posterior.set_yticks([tick for tick in posterior.get_yticks() if 0 <= tick <= 1])
     posterior.set_ylabel("share of the draws (bars: at the ends)")
     ax.set_zorder(posterior.get_zorder() + 1)
     ax.patch.set_visible(False)

@@ -247,6 +247,22 @@ def test_bad_input_is_one_line_and_exit_code_2_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_files_of_a_pair_are_two_traits_and_the_second_has_its_own_options(
+    example_folder: Path, tmp_path: Path
+) -> None:
+    first = str(example_folder / "data/polygenic.txt.gz")
+    (tmp_path / "no_n.txt").write_text("SNP A1 A2 BETA SE\nrs1 A C 0.1 0.1\n")
+    given = ["--reference", str(example_folder / "panel.zarr"), "--out", "r.nc", "--quiet"]
+    for second, said in (
+        (first, "error: --trait-2: both .* 'polygenic'. Name one with --trait or --trait-2, and"),
+        ("no_n.txt", r"error: no_n.txt: no sample size .*Give --sample-size-2, "),
+    ):
+        out = bayesmixer("fit", "bivariate", first, second, *given, cwd=tmp_path)
+        assert out.returncode == 2 and re.match(said, out.stderr), out.stderr
+        assert out.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["no_n.txt"]
+
+
 def _main_with(body: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line with a verb `trial` whose body is given."""
     code = f"""

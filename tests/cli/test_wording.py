@@ -83,6 +83,21 @@ PYTHON_ONLY = {
             "expected key=value pairs such as pi=0.003,n=100000",
             "expected key=value pairs such as pi=0.003,n=100000",
         ),
+        (
+            ["fit", "pairs"],
+            "Give sample_size= (--sample-size), or the column's name with n= (--n).",
+            "Give --sample-size, or the column's name with --n of 'bayesmixer munge'.",
+        ),
+        (
+            ["fit", "pairs"],
+            "Give sample_size= (--sample-size).",
+            "Give --sample-size of 'bayesmixer munge'.",
+        ),
+        (
+            ["fit", "pairs"],
+            "Name it: {name: file}.",
+            "Name it in a text file of lines 'name path', given in place of the files.",
+        ),
     ],
 )
 def test_arguments_become_the_options_of_the_verb(

@@ -182,3 +182,11 @@ def test_digest_tells_one_value(study):
     other["z"][7] += 1e-9
     assert pairs._digest(one) != pairs._digest(other)
     assert pairs._digest(one) == pairs._digest(one.copy())
+
+
+def test_paths_of_a_list_of_traits_may_hold_spaces(tmp_path):
+    from bayesmixer.cli.pairs import _listed
+
+    (tmp_path / "traits.txt").write_text("one my first.txt\n# none\n\ntwo\tsecond.txt \n")
+    files = {"one": tmp_path / "my first.txt", "two": tmp_path / "second.txt"}
+    assert _listed(tmp_path / "traits.txt") == files

@@ -104,3 +104,14 @@ def test_alignment_that_keeps_a_handful_says_so_with_the_reasons():
         "Only 40 variants are left (not_in_reference 4,900, ambiguous 60), too few"
     )
     assert doubts(np.ones((4000, 1)), np.zeros(4000), {"a": 5000}, {}, ["a"]) == []
+
+
+def test_one_gwas_given_twice_is_said_and_two_are_not():
+    z = np.random.default_rng(3).standard_normal((500, 2))
+    told = {"possible": {"a": 500, "b": 500}, "filters": {}, "traits": ["a", "b"]}
+    assert not doubts(z, np.ones(500), **told)
+    z[:, 1] = z[:, 0]
+    z[:9, 1] = np.nan  # seen in one alone
+    (said,) = doubts(z, np.ones(500), **told)
+    assert said.startswith("a and b have the same z-score at every variant")
+    assert not doubts(-z * [1, -1], np.ones(500), **told)

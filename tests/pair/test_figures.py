@@ -223,6 +223,16 @@ def test_posterior_over_overlap_shows_the_mass_of_its_ends(pair_fit):
     assert (x[0], x[-1], y.max()) == (0, 1, 0)
 
 
+def test_shares_of_draws_have_no_ticks_above_1(pair_fit):
+    least = pair_fit.copy(deep=True)
+    least["posterior"] = (
+        least["posterior"].to_dataset().assign(pi_shared=least["posterior"]["pi_shared_min"])
+    )
+    ax = plot_along_overlap(least)
+    (posterior,) = (a for a in ax.figure.axes if a.patches and a is not ax)
+    assert posterior.get_ylim()[1] > 2 and 0.5 <= posterior.get_yticks().max() <= 1
+
+
 def test_a_fit_without_its_likelihood_along_overlap_says_so(pair_data):
     with pytest.raises(InputError, match="no likelihood along overlap"):
         plot_along_overlap(make_pair_fit(pair_data, draws=5))

@@ -60,3 +60,4 @@ def test_report_with_data_holds_the_pair_against_them_and_draws_every_view(
     text = path.read_text()
     assert text.count("<img") == 1 and "Do the z-scores look as predicted?" in text
     assert "first, second, first + second, first - second" in text
+    assert "predicted?</strong>" in text and "of equal tails, or from the end of a range" in text
