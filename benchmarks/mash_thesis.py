@@ -2,17 +2,18 @@
 
     python benchmarks/mash_thesis.py [SCENARIO ...] [--sims ../shared/reference/mash/thesis_sims]
                                      [--out benchmarks/results/mash_thesis.tsv] [--table]
-                                     [--fresh 11 12 13]
+                                     [--fresh 11 12 13] [--known 200]
 
 20,000 effects in 44 conditions, standard errors 0.1: structured (400 effects of eight covariances
 learned from GTEx), unstructured (400 of N(0, 0.1^2 I); _strong: N(0, I)), independent (400 in each
 condition); structured_hetero, 4,000 effects with errors that differ; baseline_null and
 baseline_signal, 12,000 x 8 compared with the last. Each scenario is a process of its own; methods
 that the file of results has are not run again. `--fresh` draws the first five anew from these
-seeds, which no default was chosen by, and runs the default and ash alone. `--mixed` runs the
-default with the component of independent effects and without it on effects that are partly so:
-`both`, those of structured and of independent together; `halves`, structured in the first 22
-conditions, independent in the others. `--table` prints what it has beside mashr's.
+seeds, which no default was chosen by, and runs the default and ash alone (baseline_signal: all but
+the naive). `--known` counts wrong calls by the independent scenario's own mixture over seeds.
+`--mixed` runs the default with the component of independent effects and without it on effects that
+are partly so: `both`, those of structured and of independent together; `halves`, structured in the
+first 22 conditions, independent in the others. `--table` prints what it has beside mashr's.
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1, 12 minutes.
 """
 
@@ -66,6 +67,12 @@ def methods(name: str, data: dict[str, Any], u8: Array) -> Iterator[tuple[str, M
         errors = np.sqrt(2) * np.asarray(data["Shat"])[:, :-1]
         naive = bm.read_effects(differences["bhat"].values, errors)
         yield "naive", lambda: fitted(naive, "canonical")
+        if name == "baseline_signal":
+            single = np.diag(np.arange(7) == 0).astype(float)
+            drawn = {"identity": np.eye(7), "equal": np.ones((7, 7)), "first": single}
+            yield "true U, baseline", lambda: fitted(differences, [], more=drawn)
+            known = bm.mash.given(drawn, [1.0], [0.9, *np.full(3, 0.1 / 3)])
+            yield "true mixture, baseline", lambda: (bm.mash.posterior(known, differences), {})
         return
     grid = LITE_GRID if name != "structured_hetero" else None
     yield "default", lambda: whole(raw)
@@ -188,7 +195,7 @@ def simulated(name: str, sims: Path, seed: int | None = None) -> tuple[dict[str,
     spec.loader.exec_module(module)
     u8 = np.load(sims / "U8.npy")
     if seed is not None:
-        module.SEEDS = {name: [seed, MANY.index(name)]}
+        module.SEEDS = {name: [seed, (*MANY, *BASELINE).index(name)]}
     data = module.make(name, u8)
     if name in BASELINE:
         data["Shat"] = np.full(data["Bhat"].shape, np.sqrt(0.5))
@@ -242,26 +249,71 @@ def scenario(name: str, sims: Path, out: Path) -> None:
         aside.replace(out)
 
 
+def _with_baseline(every: dict[str, Method], data: dict[str, Any]) -> str:
+    """Of every method right and false calls, and the error."""
+    cells = []
+    for method, run in every.items():
+        if method != "naive":
+            one = scores(run()[0], data["true"], data["bhat"])
+            false = one["of_null"] + one["wrong_signs"]
+            cells.append(f"{one['calls'] - false}, {false}, {one['rrmse_all']:.4f}")
+    return " | ".join(cells) + " |"
+
+
+def known(seeds: int) -> str:
+    """Wrong calls of the independent scenario by who knows its mixture, over seeds, beside what the
+    rates promise.
+    """
+    sds, cells = np.array([0.1, 0.5, 0.75, 1.0]), 20_000 * 44
+    total = np.zeros(3)
+    for seed in range(seeds):
+        rng = np.random.default_rng([seed, len(MANY)])
+        true = np.zeros(cells)
+        true[: 400 * 44] = rng.choice(sds, 400 * 44) * rng.standard_normal(400 * 44)
+        bhat = true + 0.1 * rng.standard_normal(cells)
+        true, bhat = true[np.abs(bhat) > 0.2], bhat[np.abs(bhat) > 0.2]
+        lfsr = _known_lfsr(bhat)
+        called = lfsr < 0.05
+        wrong = np.sign(true) != np.sign(bhat)
+        total += called.sum(), wrong[called].sum(), lfsr[called].sum()
+    return f"{seeds} seeds: {total[0]:,.0f} calls, {total[1]:,.0f} wrong, {total[2]:,.1f} promised"
+
+
 def _rates(one: dict[str, float]) -> str:
     return " | ".join(f"{one.get(k, np.nan):.4f}" for k in ("wrong", "expected", "promised"))
 
 
 def expected_wrong(posterior: xr.Dataset, bhat: Array) -> float:
     """Share of calls expected to be wrong by who knows the mixture of the independent scenario."""
-    likely = {sd: 0.005 * norm.pdf(bhat, 0, np.hypot(0.1, sd)) for sd in (0.1, 0.5, 0.75, 1.0)}
-    total = 0.98 * norm.pdf(bhat, 0, 0.1) + sum(likely.values())
-    # of the sign that the estimate has
-    same = sum(
-        f * norm.cdf(np.abs(bhat) / 0.1 * sd / np.hypot(0.1, sd)) for sd, f in likely.items()
-    )
-    either = sum(likely.values())
+    wrong, null = _known_lfsr(bhat), _known_null(bhat)
     agrees = np.sign(posterior["mean"].values) == np.sign(bhat)
-    right = np.where(agrees, same, either - same) / total
-    return float((1 - right)[posterior["lfsr"].values < 0.05].mean())
+    wrong = np.where(agrees, wrong, 1 + null - wrong)
+    return float(wrong[posterior["lfsr"].values < 0.05].mean())
+
+
+def _known(bhat: Array) -> dict[float, Array]:
+    """Densities of the effects' mixture in the independent scenario, of 0 by 0."""
+    weights = {0.0: 0.98} | dict.fromkeys((0.1, 0.5, 0.75, 1.0), 0.005)
+    return {sd: w * norm.pdf(bhat, 0, np.hypot(0.1, sd)) for sd, w in weights.items()}
+
+
+def _known_null(bhat: Array) -> Array:
+    likely = _known(bhat)
+    null: Array = likely[0.0] / sum(likely.values())
+    return null
+
+
+def _known_lfsr(bhat: Array) -> Array:
+    """Probability that an effect has not the sign of its estimate."""
+    likely = _known(bhat)
+    z = np.abs(bhat) / 0.1
+    same = sum(f * norm.cdf(z * sd / np.hypot(0.1, sd)) for sd, f in likely.items() if sd)
+    wrong: Array = 1 - same / sum(likely.values())
+    return wrong
 
 
 def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
-    """The default and ash on data of other seeds, as Markdown."""
+    """The default and ash on data of other seeds, with a baseline all, as Markdown."""
     lines = [
         "| scenario | seed | error | calls | wrong | expected | promised | independent |"
         " ash: error | wrong | expected | promised |",
@@ -271,6 +323,10 @@ def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
         for seed in seeds:
             data, u8 = simulated(name, sims, seed)
             every = dict(methods(name, data, u8))
+            if name in BASELINE:
+                lines.append(f"| {name} | {seed} | " + _with_baseline(every, data))
+                print(lines[-1], flush=True)
+                continue
             posterior, told = every["default"]()
             alone = every["ash"]()[0]
             one = scores(posterior, data["true"], data["bhat"])
@@ -365,6 +421,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mash_thesis.tsv"))
     parser.add_argument("--table", action="store_true", help="only print what there is")
     parser.add_argument("--fresh", type=int, nargs="+", help="seeds of data drawn anew")
+    parser.add_argument("--known", type=int, help="only the known mixture, of so many seeds")
     parser.add_argument("--finds", action="store_true", help="only print who finds what")
     parser.add_argument("--mixed", action="store_true", help="only effects partly independent")
     a = parser.parse_args()
@@ -372,7 +429,10 @@ def main() -> None:
         print(mixed(a.sims))
         return
     if a.fresh:
-        print(fresh(a.fresh, [name for name in a.scenario if name in MANY], a.sims))
+        print(fresh(a.fresh, [name for name in a.scenario if name != BASELINE[0]], a.sims))
+        return
+    if a.known:
+        print(known(a.known))
         return
     if a.finds:
         for name in a.scenario:

@@ -77,6 +77,8 @@ def without_coincidences(matrix: Array, penalty: Array, found: Weights, first: i
     Any effect is a coincidence of what its conditions have by themselves, by the last component;
     its best among P others, with the weight of one of n effects by maximum likelihood, is believed
     where it is n P times as likely: it was chosen among so many. Those before the `first` stay.
+    Shares count by their squares, as which a component that lost its largest would lose or keep the
+    others': those of thousands of effects that are nothing come to nothing.
     `matrix` (component, effect) has no likelihoods of the others any more.
     """
     while True:
@@ -96,7 +98,7 @@ def _coincidences(matrix: Array, penalty: Array, x: Array, first: int) -> NDArra
     share = x[some, None] * matrix[some] / mixed
     top = share.argmax(1)
     most = share[np.arange(len(some)), top]
-    lone = most > share.sum(1) / 2
+    lone = most**2 > np.square(share).sum(1) / 2
     # over what is left of the effect's likelihood without all such components
     together = np.bincount(top[lone], most[lone], len(mixed))[top]
     with np.errstate(divide="ignore"):

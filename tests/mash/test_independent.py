@@ -168,6 +168,17 @@ def test_a_component_that_one_effect_alone_asks_for_must_be_worth_its_choice(
     assert found.gap < 1e-4
 
 
+def test_what_thousands_of_effects_give_a_little_of_is_no_reason_beside_one() -> None:
+    """A component of small scale takes a thousandth of every effect that is nothing."""
+    rng = np.random.default_rng(10)
+    matrix = np.exp(-rng.uniform(0, 3, (4, 1000)))
+    matrix[1], matrix[2] = 0.7 * matrix[[0, 3]].mean(0), 1e-6
+    matrix[:, 0] = np.exp([-50, 0, -50, -7.3])
+    best = optimal_weights(matrix.copy(), np.zeros(4))
+    assert best.x[1] > 1e-3
+    assert without_coincidences(matrix, np.zeros(4), best).x[1] == 0
+
+
 def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_any() -> None:
     rng = np.random.default_rng(9)
     matrix = np.exp(-rng.uniform(0, 3, (4, 1000)))
