@@ -1,12 +1,14 @@
 """Signs called with plugged-in weights and with a posterior of them, side by side; mixing, CPU
 seconds.
 
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/mash_weights.py [effects]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/mash_weights.py [effects] [--mixture]
 
 10 conditions, a tenth of effects not null. structured: three covariances of rank 3 that the mixture
 does not know; rank one: a covariance of rank one, of the mixture, of effects that are nearly so;
 weak: effects of the size of their errors; null: none. Covariances: canonical, and those of the
-truth for "rank one" alone. Rows: benchmarks/results/mash_weights.tsv.
+truth for "rank one" alone. Rows: benchmarks/results/mash_weights.tsv. `--mixture`: covariances and
+the correlation of errors (.3 between all conditions, to be found) plugged in and drawn as well;
+"few" is "structured" with a fiftieth of effects not null.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 import bayesmixer as bm
+from bayesmixer.mash.weight_chains import largest_r_hat
 
 R = 10
 OUT = Path(__file__).parent / "results/mash_weights.tsv"
@@ -83,9 +86,43 @@ def measure(scenario: str, n: int) -> list[dict[str, Any]]:
     return rows
 
 
+def drawn(scenario: str, n: int) -> None:
+    """Signs called with a mixture plugged in, and averaged over draws of all of it."""
+    rng = np.random.default_rng(12)
+    b, more = truth("structured" if scenario == "few" else scenario, n, rng)
+    if scenario == "few":
+        b *= rng.random((n, 1)) < 0.2
+    v = np.full((R, R), 0.3) + 0.7 * np.eye(R)
+    effects = bm.read_effects(b + 0.1 * rng.multivariate_normal(np.zeros(R), v, n), 0.1)
+    began = time.process_time()
+    plugged = bm.mash.run(effects, more=more or None, independent=False)
+    middle = time.process_time()
+    names = "truth" if more else "ed*"
+    draws = bm.mash.sample_mixture(plugged, effects, learned=names, draws=150, tune=100)
+    ends = time.process_time()
+    seconds = {"plugged in": middle - began, "drawn": ends - middle}
+    for how, fit in (("plugged in", plugged), ("drawn", draws)):
+        found = bm.mash.posterior(fit, effects)
+        lfsr, mean = found["lfsr"].values, found["mean"].values
+        called = lfsr < 0.05
+        wrong = (np.sign(mean) != np.sign(b))[called].mean()
+        error = np.sqrt(np.square(mean - b).mean() / np.square(effects["bhat"].values - b).mean())
+        told = f"called {called.sum():,}, wrong {wrong:.4f}, promised {lfsr[called].mean():.4f}"
+        print(f"{scenario}, {how}: {told}, error {error:.4f}, {seconds[how]:.1f} s", flush=True)
+    held = draws["posterior"]
+    off = held["error_correlation"].values[..., *np.triu_indices(R, 1)]
+    print(f"  errors' correlation {off.mean():.3f}, sd of one {off.std((0, 1)).mean():.3f}")
+    print(f"  R-hat {largest_r_hat(held.to_dataset().drop_vars('U')):.2f}")
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    size = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    sizes = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    size = sizes[0] if sizes else 10_000
+    if "--mixture" in sys.argv:
+        for name in ("few", "structured", "rank one"):
+            drawn(name, size)
+        sys.exit()
     made = [
         row for name in ("structured", "rank one", "weak", "null") for row in measure(name, size)
     ]

@@ -19,13 +19,11 @@ from bayesmixer.mash.ash_estimates import Estimates
 from bayesmixer.mash.ash_learning import Learned, dirichlet
 from bayesmixer.mash.cards import ASH
 from bayesmixer.mash.grid import RATIO
-from bayesmixer.mash.nested_weights import Nested
+from bayesmixer.mash.nested_weights import CONCENTRATION, NULL, Nested
 from bayesmixer.mash.weight_problem import Problem
 from bayesmixer.mash.weights import Weights
 from bayesmixer.models.common import in_one_line
 from bayesmixer.models.mixture_weights import (
-    CONCENTRATION,
-    NULL,
     blocks_of,
     checked_prior,
     weights_model,

@@ -18,7 +18,7 @@ from bayesmixer.mash.learning import NULL as PENALTY
 from bayesmixer.mash.learning import Learned, component_names, dirichlet, learn_alone
 from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.mixture import Mixture, checked, normalised, prior_variances
-from bayesmixer.mash.nested_weights import Nested
+from bayesmixer.mash.nested_weights import CONCENTRATION, NULL, Nested
 from bayesmixer.mash.prior_covariances import matrices
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.trees import of_mixture
@@ -26,8 +26,6 @@ from bayesmixer.mash.weight_problem import Problem
 from bayesmixer.mash.weights import Weights
 from bayesmixer.models.common import in_one_line
 from bayesmixer.models.mixture_weights import (
-    CONCENTRATION,
-    NULL,
     blocks_of,
     checked_prior,
     weights_model,

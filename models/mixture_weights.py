@@ -22,9 +22,6 @@ from bayesmixer.mash.weight_problem import BoundWeights, Problem
 from bayesmixer.models.common import remember
 from bayesmixer.ops.mixture import RowMixture
 
-NULL = (10.0, 1.0)  # Beta: what one effect in eleven not being 0 says
-CONCENTRATION = 5.0
-
 
 def weights_model(
     problem: Problem,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from bayesmixer.mash.prior_covariances import covariances as covariances
     from bayesmixer.mash.reported import together as together
     from bayesmixer.mash.runs import run as run
+    from bayesmixer.mash.sampled_mixture import sample_mixture as sample_mixture
     from bayesmixer.mash.samples import fit_sample as fit_sample
     from bayesmixer.mash.samples import largest as largest
     from bayesmixer.mash.samples import random_rows as random_rows
@@ -74,6 +75,7 @@ _HOME = {
     "rank_one": "forced_signs",
     "run": "runs",
     "sample": "drawn_effects",
+    "sample_mixture": "sampled_mixture",
     "sharing": "shared_effects",
     "strong": "strong_effects",
     "svalues": "counted",

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmixer.errors import InputError
-from bayesmixer.mash.trees import mixture_of
+from bayesmixer.mash.trees import mixture_of, mixtures_of
 from bayesmixer.style import DATA, axes_or_new, clustered
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def plot_weights(fit: xr.DataTree, most: int = SHOWN, ax: Axes | None = None) ->
     InputError
         It is no fit of mash.
     """
-    mixture, estimate = mixture_of(fit)
+    mixture, estimate = mixture_of(mixtures_of(fit)[0])
     assert mixture.weights is not None
     weight = estimate["covariance_weight"].values
     names = estimate["covariance"].values.astype(str)
@@ -93,7 +93,7 @@ def plot_covariance(
     InputError
         It is no fit of mash, or has no such covariance.
     """
-    _, estimate = mixture_of(fit)
+    _, estimate = mixture_of(mixtures_of(fit)[0])
     names = list(estimate["covariance"].values.astype(str))
     if covariance is None:
         covariance = names[int(np.argmax(estimate["covariance_weight"].values))]

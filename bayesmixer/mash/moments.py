@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +115,33 @@ def moments(
     if found.log10_bf is not None and mixture.weights[0] >= 1:
         found.log10_bf = _log10_bf_of_all(rows, mixture)
     return found
+
+
+def averaged(many: Iterable[Moments]) -> Moments:
+    """Moments and densities averaged over draws of mixtures; so are Bayes factors."""
+    total, n = None, 0
+    for one in many:
+        n += 1
+        if total is None:
+            total = one
+            continue
+        for name in ("mean", "second", "negative", "positive", "zero"):
+            getattr(total, name)[:] += getattr(one, name)
+        total.log_likelihood = np.logaddexp(total.log_likelihood, one.log_likelihood)
+        if total.log10_bf is not None and one.log10_bf is not None:
+            ten = np.log(10)
+            total.log10_bf = np.logaddexp(ten * total.log10_bf, ten * one.log10_bf) / ten
+        if total.outer is not None and one.outer is not None:
+            total.outer += one.outer
+    assert total is not None
+    for name in ("mean", "second", "negative", "positive", "zero"):
+        getattr(total, name)[:] /= n
+    total.log_likelihood -= np.log(n)
+    if total.log10_bf is not None:
+        total.log10_bf -= np.log10(n)
+    if total.outer is not None:
+        total.outer /= n
+    return total
 
 
 def _add_normals(

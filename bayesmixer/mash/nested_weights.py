@@ -22,6 +22,8 @@ from scipy.special import logsumexp
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+NULL = (10.0, 1.0)  # Beta: what one effect in eleven not being 0 says
+CONCENTRATION = 5.0
 NOTHING = 1e-25  # weight of a component to which no effect of a finite number ever belongs
 
 
@@ -114,8 +116,8 @@ class Nested:
         (component, effect), were drawn, and shares given these.
         """
         weights = np.exp(log_weights)
-        counts = count_labels(relative, weights, weights @ relative, rng.random(relative.shape[1]))
-        return self.log_weights(self.draw(counts, rng))
+        own = labels(relative, weights, weights @ relative, rng.random(relative.shape[1]))
+        return self.log_weights(self.draw(np.bincount(own, minlength=self.size).astype(float), rng))
 
 
 def log_dirichlet(alpha: Array, rng: np.random.Generator) -> Array:
@@ -128,12 +130,12 @@ def log_dirichlet(alpha: Array, rng: np.random.Generator) -> Array:
 
 
 @nb.njit(cache=True, nogil=True)
-def count_labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
-    """How many effects are of each component (component), drawn by numbers in [0, 1), one an
-    effect, from weights times likelihoods (component, effect), whose sums are `mixed`.
+def labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
+    """Which component each effect is of (effect), drawn by numbers in [0, 1), one an effect, from
+    weights times likelihoods (component, effect), whose sums are `mixed`.
     """
-    components, effects = relative.shape
-    counts = np.zeros(components)
+    effects = relative.shape[1]
+    found = np.zeros(effects, dtype=np.int64)
     reached = np.zeros(effects)
     last = -1
     undecided = np.ones(effects, dtype=np.bool_)
@@ -146,8 +148,8 @@ def count_labels(relative: Any, weights: Any, mixed: Any, uniform: Any) -> Any:
             reached[j] += w * relative[p, j]
             if undecided[j] and reached[j] > uniform[j] * mixed[j]:
                 undecided[j] = False
-                counts[p] += 1
+                found[j] = p
     for j in range(effects):  # rounding of the sums
         if undecided[j]:
-            counts[last] += 1
-    return counts
+            found[j] = last
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from bayesmixer.errors import InputError
 from bayesmixer.io.contrasts import matrix_of
 from bayesmixer.mash.ash import of_effects
 from bayesmixer.mash.mixture import Mixture
-from bayesmixer.mash.moments import moments
+from bayesmixer.mash.moments import averaged, moments
 from bayesmixer.mash.rows import Rows, rows_of, same_conditions
-from bayesmixer.mash.trees import MADE_BY, mixture_of, under_errors
+from bayesmixer.mash.trees import MADE_BY, mixture_of, mixtures_of, under_errors
 
 
 def posterior(
@@ -26,8 +27,8 @@ def posterior(
     fit
         What `bayesmixer.mash.fit` or `given` returned; it may have learned from other effects. With
         draws of its weights (`bayesmixer.fit` of `bayesmixer.models.mash`, and of `ash` in one
-        condition), probabilities and moments are averaged over them, and rates are those of the
-        averages.
+        condition), or of more (`bayesmixer.mash.sample_mixture`), probabilities and moments are
+        averaged over them, and rates are those of the averages.
     effects
         What `bayesmixer.read_effects` returned. An effect missing in a condition gets its posterior
         from the others (with alpha > 0 and no standard error either, in units of that). Where they
@@ -69,6 +70,7 @@ def posterior(
     if isinstance(fit, xr.DataTree) and fit.attrs.get("method") == "ash":
         rows_of(effects)
         return of_effects(fit, effects)
+    fit, drawn = mixtures_of(fit)
     rows, mixture, _ = of_fit(fit, effects)
     conditions = [str(name) for name in effects["condition"].values]
     report, names = None, conditions
@@ -77,7 +79,11 @@ def posterior(
     elif "reported" in effects:
         report = effects["reported"].values
         names = [str(name) for name in effects["reported_condition"].values]
-    what = moments(rows, mixture, report, covariance)
+    if drawn:
+        under = ((one, rows if v is None else replace(rows, v=v)) for one, v in drawn)
+        what = averaged(moments(known, one, report, covariance) for one, known in under)
+    else:
+        what = moments(rows, mixture, report, covariance)
     both = ("effect", "condition")
     out: dict[str, Any] = {
         "mean": (both, what.mean),

@@ -11,7 +11,7 @@ from bayesmixer.arguments import fraction
 from bayesmixer.mash.forced_signs import check_posterior, rank_one
 from bayesmixer.mash.neighbours import opposed
 from bayesmixer.mash.rows import rows_of
-from bayesmixer.mash.trees import MADE_BY, mixture_of, under_errors
+from bayesmixer.mash.trees import MADE_BY, mixture_of, mixtures_of, under_errors
 from bayesmixer.results import assemble
 
 OWN = ("n_conditions", "calls_on_rank_one", "reported_condition")
@@ -83,7 +83,8 @@ def together(
     InputError
         They do not belong together.
     """
-    mixture_of(fit)
+    base, _ = mixtures_of(fit)
+    mixture_of(base)
     posterior = check_posterior(posterior)
     found = tree(posterior, threshold)
     own, learned = found["estimate"].to_dataset(), fit["estimate"].to_dataset()
@@ -99,7 +100,7 @@ def together(
     attrs = {str(k): v for k, v in fit.attrs.items() if k not in ("versions", "command", "created")}
     attrs["n_posterior"] = posterior.sizes["effect"]
     if effects is not None:
-        share = rank_one(fit, effects, posterior, threshold=threshold)
+        share = rank_one(base, effects, posterior, threshold=threshold)
         # an effect counts as often as it is called
         calls = (posterior["lfsr"].values < threshold).sum(1)
         calls = calls[calls > 0]

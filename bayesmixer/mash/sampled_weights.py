@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.mash.transfers import taking_part
 from bayesmixer.mash.trees import thinned
-from bayesmixer.mash.weight_chains import chain
+from bayesmixer.mash.weight_chains import LARGEST_R_HAT, chain, largest_r_hat
 from bayesmixer.mash.weight_problem import BoundWeights, Problem
 from bayesmixer.progress import bar
 
@@ -28,7 +28,6 @@ ALONE = "independent"  # the last of the groups, where there is this component
 METHODS = ("map", "gibbs", "nuts", "bootstrap")
 DRAWS = {"gibbs": 1000, "nuts": 500, "bootstrap": 200}
 """Where none are asked for: a chain, of the bootstrap in all."""
-LARGEST_R_HAT = 1.05
 LONGEST = 4  # sweeps between draws that are kept, where nobody says how many
 MOST = 100  # components that NUTS takes
 FOR_NUTS = "NUTS takes some tens of components"
@@ -178,17 +177,6 @@ def _with_spread(tree: xr.DataTree, held: xr.Dataset) -> xr.Dataset:
         more[f"{name}_mean"], more[f"{name}_sd"] = one.mean(draws), one.std(draws)
     out: xr.Dataset = tree["estimate"].to_dataset().assign(more)
     return out
-
-
-def largest_r_hat(held: xr.Dataset) -> float:
-    """The largest R-hat of what data identify."""
-    import arviz as az
-
-    # a mass that is the same in all draws has none
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore")
-        r_hat = az.rhat(held.drop_vars("weights"))
-        return max(float(np.nanmax(v.values)) for v in r_hat.data_vars.values())
 
 
 def _concerns(held: xr.Dataset, stats: xr.Dataset | None) -> list[str]:

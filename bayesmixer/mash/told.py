@@ -140,14 +140,20 @@ def _drawn(posterior: xr.Dataset) -> Iterator[str]:
 
 def _notes(results: xr.DataTree, estimate: xr.Dataset) -> Iterator[Caution]:
     if "U" in estimate or "n_called" in estimate:
-        drawn = "posterior" in results.children
-        what = "Covariances" if drawn else "Weights, covariances"
-        yield (
-            f"{what} and the correlation of errors are plugged in as if they were known: lfsr, sd "
-            "and Bayes factors hold nothing of their uncertainty.",
-            "Fit again with covariances learned otherwise (canonical alone, other strong effects), "
-            "and look at single conditions by bm.ash.",
-        )
+        held = results["posterior"].variables if "posterior" in results.children else ()
+        what = "Weights, covariances and the correlation of errors are"
+        if "U" in held:
+            what = "" if "error_correlation" in held else "The correlation of errors is"
+        elif "weights" in held:
+            what = "Covariances and the correlation of errors are"
+        if what:
+            yield (
+                f"{what} plugged in as if known: lfsr, sd and Bayes factors hold nothing of the "
+                "uncertainty.",
+                "Draw all of it by bm.mash.sample_mixture, or fit again with covariances learned "
+                "otherwise (canonical alone, other strong effects), and look at single conditions "
+                "by bm.ash.",
+            )
     if results.attrs.get("errors") == "independent" and estimate.sizes.get("condition", 1) > 1:
         yield (
             "Errors were taken as independent between conditions.",

@@ -19,6 +19,7 @@ SQUARE = ("covariance", "condition", "condition_bis")
 MADE_BY = {"kind": "estimate", "method": "mash", "wing": "bayesmixer.mash"}
 """Attributes of results that are no fit of a model: `bayesmixer.report` asks this wing."""
 DRAWS = 400  # of weights, over which posteriors are averaged
+MIXTURES = 50  # draws of covariances and errors, each a mixture of its own
 UNLISTED = {"listed": 0}  # variables too long for tables of estimates
 
 
@@ -79,10 +80,13 @@ def mixture_of(fit: Any) -> tuple[Mixture, xr.Dataset]:
     Raises
     ------
     InputError
-        It is no fit of mash.
+        It is no fit of mash, or holds draws of more than weights.
     """
     if not isinstance(fit, xr.DataTree) or fit.attrs.get("method") != "mash":
         raise InputError("fit", "not a fit of mash", "Make it with bm.mash.fit or bm.mash.given.")
+    if "posterior" in fit.children and "U" in fit["posterior"]:
+        found = "draws of covariances, over which only bm.mash.posterior averages"
+        raise InputError("fit", found, "Give the fit that they began at.")
     estimate = fit["estimate"].to_dataset()
     draws = draws_of(fit)
     return (
@@ -126,3 +130,31 @@ def thinned(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         np.linspace(0, len(draws) - 1, min(DRAWS, len(draws))).astype(int)
     ]
     return few
+
+
+def mixtures_of(fit: xr.DataTree) -> tuple[xr.DataTree, list[tuple[Mixture, Any]]]:
+    """The fit that draws of `bayesmixer.mash.sample_mixture` began at, and at most `MIXTURES` of
+    them: mixtures and correlations of errors (None: as effects have it). Of another fit itself, and
+    none.
+    """
+    if not isinstance(fit, xr.DataTree) or "posterior" not in fit.children:
+        return fit, []
+    if "U" not in fit["posterior"]:
+        return fit, []
+    attrs = {str(name): value for name, value in fit.attrs.items()}
+    base = assemble({"estimate": fit["estimate"].to_dataset()}, attrs)
+    known, estimate = mixture_of(base)
+    held = fit["posterior"].to_dataset().stack(one=("chain", "draw"))
+    n = held.sizes["one"]
+    held = held.isel(one=np.linspace(0, n - 1, min(MIXTURES, n)).astype(int))
+    names = [str(name) for name in estimate["covariance"].values]
+    at = [names.index(str(name)) for name in held["learned"].values]
+    found = []
+    for i in range(held.sizes["one"]):
+        draw = held.isel(one=i)
+        u = known.u.copy()
+        u[at] = draw["U"].values
+        v = draw["error_correlation"].values if "error_correlation" in draw else None
+        weights = draw["weights"].values
+        found.append((Mixture(u, known.grid, known.point_mass, weights), v))
+    return base, found

@@ -1,12 +1,14 @@
-"""Chains of a mixture's weights: sweeps over the components of all effects (`nested_weights`), and
-transfers between components (`transfers`) and between groups (`group_transfers`).
+"""Chains of a mixture's weights, and whether they agree: sweeps over the components of all effects
+(`nested_weights`), transfers between components (`transfers`) and groups (`group_transfers`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from bayesmixer.mash.group_transfers import between_groups
@@ -14,6 +16,7 @@ from bayesmixer.mash.nested_weights import Nested
 from bayesmixer.mash.transfers import Part, transfer
 
 Array = NDArray[np.float64]
+LARGEST_R_HAT = 1.05
 RENEWED = 1e-300  # weights below it are drawn anew by the first sweep
 
 
@@ -64,3 +67,14 @@ def moved(
     between_groups(prior, relative, new, rng)
     transfer(prior, relative, new, part, rng)
     return new
+
+
+def largest_r_hat(held: xr.Dataset) -> float:
+    """The largest R-hat of what data identify."""
+    import arviz as az
+
+    # a mass that is the same in all draws has none
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore")
+        r_hat = az.rhat(held.drop_vars("weights"))
+        return max(float(np.nanmax(v.values)) for v in r_hat.data_vars.values())
