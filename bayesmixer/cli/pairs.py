@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,7 @@ import typer
 from bayesmixer.cli.fit import Blocks, Dominant, Join, Match, Priors, Reference, Strand, Weights
 from bayesmixer.cli.options import How, Quiet, Seed, Threads
 from bayesmixer.cli.output import check_inputs, print_table, say
-from bayesmixer.errors import InputError
+from bayesmixer.errors import DataWarning, InputError
 
 SHOWN = ("n_causal_1", "n_causal_2", "n_shared", "dice", "rho_beta", "rg")
 
@@ -101,10 +102,11 @@ def command(
             client=client,
         )
     shown = table.set_index(table["trait_1"] + " " + table["trait_2"])
-    print_table(shown[[name for name in SHOWN if name in shown]], "pairs")
+    if found := [name for name in SHOWN if name in shown]:
+        print_table(shown[found], "pairs")
     for pair, said in shown["verdict"].items():
-        if str(said).startswith("not fitted"):
-            say(f"{pair}: {said}")
+        if str(said).startswith("not fitted"):  # said with --quiet too
+            warnings.warn(f"{pair}: {said}", DataWarning, stacklevel=1)
     say(f"table: {out / 'pairs.tsv'}")
     if "dice" in table:
         from matplotlib.figure import Figure

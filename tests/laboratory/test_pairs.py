@@ -190,3 +190,17 @@ def test_paths_of_a_list_of_traits_may_hold_spaces(tmp_path):
     (tmp_path / "traits.txt").write_text("one my first.txt\n# none\n\ntwo\tsecond.txt \n")
     files = {"one": tmp_path / "my first.txt", "two": tmp_path / "second.txt"}
     assert _listed(tmp_path / "traits.txt") == files
+
+
+def test_a_pair_that_was_not_fitted_is_told_where_all_else_is_quiet(tmp_path, monkeypatch, capsys):
+    from bayesmixer.cli.main import main
+
+    for name in ("one.txt", "two.txt", "panel.zarr"):
+        (tmp_path / name).touch()
+    rows = [{"trait_1": "one", "trait_2": "two", "verdict": "not fitted: no variant is left"}]
+    monkeypatch.setattr(bm, "fit_pairs", lambda *_, **__: pd.DataFrame(rows), raising=False)
+    monkeypatch.chdir(tmp_path)
+    words = ["one.txt", "two.txt", "--reference", "panel.zarr", "--out", "out", "--quiet"]
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["fit", "pairs", *words])
+    assert capsys.readouterr().err == "warning: one two: not fitted: no variant is left\n"
