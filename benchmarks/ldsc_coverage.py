@@ -7,7 +7,7 @@ European HapMap3 variants. For each cell, of two traits: coverage of the 90% int
 the intercept, claims of heritability (p < 0.05), of rg the normal interval where both z of h2 are
 at least 4, and Fieller's set at any power; the jackknife's standard errors over the spread of the
 estimates, and of the covariance those of LDSC's own regression (one step, which it takes with
---rg). Eleven minutes.
+--rg). Twenty minutes.
 """
 
 from __future__ import annotations
