@@ -104,10 +104,12 @@ def command(
     shown = table.set_index(table["trait_1"] + " " + table["trait_2"])
     if found := [name for name in SHOWN if name in shown]:
         print_table(shown[found], "pairs")
-    for pair, said in shown["verdict"].items():
-        if str(said).startswith("not fitted"):  # said with --quiet too
-            warnings.warn(f"{pair}: {said}", DataWarning, stacklevel=1)
+    failed = shown["verdict"].astype(str).str.startswith("not fitted")
+    for pair, said in shown["verdict"][failed].items():  # said with --quiet too
+        warnings.warn(f"{pair}: {said}", DataWarning, stacklevel=1)
     say(f"table: {out / 'pairs.tsv'}")
+    if failed.all():
+        raise typer.Exit(1)
     if "dice" in table:
         from matplotlib.figure import Figure
 

@@ -148,7 +148,7 @@ def fit(
     sampler = _named_twice("sampler", sampler, "nutpie", "nuts_sampler", nuts_sampler)
     known = bound_of(model) if isinstance(model, pm.Model) else None  # LogDensity refuses the rest
     if known is not None and (own := known.card.ask("fitted")) is not None:
-        _check("map", draws, tune, chains, cores, seed, bins, starts)
+        _check("laplace", draws, tune, chains, cores, seed, bins, starts)
         asked = Settings(
             draws, tune, chains, cores, seed, sampler, bins, progress, target_accept, init
         )
@@ -328,6 +328,10 @@ def _check(
     starts: Any,
 ) -> None:
     choice("method", method, METHODS)
+    if method == "map" and draws is not None:
+        raise InputError(
+            "draws", f"{draws!r}, but method 'map' makes none", "Leave it out, or use 'laplace'."
+        )
     asked = {
         "draws": draws,
         "tune": tune,

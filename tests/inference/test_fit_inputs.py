@@ -30,6 +30,7 @@ BAD = {
         {"starts": [{"y": 0.0}]},
         "starts[0]: parameters ['y'], expected ['x']",
     ),
+    "draws of a mode": ({"method": "map", "draws": 100}, "draws: 100, but method 'map' makes none"),
     "unknown sampler": (
         {"method": "nuts", "sampler": "gibbs"},
         "sampler: 'gibbs', expected one of nutpie",
