@@ -51,6 +51,7 @@ from bayesmixer.pair.chart import MOST_RHO_0, overlap, polygenicities
 from bayesmixer.pair.derived import quantities
 from bayesmixer.pair.laid_out import pair_data
 from bayesmixer.pair.univariate import held_values
+from bayesmixer.variables import evaluated
 
 
 @in_one_line
@@ -97,14 +98,16 @@ def bivariate_mixer(
     Raises
     ------
     InputError
-        `data` is not GwasData of two traits and one S, `prior` is unknown, `t` is outside 0 to 1,
-        or `univariate` is none of these.
+        `data` is not GwasData of two traits and one S, z of one trait is that of the other (their
+        correlation beyond 0.995, where rho_0 ends), `prior` is unknown, `t` is outside 0 to 1, or
+        `univariate` is none of these.
 
     References
     ----------
     Frei et al. 2019, Nature Communications 10:2417.
     """
     data = two_traits(data, "bivariate_mixer")
+    _refuse_one_gwas(data)
     censor = censoring_point(censor)
     if t is not None and not (isinstance(t, (int, float, np.number)) and 0 <= t <= 1):
         raise InputError("t", f"{t!r}, expected a number from 0 to 1, or None")
@@ -165,3 +168,15 @@ def bivariate_mixer(
         record={"traits": json.dumps(trait_names(data))},
     )
     return remember(model, bound)
+
+
+def _refuse_one_gwas(data: xr.Dataset) -> None:
+    z = data["z"].values[evaluated(data)]
+    one, two = z[np.isfinite(z).all(axis=1)].T
+    alike = float(one @ two / np.sqrt(max((one @ one) * (two @ two), 1e-300)))
+    if abs(alike) > MOST_RHO_0:
+        raise InputError(
+            "data",
+            f"the two traits' z-scores correlate by {alike:.4f}, expected {MOST_RHO_0} at most",
+            "The same GWAS twice? Give two traits.",
+        )

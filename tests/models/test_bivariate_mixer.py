@@ -271,6 +271,10 @@ REFUSED = {
         ),
         "univariate['pi']",
     ),
+    "one GWAS twice": (
+        lambda d: bivariate_mixer(d.assign(z=d["z"] * [1, 0] + d["z"].values[:, :1] * [0, -1])),
+        "z-scores correlate by -1.0000, expected 0.995 at most. The same GWAS twice?",
+    ),
     "no common variant": (
         lambda d: bivariate_mixer(
             d.assign(z=d["z"].where(np.eye(2, dtype=bool)[np.arange(d.sizes["variant"]) % 2]),
