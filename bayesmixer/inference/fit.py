@@ -79,7 +79,7 @@ def fit(
         "bootstrap", and no other (docs/methods/mash.md).
     draws
         Draws a chain ("nuts", "binned": 1,000, "smc": 500) or in all ("laplace": as many as
-        800 effective ones take, at most 1,500).
+        800 effective ones take, at most 1,500); "map" makes none, and refuses them.
     tune, chains, cores
         For "nuts", "binned" and "smc"; `cores` None means one a chain up to the machine's.
     seed
@@ -146,9 +146,13 @@ def fit(
     began = time.perf_counter()
     seed = _named_twice("seed", seed, 0, "random_seed", random_seed)
     sampler = _named_twice("sampler", sampler, "nutpie", "nuts_sampler", nuts_sampler)
+    if method == "map" and draws is not None:
+        raise InputError(
+            "draws", f"{draws!r}, but method 'map' makes none", "Leave it out, or sample."
+        )
     known = bound_of(model) if isinstance(model, pm.Model) else None  # LogDensity refuses the rest
     if known is not None and (own := known.card.ask("fitted")) is not None:
-        _check("laplace", draws, tune, chains, cores, seed, bins, starts)
+        _check("map", draws, tune, chains, cores, seed, bins, starts)
         asked = Settings(
             draws, tune, chains, cores, seed, sampler, bins, progress, target_accept, init
         )
@@ -328,10 +332,6 @@ def _check(
     starts: Any,
 ) -> None:
     choice("method", method, METHODS)
-    if method == "map" and draws is not None:
-        raise InputError(
-            "draws", f"{draws!r}, but method 'map' makes none", "Leave it out, or use 'laplace'."
-        )
     asked = {
         "draws": draws,
         "tune": tune,
