@@ -189,6 +189,13 @@ EFFECTS: dict[str, Variable] = {
         required=False,
         detail="where some do",
     ),
+    "contrast": Variable(
+        (("condition", "contrasted"),),
+        "f",
+        "what contrasts are of the conditions that were read",
+        required=False,
+        detail="with a baseline or contrasts",
+    ),
 }
 
 

@@ -7,10 +7,11 @@
 20,000 effects in 44 conditions, standard errors 0.1: structured (400 effects of eight covariances
 learned from GTEx), unstructured (400 of N(0, 0.1^2 I); _strong: N(0, I)), independent (400 in each
 condition); structured_hetero, 4,000 effects with errors that differ; baseline_null and
-baseline_signal, 12,000 x 8 compared with the last. Each scenario is a process of its own; methods
-that the file of results has are not run again. `--fresh` draws the first five anew from these
-seeds, which no default was chosen by, and runs the default and ash alone (baseline_signal: all but
-the naive). `--known` counts wrong calls by the independent scenario's own mixture over seeds.
+baseline_signal, 12,000 x 8 compared with the last; mean_signal, the latter compared with the mean
+of the eight. Each scenario is a process of its own; methods that the file of results has are not
+run again. `--fresh` draws the first five anew from these seeds, which no default was chosen by, and
+runs the default and ash alone (baseline_signal, mean_signal: all but the naive, and their means
+over the seeds). `--known` counts wrong calls by the independent scenario's own mixture over seeds.
 `--mixed` runs the default with the component of independent effects and without it on effects that
 are partly so: `both`, those of structured and of independent together; `halves`, structured in the
 first 22 conditions, independent in the others. `--table` prints what it has beside mashr's.
@@ -40,7 +41,7 @@ import bayesmixer as bm
 
 Array = NDArray[np.float64]
 MANY = ("structured", "unstructured", "unstructured_strong", "independent", "structured_hetero")
-BASELINE = ("baseline_null", "baseline_signal")
+BASELINE = ("baseline_null", "baseline_signal", "mean_signal")
 MIXED = ("both", "halves")
 THEIRS = {
     "default": "mash_EE", "rank-preserving": "mash_EE", "canonical": "mash_canonical_EE",
@@ -56,6 +57,11 @@ def methods(name: str, data: dict[str, Any], u8: Array) -> Iterator[tuple[str, M
     """What is run on a scenario: posteriors, and what else there is to say."""
     raw = bm.read_effects(data["Bhat"], data["Shat"])
     if name in BASELINE:
+        if name == "mean_signal":
+            deviations = bm.read_effects(data["Bhat"], data["Shat"], baseline="mean")
+            yield "default, mean", lambda: whole(deviations)
+            yield "canonical, mean", lambda: fitted(deviations, "canonical")
+            return
         differences = bm.read_effects(data["Bhat"], data["Shat"], baseline=7)
         yield "default, baseline", lambda: whole(differences)
         yield "canonical, baseline", lambda: fitted(differences, "canonical")
@@ -194,9 +200,17 @@ def simulated(name: str, sims: Path, seed: int | None = None) -> tuple[dict[str,
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     u8 = np.load(sims / "U8.npy")
+    drawn = "baseline_signal" if name == "mean_signal" else name
     if seed is not None:
-        module.SEEDS = {name: [seed, (*MANY, *BASELINE).index(name)]}
-    data = module.make(name, u8)
+        module.SEEDS = {drawn: [seed, (*MANY, *BASELINE).index(drawn)]}
+    data = module.make(drawn, u8)
+    if name == "mean_signal":
+        data["Shat"] = np.full(data["Bhat"].shape, np.sqrt(0.5))
+        data["true"], data["bhat"] = (
+            x - x.mean(1, keepdims=True) for x in (data["B"], data["Bhat"])
+        )
+        data["true"][np.abs(data["true"]) < 1e-12] = 0
+        return data, u8
     if name in BASELINE:
         data["Shat"] = np.full(data["Bhat"].shape, np.sqrt(0.5))
         data["true"] = data["B"][:, :-1] - data["B"][:, -1:]
@@ -249,15 +263,40 @@ def scenario(name: str, sims: Path, out: Path) -> None:
         aside.replace(out)
 
 
-def _with_baseline(every: dict[str, Method], data: dict[str, Any]) -> str:
-    """Of every method right and false calls, and the error."""
-    cells = []
+def _with_baseline(every: dict[str, Method], data: dict[str, Any]) -> dict[str, list[float]]:
+    """Of every method right and false calls and the error; and, where the mixture is known, right
+    and false calls as who knows it expects them of this method's, and right ones down its list to
+    where a fiftieth is expected to be false.
+    """
+    known = every["true mixture, baseline"]()[0] if "true mixture, baseline" in every else None
+    found = {}
     for method, run in every.items():
-        if method != "naive":
-            one = scores(run()[0], data["true"], data["bhat"])
-            false = one["of_null"] + one["wrong_signs"]
-            cells.append(f"{one['calls'] - false}, {false}, {one['rrmse_all']:.4f}")
-    return " | ".join(cells) + " |"
+        if method == "naive":
+            continue
+        posterior = run()[0]
+        one = scores(posterior, data["true"], data["bhat"])
+        false = one["of_null"] + one["wrong_signs"]
+        found[method] = [one["calls"] - false, false, one["rrmse_all"]]
+        if known is not None:
+            negative, zero = known["negative_prob"].values, known["lfdr"].values
+            wrong = np.where(posterior["mean"].values > 0, negative + zero, 1 - negative)
+            lfsr = posterior["lfsr"].values
+            called = wrong[lfsr < 0.05]
+            down = wrong.ravel()[np.argsort(lfsr, axis=None)]
+            rate = np.cumsum(down) / np.arange(1, down.size + 1)
+            last = int(np.flatnonzero(rate <= 0.02).max(initial=-1)) + 1
+            found[method] += [(1 - called).sum(), called.sum(), last - down[:last].sum()]
+    return found
+
+
+def over_seeds(name: str, by_seed: list[dict[str, list[float]]]) -> Iterator[str]:
+    """Means over seeds of what `_with_baseline` finds, and the standard error of the first's."""
+    names = ["found", "false", "error", "found, expected", "false, expected", "found at .02"]
+    for method, first in by_seed[0].items():
+        every = np.array([one[method] for one in by_seed])
+        means = [f"{n} {x:.4g}" for n, x in zip(names, every.mean(0), strict=False)]
+        spread = every.std(0, ddof=1)[0] if len(every) > 1 else np.nan
+        yield f"{name}, {method}: {', '.join(means[: len(first)])} (sd of found {spread:.1f})"
 
 
 def known(seeds: int) -> str:
@@ -320,11 +359,14 @@ def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
         "|---" * 12 + "|",
     ]
     for name in names:
+        by_seed = []
         for seed in seeds:
             data, u8 = simulated(name, sims, seed)
             every = dict(methods(name, data, u8))
             if name in BASELINE:
-                lines.append(f"| {name} | {seed} | " + _with_baseline(every, data))
+                by_seed.append(_with_baseline(every, data))
+                cells = [f"{a:.0f}, {b:.0f}, {c:.4f}" for a, b, c, *_ in by_seed[-1].values()]
+                lines.append(f"| {name} | {seed} | {' | '.join(cells)} |")
                 print(lines[-1], flush=True)
                 continue
             posterior, told = every["default"]()
@@ -340,6 +382,8 @@ def fresh(seeds: list[int], names: list[str], sims: Path) -> str:
                 f"{_rates(ash)} |"
             )
             print(lines[-1], flush=True)
+        if by_seed:
+            lines += over_seeds(name, by_seed)
     return "\n".join(lines)
 
 

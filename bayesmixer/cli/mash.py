@@ -85,9 +85,9 @@ def command(
     kinds: Annotated[
         str | None,
         _option(
-            "Kinds of covariances, with commas between: canonical, pca, sparse, ed (and lists of "
-            "meta-analyses: bmalite, fixed, random, binary); canonical and ed "
-            "without, canonical alone where no effect is strong.",
+            "Kinds of covariances, with commas between: canonical, carried (of contrasts), pca, "
+            "sparse, ed (and lists of meta-analyses: bmalite, fixed, random, binary); canonical, "
+            "carried and ed without, and no ed where no effect is strong.",
             "--kinds",
         ),
     ] = None,

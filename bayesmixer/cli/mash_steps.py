@@ -13,7 +13,7 @@ from bayesmixer.cli.output import check_inputs, say_wrapped
 from bayesmixer.errors import InputError
 from bayesmixer.io.posterior_tables import LOCI
 from bayesmixer.mash.gwas import WAYS
-from bayesmixer.mash.prior_covariances import DEFAULT
+from bayesmixer.mash.prior_covariances import DEFAULT, LEARNED, PLAIN
 from bayesmixer.mash.runs import ERRORS, MANY, with_errors
 from bayesmixer.mash.samples import LEARN
 from bayesmixer.mash.streaming import posterior_blocks
@@ -122,7 +122,7 @@ def learned(
     """The mixture, learned from all effects or from some."""
     asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
     if kinds is None and effects.sizes["condition"] == 1:
-        asked = ["canonical"]
+        asked = [*PLAIN]
     if near is not None and near.reference is None and "pos" not in effects.coords:
         say_wrapped("no positions: effects to learn from are random, and may be in LD")
         near = None
@@ -131,7 +131,7 @@ def learned(
     if strong not in (None, "ash", "top"):
         check_inputs(Path(strong))
         rows = positions(np.array(Path(strong).read_text().split()), effects)
-    elif set(asked) != {"canonical"}:
+    elif {*LEARNED} & {*asked}:
         rule = strong or ("top" if lazy else "ash")
         rows = bm.mash.largest(effects, TOP) if rule == "top" else bm.mash.strong(effects)
         if near is not None and len(rows):
@@ -139,7 +139,7 @@ def learned(
             rows = near.apart(effects, order=rows[np.argsort(-z, kind="stable")])
         if not len(rows) and kinds is None:
             say_wrapped("no strong effect to learn covariances from: canonical ones alone")
-            asked = ["canonical"]
+            asked = [*PLAIN]
     source = effects
     if lazy:
         source, rows = effects.isel(effect=rows).load(), np.arange(len(rows))

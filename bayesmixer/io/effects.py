@@ -85,7 +85,8 @@ def read_effects(
         `bhat`, `shat` (effect, condition), NaN where missing; `v` (condition, condition_bis), with
         `effect` before where it differs by effect, absent where errors are independent; `reported`
         (reported_condition, condition) where conditions or contrasts depend on each other: those
-        that others determine are not among `condition`. Attribute `alpha`.
+        that others determine are not among `condition`; `contrast` (condition, contrasted), what
+        contrasts are of the conditions that were read. Attribute `alpha`.
 
     Raises
     ------
@@ -137,6 +138,7 @@ def read_effects(
     correlation = None if v is None else _correlation(v, b.shape, condition)
     more: dict[str, Any] = {}
     chosen = None
+    read = condition
     if baseline is not None or contrasts is not None:
         chosen = against(baseline, condition) if contrasts is None else given(contrasts, condition)
         b, s, correlation = apply(chosen.of_conditions, b, s, correlation)
@@ -159,6 +161,9 @@ def read_effects(
             refuse_singular(correlation)
             condition = part.names
             chosen = part if chosen is None else part.after(chosen)
+    if chosen is not None and (baseline is not None or contrasts is not None):
+        more["contrast"] = (("condition", "contrasted"), chosen.of_conditions)
+        more["contrasted"] = read
     if chosen is not None and len(chosen.every) > len(condition):
         more["reported"] = (("reported_condition", "condition"), chosen.every)
         more["reported_condition"] = chosen.every_name

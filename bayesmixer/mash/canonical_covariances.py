@@ -15,6 +15,7 @@ from bayesmixer.errors import InputError
 
 Array = NDArray[np.float64]
 HETEROGENEITY = (0.25, 0.5, 0.75)
+NOTHING = 1e-9  # rounding
 MOST_SETS = 10  # conditions of which all sets are taken
 
 
@@ -91,9 +92,36 @@ def of_sets(sets: Any, conditions: Sequence[str]) -> dict[str, Array]:
     return found
 
 
+def carried(
+    contrasts: Array, conditions: Sequence[str], known: Iterable[Array]
+) -> dict[str, Array]:
+    """Canonical covariances of conditions as contrasts (contrast, condition) of them show these,
+    L U L', without those that are 0 or, but for a factor, known.
+
+    In differences from one condition all are canonical again. In deviations from the mean none is:
+    an effect in one condition moves all deviations.
+    """
+    shapes = [_shape(one) for one in known]
+    found = {}
+    for name, u in canonical(conditions).items():
+        seen = contrasts @ u @ contrasts.T
+        if np.abs(seen).max() < NOTHING * np.square(contrasts).sum(1).max():
+            continue
+        shape = _shape(seen)
+        if not any(np.allclose(shape, one, rtol=0, atol=NOTHING) for one in shapes):
+            shapes.append(shape)
+            found[f"carried_{name}"] = seen
+    return found
+
+
 LISTS = {
     "canonical": canonical, "bmalite": bmalite, "fixed": fixed, "random": random, "binary": binary,
 }  # fmt: skip
+
+
+def _shape(u: Array) -> Array:
+    shape: Array = u / np.abs(u).max()
+    return shape
 
 
 def _single(conditions: Sequence[str]) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from bayesmixer.mash.grid import checked_grid, default_grid
 from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.learning import learn, learn_alone
 from bayesmixer.mash.mixture import Mixture, checked, normalised
-from bayesmixer.mash.prior_covariances import matrices, named
+from bayesmixer.mash.prior_covariances import matrices, named, scarcely_learned
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.trees import of_mixture
 
@@ -54,7 +54,9 @@ def fit(
         from all effects first), joined by the Gaussian copula of the errors' correlation where
         there is one. Posteriors within it are those of `ash`, condition by condition. Other
         components that one effect alone gives most of their weight are then left out, unless it is
-        as many times likelier by them as there are effects times components.
+        as many times likelier by them as there are effects times components; so are covariances
+        that `covariances` learned from fewer than twice as many effects as there are conditions,
+        unless all effects together are.
 
     Returns
     -------
@@ -98,7 +100,7 @@ def fit(
         own = prior if isinstance(prior, str) else "nullbiased"
         alone = learn_alone(rows, scales, bool(point_mass), own)
     mixture = Mixture(normalised(checked(u, names)), scales, bool(point_mass), alone=alone)
-    learned = learn(rows, mixture, prior)
+    learned = learn(rows, mixture, prior, scarcely_learned(covariances))
     attrs = {
         "alpha": effects.attrs["alpha"],
         "sources": effects.attrs.get("source", ""),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.io.effect_tables import numbers
-from bayesmixer.mash.canonical_covariances import LISTS, of_sets
+from bayesmixer.mash.canonical_covariances import LISTS, carried, of_sets
 from bayesmixer.mash.learned_covariances import WAYS, learned
 from bayesmixer.mash.mixture import checked
 from bayesmixer.mash.rows import Rows, rows_of, same_conditions
@@ -21,8 +21,10 @@ from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
 
 Array = NDArray[np.float64]
-KINDS = (*LISTS, "pca", "sparse", "ed")
-DEFAULT = ("canonical", "ed")  # bare principal components are of rank 1, and force signs
+LEARNED = ("pca", "sparse", "ed")
+KINDS = (*LISTS, "carried", *LEARNED)
+PLAIN = ("canonical", "carried")
+DEFAULT = (*PLAIN, "ed")  # bare principal components are of rank 1, and force signs
 
 
 def covariances(
@@ -43,7 +45,9 @@ def covariances(
         What `bayesmixer.read_effects` returned.
     kinds
         "canonical": `identity`; one `only_CONDITION` each, effects in one condition alone; `equal`,
-        the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "pca": `pca_1`, ..., v v' of
+        the same effect in all; `correlated_0.25`, `_0.5`, `_0.75`. "carried": of contrasts, those
+        of the conditions they were made of, as contrasts show them (`carried_only_CONDITION`, ...),
+        where these are others, as in deviations from the mean. "pca": `pca_1`, ..., v v' of
         each right singular vector v of the strong effects (not centred), and `pca`, their
         covariance in the space of all these. "sparse": `sparse_1`, ..., v v' of sparse singular
         vectors, patterns of few conditions each (Lee et al. 2010), and `sparse`, their sum. "ed":
@@ -76,7 +80,8 @@ def covariances(
     -------
     xarray.Dataset
         `U` (covariance, condition, condition_bis), in the units of b / shat^alpha. Only their
-        shapes matter to `fit`, which takes each at all scales.
+        shapes matter to `fit`, which takes each at all scales. Coordinate `learned_from`
+        (covariance): from how many strong effects, 0 where from none.
 
     Raises
     ------
@@ -104,9 +109,15 @@ def covariances(
     found: dict[str, Array] = {}
     for kind in [one for one in LISTS if one in kinds]:
         found |= LISTS[kind](conditions)
+    if "carried" in kinds and "contrast" in effects:
+        through = effects["contrast"].values / np.median(rows.unit, 0)[:, None]
+        read = [str(name) for name in effects["contrasted"].values]
+        found |= carried(through, read, found.values())
     if sets is not None:
         found |= of_sets(sets, conditions)
-    if {"pca", "sparse", "ed"} & {*kinds}:
+    asked_none = {*found}
+    chosen = np.zeros(0, dtype=np.intp)
+    if {*LEARNED} & {*kinds}:
         n = whole_number("n_components", n_components, 1)
         chosen = strong_rows(effects) if strong is None else positions(strong, effects)
         components = principal(rows, chosen, n)
@@ -116,12 +127,27 @@ def covariances(
             found |= sparse(rows, chosen, n)
         if "ed" in kinds:
             found |= learned(rows, chosen, components, deconvolution)
+    number = {name: 0 if name in asked_none else len(chosen) for name in found}
     if more is not None:
         given, names = matrices(more, effects)
         found |= dict(zip(names, given, strict=True))
+        number |= dict.fromkeys(names, 0)
     if not found:
         raise InputError("kinds", "none given, and no covariances in more")
-    return as_dataset(checked(np.array([*found.values()]), [*found]), [*found], conditions)
+    made = as_dataset(checked(np.array([*found.values()]), [*found]), [*found], conditions)
+    return made.assign_coords(learned_from=("covariance", [*number.values()]))
+
+
+def scarcely_learned(given: Any) -> NDArray[np.bool_] | None:
+    """Which covariances were learned from hardly more effects than there are conditions, too few
+    for a second line through 0 along which effects lie; None where that is not known.
+    """
+    given = named(given)
+    if not isinstance(given, xr.Dataset) or "learned_from" not in given.coords:
+        return None
+    count = given["learned_from"].values
+    few: NDArray[np.bool_] = (count > 0) & (count < 2 * given.sizes["condition"])
+    return few
 
 
 def principal(rows: Rows, chosen: NDArray[np.intp], n: int) -> dict[str, Array]:

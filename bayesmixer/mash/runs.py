@@ -11,7 +11,7 @@ from bayesmixer.arguments import choice, whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.mash.error_correlation import METHODS, beyond_chance, correlation
 from bayesmixer.mash.posteriors import posterior
-from bayesmixer.mash.prior_covariances import DEFAULT, covariances
+from bayesmixer.mash.prior_covariances import DEFAULT, PLAIN, covariances
 from bayesmixer.mash.reported import together
 from bayesmixer.mash.rows import picked, rows_of
 from bayesmixer.mash.samples import LEARN, fit_sample
@@ -96,7 +96,7 @@ def run(
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
     chosen = strong_rows(effects) if strong is None else strong
     effects, _ = with_errors(effects, errors, chosen)
-    kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
+    kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else PLAIN
     u = covariances(effects, kinds, strong=chosen, more=more)
     count = min(n, most or (n if n <= MANY else LEARN))
     fit = fit_sample(effects, u, rows=count, seed=seed, others=False, independent=independent)

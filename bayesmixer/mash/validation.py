@@ -13,7 +13,7 @@ from bayesmixer.arguments import whole_number
 from bayesmixer.errors import InputError
 from bayesmixer.mash.fits import fit
 from bayesmixer.mash.posteriors import posterior
-from bayesmixer.mash.prior_covariances import DEFAULT, covariances
+from bayesmixer.mash.prior_covariances import DEFAULT, PLAIN, covariances
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.strong_effects import strong
 
@@ -99,5 +99,5 @@ def _known(effects: xr.Dataset, given: Any) -> Any:
     if given is not None:
         return given
     chosen = strong(effects)
-    kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else ("canonical",)
+    kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else PLAIN
     return covariances(effects, kinds, strong=chosen)

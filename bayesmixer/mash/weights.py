@@ -26,7 +26,7 @@ ROUNDS = 200
 STEPS = 60
 SLOPE = 1e-12  # predicted gain at which Newton steps end
 DARK = 1e-200  # a likelihood over the row's largest that is as good as none
-LEAST = 1e-9  # of a penalised weight, within a step
+LEAST = 1e-9  # of a weight that must not be 0, within a step
 
 
 class Weights(NamedTuple):
@@ -71,9 +71,9 @@ def optimal_weights(
     first = np.argsort(-x)[:FIRST] if start is None else np.flatnonzero(x)
     chosen = np.union1d(np.flatnonzero(forced), first)
     dark = ~(matrix[chosen] > DARK).any(0)
-    if dark.any():  # effects that none of these explains
-        chosen = np.union1d(chosen, matrix[:, dark].argmax(0))
-    part = np.maximum(x[chosen], np.where(forced[chosen], LEAST, 0))
+    needed = np.unique(matrix[:, dark].argmax(0))  # by effects that none of these explains
+    chosen = np.union1d(chosen, needed)
+    part = np.maximum(x[chosen], np.where(forced[chosen] | np.isin(chosen, needed), LEAST, 0))
     part /= part.sum()
     best = Weights(x, -np.inf, np.inf)
     for _ in range(ROUNDS):

@@ -191,6 +191,45 @@ def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_a
     assert found.x[1] > 5e-4
 
 
+def test_no_other_effect_is_left_without_any_either() -> None:
+    """Two components are each most of one effect, and together all that a third has."""
+    rng = np.random.default_rng(9)
+    matrix = np.exp(-rng.uniform(0, 3, (4, 1000)))
+    matrix[1:3] = 0
+    matrix[:, 0] = np.exp([-8, 0, -50, -8])
+    matrix[:, 1] = [0, 1, 0.8, 0]
+    matrix[:, 2] = np.exp([-8, -50, 0, -8])
+    best = optimal_weights(matrix, np.zeros(4))
+    with_both = best._replace(x=np.array([0.4, 1e-3, 1e-3, 0.598]))
+    found = without_coincidences(matrix, np.zeros(4), with_both)
+    assert np.isfinite(found.height)
+    assert ((found.x @ matrix) > 0).all()
+
+
+def test_what_is_learned_from_few_effects_must_be_worth_it() -> None:
+    """Effects that are equal or independent need no third covariance; those along a line do."""
+    rng = np.random.default_rng(11)
+    line = np.array([1, -1, 1, -1, 0.5, 1, -1])
+    kinds = {"alike": np.ones(7), "along": line}
+    used = {}
+    for name, shape in kinds.items():
+        true = np.zeros((3000, 7))
+        true[:300] = rng.standard_normal((300, 1)) * shape * 1.5
+        true[300:450] = rng.standard_normal((150, 7))
+        effects = bm.read_effects(true + rng.standard_normal(true.shape), 1.0)
+        strong = bm.mash.strong(effects)[:10]
+        u = bm.mash.covariances(effects, strong=strong)
+        assert u["learned_from"].sel(covariance="ed").item() == 10
+        assert (u["learned_from"].sel(covariance=["identity", "equal"]) == 0).all()
+        for independent in (False, True):
+            fit = bm.mash.fit(effects, u, independent=independent)["estimate"]
+            weight = fit["covariance_weight"]
+            used[name, independent] = float(weight[u["learned_from"].values > 0].sum())
+    assert used["alike", False] > 0
+    assert used["alike", True] == 0
+    assert used["along", True] > 0.03
+
+
 def test_the_point_mass_is_no_coincidence() -> None:
     effects = bm.read_effects([[0.1, 0.0, -0.1]], 1.0)
     u = bm.mash.covariances(effects, "canonical")

@@ -121,3 +121,23 @@ def test_it_takes_what_effects_there_are(what: str) -> None:
     if what == "baseline":
         centred = true - true.mean(1, keepdims=True)
         assert np.corrcoef(found["effects"]["mean"].values.ravel(), centred.ravel())[0, 1] > 0.8
+
+
+def test_covariances_of_conditions_are_seen_through_their_contrasts() -> None:
+    """In deviations from the mean each condition has its own; differences from one have them."""
+    rng = np.random.default_rng(7)
+    b = rng.standard_normal((60, R))
+    deviations = bm.read_effects(b, 1.0, baseline="mean")
+    u = bm.mash.covariances(deviations, ("canonical", "carried"))["U"]
+    seen = np.eye(R)[:-1] - 1 / R
+    np.testing.assert_allclose(u.sel(covariance="carried_identity"), seen @ seen.T, atol=1e-15)
+    moved = seen[:, [2]] @ seen[:, [2]].T
+    np.testing.assert_allclose(u.sel(covariance="carried_only_condition_3"), moved, atol=1e-15)
+    # one in the last moves all others alike; one in all moves none
+    names = [str(name) for name in u["covariance"].values if "carried" in str(name)]
+    only = [f"carried_only_condition_{i}" for i in range(1, R)]
+    assert names == ["carried_identity", *only]
+    plain = ("canonical", "carried")
+    for kinds in (bm.read_effects(b, 1.0), bm.read_effects(b, 1.0, baseline=0)):
+        u = bm.mash.covariances(kinds, plain)
+        assert not any("carried" in str(name) for name in u["covariance"].values)

@@ -30,3 +30,12 @@ def test_all_counts_times_a_number_without_penalty_change_nothing() -> None:
     counts = RNG.exponential(size=800)
     one, ten = (optimal_weights(MATRIX, np.zeros(25), counts=k * counts) for k in (1, 10))
     assert ten.height == pytest.approx(10 * one.height, abs=1e-4)
+
+
+def test_a_start_that_says_nothing_of_some_effect_is_one_all_the_same() -> None:
+    rng = np.random.default_rng(3)
+    matrix = rng.uniform(0.1, 1, (4, 50))
+    matrix[:2, 7] = 0
+    start = np.array([0.5, 0.5, 0, 0])
+    found = optimal_weights(matrix, np.zeros(4), start=start)
+    assert found.height == pytest.approx(optimal_weights(matrix, np.zeros(4)).height, abs=1e-4)
