@@ -61,7 +61,7 @@ class Withheld:
         Quantities that are told all the same; None for all that have no limit.
     limits
         95% upper limits of quantities, or components (`h2 [height]`), whose interval begins where
-        nothing is.
+        nothing is; None of one that is not told at all.
     instead
         Of quantities that are kept, or a component (`intercept [height]`), draws of what is told in
         place of their posterior, which rests on what the data do not show.
@@ -69,7 +69,7 @@ class Withheld:
 
     sentence: str
     kept: tuple[str, ...] | None
-    limits: Mapping[str, float]
+    limits: Mapping[str, float | None]
     instead: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def keeps(self, label: str) -> bool:

@@ -91,25 +91,37 @@ def withheld(results: xr.DataTree) -> Withheld | None:
 
 def _of_pair(results: xr.DataTree) -> Withheld | None:
     """Of traits that show no heritability the limit, and of weak ones the intercept by the
-    regression: not of those alone, whose estimates of it are the highest.
+    regression: not of those alone, whose estimates of it are the highest. Of a mode without draws
+    no rg either, which then is the prior's.
     """
-    if not {"regression", "posterior"} <= set(results.children):
+    if "regression" not in results.children:
         return None
-    found, count = results["regression"].to_dataset(), results["posterior"]["rg"].size
+    found = results["regression"].to_dataset()
     if "intercept_blocks" not in found:  # of an earlier version
         return None
-    names = found["trait"].values
-    instead, limits, said = {}, {}, []
+    drawn = results["posterior" if "posterior" in results.children else "estimate"].to_dataset()
+    names, count = found["trait"].values, drawn["rg"].size
+    scale = dict(zip(names, scales(read_json(results.attrs.get("options"), {}), 2), strict=True))
+    instead: dict[str, Array] = {}
+    limits: dict[str, float | None] = {}
+    said = []
     for name in names[found["h2"].values < POWERED * found["h2_se"].values]:
         value, error, blocks = (
             float(found[f"intercept{end}"].sel(trait=name)) for end in ("", "_se", "_blocks")
         )
         instead[f"intercept [{name}]"] = spread_out(value, error, blocks, count)
     for name in names[found["h2_p"].values > heritability.LEVEL]:
-        for of in {"h2", "h2_liability"} & set(results["posterior"].data_vars):
-            draws = results["posterior"][of].sel(trait=name)
-            limits[f"{of} [{name}]"] = float(draws.quantile(heritability.UPPER))
-        said.append(f"{name}: no heritability seen, h2 < {limits[f'h2 [{name}]']:.2g} (95%).")
+        if count > 1:
+            upper = float(drawn["h2"].sel(trait=name).quantile(heritability.UPPER))
+        else:
+            value, error = (float(found[of].sel(trait=name)) for of in ("h2", "h2_se"))
+            freedom, place = float(found["blocks_effective"]), np.array([heritability.UPPER])
+            upper = float(heritability.quantiles(value, error, freedom, place)[0])
+            limits["rg"] = None
+        limits[f"h2 [{name}]"] = upper
+        if "h2_liability" in drawn:
+            limits[f"h2_liability [{name}]"] = float(scale[name]) * upper
+        said.append(f"{name}: no heritability seen, h2 < {upper:.2g} (95%).")
     if said:
         low, high = (float(found[f"rg_{end}"]) for end in ("lower", "upper"))
         said.append(f"Of rg {low:.2g} to {high:.2g} fit (90%, Fieller's set).")

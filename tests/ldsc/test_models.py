@@ -211,6 +211,33 @@ def test_of_two_traits_the_intercept_of_one_without_heritability_is_the_regressi
                for one in said)  # fmt: skip
 
 
+def test_a_mode_alone_of_a_pair_tells_no_rg_of_a_trait_without_heritability(
+    small: Small,
+) -> None:
+    folder = small[0]
+    traits = {
+        name: bm.read_sumstats(folder / f"{name}.sumstats", trait=name)
+        for name in ("first", "none")
+    }
+    data = bm.align(traits, bm.open_reference(folder / "ld"), weights="inverse_ld")
+    model = bm.models.ldsc_rg(data, samp_prev=[None, 0.5], pop_prev=[None, 0.01])
+    fit = bm.fit(model, "map", progress=False)
+    table = bm.summary(fit)
+    hidden = table.index[table["map"].isna()]
+    assert set(hidden) == {"h2[none]", "h2_liability[none]", "rg"}
+    note = table.attrs["note"]
+    assert note.startswith("none: no heritability seen, h2 < ") and "Of rg -1 to 1 fit" in note
+    records = {(one["quantity"], one["component"]): one for one in bm.to_json(fit)["estimates"]}
+    assert "mode" not in records["rg", None] and "upper_limit" not in records["rg", None]
+    limit = records["h2", "none"]["upper_limit"]
+    found = fit["regression"].to_dataset().sel(trait="none")
+    # t of the regression cut to h2 > 0; the prior, whose scale is far above, hardly counts
+    law = t(float(found["blocks_effective"]), float(found["h2"]), float(found["h2_se"]))
+    assert law.sf(limit) / law.sf(0) == pytest.approx(0.05, abs=0.002)
+    of_liability = records["h2_liability", "none"]["upper_limit"]
+    assert of_liability == pytest.approx(LIABILITY * limit)
+
+
 def test_without_the_number_of_variants_there_is_no_model(data: xr.Dataset) -> None:
     bare = data.isel(trait=[0]).copy()
     del bare.attrs["m_5_50"]
