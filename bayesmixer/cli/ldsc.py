@@ -28,8 +28,6 @@ from bayesmixer.errors import InputError
 if TYPE_CHECKING:
     from bayesmixer.ldsc.words import Said
 
-VERBS_OF_LDSC = {"--h2": "h2", "--rg": "rg", "--h2-cts": "cts", "--l2": "scores"}
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -120,7 +118,7 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     )
     w_ld, overlap = given["w_ld"], more.get("overlap", False)
     check_inputs(sumstats)
-    endings = [".tsv"]
+    endings = [".tsv", *([TOTAL] if verb == "partitioned" else [])]
     endings += [".log"] if like_ldsc else []
     endings += [".results"] if like_ldsc and overlap else []
     endings += [".cov"] if print_cov else []
@@ -130,6 +128,7 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     from bayesmixer.ldsc.liability import factor
     from bayesmixer.ldsc.one_trait import one_trait
     from bayesmixer.ldsc.rows import annotation_rows, numbers_of
+    from bayesmixer.ldsc.written import tidy
 
     scale = factor(
         one_number("--samp-prev", given["samp_prev"]), one_number("--pop-prev", given["pop_prev"])
@@ -147,12 +146,13 @@ def _one_trait(verb: str, given: Mapping[str, Any], **more: Any) -> None:
     shown = [h2, f"{h2}_se", f"{h2}_lower", f"{h2}_upper", "intercept", "intercept_se"]
     shown += ["ratio", "ratio_lower", "ratio_upper", "lambda_gc", "mean_chi2"]
     _show(names, rows, shown)
+    texts: dict[str, str] = {}
     if len(fit.m) > 1:
+        texts[TOTAL] = tidy(rows)
         names = one.scores.annotations
         rows = annotation_rows(one, partition, like_ldsc, scale)
         columns = ["proportion", "proportion_se", "enrichment", "enrichment_se", "enrichment_p"]
         _show(names, rows, ["coef", "coef_se", *columns, "tau_star"])
-    texts: dict[str, str] = {}
     added = []
     if print_cov:
         texts[".cov"] = printed.matrix_text(tau.covariance)
@@ -287,6 +287,7 @@ PRINTED = {
     "cov": "Printing covariance matrix of the estimates to {}.",
     "delete": "Printing block jackknife delete values to {}.",
 }
+TOTAL = ".total.tsv"  # where PREFIX.tsv is by annotation, the trait as without annotations
 MOST = 100  # pairs on the screen, and with both traits in full in PREFIX.json
 SHOWN = ("rg", "rg_se", "rg_p", "rg_lower", "rg_upper", "gencov", "intercept_gencov")
 

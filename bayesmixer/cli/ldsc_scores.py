@@ -132,6 +132,7 @@ def command(
         typer.Option(help="Such as 20,21,22 or 1-22; all autosomes without.", show_default=False),
     ] = None,
     l2: Annotated[bool, typer.Option("--l2", hidden=True)] = False,
+    no_print_annot: Annotated[bool, typer.Option("--no-print-annot", hidden=True)] = False,
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,

@@ -32,6 +32,7 @@ from bayesmixer.cli import (
     ldsc_scores,
     mash,
     munge,
+    of_ldsc,
     pairs,
     report,
     simulate,
@@ -76,11 +77,9 @@ class OfLDSC(Verbs):
         InputError
             They are there, and no verb is.
         """
-        asked = [word for word in args if word in ldsc.VERBS_OF_LDSC]
+        asked = [word for word in args if word in of_ldsc.VERBS]
         if asked and args[0].startswith("-"):
-            verb = ldsc.VERBS_OF_LDSC[asked[0]]
-            found = f"an option of LDSC, which is a verb here: bayesmixer ldsc {verb}"
-            raise InputError(asked[0], found, f"See 'bayesmixer ldsc {verb} --help'.")
+            raise of_ldsc.of_verb(asked[0])
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -178,6 +177,11 @@ def _usage(error: typer.TyperException) -> str:
     """Wrong options and arguments as one line that says where to read on."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "bayesmixer"
+    unknown = getattr(error, "option_name", "") if hasattr(error, "possibilities") else ""
+    if unknown and path.startswith("bayesmixer ldsc "):
+        refused = of_ldsc.refused(unknown, path, typer.main.get_command(ldsc.app))
+        if refused is not None:
+            return str(refused)
     said = " ".join(error.format_message().split()).rstrip(".")
     return f"{said}{'' if said.endswith('?') else '.'} See '{path} --help'."
 

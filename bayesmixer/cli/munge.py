@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from bayesmixer.cli.of_ldsc import needs_rules
 from bayesmixer.cli.options import Force, Quiet, Threads
 from bayesmixer.cli.output import check_inputs, say
+from bayesmixer.errors import InputError
 
 
 class ZFrom(StrEnum):
@@ -48,13 +50,6 @@ def how_read(path: Path, attributes: Mapping[str, Any]) -> str:
 
 
 def command(
-    sumstats: Annotated[
-        Path,
-        typer.Argument(
-            help="GWAS file of any common format: text (plain, gzip, bgzip, zstd) or Parquet.",
-            show_default=False,
-        ),
-    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -62,6 +57,17 @@ def command(
             show_default=False,
         ),
     ],
+    sumstats: Annotated[
+        Path | None,
+        typer.Argument(
+            help="GWAS file of any common format: text (plain, gzip, bgzip, zstd) or Parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    named: Annotated[
+        Path | None,
+        typer.Option("--sumstats", help="The GWAS file, as LDSC names it.", show_default=False),
+    ] = None,
     trait: Annotated[
         str, typer.Option(help="Name of the trait; the file's name without.", show_default=False)
     ] = "",
@@ -202,6 +208,13 @@ def command(
     daner_n: Annotated[bool, _ldsc("they are in columns Nca and Nco", "--daner-n")] = False,
     no_alleles: Annotated[bool, _ldsc("without alleles", "--no-alleles")] = False,
     keep_maf: Annotated[bool, _ldsc("write the frequency, FRQ", "--keep-maf")] = False,
+    chunksize: Annotated[
+        int | None,
+        typer.Option(
+            "--chunksize", help="Taken as LDSC has it; the result does not depend on it.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,
@@ -215,11 +228,14 @@ def command(
         --beta LogOR --out scz.parquet
       bayesmixer munge daner_scz.gz --like-ldsc --daner --out scz.sumstats.gz
     """
-    check_inputs(sumstats)
+    if sumstats is not None and named is not None:
+        raise InputError("--sumstats", f"'{named}' beside '{sumstats}', expected one file")
+    if (file := sumstats or named) is None:
+        raise InputError("SUMSTATS", "missing", "Give the GWAS file: 'bayesmixer munge FILE'.")
+    check_inputs(file)
 
     import json
 
-    from bayesmixer.errors import InputError
     from bayesmixer.io.filters import ORDER
     from bayesmixer.io.sumstats import munge_file
 
@@ -230,7 +246,7 @@ def command(
     }  # fmt: skip
     extra = {name: value for name, value in extra.items() if value not in (None, False)}
     if extra and not like_ldsc:
-        raise InputError(f"--{next(iter(extra)).replace('_', '-')}", "without --like-ldsc")
+        raise needs_rules(next(iter(extra)))
     if like_ldsc and not re.search(r"\.(sumstats|tsv|txt|parquet)(\.gz)?$", out.name):
         out = out.with_name(f"{out.name}.sumstats.gz")  # LDSC's --out is what the name begins with
     try:
@@ -240,7 +256,7 @@ def command(
             "--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto."
         ) from None
     _, attrs = munge_file(
-        sumstats,
+        file,
         out,
         force,
         trait=trait,
@@ -281,7 +297,7 @@ def command(
         max_loss=max_loss,
         like_ldsc=(extra or True) if like_ldsc else False,
     )
-    say(how_read(sumstats, attrs))
+    say(how_read(file, attrs))
     for role, count in json.loads(attrs["taken_as_unknown"]).items():
         say(
             f"  {count:>10,} values of {role} that cannot be: taken as unknown, the rows stay "

@@ -156,6 +156,49 @@ def test_existing_output_stays_where_overwriting_is_refused(tmp_path: Path) -> N
         bm.munge(source, out, overwrite=False)
 
 
+def test_the_file_may_be_named_as_ldsc_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, one, two = plain(tmp_path / "a.txt"), tmp_path / "1.tsv", tmp_path / "2.tsv"
+    assert munge(source, "--out", one) == 0
+    assert munge("--sumstats", source, "--chunksize", "100000", "--out", two) == 0
+    assert one.read_bytes() == two.read_bytes()
+    capsys.readouterr()
+    for words in (["--out", one], [source, "--sumstats", source, "--out", one]):
+        assert munge(*words) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(("error: SUMSTATS: missing", "error: --sumstats: "))
+    assert munge("--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--chunksize <int> Taken as LDSC has it; the result does not depend on it." in told
+
+
+# munge_sumstats.py's options, and a value where they take one
+LDSC = {
+    "--sumstats": "x", "--N": "5", "--N-cas": "5", "--N-con": "5", "--out": "x", "--info-min": ".9",
+    "--maf-min": ".01", "--daner": "", "--daner-n": "", "--no-alleles": "", "--merge-alleles": "x",
+    "--n-min": "5", "--chunksize": "5", "--snp": "x", "--N-col": "x", "--N-cas-col": "x",
+    "--N-con-col": "x", "--a1": "x", "--a2": "x", "--p": "x", "--frq": "x",
+    "--signed-sumstats": "x,0", "--info": "x", "--info-list": "x", "--nstudy": "x",
+    "--nstudy-min": "5", "--ignore": "x", "--a1-inc": "", "--keep-maf": "",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", LDSC)
+def test_options_of_ldsc_are_known(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, value = plain(tmp_path / "a.txt"), LDSC[option]
+    words = [option, value] if value else [option]
+    if option not in ("--sumstats", "--out"):
+        words += ["--out", str(tmp_path / "x.tsv")]
+    assert munge(*([] if option == "--sumstats" else [source]), *words) in (0, 2)
+    printed = capsys.readouterr().err
+    assert "No such option" not in printed
+    if "without --like-ldsc" in printed:
+        assert printed.startswith(f"error: {option}: without --like-ldsc. Add --like-ldsc for ")
+
+
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert munge("--help") == 0
     assert "bayesmixer munge height.fastGWA.gz --out height.sumstats.gz" in capsys.readouterr().out

@@ -187,6 +187,64 @@ def test_who_types_ldsc_s_own_words_is_told_the_verb(capsys: pytest.CaptureFixtu
     assert "bayesmixer ldsc cts" in capsys.readouterr().err
 
 
+REGRESSIONS = (
+    "--out --ref-ld --ref-ld-chr --w-ld --w-ld-chr --no-intercept --intercept-h2 --M --chisq-max "
+    "--invert-anyway --n-blocks --not-M-5-50"
+)
+PREVALENCES = "--samp-prev --pop-prev --print-cov --print-delete-vals"
+TAKEN = {  # of ldsc.py, by the verb that takes its place
+    "h2": f"{REGRESSIONS} {PREVALENCES} --two-step",
+    "partitioned": f"{REGRESSIONS} {PREVALENCES} --overlap-annot --frqfile --frqfile-chr "
+    "--print-coefficients --annot",
+    "rg": f"{REGRESSIONS} {PREVALENCES} --two-step --intercept-gencov --return-silly-things "
+    "--no-check-alleles",
+    "cts": f"{REGRESSIONS} --ref-ld-chr-cts --print-all-cts",
+    "scores": "--out --bfile --l2 --extract --keep --ld-wind-snps --ld-wind-kb --ld-wind-cm "
+    "--print-snps --annot --thin-annot --cts-bin --cts-breaks --cts-names --per-allele --pq-exp "
+    "--no-print-annot --maf --chunk-size --yes-really",
+}
+NOWHERE = "--h2 --rg --h2-cts --pickle"
+MAKE_ANNOT = (
+    "--gene-set-file --gene-coord-file --windowsize --bed-file --nomerge --bimfile --annot-file"
+)
+
+
+@pytest.mark.parametrize("verb", TAKEN)
+def test_an_option_of_ldsc_is_taken_or_answered_with_what_takes_its_place(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = {*" ".join(TAKEN.values()).split(), *NOWHERE.split()}
+    own = set(TAKEN[verb].split())
+    for option in sorted(every | set(MAKE_ANNOT.split() if verb == "scores" else ())):
+        assert run("ldsc", verb, option) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        if option in own:  # what is missing is its value, the file, or another option
+            assert "No such option" not in line and f"error: {option}: " not in line, line
+        else:
+            assert line.startswith(f"error: {option}: "), line
+            assert line.count(".") >= 1 and "No such option" not in line
+    assert run("ldsc", verb, "--no-such-thing") == 2
+    assert "No such option: --no-such-thing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("h2 --h2 x", "the file stands alone here: 'bayesmixer ldsc h2 FILE'"),
+        ("partitioned --h2 x", "'bayesmixer ldsc partitioned FILE'"),
+        ("h2 --rg x,y", "a verb here: bayesmixer ldsc rg"),
+        ("rg x y --overlap-annot", "an option of 'bayesmixer ldsc partitioned', not of"),
+        ("cts x --two-step 30", "an option of 'bayesmixer ldsc h2 | rg', not of"),
+        ("scores --bed-file x", "Give --bed NAME=FILE"),
+    ],
+)
+def test_what_takes_the_place_of_an_option_is_named(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("ldsc", *words.split()) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_shares_of_annotations_whose_overlap_is_not_counted_are_said_to_be_so(
     small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +268,19 @@ def test_annotations_and_cell_types(small: Small, tmp_path: Path) -> None:
     assert results["Category"].to_list() == ["baseL2_0", "oneL2_0", "twoL2_0"]
     tidy = pl.read_csv(tmp_path / "part.tsv", separator="\t", null_values="NA")
     assert tidy["coef"].to_list() == results["Coefficient"].to_list()
+    # the trait as a whole in the columns that h2 has, and the same number in PREFIX.json
+    total = pl.read_csv(tmp_path / "part.total.tsv", separator="\t", null_values="NA")
+    found = json.loads((tmp_path / "part.json").read_text())["result"]
+    assert total.select("trait", "h2", "intercept_se").rows() == [
+        ("first", found["tot"], found["intercept_se"])
+    ]
+    assert total["h2"][0] == pytest.approx(tidy["h2_category"].sum(), rel=1e-12)
+    assert run("ldsc", "h2", *words[2:], "--quiet", "--out", tmp_path / "alone") == 0
+    alone = pl.read_csv(tmp_path / "alone.total.tsv", separator="\t", null_values="NA")
+    assert alone.columns == total.columns
+    assert run("ldsc", "h2", trait, "--ref-ld-chr", f"{folder}/ld/", "--out", tmp_path / "h2") == 0
+    assert pl.read_csv(tmp_path / "h2.tsv", separator="\t").columns == total.columns
+    assert not (tmp_path / "h2.total.tsv").exists()
     for c in (1, 2):
         scores = pl.read_csv(folder / f"annot/{c}.l2.ldscore.gz", separator="\t")
         one = scores.select("CHR", "SNP", "BP", "oneL2")
