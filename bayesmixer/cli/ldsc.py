@@ -60,6 +60,10 @@ def _finish(
     for one in said:
         level = "caution: " if one.level == "caution" else ""
         remedy = f" {one.remedy}" if one.remedy else ""
+        if "=" in remedy:  # an argument in Python
+            from bayesmixer.cli.wording import spoken
+
+            remedy = spoken(remedy)
         say_wrapped(f"{level}{one.subject}: {one.sentence}.{remedy}")
     say(f"written: {', '.join(str(p) for p in paths)}")
 

@@ -80,6 +80,11 @@ class OfLDSC(Verbs):
         asked = [word for word in args if word in of_ldsc.VERBS]
         if asked and args[0].startswith("-"):
             raise of_ldsc.of_verb(asked[0])
+        flags = {word.split("=")[0] for word in args}
+        for one, other in of_ldsc.ALIKE:
+            if {one, other} <= flags:
+                found = "both given, which are one option here"
+                raise InputError(f"{one}, {other}", found, "Give one of them.")
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 

@@ -211,7 +211,8 @@ def command(
     chunksize: Annotated[
         int | None,
         typer.Option(
-            "--chunksize", help="Taken as LDSC has it; the result does not depend on it.",
+            "--chunksize",
+            help="Taken as LDSC has it; the result does not depend on it.",
             show_default=False,
         ),
     ] = None,

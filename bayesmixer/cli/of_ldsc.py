@@ -1,5 +1,4 @@
-"""What takes the place of an option of LDSC 1.0.1 that a verb has not, for who types it from habit.
-"""
+"""What takes the place of an option of LDSC 1.0.1 that a verb has not."""
 
 from __future__ import annotations
 
@@ -9,6 +8,7 @@ from bayesmixer.errors import InputError
 
 VERBS = {"--h2": "h2", "--rg": "rg", "--h2-cts": "cts", "--l2": "scores"}
 GENES = "Write their windows into a BED file and give that as --bed NAME=FILE."
+ALIKE = [(one, f"{one}-chr") for one in ("--ref-ld", "--w-ld", "--frqfile")]
 INSTEAD = {
     "--pickle": ("LD scores are written as text alone", "Leave it out."),
     "--bed-file": ("called --bed here", "Give --bed NAME=FILE."),

@@ -23,6 +23,7 @@ ALIASES = {
     "models": "data",
     "n": "sample_size",
     "checkpoint": "out",
+    "intercept": "intercept_h2",
 }
 VERBS = {card.name: card.verb for card in cards().values() if card.verb}
 PHRASES = (

@@ -7,6 +7,7 @@ Neither pandas nor xarray is imported here: the estimators of LD score regressio
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
 
 Array = NDArray[np.float64]
 
+PACKED = (".bz2", ".gz", ".xz")
 ENDING = re.compile(r"\.l2\.ldscore(\.gz|\.bz2|\.xz)?$")
 CHROMOSOME = r"(?:[1-9]\d?|X|Y)"
 AUTOSOMES = 22
@@ -128,14 +130,21 @@ def files_at(path: str | Path, ending: re.Pattern[str], what: str) -> list[Path]
         name = f"({before}){CHROMOSOME}{after[0]}" if after else f"({before}){CHROMOSOME}?"
     if not folder.is_dir():
         return []
-    sets: dict[str, list[Path]] = {}
-    for file in sorted(folder.iterdir()):
+    sets: dict[str, dict[str, Path]] = {}
+    # of one that lies there packed and unpacked the one that LDSC reads: bz2, gz, plain
+    for file in sorted(folder.iterdir(), key=_packed):
         if (found := re.fullmatch(name + ending.pattern, file.name)) is not None:
-            sets.setdefault(found[1], []).append(file)
+            beside = sets.setdefault(found[1], {})
+            beside.setdefault(ending.sub("", file.name), file)
     if len(sets) > 1:
         names = ", ".join(str(folder / prefix) for prefix in sorted(sets)[:4])
         raise InputError(path, f"{len(sets)} sets of {what}: {names}", "Give one of these.")
-    return next(iter(sets.values()), [])
+    return sorted(next(iter(sets.values()), {}).values())
+
+
+def _packed(file: Path) -> int:
+    """Before which others of one name a file is read."""
+    return PACKED.index(file.suffix) if file.suffix in PACKED else len(PACKED)
 
 
 def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
@@ -164,8 +173,7 @@ def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
     DataWarning
         A chromosome between others is not there.
     """
-    parts = path.split(",") if isinstance(path, str) else [path] if isinstance(path, Path) else path
-    sets = [_one_set(part) for part in parts]
+    sets = [_one_set(part) for part in prefixes(path)]
     first = sets[0]
     _tell_of_gaps(first)
     for other in sets[1:]:
@@ -191,6 +199,16 @@ def read_ld_scores(path: str | Path | Sequence[str | Path]) -> LDScores:
         ", ".join(one.source for one in sets),
         tuple(i for i, one in enumerate(sets) for _ in one.names),
     )
+
+
+def prefixes(given: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """Prefixes with commas between, or as they are; ~ is one's home, blanks and a comma at the end
+    mean nothing.
+    """
+    if isinstance(given, str) and "," in given:
+        given = [part for one in given.split(",") if (part := one.strip())]
+    several = [given] if isinstance(given, str | Path) else given
+    return [os.path.expanduser(one) if isinstance(one, str) else one for one in several]
 
 
 def _tell_of_gaps(scores: LDScores) -> None:
@@ -310,13 +328,9 @@ def score_table(file: Path) -> pl.DataFrame:
     """
     try:
         raw = file.read_bytes()
-        if file.suffix in (".gz", ".bz2", ".xz"):
-            raw = _unpacked(raw, file.suffix)
-        raw = raw.removeprefix(codecs.BOM_UTF8)
+        raw = unpacked(raw, file.suffix)
+        raw = tabbed(raw.removeprefix(codecs.BOM_UTF8))
         head = raw[: raw.find(b"\n")].decode()
-        if "\t" not in head:  # any blanks
-            raw = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^ +| +$", b"", raw))
-            head = raw[: raw.find(b"\n")].decode()
         columns = head.strip("\r").split("\t")
         kept = [c for c in columns if c not in ("CM", "MAF")]
         table = pl.read_csv(
@@ -344,7 +358,17 @@ def score_table(file: Path) -> pl.DataFrame:
     return table
 
 
-def _unpacked(raw: bytes, suffix: str) -> bytes:
+def tabbed(raw: bytes) -> bytes:
+    """A table with tabs between its columns, where its first line has blanks alone."""
+    if b"\t" in raw[: raw.find(b"\n")]:
+        return raw
+    return re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^ +| +$", b"", raw))
+
+
+def unpacked(raw: bytes, suffix: str) -> bytes:
+    """Content of a file of this name's ending."""
+    if suffix not in PACKED:
+        return raw
     import bz2
     import gzip
     import lzma
@@ -365,6 +389,8 @@ def _totals(files: Sequence[Path], ending: str, names: Sequence[str]) -> Array |
             numbers = np.array(beside.read_text().split(), float)
         except ValueError:
             raise InputError(beside, "not numbers") from None
+        if not np.isfinite(numbers).all():
+            raise InputError(beside, "a number that is not finite")
         if len(numbers) != len(names):
             raise InputError(
                 beside, f"{len(numbers)} numbers, but {file.name} has {len(names)} LD scores"

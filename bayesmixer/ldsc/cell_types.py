@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayesmixer.errors import InputError
-from bayesmixer.io.ld_score_files import LDScores, ldsc_files
+from bayesmixer.io.ld_score_files import LDScores, ldsc_files, prefixes
 from bayesmixer.ldsc.laws import normal_below
 from bayesmixer.ldsc.one_trait import OneTrait, chosen_m, one_trait
 from bayesmixer.ldsc.panel import Panel, as_scores, read_panel, rows_in
@@ -65,11 +65,11 @@ def read_list(given: Any) -> dict[str, Any]:
                 f"{path}, line {i}",
                 f"'{line.strip()[:60]}', expected a name not used before and prefixes of LD scores",
             )
-        prefixes = []
-        for prefix in parts[1].split(","):
+        found = []
+        for prefix in map(str, prefixes(parts[1])):
             beside = path.parent / prefix
-            prefixes.append(prefix if ldsc_files(prefix) else str(beside))
-        out[parts[0]] = ",".join(prefixes)
+            found.append(prefix if ldsc_files(prefix) else str(beside))
+        out[parts[0]] = ",".join(found)
     if not out:
         raise InputError(path, "no cell types in it")
     return out

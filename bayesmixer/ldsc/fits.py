@@ -17,7 +17,7 @@ from bayesmixer.ldsc.many_traits import ManyTraits, many_traits, of_list
 from bayesmixer.ldsc.one_trait import OneTrait, one_trait
 from bayesmixer.ldsc.overlap import Partition, read_overlap
 from bayesmixer.ldsc.panel import read_panel
-from bayesmixer.ldsc.words import Said, of_annotations, of_pair, of_trait
+from bayesmixer.ldsc.words import Said, of_annotations, of_bent, of_cut, of_pair, of_trait
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -115,7 +115,7 @@ def said_of_one(one: OneTrait, factor: float = 1.0, apart: bool = True) -> list[
     """Sentences on a trait's heritability, on the liability scale beside the observed where
     `factor` is not 1; `apart` where annotations are taken to share no variant.
     """
-    said = of_trait(one.trait.name, one.fit, one.without_strong, factor)
+    said = of_trait(one.trait.name, one.fit, one.without_strong, factor, one.once)
     return said + (of_annotations(one.trait.name) if apart and len(one.m) > 1 else [])
 
 
@@ -223,7 +223,8 @@ def partition_of(
         if key in set(zip(one.scores.names, one.scores.sets, strict=True))
     ]
     counted = counted.of_annotations(kept)
-    apart = np.abs(counted.sums - one.m) > UNLIKE * counted.sums
+    scale = np.maximum(np.abs(counted.sums), np.sqrt(counted.products.diagonal()))
+    apart = np.abs(counted.sums - one.m) > UNLIKE * scale
     if apart.any():
         i = int(np.argmax(apart))
         warnings.warn(
@@ -328,6 +329,12 @@ def said_of_many(many: ManyTraits, factors: Sequence[float]) -> list[Said]:
     names = [one.name for one in many.traits]
     each = zip(many.alone, factors, strict=True) if many.alone else ()
     out = [sentence for one, factor in each for sentence in said_of_one(one, factor, False)]
+    bent = {
+        one.trait.name
+        for one in many.alone
+        if one.once is not None and of_cut(one.trait.name, one.fit, one.once)
+    }
     for pair in many.pairs if len(many.pairs) <= 50 else ():
-        out += of_pair((names[pair.i], names[pair.j]), pair.fit)
+        both = names[pair.i], names[pair.j]
+        out += [*of_pair(both, pair.fit), *of_bent(both, bent)]
     return out

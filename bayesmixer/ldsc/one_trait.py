@@ -23,6 +23,7 @@ FEW = 200_000  # variants, below which estimates are rough
 FEWEST = 100  # and below which there is none
 CONDITION = 1e5  # of the LD scores, above which annotations cannot be told apart
 HUGE = 80.0  # chi-squared that a variant may have where there are annotations, N permitting
+MANY = 20.0  # blocks, from which variants beyond the cut of two steps are no few loci
 UPDATES = 2
 BLOCKS = ("count", "position")
 
@@ -61,6 +62,9 @@ class OneTrait:
     without_strong
         Heritability without variants of chi-squared of 30 or more, where one has 80 or more: a few
         loci may hold much of it.
+    once
+        Heritability in one step, by the same blocks, where variants that the first of two steps
+        leaves out lie in many blocks: they are then no few loci.
     """
 
     trait: Origin
@@ -70,6 +74,7 @@ class OneTrait:
     counts: Counts
     two_step: float | None
     without_strong: Heritability | None = None
+    once: Heritability | None = None
 
 
 def chosen_m(scores: LDScores, m: Any) -> Array:
@@ -86,12 +91,9 @@ def chosen_m(scores: LDScores, m: Any) -> Array:
         found = scores.count(m)
     else:
         found = np.atleast_1d(np.asarray(m, float))
-    if found.shape != (scores.values.shape[1],) or not (np.isfinite(found) & (found > 0)).all():
-        raise InputError(
-            "m",
-            f"{np.array2string(found, threshold=5)}, expected {scores.values.shape[1]} numbers "
-            "above 0, one an annotation",
-        )
+    if found.shape != (len(scores.names),) or not np.isfinite(found).all():
+        told = f"{np.array2string(found, threshold=5)}, expected {len(scores.names)} numbers"
+        raise InputError("m", f"{told}, one an annotation")
     return found
 
 
@@ -115,6 +117,11 @@ def informative(panel: Panel, m: Any, invert_anyway: bool) -> tuple[LDScores, Ar
     if not vary.all():
         kept = np.flatnonzero(vary)
         scores, ld, total = scores.of_annotations(kept), ld[:, kept], total[kept]
+    # a sum over values of a continuous annotation may be negative
+    if not total.all() or total.sum() <= 0:
+        told = f"0 variants of annotation {scores.annotations[int(np.argmin(np.abs(total)))]}"
+        told = f"{total.sum():g} variants in all" if total.all() else told
+        raise InputError("m", f"{told}, expected more", "Count all variants (m='M')?")
     if ld.shape[1] > 1 and not invert_anyway:
         value = np.linalg.eigvalsh(square[np.ix_(vary, vary)])
         condition = np.sqrt(value[-1] / max(value[0], value[-1] * 1e-30))
@@ -191,7 +198,8 @@ def number(name: str, value: Any, above: float = 0.0) -> float | None:
     except (TypeError, ValueError):
         found = np.nan
     if not (np.isfinite(found) and found > above):
-        raise InputError(name, f"{value!r}, expected a number above {above:g}")
+        bound = f"number above {above:g}" if np.isfinite(above) else "finite number"
+        raise InputError(name, f"{value!r}, expected a {bound}")
     return found
 
 
@@ -285,7 +293,7 @@ def on_rows(
             stacklevel=2,
         )
 
-    def of(kept: Any) -> Heritability:
+    def of(kept: Any, step: float | None = step, edges: Any = None) -> Heritability:
         at = rows[kept]
         every = len(at) == len(ld)
         return heritability(
@@ -297,20 +305,31 @@ def on_rows(
             intercept=intercept,
             two_step=step,
             n_blocks=blocks,
-            edges=None if cuts is None else np.searchsorted(at, cuts),
+            edges=edges if cuts is None else np.searchsorted(at, cuts),
             rows=None if every else at,
             updates=0 if like_ldsc and annotations > 1 else UPDATES,
             by_first=like_ldsc,
         )
 
     fit = of(slice(None))
+    many = scattered(chi2, step or CUT, fit.fit.edges) >= MANY
     strong = cut is None and not like_ldsc and float(chi2.max()) >= HUGE
     counts = Counts(
         origin.n_read, len(panel.scores), panel.n_weights, origin.n_reference, origin.n_weights,
         cut, origin.n_weights - len(rows),
     )  # fmt: skip
-    without = of(chi2 < CUT) if strong else None
-    return OneTrait(origin, scores, total, fit, counts, step, without)
+    without = of(chi2 < CUT) if strong and not (many and step is None) else None
+    once = of(slice(None), None, fit.fit.edges) if many and step is not None else None
+    return OneTrait(origin, scores, total, fit, counts, step, without, once)
+
+
+def scattered(chi2: Array, cut: float, edges: NDArray[np.intp]) -> float:
+    """Effective number of the blocks between `edges` (B + 1,) that hold what variants of a
+    chi-squared of `cut` and more have of it.
+    """
+    at = np.flatnonzero(chi2 >= cut)
+    parts = np.bincount(np.searchsorted(edges, at, "right"), chi2[at])
+    return float(parts.sum() ** 2 / max(float(parts @ parts), 1e-300))
 
 
 def whole(name: str, value: Any, least: int) -> int:

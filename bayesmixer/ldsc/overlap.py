@@ -7,7 +7,6 @@ Source: Finucane et al. 2015, Nature Genetics 47:1228; tau*: Gazal et al. 2017, 
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +17,15 @@ import numpy as np
 import polars as pl
 
 from bayesmixer.errors import InputError
-from bayesmixer.io.ld_score_files import ENDING, files_at, ldsc_files
+from bayesmixer.io.ld_score_files import ENDING, files_at, ldsc_files, prefixes, tabbed, unpacked
 from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.laws import t_below
 from bayesmixer.ldsc.panel import rows_in
 from bayesmixer.ldsc.regression import Array
 
-ANNOT = re.compile(r"\.annot(\.gz)?$")
-FREQUENCIES = re.compile(r"\.frq(\.gz)?$")
+ANNOT = re.compile(r"\.annot(\.gz|\.bz2|\.xz)?$")
+FREQUENCIES = re.compile(r"\.frq(\.gz|\.bz2|\.xz)?$")
 PLACE = ("CHR", "BP", "SNP", "CM")
 COMMON = 0.05
 MOST = 30_000  # variants of annotations held at a time
@@ -81,13 +80,7 @@ def read_overlap(
     InputError
         Files are missing or of other variants or annotations.
     """
-    sets = (
-        annot.split(",")
-        if isinstance(annot, str)
-        else [annot]
-        if isinstance(annot, Path)
-        else annot
-    )
+    sets = prefixes(annot)
     by_set = [_files(one) for one in sets]
     frequencies: list[Path] = []
     if common:
@@ -123,7 +116,7 @@ def _files(prefix: str | Path) -> list[Path]:
             next(
                 (
                     f
-                    for end in (".annot.gz", ".annot")
+                    for end in (".annot.bz2", ".annot.gz", ".annot.xz", ".annot")
                     if (f := file.with_name(stem + end)).is_file()
                 ),
                 None,
@@ -150,7 +143,8 @@ def _joined(
     tables = []
     for file in files:
         try:
-            tables.append(pl.read_csv(file, separator="\t", null_values=["NA"]))
+            raw = tabbed(unpacked(file.read_bytes(), file.suffix))
+            tables.append(pl.read_csv(raw, separator="\t", null_values=["NA"]))
         except Exception as error:
             said = " ".join(str(error).split())[:120]
             raise InputError(file, f"cannot be read ({type(error).__name__}: {said})") from None
@@ -168,6 +162,9 @@ def _joined(
             f"scores ({', '.join(names[:3])}, ...)",
         )
     matrix = np.concatenate([p.cast(pl.Float64).to_numpy() for p in parts], axis=1)
+    short = [name.removesuffix("L2") for name in names]
+    if found != short and sorted(found) == sorted(set(short)):  # in another order
+        matrix = matrix[:, [found.index(name) for name in short]]
     if not np.isfinite(matrix).all():
         raise InputError(files[0], "an annotation is missing")
     return matrix, snp
@@ -187,9 +184,8 @@ def _common(frequencies: Sequence[Path], annot: Path, snp: pl.Series | None) -> 
     if not at:
         raise InputError(frequencies[0].parent, f"no frequencies for {annot.name} there")
     try:
-        raw = at[0].read_bytes()
-        raw = gzip.decompress(raw) if at[0].suffix == ".gz" else raw
-    except (OSError, EOFError) as error:
+        raw = unpacked(at[0].read_bytes(), at[0].suffix)
+    except Exception as error:
         raise InputError(at[0], f"cannot be read ({error})") from None
     first = raw[: max(raw.find(b"\n"), 0)].split()
     try:

@@ -220,6 +220,8 @@ def _beside(one: LDScores, other: LDScores) -> Index:
         return rows_in(one.snp, other.snp)
     out = np.where(same, place, -1)
     rest = np.flatnonzero(~same)
+    if len(one) - len(rest) == len(other):
+        return out
     unmatched = np.ones(len(other), bool)
     unmatched[out[same]] = False
     free = np.flatnonzero(unmatched)

@@ -178,6 +178,8 @@ def _ldsc_table(path: Path) -> pl.DataFrame | None:
     else:
         return None
     kept = [c for c in names if c in COLUMNS]
+    if len(set(kept)) < len(kept):
+        return None
     bases = pl.Enum(list(LETTERS))
     # to look for words that mean missing, and letters that are no bases, takes twice as long
     for letters, missing in ((bases, None), (bases, ["", *MISSING]), (pl.String, ["", *MISSING])):
@@ -218,13 +220,14 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
     table = table.with_columns(pl.col("SNP").cast(pl.String), numbers)
     if sum(table.null_count().row(0)):
         table = table.drop_nulls()
-    bad = ~(np.isfinite(table["Z"].to_numpy()) & (table["N"].to_numpy() > 0))
+    n = table["N"].to_numpy()
+    bad = ~(np.isfinite(table["Z"].to_numpy()) & (n > 0) & np.isfinite(n))
     if not len(table) or bad.all():
         raise InputError(source, "no variant with both z and N above 0")
     if bad.any():
         warnings.warn(
             f"{source}: {int(bad.sum()):,} of {len(bad):,} rows left out, whose z is not finite or "
-            "whose N is not above 0",
+            "whose N is not a number above 0",
             DataWarning,
             stacklevel=3,
         )

@@ -4,10 +4,12 @@ where something is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 
+from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Pair
 from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.intervals import correlated, heritable
@@ -16,6 +18,7 @@ POWERED = 4.0  # z of heritability, below which rg is not read
 LOW = 1.02  # mean chi-squared, below which there is hardly anything to regress
 INFLATED = 0.2  # attenuation ratio
 MOST = 1.0
+SURE = 1e-5  # p, below which one step and two differ
 
 
 class Said(NamedTuple):
@@ -29,10 +32,15 @@ class Said(NamedTuple):
 
 
 def of_trait(
-    name: str, fit: Heritability, strong: Heritability | None = None, factor: float = 1.0
+    name: str,
+    fit: Heritability,
+    strong: Heritability | None = None,
+    factor: float = 1.0,
+    once: Heritability | None = None,
 ) -> list[Said]:
-    """On a trait's heritability; `strong` is the fit without variants of large chi-squared, and
-    `factor` what makes h2 that of liability.
+    """On a trait's heritability; `strong` is the fit without variants of large chi-squared,
+    `factor` what makes h2 that of liability, `once` the fit in one step where variants beyond the
+    cut of two are no few loci.
     """
     value, error = float(fit.total.value[0]), float(fit.total.error[0])
     low, high, p = heritable(fit.total)
@@ -107,7 +115,9 @@ def of_trait(
             else:
                 told = f"{share} of the inflation of chi-squared does not follow LD"
                 out.append(Said(name, "note", told))
-    if strong is not None:
+    # loci raise h2 of two steps; many variants beyond the cut without that are a polygenic trait's
+    few = once is None or value - float(once.total.value[0]) > error
+    if strong is not None and few:
         away = float(strong.total.value[0]) - value
         if abs(away) > 2 * error:
             out.append(
@@ -120,7 +130,28 @@ def of_trait(
                     "exceeding it: 'bayesmixer fit h2 --censor 5.5'.",
                 )
             )
-    return out
+    return out if once is None else [*out, *of_cut(name, fit, once)]
+
+
+def of_cut(name: str, fit: Heritability, once: Heritability) -> list[Said]:
+    """On the cut of two steps (`fit`): it leaves out what a polygenic trait of much power has where
+    LD is high, so that the intercept is too high and h2 too low; `once` has one step.
+    """
+    two, one = fit.fit.intercept, once.fit.intercept
+    assert two is not None and one is not None
+    h2 = Estimate(once.total.value - fit.total.value, once.total.without - fit.total.without)
+    raised, error = float(two.value[0] - one.value[0]), float(two.error[0])
+    small = h2.value[0] < fit.total.error[0] and raised < error
+    if small or not heritable(h2)[2] < SURE:
+        return []
+    told = (
+        f"{fit.fit.beyond_cut:,} variants beyond the cut of two steps are what power gives a "
+        "polygenic trait where LD is high, no few loci; without them the first step bends h2 from "
+        f"{float(once.total.value[0]):.3g} (standard error {float(once.total.error[0]):.2g}) to "
+        f"{float(fit.total.value[0]):.3g}, the intercept from {float(one.value[0]):.3f} to "
+        f"{float(two.value[0]):.3f}"
+    )
+    return [Said(name, "caution", told, "Read h2 and intercept of one step (two_step=None).")]
 
 
 def of_annotations(name: str) -> list[Said]:
@@ -193,3 +224,11 @@ def of_pair(names: tuple[str, str], pair: Pair) -> list[Said]:
             )
         )
     return out
+
+
+def of_bent(names: tuple[str, str], bent: Collection[str]) -> list[Said]:
+    """On a genetic correlation of two steps, whose cut bends the heritability of traits `bent`."""
+    named = " and ".join(name for name in names if name in bent)
+    told = f"the cut of two steps bends the heritability of {named}, and rg with it"
+    remedy = "Read rg of one step (two_step=None)."
+    return [Said(f"{names[0]} and {names[1]}", "caution", told, remedy)] if named else []

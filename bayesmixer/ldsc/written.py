@@ -24,7 +24,10 @@ JSON = aside.Kind(
 def _head(path: Path) -> str:
     """The beginning of a file, which lists the files beside it."""
     with path.open("rb") as file:
-        return file.read(1 << 14).decode("utf-8", "replace")
+        text = file.read(1 << 14)
+        while b"}" not in text and (more := file.read(1 << 20)):  # of many pairs they are many
+            text += more
+    return text.decode("utf-8", "replace")
 
 
 def tidy(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -42,10 +45,15 @@ def _cell(value: Any) -> str:
     return repr(float(value)) if isinstance(value, float | np.floating) else str(value)
 
 
-def _own(prefix: Path) -> aside.Kind:
+def _noted(prefix: Path) -> dict[str, str]:
+    """Files that lie beside PREFIX.json by what it says, and their digests."""
     listed = Path(f"{prefix}.json")
     found = HEAD.match(_head(listed)) if listed.is_file() else None
-    noted = {} if found is None else json.loads(found[1])
+    return {} if found is None else json.loads(found[1])
+
+
+def _own(prefix: Path) -> aside.Kind:
+    noted = _noted(prefix)
     return aside.Kind(
         "a file of an LD score regression",
         lambda path: noted.get(path.name) == hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -83,6 +91,12 @@ def write(
         f"{prefix.name}{ending}": hashlib.sha256(data).hexdigest()
         for ending, data in content.items()
     }
+    # those of an earlier run that lie beside stay this program's own
+    names = {
+        name: digest
+        for name, digest in _noted(prefix).items()
+        if (place := prefix.with_name(name)).is_file() and own.mine(place)
+    } | names
     # each file is known as this program's own before it replaces one that was
     for ending, data in content.items():
         out.append(aside.write(Path(f"{prefix}{ending}"), data, own, replace=replace))

@@ -209,6 +209,32 @@ MAKE_ANNOT = (
 )
 
 
+def test_one_option_under_two_of_its_names_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("ldsc", "h2", "x", "--ref-ld", "a", "--ref-ld-chr=b", "--out", "y") == 2
+    assert "error: --ref-ld, --ref-ld-chr: both given" in capsys.readouterr().err
+
+
+def test_files_of_an_earlier_run_stay_this_program_s_own(small: Small, tmp_path: Path) -> None:
+    folder, out = small[0], tmp_path / "x"
+    words = ("ldsc", "h2", folder / "first.sumstats", "--ref-ld-chr", f"{folder}/ld/", "--out", out)
+    assert run(*words, "--like-ldsc") == 0
+    assert run(*words, "--force") == 0  # writes no .log
+    assert run(*words, "--force", "--like-ldsc") == 0
+    assert run(*words, "--force") == 0
+    Path(f"{out}.log").write_text("mine")
+    assert run(*words, "--force", "--like-ldsc") == 2
+    assert Path(f"{out}.log").read_text() == "mine"
+
+
+def test_a_list_of_many_files_is_known_again(tmp_path: Path) -> None:
+    from bayesmixer.ldsc.written import check_places, write
+
+    texts = {f".{'x' * 60}{i}": f"{i}\n" for i in range(300)}  # of one pair there are six
+    for _ in range(2):
+        write(tmp_path / "a", {"result": 1}, texts, replace=True)
+    check_places(tmp_path / "a", [".json", *texts], True)
+
+
 @pytest.mark.parametrize("verb", TAKEN)
 def test_an_option_of_ldsc_is_taken_or_answered_with_what_takes_its_place(
     verb: str, capsys: pytest.CaptureFixture[str]

@@ -171,6 +171,75 @@ def test_annotations_add_up(small: Small) -> None:
     assert float(like["estimate"]["h2"]) != pytest.approx(float(fit["h2"]), rel=1e-6)
 
 
+@pytest.fixture
+def partition(small: Small) -> xr.Dataset:
+    """The three annotations of the first trait."""
+    prefix = f"{small[0]}/annot/"
+    fit = bm.ldsc.partitioned(small[1]["first"], prefix, frq=prefix)
+    return fit["estimate"].to_dataset()
+
+
+@pytest.mark.parametrize("how", ["order", "blanks", "bz2"])
+def test_annotations_of_other_forms_are_the_same(
+    small: Small, tmp_path: Path, partition: xr.Dataset, how: str
+) -> None:
+    import bz2
+
+    folder = copied(small[0] / "annot", tmp_path / "annot")
+    for file in sorted(folder.glob("*.annot.gz")):
+        table = pl.read_csv(file, separator="\t")
+        if how == "order":
+            table = table.select("CHR", "BP", "SNP", "CM", "two", "base", "one")
+        raw = table.write_csv(separator=" " if how == "blanks" else "\t").encode()
+        file.unlink()
+        packed = bz2.compress(raw) if how == "bz2" else gzip.compress(raw)
+        file.with_suffix(".bz2" if how == "bz2" else ".gz").write_bytes(packed)
+    fit = bm.ldsc.partitioned(small[1]["first"], str(folder), frq=str(folder))
+    xr.testing.assert_allclose(fit["estimate"].to_dataset(), partition, rtol=1e-12)
+
+
+def test_a_continuous_annotation_may_have_a_sum_below_0(small: Small, tmp_path: Path) -> None:
+    folder, lower = copied(small[0] / "annot", tmp_path / "annot"), 0.6
+    sums, inside = np.zeros(3), np.zeros(3)
+    for c in (1, 2):
+        file = folder / f"{c}.annot.gz"
+        table = pl.read_csv(file, separator="\t").with_columns(two=pl.col("two") - lower)
+        file.write_bytes(gzip.compress(table.write_csv(separator="\t").encode()))
+        m = table.select("base", "one", "two").sum().row(0)
+        sums += m
+        inside += table.filter(pl.col("one") == 1).select("base", "one", "two").sum().row(0)
+        for ending in ("M", "M_5_50"):
+            (folder / f"{c}.l2.{ending}").write_text("\t".join(map(str, m)) + "\n")
+    assert sums[2] < 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*estimates are rough")
+        fit = bm.ldsc.partitioned(small[1]["first"], str(folder), frq=str(folder))
+    found = fit["estimate"].to_dataset()
+    # heritability is the sum over variants of what annotations give, whatever their sign
+    assert float(found["h2"]) == pytest.approx(float(found["coef"].values @ sums), rel=1e-12)
+    share = found["coef"].values @ inside / float(found["h2"])
+    one = found.sel(annotation="one")
+    assert float(one["enrichment"]) == pytest.approx(share / (sums[1] / 6000), rel=1e-12)
+    assert np.isfinite(found["enrichment"]).all()
+
+
+def test_an_annotation_without_variants_is_left_out_as_ldsc_does(
+    small: Small, tmp_path: Path, partition: xr.Dataset
+) -> None:
+    folder = copied(small[0] / "annot", tmp_path / "annot")
+    for c in (1, 2):
+        for ending, name in ((".l2.ldscore.gz", "zeroL2"), (".annot.gz", "zero")):
+            file = folder / f"{c}{ending}"
+            table = pl.read_csv(file, separator="\t").with_columns(pl.lit(0.0).alias(name))
+            file.write_bytes(gzip.compress(table.write_csv(separator="\t").encode()))
+        for ending in ("M", "M_5_50"):
+            file = folder / f"{c}.l2.{ending}"
+            file.write_text(f"{file.read_text().strip()}\t0\n")
+    fit = bm.ldsc.partitioned(small[1]["first"], str(folder), frq=str(folder))
+    xr.testing.assert_allclose(fit["estimate"].to_dataset(), partition, rtol=1e-12)
+
+
 def test_frequencies_are_found_by_their_chromosome_whatever_else_their_names_say(
     small: Small, tmp_path: Path
 ) -> None:
@@ -326,6 +395,57 @@ def test_each_malformed_file_of_ld_scores_is_one_line(
         bm.ldsc.read_ld_scores(folder_with(tmp_path, head, row, m))
 
 
+def copied(folder: Path, to: Path) -> Path:
+    """A folder's files in another."""
+    to.mkdir()
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_of_a_file_packed_and_unpacked_one_is_read(small: Small, tmp_path: Path) -> None:
+    folder = copied(small[0] / "ld", tmp_path / "ld")
+    before = bm.ldsc.read_ld_scores(folder)
+    for file in sorted(folder.glob("*.gz")):
+        file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
+    again = bm.ldsc.read_ld_scores(folder)
+    assert again.snp.equals(before.snp)
+    assert again.count("M_5_50").tolist() == before.count("M_5_50").tolist()
+
+
+def test_weights_of_a_part_of_the_reference_weigh_that_part(small: Small, tmp_path: Path) -> None:
+    folder, traits = small
+    part = copied(folder / "ld", tmp_path / "w")
+    (part / "2.l2.ldscore.gz").unlink()
+    found = bm.ldsc.h2(traits["first"], folder / "ld", part)["estimate"].to_dataset()
+    scores = bm.ldsc.read_ld_scores(folder / "ld")
+    first = traits["first"].filter(pl.col("SNP").is_in(scores.snp.head(3000).implode()))
+    expected = bm.ldsc.h2(first, folder / "ld")["estimate"].to_dataset()
+    xr.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_lists_of_prefixes_may_have_blanks_and_a_comma_at_their_end(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = small[0]
+    monkeypatch.setenv("HOME", str(folder))
+    both = bm.ldsc.read_ld_scores(f"{folder}/ld/, ~/annot/,")
+    assert both.names == ("L2", "baseL2", "oneL2", "twoL2")
+
+
+def test_a_file_of_summary_statistics_that_cannot_be_is_one_line(
+    small: Small, tmp_path: Path
+) -> None:
+    table = small[1]["first"]
+    twice = table.with_columns(Z2=pl.col("Z")).write_csv(separator="\t").replace("Z2", "Z", 1)
+    (tmp_path / "x.sumstats").write_text(twice)
+    with pytest.raises(InputError, match="2 columns are named 'Z'"):
+        read_trait(tmp_path / "x.sumstats")
+    endless = pl.Series(np.where(np.arange(6000) < 7, np.inf, 1500.0))
+    with pytest.warns(DataWarning, match="7 of 6,000 rows left out"):
+        assert len(read_trait(table.with_columns(N=endless))) == 5993
+
+
 def test_few_variants_give_no_result_and_rows_without_z_are_told_of(small: Small) -> None:
     folder, traits = small
     with pytest.raises(InputError, match="99 variants with LD scores, expected at least 100"):
@@ -368,7 +488,9 @@ def test_files_out_of_order_come_in_genome_order(tmp_path: Path) -> None:
         ({}, {"chisq_max": 1e-9}, "variants with LD scores and chi2"),
         ({}, {"m": "M_10"}, "M_5_50, M"),
         ({}, {"m": [1.0, 2.0]}, "expected 1 numbers"),
-        ({}, {"m": 0}, "above 0"),
+        ({}, {"m": 0}, "m: 0 variants of annotation L2"),
+        ({}, {"m": -3}, "m: -3 variants in all"),
+        ({}, {"intercept": np.nan}, "expected a finite number"),
         ({}, {"samp_prev": 0.5}, "pop_prev"),
         ({}, {"samp_prev": 0.5, "pop_prev": 1.5}, "between 0 and 1"),
         ({}, {"intercept": "free"}, "intercept"),
