@@ -40,7 +40,7 @@ def ash(
     mixture: str = "normal",
     *,
     mode: float = 0,
-    alpha: float = 0,
+    alpha: float | None = None,
     df: Any = None,
     grid: Any = None,
     gridmult: float = RATIO,

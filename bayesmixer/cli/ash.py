@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from bayesmixer.cli.options import Force, Json, Quiet, Threads, Tsv
-from bayesmixer.cli.output import check_inputs, claim, export, say, say_verdict, say_wrapped
+from bayesmixer.cli.output import (
+    check_inputs,
+    claim,
+    export,
+    leave_out,
+    say,
+    say_verdict,
+    say_wrapped,
+)
 from bayesmixer.errors import InputError
 
 RESULTS = (".nc", ".zarr")
@@ -47,30 +55,37 @@ def command(
         str, _option("Column of their errors; without, one of a usual name (se).", "--shat")
     ] = "",
     mixture: Annotated[
-        str,
-        typer.Option(
-            help="normal, uniform, half-uniform, half-normal, +uniform or -uniform.",
+        str | None,
+        _option(
+            "normal (without), uniform, half-uniform, half-normal, +uniform or -uniform.",
+            "--mixture",
         ),
-    ] = "normal",
+    ] = None,
     mode: Annotated[
-        str, typer.Option(help="What effects lie around: a number, or estimate.")
-    ] = "0",
+        str | None,
+        _option("What effects lie around: a number (0 without), or estimate.", "--mode"),
+    ] = None,
     alpha: Annotated[
-        float, typer.Option(help="The effects that share the mixture are b / s^alpha.")
-    ] = 0.0,
+        float | None,
+        _option("The effects that share the mixture are b / s^alpha; 0 without.", "--alpha"),
+    ] = None,
     df: Annotated[float | None, _option("Degrees of freedom of t statistics.", "--df")] = None,
     prior: Annotated[
-        str, typer.Option(help="Penalty of the weights: nullbiased or uniform.")
-    ] = "nullbiased",
+        str | None,
+        _option("Penalty of the weights: nullbiased (without) or uniform.", "--prior"),
+    ] = None,
     null_weight: Annotated[
-        float, typer.Option(help="What nullbiased gives the point mass.")
-    ] = 10.0,
+        float | None,
+        _option("What nullbiased gives the point mass; 10 without.", "--null-weight"),
+    ] = None,
     point_mass: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--point-mass/--no-point-mass", help="Whether some effects are exactly the mode."
+            "--point-mass/--no-point-mass",
+            help="Whether some effects are exactly the mode; some are without.",
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     given: Annotated[
         Path | None,
         _option("A saved result to take the prior from, in place of learning.", "--fit"),
@@ -95,21 +110,22 @@ def command(
     from bayesmixer.io.effect_tables import read_columns
     from bayesmixer.io.posterior_tables import write_posterior
 
-    known: Any = {"df": df}
-    if given is None:
-        known |= {
-            "mixture": mixture,
-            "mode": _mode(mode),
-            "alpha": alpha,
-            "prior": prior,
-            "null_weight": null_weight,
-            "point_mass": point_mass,
-        }
-    else:
-        known["given"] = bm.load(given)
+    asked: dict[str, Any] = {
+        "mixture": mixture,
+        "mode": _mode(mode),
+        "alpha": alpha,
+        "point_mass": point_mass,
+    }
+    if given is not None:
+        leave_out("beside --fit", {"--prior": prior, "--null-weight": null_weight})
+        asked["given"] = bm.load(given)
+    if prior == "uniform":
+        leave_out("beside --prior uniform", {"--null-weight": null_weight})
+    weigh: Any = {"prior": prior, "null_weight": null_weight}
+    asked |= {name: one for name, one in weigh.items() if one is not None}
     held = file.suffix == ".npz"
     data: Any = (file, None) if held else read_columns(file, bhat, shat)
-    found = bm.ash(*data, **known)
+    found = bm.ash(*data, df=df, **asked)
     verdict = bm.verdict(found)
     if posterior is not None:
         effects = found["effects"].to_dataset()
@@ -129,8 +145,8 @@ def command(
         say(f"written: {', '.join(written)}")
 
 
-def _mode(mode: str) -> float | str:
-    if mode == "estimate":
+def _mode(mode: str | None) -> float | str | None:
+    if mode is None or mode == "estimate":
         return mode
     try:
         return float(mode)

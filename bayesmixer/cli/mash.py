@@ -15,6 +15,7 @@ from bayesmixer.cli.output import (
     claim,
     columns_as_lines,
     export,
+    leave_out,
     number,
     say,
     say_verdict,
@@ -92,14 +93,26 @@ def command(
         ),
     ] = None,
     components: Annotated[
-        int, typer.Option(min=1, help="Covariances that strong effects tell.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            min=1, help="Covariances that strong effects tell; 5 without.", show_default=False
+        ),
+    ] = None,
     strong: Annotated[
         str | None,
         _option(
             "Effects that covariances are learned from: ash (the default; of effects on disk top), "
-            "top, or a file of names, one a line.",
+            "top, or a file of names, one a line; with --random all of FILES.",
             "--strong",
+        ),
+    ] = None,
+    random: Annotated[
+        list[Path] | None,
+        _option(
+            "Effects drawn at random, in files as FILES (once for each of two): weights and the "
+            "correlation of errors are learned from these, covariances from FILES, which are "
+            "strong effects, and the posteriors are of FILES.",
+            "--random",
         ),
     ] = None,
     learn: Annotated[
@@ -116,15 +129,18 @@ def command(
         Path | None, _option("A saved fit to take the mixture from, in place of learning.", "--fit")
     ] = None,
     independent: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--independent/--no-independent",
-            help="Whether there is a component of effects independent between conditions.",
+            help="Whether there is a component of effects independent between conditions; there is "
+            "without.",
+            show_default=False,
         ),
-    ] = True,
+    ] = None,
     prior: Annotated[
-        str, typer.Option(help="Penalty of the weights: nullbiased or uniform.")
-    ] = "nullbiased",
+        str | None,
+        _option("Penalty of the weights: nullbiased (without) or uniform.", "--prior"),
+    ] = None,
     gwas: Annotated[
         bool,
         typer.Option("--gwas", help="FILES are GWAS summary statistics, one a trait."),
@@ -142,9 +158,9 @@ def command(
         ),
     ] = None,
     join: Annotated[
-        Literal["inner", "outer"],
-        typer.Option(help="GWAS: variants that all traits have, or any."),
-    ] = "inner",
+        Literal["inner", "outer"] | None,
+        _option("GWAS: variants that all traits have (inner; without), or any.", "--join"),
+    ] = None,
     thin: Annotated[
         float | None,
         _option(
@@ -154,8 +170,9 @@ def command(
         ),
     ] = None,
     r2: Annotated[
-        float, typer.Option(help="r^2 in the reference from which two variants are near.")
-    ] = 0.1,
+        float | None,
+        _option("r^2 in the reference from which two variants are near; 0.1 without.", "--r2"),
+    ] = None,
     loci: Annotated[
         Path | None,
         _option("Also write the strongest called effect of each locus (.tsv).", "--loci"),
@@ -171,8 +188,9 @@ def command(
         list[Path] | None, _option("BED files of loci to leave out of --loci.", "--known-loci")
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="Called: a local false sign rate below it.")
-    ] = 0.05,
+        float | None,
+        _option("Called: a local false sign rate below it; 0.05 without.", "--threshold"),
+    ] = None,
     json: Json = None,
     tsv: Tsv = None,
     seed: Seed = 0,
@@ -186,53 +204,75 @@ def command(
     Example:
       bayesmixer mash bhat.tsv shat.tsv --out tissues.nc \\
         --posterior tissues.parquet --report tissues.html
+      bayesmixer mash strong.npz --random random.npz --out strong.nc
       bayesmixer mash --gwas height.gz bmi.gz t2d.gz --ref-ld-chr eur_w_ld_chr/ \\
         --out traits.nc --loci loci.tsv
     """
-    check_inputs(*files, contrasts, given, reference, *(known_loci or []))
+    check_inputs(*files, contrasts, given, reference, *(random or []), *(known_loci or []))
     _claim(out, posterior, report, json, tsv, loci, force)
 
     import bayesmixer as bm
     from bayesmixer.cli import mash_steps as steps
 
-    if gwas:
-        tables = {"--z": z, "--p": p, "--df": df, "--baseline": baseline, "--contrasts": contrasts}
-        _leave_out("beside --gwas", tables)
-    else:
-        _leave_out("with tables of effects", {"--ref-ld-chr": ref_ld, "--w-ld-chr": w_ld})
-    if given is not None:
-        _leave_out("beside --fit", {"--kinds": kinds, "--strong": strong, "--learn": learn})
-    if loci is None:
-        own = {"--locus-distance": locus_distance, "--known-loci": known_loci}
-        _leave_out("without --loci", own)
-    if loci is not None and posterior is not None and posterior.suffix == ".zarr":
+    if z and p:
+        raise InputError("--z", "given beside --p", "Give one of them.")
+    stored = posterior is not None and posterior.suffix == ".zarr"
+    if loci is not None and stored:
         raise InputError("--loci", "given beside a store of posteriors", "Leave out one of them.")
     if gwas:
-        effects = steps.read_gwas(files, reference, ref_ld, w_ld, v, alpha, join, seed)
+        tables: dict[str, Any] = {"--z": z, "--p": p, "--df": df, "--random": random}
+        tables |= {"--baseline": baseline, "--contrasts": contrasts}
+        leave_out("beside --gwas", tables)
     else:
-        effects = steps.read(files, z, p, v, alpha, df, baseline, contrasts, given is not None)
+        lds: dict[str, Any] = {"--ref-ld-chr": ref_ld, "--w-ld-chr": w_ld, "--join": join}
+        leave_out("with tables of effects", lds)
+        if thin is None and loci is None:
+            leave_out("with tables, without --thin or --loci", {"--reference": reference})
+    if given is not None:
+        how: dict[str, Any] = {"--kinds": kinds, "--components": components, "--strong": strong}
+        how |= {"--random": random, "--learn": learn, "--thin": thin, "--prior": prior}
+        how |= {"--independent": independent is not None}
+        leave_out("beside --fit", how)
+    if loci is None:
+        places: dict[str, Any] = {"--locus-distance": locus_distance, "--known-loci": known_loci}
+        leave_out("without --loci", places)
+    if reference is None:
+        leave_out("without --reference", {"--r2": r2})
+    if stored:
+        leave_out("with a store of posteriors", {"--threshold": threshold})
+    level = 0.05 if threshold is None else threshold
+    nearest = 0.1 if r2 is None else r2
+    others = None
+    if gwas:
+        effects = steps.read_gwas(files, reference, ref_ld, w_ld, v, alpha, join or "inner", seed)
+    else:
+        asked = steps.Asked(z, p, v, alpha, df, baseline, contrasts)
+        known = steps.errors_of(random or files, asked, given is not None)
+        effects = steps.read(files, asked, known)
+        others = steps.read(random, asked, known) if random else None
     if loci is not None and reference is None and "pos" not in effects.coords:
         remedy = "Give a --reference, or summary statistics by --gwas."
         raise InputError("--loci", "effects of tables have no positions", remedy)
     if given is not None:
         fit = bm.load(given)
     else:
-        near = steps.Near(thin, reference, r2) if gwas or thin is not None else None
-        options = {"prior": prior, "seed": seed, "independent": independent}
-        fit = steps.learned(effects, files, kinds, components, strong, learn, near, options)
-    if posterior is not None and posterior.suffix == ".zarr":
+        near = steps.Near(thin, reference, nearest) if gwas or thin is not None else None
+        options: dict[str, Any] = {"prior": prior or "nullbiased", "seed": seed}
+        options["independent"] = independent is not False
+        fit = steps.learned(effects, others, files, kinds, components, strong, learn, near, options)
+    if posterior is not None and stored:
         bm.mash.posterior_to(fit, effects, posterior, replace=force)
         found = fit
     else:
         made = steps.posterior(fit, effects.load())
-        found = bm.mash.together(fit, made, effects, threshold=threshold)
+        found = bm.mash.together(fit, made, effects, threshold=level)
         if posterior is not None:
             from bayesmixer.io.posterior_tables import write_posterior
 
             write_posterior(made, posterior, replace=force)
         if loci is not None:
-            near = steps.Near(locus_distance, reference, r2)
-            steps.write_loci(made, loci, threshold, near, known_loci, force)
+            near = steps.Near(locus_distance, reference, nearest)
+            steps.write_loci(made, loci, level, near, known_loci, force)
     verdict = bm.verdict(found)
     bm.save(found, out, replace=force)
     _show(found)
@@ -241,13 +281,6 @@ def command(
     export(found, json, tsv)
     say_verdict(verdict)
     say(f"written: {', '.join(str(one) for one in (out, posterior, report) if one is not None)}")
-
-
-def _leave_out(where: str, options: dict[str, Any]) -> None:
-    """Refuse options that would be passed over."""
-    for name, one in options.items():
-        if one:
-            raise InputError(name, f"given {where}, where it says nothing", "Leave it out.")
 
 
 def _claim(

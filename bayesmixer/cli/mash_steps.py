@@ -42,59 +42,80 @@ def on_disk(files: list[Path]) -> bool:
     return files[0].suffix in (".npy", ".zarr")
 
 
-def read(
-    files: list[Path], z: bool, p: bool, v: str | None, alpha: float | None, df: float | None,
-    baseline: str | None, contrasts: Path | None, fitted: bool = False,
-) -> xr.Dataset:  # fmt: skip
-    """Effects of tables or arrays; v by what was asked for, or else, where a mixture is `fitted`
-    already, as it was there: these effects may be chosen ones, which tell no correlation of errors.
+class Asked(NamedTuple):
+    """What was typed of tables of effects."""
+
+    z: bool
+    p: bool
+    v: str | None
+    alpha: float | None
+    df: float | None
+    baseline: str | None
+    contrasts: Path | None
+
+
+def errors_of(files: list[Path], asked: Asked, fitted: bool) -> Any:
+    """The correlation of errors by what was asked for: a table, an estimate from the effects of
+    files, or None. Without being asked, it is not estimated where a mixture is `fitted` already:
+    these effects may be chosen ones, which tell none.
     """
-    if len(files) > 2:
-        raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
-    if z and p:
-        raise InputError("--z", "given beside --p", "Give one of them.")
-    first, second = files[0], files[1] if len(files) > 1 else None
+    v = asked.v
     way = "independent" if v == "none" or (fitted and v is None) else v or "auto"
-    known = None if way in ERRORS else Path(way)
-    check_inputs(known)
+    if way not in ERRORS:
+        check_inputs(Path(way))
+        return Path(way)
+    if v is None and way == "independent":
+        return None
+    effects = _opened(files, asked) if on_disk(files) else bm.read_effects(**_tables(files, asked))
+    if v is not None and "v" in effects:
+        raise InputError("--v", f"'{v}', but {files[0]} holds v", "Leave out one of them.")
+    if on_disk(files) and way != "independent":
+        effects = effects.isel(effect=bm.mash.random_rows(effects, LEARN)).load()
+    return with_errors(effects, way)[1]
+
+
+def read(files: list[Path], asked: Asked, known: Any) -> xr.Dataset:
+    """Effects of tables or arrays, under a `known` correlation of errors where they hold none."""
     if on_disk(files):
-        if z or p or df is not None or baseline is not None or contrasts is not None:
-            raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
-        effects = bm.mash.open_effects(first, second, v=known, alpha=alpha)
-        _one_v(v, known, effects, first)
-        if known is None and way != "independent":
-            some = effects.isel(effect=bm.mash.random_rows(effects, LEARN)).load()
-            found = with_errors(some, way)[1]
-            effects = effects if found is None else effects.assign(v=found.drop_attrs())
-        return _independent(effects) if v == "none" else effects
-    options: dict[str, Any] = {"alpha": 0.0 if alpha is None else alpha, "df": df}
-    if second is None:
-        options |= {"z": first} if z else {"bhat": first}
+        if isinstance(known, Path):
+            effects = _opened(files, asked, known)
+        else:
+            effects = _opened(files, asked)
+            if known is not None and "v" not in effects:
+                effects = effects.assign(v=known.drop_attrs())
     else:
-        options |= {"bhat": first, "z" if z else "p" if p else "shat": second}
-    if known is not None:
-        options["v"] = known
-    else:
-        effects = bm.read_effects(**options)
-        _one_v(v, known, effects, first)
-        if (found := with_errors(effects, way)[1]) is not None:
-            options["v"] = found
-    effects = bm.read_effects(**options, baseline=baseline, contrasts=contrasts)
-    return _independent(effects) if v == "none" else effects
-
-
-def _one_v(v: str | None, known: Path | None, effects: xr.Dataset, first: Path) -> None:
-    if v is not None and known is None and "v" in effects:
-        raise InputError("--v", f"'{v}', but {first} holds v", "Leave out one of them.")
-
-
-def _independent(effects: xr.Dataset) -> xr.Dataset:
-    """Effects that say of their errors that they are independent, whatever a fit says."""
-    if "v" in effects:  # of contrasts
+        options = _tables(files, asked)
+        held = files[0].suffix == ".npz" and "v" in bm.read_effects(**options)
+        if known is not None and (isinstance(known, Path) or not held):
+            options["v"] = known
+        effects = bm.read_effects(**options, baseline=asked.baseline, contrasts=asked.contrasts)
+    if asked.v != "none" or "v" in effects:  # of contrasts
         return effects
+    # errors that are independent, whatever a fit says
     names = effects["condition"].values
     v = (("condition", "condition_bis"), np.eye(len(names)))
     return effects.assign(v=v).assign_coords(condition_bis=names)
+
+
+def _opened(files: list[Path], asked: Asked, v: Path | None = None) -> xr.Dataset:
+    if asked != Asked(False, False, asked.v, asked.alpha, None, None, None):
+        raise InputError("FILES", "of .npy and .zarr only effects and standard errors are read")
+    return bm.mash.open_effects(*_two(files), v=v, alpha=asked.alpha)
+
+
+def _tables(files: list[Path], asked: Asked) -> dict[str, Any]:
+    """Arguments of `bayesmixer.read_effects`."""
+    first, second = _two(files)
+    options = {"alpha": 0.0 if asked.alpha is None else asked.alpha, "df": asked.df}
+    if second is None:
+        return options | {"z" if asked.z else "bhat": first}
+    return options | {"bhat": first, "z" if asked.z else "p" if asked.p else "shat": second}
+
+
+def _two(files: list[Path]) -> tuple[Path, Path | None]:
+    if len(files) > 2:
+        raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
+    return files[0], files[1] if len(files) > 1 else None
 
 
 def read_gwas(
@@ -116,13 +137,19 @@ def read_gwas(
 
 
 def learned(
-    effects: xr.Dataset, files: list[Path], kinds: str | None, components: int,
-    strong: str | None, learn: int | None, near: Near | None, options: dict[str, Any],
+    effects: xr.Dataset, random: xr.Dataset | None, files: list[Path], kinds: str | None,
+    components: int | None, strong: str | None, learn: int | None, near: Near | None,
+    options: dict[str, Any],
 ) -> xr.DataTree:  # fmt: skip
-    """The mixture, learned from all effects or from some."""
+    """The mixture: covariances learned from effects, weights from all of them, from some, or from
+    `random` ones, beside which the effects are the strong ones.
+    """
     asked = [one.strip() for one in kinds.split(",")] if kinds else [*DEFAULT]
     if kinds is None and effects.sizes["condition"] == 1:
         asked = [*PLAIN]
+    if not {*LEARNED} & {*asked} and (strong or components):
+        name = "--strong" if strong else "--components"
+        raise InputError(name, "given, but no covariances are learned", "Leave it out.")
     if near is not None and near.reference is None and "pos" not in effects.coords:
         say_wrapped("no positions: effects to learn from are random, and may be in LD")
         near = None
@@ -132,8 +159,11 @@ def learned(
         check_inputs(Path(strong))
         rows = positions(np.array(Path(strong).read_text().split()), effects)
     elif {*LEARNED} & {*asked}:
-        rule = strong or ("top" if lazy else "ash")
-        rows = bm.mash.largest(effects, TOP) if rule == "top" else bm.mash.strong(effects)
+        rule = strong or ("all" if random is not None else "top" if lazy else "ash")
+        if rule == "all":
+            rows = np.arange(effects.sizes["effect"])
+        else:
+            rows = bm.mash.largest(effects, TOP) if rule == "top" else bm.mash.strong(effects)
         if near is not None and len(rows):
             z = np.nanmax(np.abs((effects["bhat"] / effects["shat"]).values[rows]), axis=1)
             rows = near.apart(effects, order=rows[np.argsort(-z, kind="stable")])
@@ -143,21 +173,22 @@ def learned(
     source = effects
     if lazy:
         source, rows = effects.isel(effect=rows).load(), np.arange(len(rows))
-    covariances = bm.mash.covariances(source, asked, strong=rows, n_components=components)
-    n = effects.sizes["effect"]
+    covariances = bm.mash.covariances(source, asked, strong=rows, n_components=components or 5)
+    every = effects if random is None else random
+    n = every.sizes["effect"]
     if near is not None:
         seed = int(options["seed"])
-        chosen = near.apart(effects, seed=seed)
+        chosen = near.apart(every, seed=seed)
         told = f"learning from {len(chosen):,} of {n:,} effects, apart from each other"
         if (most := learn or LEARN) < len(chosen):
             chosen = np.sort(np.random.default_rng(seed).choice(chosen, most, replace=False))
             told = f"learning from {most:,} of {n:,} effects, apart from each other, at random"
         say_wrapped(told)
-        return bm.mash.fit_sample(effects, covariances, rows=chosen, **options)
+        return bm.mash.fit_sample(every, covariances, rows=chosen, **options)
     count = learn if learn is not None else LEARN if n > MANY else n
     if count < n:
         say_wrapped(f"learning from {count:,} of {n:,} effects, drawn at random")
-    return bm.mash.fit_sample(effects, covariances, rows=count, **options)
+    return bm.mash.fit_sample(every, covariances, rows=count, **options)
 
 
 def posterior(fit: xr.DataTree, effects: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -34,6 +34,19 @@ def say(text: object) -> None:
     """Print a line on standard output, unless --quiet was given."""
     if not is_quiet():
         typer.echo(str(text))
+
+
+def leave_out(where: str, options: dict[str, Any]) -> None:
+    """Refuse options that would be passed over: of those given (not None, a flag that is set).
+
+    Raises
+    ------
+    InputError
+        Some is.
+    """
+    for name, one in options.items():
+        if one is not None and one is not False and one != []:
+            raise InputError(name, f"given {where}, where it says nothing", "Leave it out.")
 
 
 def say_wrapped(text: object) -> None:

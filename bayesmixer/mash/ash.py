@@ -31,16 +31,16 @@ Array = NDArray[np.float64]
 def ash(
     bhat: Any,
     shat: Any = None,
-    mixture: str = "normal",
+    mixture: str | None = None,
     *,
-    mode: Any = 0,
-    alpha: float = 0,
+    mode: Any = None,
+    alpha: float | None = None,
     df: Any = None,
     grid: Any = None,
-    gridmult: float = RATIO,
+    gridmult: float | None = None,
     prior: Any = "nullbiased",
     null_weight: float = 10,
-    point_mass: bool = True,
+    point_mass: bool | None = None,
     weights: Any = None,
     given: xr.DataTree | None = None,
 ) -> xr.DataTree:
@@ -54,14 +54,15 @@ def ash(
         se). Effects that are missing, or have no error, 0 or an infinite one, take no
         part; their posterior is the prior.
     mixture
-        "normal"; "uniform", symmetric around the mode; "half-uniform", from the mode to either
-        side, so that the effects may be skewed; "+uniform" and "-uniform", to one side only;
-        "half-normal". "halfuniform" and "halfnormal" are the same.
+        "normal", also where none is named; "uniform", symmetric around the mode; "half-uniform",
+        from the mode to either side, so that the effects may be skewed; "+uniform" and "-uniform",
+        to one side only; "half-normal". "halfuniform" and "halfnormal" are the same.
     mode
-        Number around which effects lie, in units of bhat / shat^alpha; "estimate": that of the
-        highest penalised likelihood.
+        Number around which effects lie, in units of bhat / shat^alpha, 0 without; "estimate": that
+        of the highest penalised likelihood.
     alpha
-        What comes from the mixture is b / shat^alpha.
+        What comes from the mixture is b / shat^alpha; without, that of effects that were read, or
+        0.
     df
         Degrees of freedom where bhat / shat are t statistics: one number, or one an effect. With
         uniforms the likelihood is t; with normals the standard errors become those under which
@@ -71,17 +72,18 @@ def ash(
         shat^alpha; None takes steps of `gridmult` from a tenth of the smallest standard error to
         twice the largest effect beyond its error.
     gridmult
-        Ratio of neighbouring scales.
+        Ratio of neighbouring scales; sqrt(2) without.
     prior
         Dirichlet penalty: "nullbiased" (`null_weight` for the point mass, 1 for the others),
         "uniform", or a number of at least 1 for each component (for the scales of one side: the
         other has the same).
     point_mass
-        Whether there is a component of effects that are exactly the mode.
+        Whether there is a component of effects that are exactly the mode; there is without.
     weights
         Known weights of the components, with `grid`: nothing is learned.
     given
-        What another call returned: the prior learned there, for these effects.
+        What another call returned: the prior learned there, for these effects. What is said of it
+        beside must be what it is.
 
     Returns
     -------
@@ -112,12 +114,15 @@ def ash(
     """
     draws = None
     if given is not None:
-        mixture, alpha, mode, grid, weights, point_mass, draws = of_another(given)
-    family = family_of(mixture)
+        asked = {"mixture": mixture, "mode": mode, "alpha": alpha, "point_mass": point_mass}
+        asked |= {"grid": grid, "gridmult": gridmult, "weights": weights}
+        mixture, alpha, mode, grid, weights, point_mass, draws = of_another(given, asked)
+    family = family_of("normal" if mixture is None else mixture)
     data = estimates(bhat, shat, alpha, df, family.endswith("normal"))
-    point_mass = bool(point_mass)
+    point_mass = point_mass is None or bool(point_mass)
+    mode = 0 if mode is None else mode
     scales = None if grid is None else scales_of(grid, point_mass)
-    ratio = beyond("gridmult", gridmult, 1)
+    ratio = beyond("gridmult", RATIO if gridmult is None else gridmult, 1)
     null_weight = beyond("null_weight", null_weight, 1, or_equal=True)
     known = None if weights is None else weights_of(weights)
     if known is not None and scales is None:

@@ -54,28 +54,36 @@ def family_of(mixture: Any) -> str:
     return family
 
 
-def of_another(given: Any) -> tuple[str, float, float, Array, Array, bool, Array | None]:
+def of_another(
+    given: Any, asked: dict[str, Any]
+) -> tuple[str, float, float, Array, Array, bool, Array | None]:
     """Mixture, alpha, mode, scales, weights, whether there is a point mass, and draws of weights
-    where there are some, of another result.
+    where there are some, of another result; `asked` is what was said of them beside it.
 
     Raises
     ------
     InputError
-        It is none.
+        It is none, or what was asked for is another thing.
     """
     if not isinstance(given, xr.DataTree) or given.attrs.get("method") != "ash":
         raise InputError("given", "not what bm.ash returned")
     estimate = given["estimate"]
     draws = draws_of(given)
-    return (
-        str(given.attrs["mixture"]),
-        float(given.attrs["alpha"]),
-        float(estimate["mode"]),
-        np.asarray(estimate["grid"].values),
-        np.asarray(estimate["weights"].values) if draws is None else draws.mean(0),
-        bool(given.attrs["point_mass"]),
-        draws,
-    )
+    family, alpha = str(given.attrs["mixture"]), float(given.attrs["alpha"])
+    mode, point_mass = float(estimate["mode"]), bool(given.attrs["point_mass"])
+    held = {"mixture": family, "alpha": alpha, "mode": mode, "point_mass": point_mass}
+    for name, one in asked.items():
+        if one is None:
+            continue
+        if name not in held:
+            raise InputError(name, "said beside a given prior, which has its own", "Leave it out.")
+        said = family_of(one) if name == "mixture" else one
+        if said != held[name]:
+            found = f"{one!r}, but the given prior has {held[name]!r}"
+            raise InputError(name, found, "Leave it out.")
+    weights = np.asarray(estimate["weights"].values) if draws is None else draws.mean(0)
+    grid = np.asarray(estimate["grid"].values)
+    return family, alpha, mode, grid, weights, point_mass, draws
 
 
 def scales_of(grid: Any, point_mass: bool) -> Array:

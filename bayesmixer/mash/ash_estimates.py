@@ -59,14 +59,19 @@ def estimates(bhat: Any, shat: Any, alpha: Any, df: Any, adjust: bool) -> Estima
         There is more than one condition, an effect is infinite or an error negative, or nothing is
         left.
     """
+    read = isinstance(bhat, xr.Dataset) and bhat.attrs.get("kind") == "effects"
+    if alpha is None:
+        alpha = bhat.attrs["alpha"] if read else 0
     if isinstance(alpha, bool) or not isinstance(alpha, Real) or not 0 <= float(alpha) <= 1:
         raise InputError("alpha", f"{alpha!r}, expected a number from 0 to 1")
     alpha = float(alpha)
-    if isinstance(bhat, xr.Dataset) and bhat.attrs.get("kind") == "effects":
+    if read:
         if shat is not None:
             raise InputError("shat", "given beside effects that have errors")
         rows_of(bhat, "bhat")
-        alpha = float(bhat.attrs["alpha"])
+        if alpha != float(bhat.attrs["alpha"]):
+            found = f"{alpha:g}, but the effects were read with {bhat.attrs['alpha']:g}"
+            raise InputError("alpha", found, "Read them with that alpha.")
         b, s = bhat["bhat"].values, bhat["shat"].values
         if "v" in bhat:
             s = s * np.sqrt(np.diagonal(bhat["v"].values, axis1=-2, axis2=-1))

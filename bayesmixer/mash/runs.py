@@ -13,7 +13,7 @@ from bayesmixer.mash.error_correlation import METHODS, beyond_chance, correlatio
 from bayesmixer.mash.posteriors import posterior
 from bayesmixer.mash.prior_covariances import DEFAULT, PLAIN, covariances
 from bayesmixer.mash.reported import together
-from bayesmixer.mash.rows import picked, rows_of
+from bayesmixer.mash.rows import picked, rows_of, same_conditions
 from bayesmixer.mash.samples import LEARN, fit_sample
 from bayesmixer.mash.strong_effects import positions
 from bayesmixer.mash.strong_effects import strong as strong_rows
@@ -27,6 +27,7 @@ def run(
     *,
     errors: str = "auto",
     strong: Any = None,
+    random: xr.Dataset | None = None,
     more: Any = None,
     independent: bool = True,
     learn_from: int | None = None,
@@ -44,14 +45,19 @@ def run(
     Parameters
     ----------
     effects
-        What `bayesmixer.read_effects` returned: all effects, or random ones, not chosen ones alone.
+        What `bayesmixer.read_effects` returned: all effects, or random ones, not chosen ones alone
+        without `random` ones beside.
     errors
         Correlation of their errors, where `effects` hold none: "auto", the pairwise estimate of
         `bayesmixer.mash.correlation`, of effects that are not strong, where it is beyond chance;
         "independent"; or one of its methods.
     strong
         Effects from which covariances are learned: positions, names or a mask; None takes those
-        that are significant in some condition by itself.
+        that are significant in some condition by itself, beside `random` ones all.
+    random
+        Effects drawn at random, beside which `effects` are strong ones: from these the weights and
+        the correlation of errors are learned, from `effects` covariances, and the posteriors are of
+        `effects` (the published workflow of two sets).
     more
         Further covariances, as in `bayesmixer.mash.covariances`.
     independent
@@ -90,19 +96,46 @@ def run(
     (3, 2)
     """
     choice("errors", errors, ERRORS)
-    n = len(rows_of(effects).b)
-    if not n:
+    every = effects if random is None else _beside(effects, random)
+    n = len(rows_of(every).b)
+    if not n or not len(rows_of(effects).b):
         raise InputError("effects", "none")
     most = whole_number("learn_from", learn_from, 1) if learn_from is not None else None
-    chosen = strong_rows(effects) if strong is None else strong
-    effects, _ = with_errors(effects, errors, chosen)
+    if strong is not None:
+        chosen = strong
+    else:
+        chosen = strong_rows(effects) if random is None else np.arange(effects.sizes["effect"])
+    every, _ = with_errors(every, errors, chosen if random is None else None)
+    if random is None:
+        effects = every
+    elif "v" in every and "v" not in effects:
+        if every["v"].ndim > 2:
+            told = "without a correlation of errors, of which each random one has its own"
+            raise InputError("effects", told, "Read them with v=.")
+        effects = effects.assign(v=every["v"])
     kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else PLAIN
     u = covariances(effects, kinds, strong=chosen, more=more)
     count = min(n, most or (n if n <= MANY else LEARN))
-    fit = fit_sample(effects, u, rows=count, seed=seed, others=False, independent=independent)
+    fit = fit_sample(every, u, rows=count, seed=seed, others=False, independent=independent)
     fit["estimate"]["n_strong"] = len(chosen)
     found = posterior(fit, effects, contrasts=contrasts)
     return together(fit, found, effects, threshold=threshold)
+
+
+def _beside(effects: xr.Dataset, random: xr.Dataset) -> xr.Dataset:
+    """Random effects, of the same conditions and alpha as the effects.
+
+    Raises
+    ------
+    InputError
+        They are not.
+    """
+    rows_of(effects), rows_of(random, "random")
+    same_conditions(effects, random["condition"].values, "random")
+    if random.attrs["alpha"] != effects.attrs["alpha"]:
+        found = f"read with alpha {random.attrs['alpha']:g}, effects {effects.attrs['alpha']:g}"
+        raise InputError("random", found, "Read them with one alpha.")
+    return random
 
 
 def with_errors(

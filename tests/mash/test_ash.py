@@ -107,6 +107,36 @@ def test_a_prior_serves_other_effects() -> None:
     np.testing.assert_allclose(again["mean"], learned["effects"]["mean"][:7], rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"mixture": "normal"}, "mixture: 'normal', but the given prior has 'half-uniform'"),
+        ({"mode": 0}, "mode: 0, but the given prior has 0.2"),
+        ({"alpha": 1}, "alpha: 1, but"),
+        ({"point_mass": False}, "point_mass: False, but"),
+        ({"grid": [1.0]}, "grid: said beside a given prior"),
+        ({"gridmult": 2}, "gridmult: said beside a given prior"),
+        ({"weights": [1.0]}, "weights: said beside a given prior"),
+    ],
+)
+def test_what_a_prior_that_is_given_is_not_is_refused(said: dict[str, Any], told: str) -> None:
+    learned = bm.ash(X, 1.0, "half-uniform", mode=0.2)
+    with pytest.raises(bm.InputError, match=told):
+        bm.ash(X[:7], 1.0, given=learned, **said)
+    same = bm.ash(X[:7], 1.0, "halfuniform", mode=0.2, alpha=0, point_mass=True, given=learned)
+    np.testing.assert_allclose(same["effects"]["mean"], learned["effects"]["mean"][:7], rtol=1e-12)
+
+
+def test_effects_that_were_read_keep_their_alpha() -> None:
+    effects = bm.read_effects(X, 1.0, alpha=1)
+    assert bm.ash(effects).attrs["alpha"] == 1
+    for alpha in (0, 0.5):
+        with pytest.raises(bm.InputError, match="but the effects were read with 1"):
+            bm.ash(effects, alpha=alpha)
+    with pytest.raises(bm.InputError, match="but the effects were read with 1"):
+        bm.ash(effects, given=bm.ash(X, 1.0))
+
+
 def test_it_takes_names_of_others_frames_files_and_effects(tmp_path: Any) -> None:
     frame = pd.DataFrame({"b": X[:9], "se": 1.0}, index=[f"rs{i}" for i in range(9)])
     found = bm.ash(frame["b"], frame["se"], "halfuniform")

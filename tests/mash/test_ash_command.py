@@ -47,10 +47,17 @@ def test_tables_results_and_report_are_of_the_same_posteriors(
     np.testing.assert_allclose(bm.ash(table, mixture="halfuniform")["effects"]["sd"], known["sd"])
 
 
-def test_what_it_cannot_use_is_refused(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_it_cannot_use_is_refused(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = tmp_path / "fit.nc"
+    assert run("ash", table, "--mixture", "half-uniform", "--out", fit, "-q") == 0
     for words, says in (
         (("--bhat", "effect"), "no column 'effect' (columns: gene, Beta, p, SE)"),
         (("--mode", "best"), "--mode: 'best', expected a number, or estimate"),
+        (("--fit", fit, "--mixture", "normal"), "the given prior has 'half-uniform'"),
+        (("--fit", fit, "--prior", "uniform"), "--prior: given beside --fit"),
+        (("--fit", fit, "--no-point-mass"), "--point-mass: False, but the given prior has True"),
         (("--mixture", "gamma"), "mixture: 'gamma', expected one of normal"),
         (("--posterior", "p.txt"), "expected a name ending in .tsv"),
     ):

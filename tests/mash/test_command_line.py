@@ -110,6 +110,45 @@ def test_a_sample_is_learned_from_and_names_of_strong_effects_are_taken(
     assert int(found["n_others"]) == 200
 
 
+@pytest.mark.parametrize("ending", ["tsv", "npy"])
+def test_strong_and_random_effects_of_two_sets_are_the_published_workflow(
+    tmp_path: Path, ending: str
+) -> None:
+    """Covariances of the strong, weights and errors of the random, posteriors of the strong."""
+    rng = np.random.default_rng(6)
+    v = np.full((R, R), 0.5) + 0.5 * np.eye(R)
+    true = rng.normal(size=(N, 1)) * (rng.random((N, 1)) < 0.1) * np.array([1, 1, -0.5])
+    strong = rng.normal(size=(60, 1)) * np.array([1, 1, -0.5])
+    both = {}
+    for name, b in (("random", true), ("strong", strong)):
+        b = b + 0.2 * rng.multivariate_normal(np.zeros(R), v, len(b))
+        both[name] = bm.read_effects(b, 0.2)
+        for file, x in ((f"{name}.{ending}", b), (f"{name}_s.{ending}", np.full(b.shape, 0.2))):
+            if ending == "npy":
+                np.save(tmp_path / file, x)
+            else:
+                pd.DataFrame(x, columns=["a", "b", "c"]).to_csv(
+                    tmp_path / file, sep="\t", index=False
+                )
+    files = [tmp_path / f"{name}.{ending}" for name in ("strong", "strong_s")]
+    others = [tmp_path / f"{name}.{ending}" for name in ("random", "random_s")]
+    words = (*files, "--random", others[0], "--random", others[1])
+    assert run("mash", *words, "--out", tmp_path / "r.nc", "-q") == 0
+    found = bm.load(tmp_path / "r.nc")
+    known = bm.mash.run(both["strong"], random=both["random"])
+    np.testing.assert_allclose(found["effects"]["lfsr"], known["effects"]["lfsr"], rtol=1e-6)
+    # step by step
+    plain = both["random"].isel(effect=np.setdiff1d(range(N), bm.mash.strong(both["random"])))
+    errors = bm.mash.correlation(plain, "pairwise")
+    random, strong = (bm.read_effects(one, v=errors) for one in (both["random"], both["strong"]))
+    u = bm.mash.covariances(strong, strong=range(60))
+    fit = bm.mash.fit(random, u, independent=True)
+    mean = bm.mash.posterior(fit, strong)["mean"]
+    np.testing.assert_allclose(known["effects"]["mean"], mean, atol=1e-9)
+    assert int(known["estimate"]["n_strong"]) == 60
+    assert known.attrs["n_effects"] == N
+
+
 def test_contrasts_are_taken_by_the_names_of_the_conditions(folder: Path, tmp_path: Path) -> None:
     both = (folder / "b.tsv", folder / "s.tsv")
     names = bm.read_effects(*both)["condition"].values[::-1]
@@ -208,6 +247,19 @@ def test_effects_of_a_saved_mixture_are_under_the_errors_it_was_learned_under(
         (("b.tsv", "s.tsv", "--locus-distance", "9"), "without --loci"),
         (("--gwas", "b.tsv", "s.tsv", "--baseline", "skin"), "beside --gwas"),
         (("b.tsv", "s.tsv", "--fit", "s.tsv", "--kinds", "ed"), "beside --fit"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--prior", "uniform"), "--prior: given beside --fit"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--thin", "0"), "--thin: given beside --fit"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--components", "5"), "beside --fit"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--independent"), "beside --fit"),
+        (("b.tsv", "s.tsv", "--fit", "s.tsv", "--random", "b.tsv"), "beside --fit"),
+        (("b.tsv", "s.tsv", "--join", "inner"), "with tables of effects"),
+        (("b.tsv", "s.tsv", "--r2", "1"), "without --reference"),
+        (("b.tsv", "s.tsv", "--reference", "s.tsv"), "without --thin or --loci"),
+        (
+            ("b.tsv", "s.tsv", "--kinds", "canonical", "--strong", "top"),
+            "no covariances are learned",
+        ),
+        (("b.tsv", "s.tsv", "--posterior", "p.zarr", "--threshold", "1"), "store of posteriors"),
     ],
 )
 def test_options_that_would_say_nothing_are_not_passed_over(
