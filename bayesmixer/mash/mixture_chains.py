@@ -14,7 +14,8 @@ all is conjugate but the last:
 
 with b the effects of the n_k rows of U_k at scales w, and e their errors in standard errors. V is
 uniform over correlation matrices before; its entries move one by one by Metropolis steps, which the
-rows enter by their sum of squares alone.
+rows enter by their sum of squares alone. What is missing, effects and errors, is drawn with the
+rest.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Chains:
-    """What is known of rows without missing cells, and what is drawn.
+    """What is known of rows, and what is drawn.
 
     Attributes
     ----------
@@ -102,6 +103,7 @@ class Chains:
         if self.steps is not None and v is not None:
             errors = rows.b / rows.s
             errors[some] -= b / rows.s[some]
+            errors = filled_errors(errors, rows.seen, v, rng)
             v = moved_correlation(v, errors.T @ errors, len(errors), self.steps, rng)
         return State(u, self.in_common(u[self.learned], rng), v, log_weights, height)
 
@@ -130,8 +132,28 @@ def drawn_effects(rows: Rows, u: Array, sd: Array, rng: np.random.Generator) -> 
         d, q = np.linalg.eigh(prior)
         x = q @ (np.sqrt(np.clip(d, 0, None)) * rng.standard_normal(d.shape))[:, :, None]
         e = np.linalg.cholesky(errors) @ rng.standard_normal((*d.shape, 1))
-        left = np.linalg.solve(prior + errors, rows.b[index, :, None] - x - e)
-        out[index] = (x + prior @ left)[:, :, 0]
+        there, seen = prior.copy(), rows.seen[index]
+        there[~(seen[:, :, None] & seen[:, None, :])] = 0
+        apart = np.where(seen[:, :, None], rows.b[index, :, None] - x - e, 0)
+        out[index] = (x + prior @ np.linalg.solve(there + errors, apart))[:, :, 0]
+    return out
+
+
+def filled_errors(errors: Array, seen: Array, v: Array, rng: np.random.Generator) -> Array:
+    """Errors (row, R), in standard errors, with draws of those of missing cells given the others,
+    made as `drawn_effects` makes effects.
+    """
+    out = errors.copy()
+    some = np.flatnonzero(~seen.all(1))
+    size = max(1, AT_ONCE // len(v) ** 2)
+    for first in range(0, len(some), size):
+        index = some[first : first + size]
+        there = seen[index]
+        both = there[:, :, None] & there[:, None, :]
+        e = rng.standard_normal((len(index), len(v))) @ np.linalg.cholesky(v).T
+        apart = np.where(there, errors[index] - e, 0)[:, :, None]
+        moved = e + (v @ np.linalg.solve(np.where(both, v, np.eye(len(v))), apart))[:, :, 0]
+        out[index] = np.where(there, errors[index], moved)
     return out
 
 

@@ -23,7 +23,7 @@ from bayesmixer.mash.mixture_chains import STEP, Chains, State
 from bayesmixer.mash.nested_weights import CONCENTRATION, NULL, Nested
 from bayesmixer.mash.posteriors import of_fit
 from bayesmixer.mash.reported import OWN
-from bayesmixer.mash.rows import Rows, picked
+from bayesmixer.mash.rows import Rows
 from bayesmixer.mash.transfers import taking_part
 from bayesmixer.mash.trees import SQUARE
 from bayesmixer.mash.weight_chains import LARGEST_R_HAT, largest_r_hat
@@ -65,7 +65,7 @@ def sample_mixture(
         grid and covariances, where chains begin, and the correlation of errors where effects bring
         none.
     effects
-        Those to learn from, not chosen ones; such with a missing cell take no part.
+        Those to learn from, not chosen ones.
     learned
         Names or patterns of the covariances that are drawn; the others are as they are.
     errors
@@ -102,7 +102,7 @@ def sample_mixture(
     ----------
     Barnard, McCulloch and Meng 2000, Statistica Sinica 10:1281 (correlations one by one).
     """
-    every, mixture, estimate = of_fit(fit, effects)
+    rows, mixture, estimate = of_fit(fit, effects)
     if mixture.alone is not None and mixture.weights is not None and mixture.weights[-1] > 0:
         found = "effects that are independent between conditions have weight in it"
         raise InputError("fit", found, "Fit with independent=False.")
@@ -111,16 +111,12 @@ def sample_mixture(
     drawn = [i for i, n in enumerate(names) if any(fnmatch.fnmatchcase(n, one) for one in asked)]
     if not drawn and not errors:
         raise InputError("learned", f"no covariance is named {', '.join(asked)}")
-    if errors and every.v is not None and every.v.ndim == 3:
+    if errors and rows.v is not None and rows.v.ndim == 3:
         found = "the correlation of errors differs by effect"
         raise InputError("errors", found, "Take it as known: errors=False.")
     if strength is not None and not 0 < strength < np.inf:
         raise InputError("strength", f"{strength!r}, expected a positive number")
     number = [whole_number(name, x, 1) for name, x in (("draws", draws), ("chains", chains))]
-    whole = np.flatnonzero(every.seen.all(1))
-    if len(whole) < 2:
-        raise InputError("effects", f"{len(whole)} have a value in every condition")
-    rows = picked(every, whole)
     known = _known(rows, mixture, drawn, errors, strength)
     every_rng = np.random.default_rng(seed).spawn(number[1] + 1)
     starts, rngs = _starts(rows, mixture, known, every_rng[0]), every_rng[1:]
@@ -156,7 +152,7 @@ def _known(
     place = np.arange(scales * k)
     null = NULL if mixture.point_mass else None
     prior = Nested(null, CONCENTRATION, place % k, place // k)
-    half = float(np.median(rows.s)) / 2
+    half = float(np.median(rows.s[rows.seen])) / 2
     near = np.r_[[True] * mixture.point_mass, (mixture.grid < half)[prior.scale]]
     assert mixture.weights is not None
     unit = typical_errors(rows)

@@ -12,7 +12,13 @@ import xarray as xr
 from scipy import stats
 
 import bayesmixer as bm
-from bayesmixer.mash.mixture_chains import Chains, State, drawn_effects, moved_correlation
+from bayesmixer.mash.mixture_chains import (
+    Chains,
+    State,
+    drawn_effects,
+    filled_errors,
+    moved_correlation,
+)
 from bayesmixer.mash.nested_weights import CONCENTRATION, Nested
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.transfers import Part
@@ -36,7 +42,9 @@ def told(state: State) -> np.ndarray:
 def truth_and_chain(
     rng: np.random.Generator, centre: np.ndarray = CENTRE
 ) -> tuple[Any, Chains, State]:
-    """A truth from the prior, and chains that know 60 estimates of its effects."""
+    """A truth from the prior, and chains that know 60 estimates of its effects, of which a third
+    lack a cell.
+    """
     log_weights = PRIOR.log_weights(PRIOR.draw(np.zeros(5), rng))
     common = stats.wishart.rvs(2, CENTRE / 2, random_state=rng)
     u = np.array([np.eye(2), stats.invwishart.rvs(6, 3 * common, random_state=rng)])
@@ -49,6 +57,7 @@ def truth_and_chain(
     for j in np.flatnonzero(of):
         scale, k = divmod(of[j] - 1, 2)
         b[j] += GRID[scale] * rng.multivariate_normal(np.zeros(2), u[k])
+    b[np.arange(0, 60, 3), np.arange(20) % 2] = np.nan
     rows = rows_of(bm.read_effects(b, s))
     chains = Chains(
         rows=rows,
@@ -106,6 +115,25 @@ def test_effects_are_drawn_from_the_normal_that_estimates_leave() -> None:
     # standard errors of .003
     np.testing.assert_allclose(drawn.mean(0), gain @ b, atol=0.012)
     np.testing.assert_allclose(np.cov(drawn.T), prior - gain @ prior, atol=0.012)
+
+
+def test_what_is_missing_is_drawn_from_what_the_other_cells_leave() -> None:
+    rng = np.random.default_rng(7)
+    v, n = np.array([[1, 0.5, 0.2], [0.5, 1, -0.3], [0.2, -0.3, 1]]), 40_000
+    u, s = np.array([[2.0, 0.6, 0.1], [0.6, 0.5, 0.2], [0.1, 0.2, 1.0]]), np.array([0.4, 0.9, 0.5])
+    b, seen = np.array([1.0, np.nan, -0.5]), [0, 2]
+    rows = rows_of(bm.read_effects(np.tile(b, (n, 1)), np.tile(s, (n, 1)), v=v))
+    drawn = drawn_effects(rows, np.tile(u, (n, 1, 1)), np.full(n, 0.7), rng)
+    prior, errors = 0.49 * u, v * np.outer(s, s)
+    gain = prior[:, seen] @ np.linalg.inv((prior + errors)[np.ix_(seen, seen)])
+    np.testing.assert_allclose(drawn.mean(0), gain @ b[seen], atol=0.012)
+    np.testing.assert_allclose(np.cov(drawn.T), prior - gain @ prior[seen], atol=0.012)
+    e = np.tile([0.7, 9.0, -1.2], (n, 1))
+    filled = filled_errors(e, rows.seen, v, rng)
+    assert (filled[:, seen] == e[:, seen]).all()
+    gain = v[1, seen] @ np.linalg.inv(v[np.ix_(seen, seen)])
+    assert filled[:, 1].mean() == pytest.approx(gain @ e[0, seen], abs=0.02)
+    assert filled[:, 1].var() == pytest.approx(1 - gain @ v[seen, 1], abs=0.02)
 
 
 def test_correlations_of_errors_have_their_posterior_by_quadrature() -> None:
