@@ -254,10 +254,16 @@ def numbers(name: str, given: str | None) -> list[float] | None:
     if given is None:
         return None
     try:
-        # LDSC's users write N for a minus sign, which begins an option
-        return [float(v.replace("N", "-") if v[:1] == "N" else v) for v in given.split(",")]
+        return [_number(v.strip()) for v in given.split(",")]
     except ValueError:
         raise InputError(name, f"'{given}', expected numbers with commas between") from None
+
+
+def _number(text: str) -> float:
+    """LDSC's users write N for a minus sign, which begins an option."""
+    if text.lower() in ("nan", "na"):
+        return float("nan")
+    return float(text.replace("N", "-") if text[:1] == "N" else text)
 
 
 def one_number(name: str, given: str | None) -> float | None:

@@ -256,6 +256,8 @@ def command(
         raise InputError(
             "--n-min", f"'{n_min}' is neither a number nor 'auto'", "Give a number, or auto."
         ) from None
+    if smallest is None and like_ldsc:
+        smallest = "auto"  # LDSC takes 0 for none given
     _, attrs = munge_file(
         file,
         out,
@@ -288,8 +290,8 @@ def command(
         decimal=decimal,
         a1_increasing=a1_increasing,
         z_from=z_from.value,
-        info_min=info_min or None,
-        maf_min=maf_min or None,
+        info_min=info_min if like_ldsc else info_min or None,
+        maf_min=maf_min if like_ldsc else maf_min or None,
         n_min=smallest,
         keep_ambiguous=keep_ambiguous,
         keep_indels=keep_indels,

@@ -157,6 +157,8 @@ def read_like_ldsc(
         before = frame.height
         frame = frame.unique("snp", keep="first", maintain_order=True)
         counts["duplicate"] = before - frame.height
+    if not rows:
+        raise InputError(path, "no rows, a header alone", "Download or make it again.")
     if not frame.height:
         taken = ", ".join(f"{name} {count:,}" for name, count in ordered(counts).items() if count)
         raise InputError(path, f"no variant left of {rows:,}; removed: {taken}")

@@ -133,6 +133,8 @@ def _write(
     if like_ldsc:  # whole numbers without decimals only where the file has them
         whole = whole and "n" in json.loads(attributes["columns"])
     columns = {"snp": "SNP", "a1": "A1", "a2": "A2", "z": "Z", "n": "N"}
+    if like_ldsc and not (frame["a1"] != "").any():  # --no-alleles
+        columns = {name: columns[name] for name in ("snp", "z", "n")}
     if (frame["pos"] > 0).any():
         columns |= {"chrom": "CHR", "pos": "BP"}
     if "eaf" in frame.columns:  # of A1: without it nobody sees that alleles were taken the wrong

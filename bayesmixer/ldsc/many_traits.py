@@ -152,7 +152,10 @@ def cross_intercepts(given: Any, count: int) -> list[list[float | None]]:
             "intercept_gencov",
             f"shape {square.shape}, expected a number or ({count}, {count})",
         )
-    return [[None if np.isnan(v) else float(v) for v in row] for row in square]
+    return [
+        [None if np.isnan(v) else number("intercept_gencov", float(v), -np.inf) for v in row]
+        for row in square
+    ]
 
 
 def many_traits(
@@ -216,7 +219,8 @@ def many_traits(
     # step for products unless told, though its manual says two
     free = all(b is None for b in noise)
     if two_step not in ("auto", None, False) if like_ldsc else free:
-        step = step_of(two_step, annotations, None)
+        fixed = [b for b in (*noise, *(b for row in cross for b in row)) if b is not None]
+        step = step_of(two_step, annotations, fixed[0] if like_ldsc and fixed else None)
 
     asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
     regressions = Pairs(

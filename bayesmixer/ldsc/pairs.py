@@ -237,6 +237,10 @@ class Pairs:
         by themselves.
         """
         of, out = self._aligned, {}
+        pairs = [(i, j) for i in firsts for j in range(i + 1, len(self.traits))]
+        for i, j in pairs:
+            if (i, j) not in of.apart:
+                self._enough(i, j, int(of.usable[i, j]), int(of.common[i, j]))
         found = covariances(
             of, self.ld[:, 0], self.w_ld, self.m, self.alone, self.cuts, self.step, self.threads,
             firsts,
@@ -244,7 +248,6 @@ class Pairs:
         for (i, j), both in found.items():
             common, usable = int(of.common[i, j]), int(of.usable[i, j])
             if (i, j) not in of.apart:
-                self._enough(i, j, usable, common)
                 pair = Pair(self.alone[i], self.alone[j], both)
                 out[i, j] = PairFit(i, j, pair, common, usable, None)
         return out
@@ -256,11 +259,12 @@ class Pairs:
             Two traits have hardly a variant with matching alleles in common.
         """
         if usable < 2 * self.ld.shape[1] + 10:
-            raise InputError(
-                " and ".join(self.traits[at].origin.source for at in (i, j)),
-                f"{usable} of {common} common variants have matching alleles, expected far more",
-                "Are the alleles of one strand and build?",
-            )
+            found = f"{usable} of {common} common variants have matching alleles"
+            remedy = "Are the alleles of one strand and build?"
+            if usable == common:
+                found, remedy = f"{common} common variants", "Are identifiers of one kind?"
+            where = " and ".join(self.traits[at].origin.source for at in (i, j))
+            raise InputError(where, f"{found}, expected far more", remedy)
 
     def _pair(self, i: int, j: int) -> PairFit:
         """A pair by itself."""

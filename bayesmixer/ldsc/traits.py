@@ -218,8 +218,9 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
     table = table.select([c for c in COLUMNS if c in table.columns])
     numbers = pl.col("Z", "N").cast(pl.Float64, strict=False)
     table = table.with_columns(pl.col("SNP").cast(pl.String), numbers)
-    if sum(table.null_count().row(0)):
-        table = table.drop_nulls()
+    needed = ("SNP", "Z", "N")
+    if sum(table.select(needed).null_count().row(0)):
+        table = table.drop_nulls(needed)
     n = table["N"].to_numpy()
     bad = ~(np.isfinite(table["Z"].to_numpy()) & (n > 0) & np.isfinite(n))
     if not len(table) or bad.all():
@@ -233,7 +234,8 @@ def _of_table(table: pl.DataFrame, name: str, source: str) -> Trait:
         )
         table = table.filter(~bad)
     alleles = None
-    if "A1" in table.columns and "A2" in table.columns:
+    there = [c for c in ("A1", "A2") if c in table.columns and table[c].null_count() < len(table)]
+    if len(there) == 2:
         alleles = _codes(table["A1"], table["A2"])
     return Trait(name, source, table["SNP"], table["Z"].to_numpy(), table["N"].to_numpy(), alleles)
 

@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 import bayesmixer as bm
 from bayesmixer.cli.main import main
+from bayesmixer.ldsc.traits import read_trait
 
 # the options recorded beside LDSC's outputs, but for --sumstats
 RUNS = ["m1", "m2", "m5", "m6", "m7", "m8", "m9", "m10"]
@@ -229,6 +230,29 @@ def test_a_list_that_none_matches_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("SNP A1\nrs1 A\n")
     with pytest.raises(bm.InputError, match="no column A2 among SNP, A1"):
         read(tmp_path, table(), {"merge_alleles": tmp_path / "list"})
+
+
+def test_without_alleles_a_heritability_is_found_of_what_is_written(tmp_path: Path) -> None:
+    table(A1=None, A2=None, P=0.5).to_csv(tmp_path / "x.txt", sep="\t", index=False)
+    assert munge(tmp_path / "x.txt", "--no-alleles", "--out", tmp_path / "out") == 0
+    text = gzip.decompress((tmp_path / "out.sumstats.gz").read_bytes()).decode()
+    assert text.splitlines()[0] == "SNP\tZ\tN"
+    assert len(read_trait(tmp_path / "out.sumstats.gz")) == len(text.splitlines()) - 1
+
+
+def test_a_limit_of_0_is_what_it_is_in_ldsc(tmp_path: Path) -> None:
+    frequency = [-9.0, 0.0, *np.full(len(table()) - 2, 0.3)]
+    table(FRQ=frequency).to_csv(tmp_path / "x.txt", sep="\t", index=False)
+    words = ("--out", tmp_path / "out", "--maf-min", "0", "--n-min", "0")
+    assert munge(tmp_path / "x.txt", *words) == 0
+    note = json.loads((tmp_path / "out.sumstats.gz.json").read_text())
+    assert note["filters"]["maf"] == 2  # out of range, and not above 0
+    assert note["n_min"] > 0  # its own
+
+
+def test_a_header_alone_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(bm.InputError, match="no rows, a header alone"):
+        read(tmp_path, table()[:0], True)
 
 
 def test_options_of_ldsc_need_its_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,6 +173,18 @@ def test_what_is_printed_beside_heritability_of_liability_is_of_that_scale(
     assert f"on the liability scale {row['h2_liability']:.3g}" in printed
 
 
+@pytest.mark.parametrize("word", ["nan", "NaN", "NA"])
+def test_a_trait_may_have_no_prevalence(small: Small, tmp_path: Path, word: str) -> None:
+    folder = small[0]
+    files = [folder / f"{name}.sumstats" for name in ("first", "second")]
+    words = ("ldsc", "rg", *files, "--ref-ld-chr", f"{folder}/ld/", "--quiet")
+    words += ("--samp-prev", f"{word},0.5", "--pop-prev", f"{word}, 0.01", "--out", tmp_path / "x")
+    assert run(*words) == 0
+    row = pl.read_csv(tmp_path / "x.tsv", separator="\t", null_values="NA").row(0, named=True)
+    assert "h2_liability_1" not in row
+    assert row["h2_liability_2"] < row["h2_2"]
+
+
 def test_lists_of_traits_may_have_blanks_and_a_comma_at_their_end(
     small: Small, tmp_path: Path
 ) -> None:

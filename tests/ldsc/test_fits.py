@@ -328,7 +328,11 @@ def test_words_for_missing_are_known_in_every_column_of_a_file(tmp_path: Path, w
     path = tmp_path / "some.sumstats"
     text = "\n".join(map("\t".join, [["SNP", "A1", "A2", "Z", "N"], *lines]))
     path.write_text(text)
-    assert read_trait(path).snp.to_list() == ["rs1"]
+    found = read_trait(path)
+    # z without alleles has a heritability, but no correlation
+    assert len(found) == 3 and found.alleles is not None
+    assert found.alleles.tolist() == [2, 16, 16]
+    assert found.snp.to_list() == ["rs1"] * 3
 
 
 @pytest.mark.parametrize(
@@ -523,6 +527,17 @@ def test_unusable_pairs_and_annotations_are_one_line(small: Small, tmp_path: Pat
         bm.ldsc.rg([first, second.with_columns(A2=pl.lit("T"))], ld)
     with pytest.raises(InputError, match="one a trait"):
         bm.ldsc.rg([first, second], ld, intercept=[1.0])
+    with pytest.raises(InputError, match="intercept_gencov: inf, expected a finite number"):
+        bm.ldsc.rg([first, second], ld, intercept_gencov=np.inf)
+    with pytest.raises(InputError, match="two_step: 30 with a fixed intercept"):
+        bm.ldsc.rg([first, second], ld, intercept=1.0, two_step=30, like_ldsc=True)
+    none = pl.lit(None, pl.String)
+    with pytest.raises(InputError, match="no alleles"):
+        bm.ldsc.rg([first, second.with_columns(A1=none)], ld)
+    apart = [first.gather_every(2), second.gather_every(2, 1)]
+    for traits_ in (apart, [*apart, first]):
+        with pytest.raises(InputError, match=r"sumstats\[0\] and sumstats\[1\]: 0 common variants"):
+            bm.ldsc.rg(traits_, ld)
     with pytest.raises(InputError, match="shape"):
         bm.ldsc.rg([first, second], ld, intercept_gencov=[0.0, 0.0])
     with pytest.raises(InputError, match="frequencies"):
