@@ -24,6 +24,7 @@ ALIASES = {
     "n": "sample_size",
     "checkpoint": "out",
     "intercept": "intercept_h2",
+    "print_variants": "print_snps",
 }
 VERBS = {card.name: card.verb for card in cards().values() if card.verb}
 PHRASES = (

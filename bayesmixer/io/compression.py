@@ -129,3 +129,20 @@ class ByteStream:
         """Close the file."""
         self._stream.close()
         self._hashing.close()
+
+
+def lines_of(path: Path, errors: str = "replace") -> list[str]:
+    """Lines of a text, packed or not; `errors` as of `bytes.decode`.
+
+    Raises
+    ------
+    InputError
+        As `ByteStream`.
+    """
+    stream, parts = ByteStream(path), []
+    try:
+        while part := stream.read(1 << 20):
+            parts.append(part)
+    finally:
+        stream.close()
+    return b"".join(parts).decode("utf-8", errors).splitlines()

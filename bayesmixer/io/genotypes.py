@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name, chromosome_rank
+from bayesmixer.io.compression import lines_of
 from bayesmixer.io.variant_tables import read_bim, read_fam, read_psam, read_pvar
 
 # a byte of a bed file is four samples, two bits each from the lowest, for 2 copies of allele 1,
@@ -256,9 +257,7 @@ def _sample_ids(keep: str | Path | Iterable[str]) -> set[str]:
         raise InputError(
             path, "no such file of sample ids", "One sample a line: its id, or family and id."
         )
-    lines = [
-        line.split() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-    ]
+    lines = [line.split() for line in lines_of(path)]
     return {
         words[1] if len(words) > 1 else words[0]
         for words in lines

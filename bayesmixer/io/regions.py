@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_name
+from bayesmixer.io.compression import lines_of
 from bayesmixer.io.long_range_ld import LONG_RANGE_LD
 
 # as MiXeR 2.2 leaves out by default; covers the region in GRCh37 and GRCh38
@@ -104,7 +105,7 @@ def _parse(item: str | os.PathLike[str]) -> list[tuple[str, int, int]]:
 def _read_bed(path: Path) -> list[tuple[str, int, int]]:
     out = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = lines_of(path, "strict")
     except (UnicodeDecodeError, OSError) as error:
         raise InputError(
             path,
@@ -116,6 +117,9 @@ def _read_bed(path: Path) -> list[tuple[str, int, int]]:
         if not fields or fields[0].startswith(("#", "track", "browser")):
             continue
         if len(fields) >= 3 and fields[1].isdigit() and fields[2].isdigit():
+            if int(fields[2]) < int(fields[1]):
+                told = f"line {number} ends before it starts ({line[:40]!r})"
+                raise InputError(path, told, "Write chromosome, start, end.")
             out.append((chromosome(fields[0]), int(fields[1]) + 1, int(fields[2])))
         elif number > 1:  # the first line may be a header
             raise InputError(

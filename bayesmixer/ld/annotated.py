@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.errors import InputError
 from bayesmixer.io.chromosomes import chromosome_rank
+from bayesmixer.io.compression import lines_of
 from bayesmixer.io.genotypes import Panel, open_panels
 from bayesmixer.ld.annotation_tables import (
     Annotations,
@@ -103,6 +104,8 @@ def open_scored(
     """
     if rule.min_maf is not None and not 0 <= rule.min_maf < 0.5:
         raise InputError("min_maf", f"{rule.min_maf:g}, expected 0 to below 0.5")
+    if rule.pq_exp is not None and not np.isfinite(rule.pq_exp):
+        raise InputError("pq_exp", f"{rule.pq_exp:g}, expected a finite number")
     if rule.chunk_size < 1:
         raise InputError("chunk_size", f"{rule.chunk_size}, expected 1 or more")
     panels = open_panels(genotypes, keep=keep, chromosomes=chromosomes)
@@ -202,8 +205,7 @@ def _ids(given: str | Path | Iterable[str] | None, name: str) -> NDArray[Any] | 
     path = Path(given)
     if not path.is_file():
         raise InputError(path, "no such file of variants", "One variant a line: its id.")
-    text = path.read_text(encoding="utf-8", errors="replace")
-    ids = {words[0] for line in text.splitlines() if (words := line.split())}
+    ids = {words[0] for line in lines_of(path) if (words := line.split())}
     if not ids:
         raise InputError(path, "no variant in it", "One variant a line: its id.")
     return np.array(sorted(ids))

@@ -122,14 +122,15 @@ def each(
     types = read_list(cts)
     panel = read_panel(ref_ld, w_ld)
     trait, base = read_trait(sumstats), panel.scores
-    chosen_m(base, m)
+    of_base = chosen_m(base, m)
     out, one = [], None
     with bar("cell types", len(types), progress) as progress_bar:
         for name, prefix in types.items():
-            both = joined(as_scores(prefix, "cts"), base)
-            one = one_trait(
-                trait, Panel(both, panel.rows, panel.weight, panel.n_weights), m=m, **options
-            )
+            first = as_scores(prefix, "cts")
+            both = Panel(joined(first, base), panel.rows, panel.weight, panel.n_weights)
+            # numbers that are given are the baseline's
+            whole = m if isinstance(m, str) else np.append(first.count("M_5_50"), of_base)
+            one = one_trait(trait, both, m=whole, **options)
             tau = one.fit.coefficient
             for i in range(len(tau.value) - base.values.shape[1] if all_columns else 1):
                 label = name if i == 0 else f"{name}_{i}"

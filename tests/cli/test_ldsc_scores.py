@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import re
@@ -90,6 +91,38 @@ def test_pgen_lists_and_several_annotations_are_taken(folder: Path, tmp_path: Pa
     keep = ["--keep", tmp_path / "keep", "--extract", tmp_path / "print"]
     assert scores("--bfile", folder / "p.21", *keep, *KB, "--out", tmp_path / "b") == 0
     assert set(read(tmp_path / "b")[0]["SNP"]) <= set(names[:100])
+
+
+def test_lists_and_regions_may_be_packed(folder: Path, tmp_path: Path) -> None:
+    names = pd.read_csv(folder / "x.annot.gz", sep="\t")["SNP"]
+    texts = {
+        "print": "\n".join(names[:100]),
+        "keep": "\n".join(f"i{k} i{k}" for k in range(60)),
+        "bed": "21\t0\t1100000\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+        (tmp_path / f"{name}.bz2").write_bytes(bz2.compress(text.encode()))
+    tables = []
+    for end in ("", ".gz", ".bz2"):
+        words = ["--print-snps", tmp_path / f"print{end}", "--keep", tmp_path / f"keep{end}"]
+        words += ["--bed", f"early={tmp_path / f'bed{end}'}", *KB, "--out", tmp_path / f"o{end}"]
+        assert scores("--bfile", folder / "p.21", *words) == 0
+        tables.append(read(tmp_path / f"o{end}")[0])
+    assert 0 < len(tables[0]) <= 100
+    for other in tables[1:]:
+        pd.testing.assert_frame_equal(other, tables[0])
+
+
+def backwards(tmp_path: Path) -> Path:
+    (tmp_path / "back.bed").write_text("21\t1100000\t1000000\n")
+    return tmp_path / "back.bed"
+
+
+def other(tmp_path: Path) -> Path:
+    (tmp_path / "other").write_text("rs0\n")
+    return tmp_path / "other"
 
 
 def test_exponents_of_pq_stand_in_the_names_of_columns(folder: Path, tmp_path: Path) -> None:
@@ -185,6 +218,18 @@ BAD = {
     "no list": (
         lambda f, t: ["--bfile", f / "p.21", *KB, "--extract", t / "none"],
         "none: no such file",
+    ),
+    "an exponent that is none": (
+        lambda f, t: ["--bfile", f / "p.21", *KB, "--pq-exp", "nan"],
+        "--pq-exp: nan, expected a finite number",
+    ),
+    "list of another panel": (
+        lambda f, t: ["--bfile", f / "p.21", *KB, "--print-snps", other(t)],
+        "--print-snps: none of them is on chromosome 21",
+    ),
+    "regions that end before they start": (
+        lambda f, t: ["--bfile", f / "p.21", *KB, "--bed", backwards(t)],
+        r"back\.bed: line 1 ends before it starts",
     ),
     "no folder": (
         lambda f, t: ["--bfile", f / "p.21", *KB, "--out", t / "none/x"],

@@ -330,6 +330,12 @@ def test_annotations_and_cell_types(small: Small, tmp_path: Path) -> None:
     assert run(*words, tmp_path / "cells.ldcts", *rest) == 0
     table = pl.read_csv(tmp_path / "cts.cell_type_results.txt", separator="\t")
     assert table["Name"].to_list() == ["cells"]
+    # numbers that are given are the baseline's, as in LDSC
+    m = sum(float((folder / f"ld/{c}.l2.M_5_50").read_text()) for c in (1, 2))
+    rest = ("--M", m, "--quiet", "--out", tmp_path / "given")
+    assert run(*words, tmp_path / "cells.ldcts", *rest, "--like-ldsc") == 0
+    again = pl.read_csv(tmp_path / "given.cell_type_results.txt", separator="\t")
+    assert again.equals(table)
 
 
 @pytest.mark.parametrize(
