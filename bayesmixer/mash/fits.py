@@ -52,11 +52,12 @@ def fit(
         One more component, last: effects that are independent between conditions, whose density is
         the product of the conditions' own mixtures (`bayesmixer.ash` at the same scales, learned
         from all effects first), joined by the Gaussian copula of the errors' correlation where
-        there is one. Posteriors within it are those of `ash`, condition by condition. Other
-        components that one effect alone gives most of their weight are then left out, unless it is
-        as many times likelier by them as there are effects times components; so are covariances
-        that `covariances` learned from fewer than twice as many effects as there are conditions,
-        unless all effects together are.
+        there is one. Posteriors within it are those of `ash`, condition by condition. Beside it
+        weights must be earned: a component that one effect alone gives most of its weight, and
+        covariances that `covariances` learned from fewer than twice as many effects as there are
+        conditions, must make some effect, or all together, as many times likelier as there are
+        effects times components; and every covariance must be worth the two numbers it adds, a
+        weight and a scale (2 units of log-likelihood).
 
     Returns
     -------

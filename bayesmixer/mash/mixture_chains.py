@@ -139,7 +139,9 @@ def drawn_effects(rows: Rows, u: Array, sd: Array, rng: np.random.Generator) -> 
     return out
 
 
-def filled_errors(errors: Array, seen: Array, v: Array, rng: np.random.Generator) -> Array:
+def filled_errors(
+    errors: Array, seen: NDArray[np.bool_], v: Array, rng: np.random.Generator
+) -> Array:
     """Errors (row, R), in standard errors, with draws of those of missing cells given the others,
     made as `drawn_effects` makes effects.
     """

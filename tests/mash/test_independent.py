@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 import bayesmixer as bm
+from bayesmixer.mash.earned_weights import without_coincidences
 from bayesmixer.mash.independent import Alone, log_density
-from bayesmixer.mash.learning import without_coincidences
 from bayesmixer.mash.rows import rows_of
 from bayesmixer.mash.weights import optimal_weights
 from tests.mash.test_mash import GRID, KINDS, R, U, V, gappy, simulated
 
 OWN = np.random.default_rng(0).dirichlet(np.ones(1 + len(GRID)), R)
+SOME = np.arange(3)  # components of covariances, beside one of independent effects
 ALL = np.eye(1, 2 + len(GRID) * len(U), 1 + len(GRID) * len(U))[0]  # of the component, last
 
 
@@ -105,9 +106,25 @@ def test_where_effects_are_shared_it_has_no_weight() -> None:
     fit = bm.mash.fit(effects, U, independent=True)["estimate"]
     assert float(fit["independent_weight"]) < 1e-3
     without = bm.mash.fit(effects, U)["estimate"]
-    assert (
-        float(fit["penalised_log_likelihood"]) >= float(without["penalised_log_likelihood"]) - 1e-5
-    )
+    spared = int(((without["covariance_weight"] > 0) & (fit["covariance_weight"] == 0)).sum())
+    lost = float(without["penalised_log_likelihood"]) - float(fit["penalised_log_likelihood"])
+    assert lost <= 2 * spared + 1e-5
+
+
+def test_covariances_that_bring_less_than_their_numbers_have_no_weight() -> None:
+    """Noise that is a little wider in one condition is no effect there; some effects are."""
+    b = np.random.default_rng(2).standard_normal((2000, 6))
+    null = bm.read_effects(b, 1.0)
+    u = bm.mash.covariances(null, "canonical")
+    plain, spare = (bm.mash.fit(null, u, independent=one)["estimate"] for one in (False, True))
+    assert float(plain["pi0"]) < 0.98
+    assert float(spare["pi0"]) > 0.999
+    b[:200] += 2 * np.random.default_rng(3).standard_normal((200, 1)) * np.ones(6)
+    found = bm.mash.fit(bm.read_effects(b, 1.0), u, independent=True)["estimate"]
+    weight = found["covariance_weight"]
+    assert float(weight.sel(covariance="equal")) > 0.1
+    assert float(weight.sel(covariance="equal")) == float(weight.sum())
+    assert float(found["duality_gap"]) < 1e-4
 
 
 def test_missing_cells_get_the_prior_of_their_condition() -> None:
@@ -161,7 +178,7 @@ def test_a_component_that_one_effect_alone_asks_for_must_be_worth_its_choice(
     matrix[:, 0] = np.exp([-50, 0, -50, -reason])
     best = optimal_weights(matrix.copy(), np.zeros(4))
     assert best.x[1] > 5e-4
-    found = without_coincidences(matrix, np.zeros(4), best)
+    found = without_coincidences(matrix, np.zeros(4), best, SOME)
     assert (found.x[1] > 0) == kept
     assert found.x.sum() == pytest.approx(1, abs=1e-12)
     assert (found.height < best.height - 0.1) == (not kept)
@@ -176,7 +193,7 @@ def test_what_thousands_of_effects_give_a_little_of_is_no_reason_beside_one() ->
     matrix[:, 0] = np.exp([-50, 0, -50, -7.3])
     best = optimal_weights(matrix.copy(), np.zeros(4))
     assert best.x[1] > 1e-3
-    assert without_coincidences(matrix, np.zeros(4), best).x[1] == 0
+    assert without_coincidences(matrix, np.zeros(4), best, SOME).x[1] == 0
 
 
 def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_any() -> None:
@@ -187,7 +204,7 @@ def test_two_components_that_one_effect_alone_asks_for_do_not_leave_it_without_a
     matrix[1, 1] = matrix[2, 2] = 0.3  # as each has some other
     best = optimal_weights(matrix, np.zeros(4))
     with_both = best._replace(x=np.array([0.4, 6e-4, 5e-4, 0.5989]))
-    found = without_coincidences(matrix, np.zeros(4), with_both)
+    found = without_coincidences(matrix, np.zeros(4), with_both, SOME)
     assert found.x[1] > 5e-4
 
 
@@ -201,7 +218,7 @@ def test_no_other_effect_is_left_without_any_either() -> None:
     matrix[:, 2] = np.exp([-8, -50, 0, -8])
     best = optimal_weights(matrix, np.zeros(4))
     with_both = best._replace(x=np.array([0.4, 1e-3, 1e-3, 0.598]))
-    found = without_coincidences(matrix, np.zeros(4), with_both)
+    found = without_coincidences(matrix, np.zeros(4), with_both, SOME)
     assert np.isfinite(found.height)
     assert ((found.x @ matrix) > 0).all()
 
