@@ -5,8 +5,9 @@ columns, where they have them.
 from __future__ import annotations
 
 import errno
+import gzip
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bayesmixer.errors import InputError, reason
 Array = NDArray[np.float64]
 BHAT = ("bhat", "betahat", "beta", "b", "effect_size", "estimate", "log2foldchange", "logfc")
 SHAT = ("shat", "sebetahat", "se", "stderr", "std_err", "standard_error", "std.error", "lfcse")
+NAMELESS = ("", "Unnamed: 0")  # how pandas calls a column without a name
 TEXT = (".tsv", ".txt", ".csv", ".tsv.gz", ".txt.gz", ".csv.gz")
 
 
@@ -43,8 +45,8 @@ def read_table(given: Any, where: str) -> Table:
     ----------
     given
         Array of one or two dimensions; pandas, polars or xarray table; path of a file with a
-        header, of tabs, commas or parquet, or of an .npy array. A first column of text (an index of
-        text) has the names of the effects.
+        header, of tabs, commas or parquet, or of an .npy array (.txt: of tabs or blanks). A first
+        column of text, or without a name (an index that is no count), has the names of the effects.
     where
         What to call it in errors.
 
@@ -110,10 +112,7 @@ def read_columns(
         _column(frame, path, *one, remedy)
         for one in ((bhat, BHAT, "effects"), (shat, SHAT, "errors"))
     ]
-    import pandas as pd
-
-    if frame.shape[1] and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
-        frame = frame.set_index(frame.columns[0])
+    frame = _named(frame)
     return frame[found[:1]], frame[found[1:]]
 
 
@@ -190,13 +189,7 @@ def _read(path: Path) -> Any:
         if name.endswith(".parquet"):
             return pd.read_parquet(path)
         if name.endswith(TEXT):
-            sep = "," if name.removesuffix(".gz").endswith(".csv") else "\t"
-            # pandas would give the second of two columns of one name another
-            header = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna()
-            if header.duplicated().any():
-                twice = header[header.duplicated()].iloc[0]
-                raise InputError(path, f"{twice!r} names {int((header == twice).sum())} columns")
-            return pd.read_csv(path, sep=sep)
+            return _of_text(path, name.removesuffix(".gz"))
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -204,15 +197,58 @@ def _read(path: Path) -> Any:
     raise InputError(path, "expected a file named .tsv, .csv, .txt, .parquet, .npy or .npz")
 
 
-def _framed(frame: Any, where: str) -> Table:
-    """A pandas frame; a first column of text, or an index that is no count, names effects."""
+def _of_text(path: Path, name: str) -> Any:
+    """The frame in a file of text."""
     import pandas as pd
 
-    effects = None
-    if not isinstance(frame.index, pd.RangeIndex):
+    def lines() -> Iterator[str]:
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            yield from file
+
+    sep = "," if name.endswith(".csv") else "\t"
+    if name.endswith(".txt") and "\t" not in next(lines(), ""):
+        sep = r"\s+"
+    # pandas would give the second of two columns of one name another
+    header = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna()
+    if header.duplicated().any():
+        twice = header[header.duplicated()].iloc[0]
+        raise InputError(path, f"{twice!r} names {int((header == twice).sum())} columns")
+    if (pd.to_numeric(header, errors="coerce").fillna(0) % 1 != 0).any():
+        raise InputError(path, "its first line holds numbers, expected the names of columns")
+    frame = pd.read_csv(path, sep=sep)
+    if not len(frame):
+        raise InputError(path, "holds no rows")
+    if len(sep) == 1 and frame.iloc[:, -1].isna().any():
+        fields = frame.shape[1] + (not isinstance(frame.index, pd.RangeIndex))
+        for i, line in enumerate(lines()):
+            if i and line.strip() and line.count(sep) + 1 < fields:
+                found = f"line {i + 1} has {line.count(sep) + 1} of {fields} fields"
+                raise InputError(path, found, "Write every cell, empty ones too.")
+    return frame
+
+
+def _named(frame: Any) -> Any:
+    """A pandas frame whose index names effects, where a first column of text, or one without a
+    name, as an index was written, does.
+    """
+    import pandas as pd
+
+    if not frame.index.equals(pd.RangeIndex(len(frame))) or not frame.shape[1]:
+        return frame
+    text = not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0])
+    return frame.set_index(frame.columns[0]) if text or frame.columns[0] in NAMELESS else frame
+
+
+def _framed(frame: Any, where: str) -> Table:
+    """A pandas frame; a first column of text or without a name, or an index that is no count, names
+    effects.
+    """
+    import pandas as pd
+
+    frame, effects = _named(frame), None
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
         effects = [str(name) for name in frame.index]
-    elif frame.shape[1] and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0]):
-        effects, frame = [str(name) for name in frame.iloc[:, 0]], frame.iloc[:, 1:]
     for name, kind in frame.dtypes.items():
         if not pd.api.types.is_numeric_dtype(kind):
             raise InputError(where, f"column {str(name)!r} holds what is no number")

@@ -72,7 +72,8 @@ def read_effects(
         in units of their errors (EZ). Whatever it is, results are of b.
     df
         Degrees of freedom where bhat / shat are t statistics: one number, one a condition, or one
-        a cell. The standard errors are replaced by those that make them normal.
+        a cell. The standard errors are replaced by those that make them normal (infinite: as they
+        are).
     baseline
         Name or position (from 0) of a condition, or "mean": what to subtract from every effect.
     contrasts
@@ -244,6 +245,8 @@ def _matched(table: Table, other: Table, name: str) -> Array:
     for axis, (own, its) in enumerate(
         ((table.effects, other.effects), (table.conditions, other.conditions))
     ):
+        if own is None and its is not None and {*its} == {str(i) for i in range(len(its))}:
+            own = [str(i) for i in range(len(its))]  # as what has no names is called
         if own is None or its is None or list(own) == list(its):
             continue
         place = {one: i for i, one in enumerate(its)}
@@ -318,7 +321,7 @@ def _degrees(df: Any, shape: tuple[int, ...]) -> Array:
     except ValueError:
         found = f"of shape {np.shape(df)}, expected one number, one a condition or one a cell"
         raise InputError("df", found) from None
-    if not (degrees > 0).all() or np.isinf(degrees).any():
+    if not (degrees > 0).all():
         raise InputError("df", "holds what is no positive number")
     return degrees
 

@@ -21,13 +21,15 @@ def normal_errors(bhat: Array, shat: Array, df: Array) -> Array:
     bhat, shat
         Effects and standard errors, of one shape; NaN stays.
     df
-        Degrees of freedom, of the same shape.
+        Degrees of freedom, of the same shape; where infinite, errors stay.
 
     Returns
     -------
     array
         bhat / z, at bhat = 0 its limit: never 0, never infinite.
     """
+    normal = np.isinf(df)
+    df = np.where(normal, 1.0, df)
     t = np.abs(bhat / shat)
     tail = special.stdtr(df, -t)
     with np.errstate(divide="ignore"):
@@ -40,7 +42,7 @@ def normal_errors(bhat: Array, shat: Array, df: Array) -> Array:
     at_zero = np.exp(special.gammaln((df + 1) / 2) - special.gammaln(df / 2) + 0.5 * np.log(2 / df))
     with np.errstate(divide="ignore", invalid="ignore"):
         errors: Array = np.where(t < SMALL, shat / at_zero, np.abs(bhat) / z)
-    return errors
+    return np.where(normal, shat, errors)
 
 
 def _log_tail(t: Array, df: Array) -> Array:

@@ -122,7 +122,8 @@ def _degrees(df: Any, used: NDArray[np.bool_]) -> Array | float | None:
         degrees = np.asarray(df, dtype=np.float64)
         one = degrees if degrees.ndim == 0 else np.broadcast_to(degrees.ravel(), used.shape)[used]
     except (TypeError, ValueError):
-        raise InputError("df", f"{df!r}, expected one number, or one an effect") from None
+        found = f"of shape {np.shape(df)}" if np.ndim(df) else repr(df)
+        raise InputError("df", f"{found}, expected one number, or one an effect") from None
     if not (one > 0).all():
         raise InputError("df", "holds what is no positive number")
     if np.isinf(one).all():

@@ -250,3 +250,51 @@ def test_two_columns_of_one_name_in_a_file_are_refused(name: str, tmp_path: Path
     frame.to_csv(tmp_path / name, sep="," if "csv" in name else "\t")
     with pytest.raises(bm.InputError, match="'a' names 2 columns"):
         bm.read_effects(tmp_path / name, 1)
+
+
+def test_what_pandas_and_r_write_of_a_table_is_that_table(tmp_path: Path) -> None:
+    """With an index or row names, which have no name; with blanks between."""
+    b = np.array([[0.5, -0.1], [0.2, np.nan], [1.5, 0.25]])
+    frame = pd.DataFrame(b, columns=["liver", "skin"])
+    frame.to_csv(tmp_path / "pandas.tsv", sep="\t")
+    frame.to_csv(tmp_path / "pandas.csv.gz")
+    frame.to_parquet(tmp_path / "pandas.parquet")
+    (tmp_path / "r.csv").write_text('"","liver","skin"\n"1",0.5,-0.1\n"2",0.2,NA\n"3",1.5,0.25\n')
+    (tmp_path / "r.txt").write_text('"liver" "skin"\n"1" 0.5 -0.1\n"2" 0.2 NA\n"3" 1.5 0.25\n')
+    (tmp_path / "r.tsv").write_text("liver\tskin\nx\t0.5\t-0.1\ny\t0.2\t\nz\t1.5\t0.25\n")
+    for name in ("pandas.tsv", "pandas.csv.gz", "pandas.parquet", "r.csv", "r.txt", "r.tsv"):
+        effects = bm.read_effects(tmp_path / name, 0.1)
+        np.testing.assert_array_equal(effects["bhat"], b)
+        assert effects["condition"].values.tolist() == ["liver", "skin"]
+    assert effects["effect"].values.tolist() == ["x", "y", "z"]
+    again = bm.read_effects(pd.read_csv(tmp_path / "pandas.tsv", sep="\t"), 0.1)
+    assert again["condition"].values.tolist() == ["liver", "skin"]
+
+
+def test_frames_in_another_order_are_put_into_one(tmp_path: Path) -> None:
+    b, s = np.arange(1.0, 7).reshape(3, 2), pd.DataFrame(np.arange(1.0, 7).reshape(3, 2))
+    for turned in (s.iloc[::-1], s.iloc[[2, 0, 1]]):
+        np.testing.assert_array_equal(bm.read_effects(pd.DataFrame(b), turned)["shat"], s)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0.5\t1\n0.2\t2\n", "its first line holds numbers"),
+        ("a\tb\n1\t2\n3\n", "line 3 has 1 of 2 fields"),
+        ("a\tb\nx\t1\t2\ny\t3\n", "line 3 has 2 of 3 fields"),
+        ("a\tb\n", "holds no rows"),
+    ],
+)
+def test_tables_that_would_lose_numbers_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "b.tsv").write_text(text)
+    with pytest.raises(bm.InputError, match=said):
+        bm.read_effects(tmp_path / "b.tsv", 1.0)
+
+
+def test_infinite_degrees_of_freedom_are_a_normal() -> None:
+    b, s = np.array([[0.5, 3.0]]), np.array([[0.2, 0.4]])
+    np.testing.assert_array_equal(bm.read_effects(b, s, df=np.inf)["shat"], s)
+    mixed = bm.read_effects(b, s, df=[5, np.inf])["shat"].values
+    assert mixed[0, 0] == bm.read_effects(b, s, df=5)["shat"].values[0, 0] != 0.2
+    assert mixed[0, 1] == 0.4
