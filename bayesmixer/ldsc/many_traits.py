@@ -135,6 +135,14 @@ def spread(
         yield OnPanel(origin, of(trait.z, at), of(trait.n, at), codes, masks[id(rows)][1])
 
 
+def _different(names: Sequence[str]) -> list[str]:
+    """Names of which none is twice."""
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
+        for i, name in enumerate(names)
+    ]
+
+
 def cross_intercepts(given: Any, count: int) -> list[list[float | None]]:
     """(k, k) fixed intercepts of products, None where they are estimated.
 
@@ -183,6 +191,11 @@ def many_traits(
     of_list(sumstats)
     panel = ref_ld if isinstance(ref_ld, Panel) else read_panel(ref_ld, w_ld)
     read = list(on_panel((read_trait(s, f"sumstats[{i}]") for i, s in enumerate(sumstats)), panel))
+    named = _different([origin.name for origin, _, _ in read])
+    read = [
+        (replace(origin, name=name), trait, rows)
+        for name, (origin, trait, rows) in zip(named, read, strict=True)
+    ]
     scores, ld, total = informative(panel, m, invert_anyway)
     origins, whole_panel, count = [origin for origin, _, _ in read], panel, len(read)
     noise = per_trait("intercept", intercept, count)

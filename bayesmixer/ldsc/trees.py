@@ -68,7 +68,7 @@ def of_many(
     many: ManyTraits, said: Sequence[Said], *, factors: Sequence[float], like_ldsc: bool
 ) -> xr.DataTree:
     """Results of several traits and their pairs."""
-    names = _different([one.name for one in many.traits])
+    names = [one.name for one in many.traits]
     k, annotations = len(names), len(many.m)
     alone: list[Heritability | None] = [one.fit for one in many.alone] or [None] * k
     for pair in many.pairs:
@@ -131,14 +131,6 @@ def of_many(
             "annotations": annotations,
         },
     )
-
-
-def _different(names: Sequence[str]) -> list[str]:
-    """Names of which none is twice."""
-    return [
-        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
-        for i, name in enumerate(names)
-    ]
 
 
 def _tree(

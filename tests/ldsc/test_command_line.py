@@ -185,6 +185,22 @@ def test_a_trait_may_have_no_prevalence(small: Small, tmp_path: Path, word: str)
     assert row["h2_liability_2"] < row["h2_2"]
 
 
+def test_traits_of_files_of_one_name_are_told_apart(
+    small: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        files.append(tmp_path / name / "x.sumstats")
+        small[1][name].write_csv(files[-1], separator="\t")
+    words = ("--ref-ld-chr", f"{small[0]}/ld/", "--out", tmp_path / "x")
+    assert run("ldsc", "rg", *files, *words) == 0
+    table = pl.read_csv(tmp_path / "x.tsv", separator="\t")
+    assert table.select("p1", "p2").row(0) == ("x (1)", "x (2)")
+    printed = capsys.readouterr().out
+    assert "x (1): h2 " in printed and "x (2): h2 " in printed
+
+
 def test_lists_of_traits_may_have_blanks_and_a_comma_at_their_end(
     small: Small, tmp_path: Path
 ) -> None:
