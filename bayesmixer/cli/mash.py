@@ -213,6 +213,7 @@ def command(
 
     import bayesmixer as bm
     from bayesmixer.cli import mash_steps as steps
+    from bayesmixer.mash.runs import under_errors_of
 
     if z and p:
         raise InputError("--z", "given beside --p", "Give one of them.")
@@ -249,7 +250,9 @@ def command(
         asked = steps.Asked(z, p, v, alpha, df, baseline, contrasts)
         known = steps.errors_of(random or files, asked, given is not None)
         effects = steps.read(files, asked, known)
-        others = steps.read(random, asked, known) if random else None
+        if random:
+            others = steps.read(random, asked, known)
+            effects = under_errors_of(others, effects)
     if loci is not None and reference is None and "pos" not in effects.coords:
         remedy = "Give a --reference, or summary statistics by --gwas."
         raise InputError("--loci", "effects of tables have no positions", remedy)

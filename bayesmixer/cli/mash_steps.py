@@ -67,11 +67,16 @@ def errors_of(files: list[Path], asked: Asked, fitted: bool) -> Any:
     if v is None and way == "independent":
         return None
     effects = _opened(files, asked) if on_disk(files) else bm.read_effects(**_tables(files, asked))
-    if v is not None and "v" in effects:
-        raise InputError("--v", f"'{v}', but {files[0]} holds v", "Leave out one of them.")
+    if "v" in effects:
+        _refuse_v(asked, files)
     if on_disk(files) and way != "independent":
         effects = effects.isel(effect=bm.mash.random_rows(effects, LEARN)).load()
     return with_errors(effects, way)[1]
+
+
+def _refuse_v(asked: Asked, files: list[Path]) -> None:
+    if asked.v is not None:
+        raise InputError("--v", f"'{asked.v}', but {files[0]} holds v", "Leave out one of them.")
 
 
 def read(files: list[Path], asked: Asked, known: Any) -> xr.Dataset:
@@ -86,7 +91,9 @@ def read(files: list[Path], asked: Asked, known: Any) -> xr.Dataset:
     else:
         options = _tables(files, asked)
         held = files[0].suffix == ".npz" and "v" in bm.read_effects(**options)
-        if known is not None and (isinstance(known, Path) or not held):
+        if held and known is not None and not isinstance(known, Path):
+            _refuse_v(asked, files)
+        elif known is not None:
             options["v"] = known
         effects = bm.read_effects(**options, baseline=asked.baseline, contrasts=asked.contrasts)
     if asked.v != "none" or "v" in effects:  # of contrasts
@@ -114,7 +121,7 @@ def _tables(files: list[Path], asked: Asked) -> dict[str, Any]:
 
 def _two(files: list[Path]) -> tuple[Path, Path | None]:
     if len(files) > 2:
-        raise InputError("FILES", f"{len(files)}, expected effects and their standard errors")
+        raise InputError(files[2], "a third file, expected effects and their standard errors")
     return files[0], files[1] if len(files) > 1 else None
 
 

@@ -106,13 +106,7 @@ def run(
     else:
         chosen = strong_rows(effects) if random is None else np.arange(effects.sizes["effect"])
     every, _ = with_errors(every, errors, chosen if random is None else None)
-    if random is None:
-        effects = every
-    elif "v" in every and "v" not in effects:
-        if every["v"].ndim > 2:
-            told = "without a correlation of errors, of which each random one has its own"
-            raise InputError("effects", told, "Read them with v=.")
-        effects = effects.assign(v=every["v"])
+    effects = every if random is None else under_errors_of(every, effects)
     kinds = DEFAULT if len(chosen) and effects.sizes["condition"] > 1 else PLAIN
     u = covariances(effects, kinds, strong=chosen, more=more)
     count = min(n, most or (n if n <= MANY else LEARN))
@@ -120,6 +114,22 @@ def run(
     fit["estimate"]["n_strong"] = len(chosen)
     found = posterior(fit, effects, contrasts=contrasts)
     return together(fit, found, effects, threshold=threshold)
+
+
+def under_errors_of(random: xr.Dataset, effects: xr.Dataset) -> xr.Dataset:
+    """Effects under the correlation of errors of random ones, where they hold none.
+
+    Raises
+    ------
+    InputError
+        Each random one has its own.
+    """
+    if "v" not in random or "v" in effects:
+        return effects
+    if random["v"].ndim > 2:
+        found = "without a correlation of errors, of which each random one has its own"
+        raise InputError("effects", found, "Read them with v=.")
+    return effects.assign(v=random["v"])
 
 
 def _beside(effects: xr.Dataset, random: xr.Dataset) -> xr.Dataset:

@@ -147,6 +147,15 @@ def test_strong_and_random_effects_of_two_sets_are_the_published_workflow(
     np.testing.assert_allclose(known["effects"]["mean"], mean, atol=1e-9)
     assert int(known["estimate"]["n_strong"]) == 60
     assert known.attrs["n_effects"] == N
+    if ending == "tsv":  # the random ones bring the correlation of all
+        b = both["random"]["bhat"].values
+        np.savez(tmp_path / "held.npz", bhat=b, shat=0.2 + 0 * b, v=v, condition=["a", "b", "c"])
+        one = (*files, "--random", tmp_path / "held.npz", "--out", tmp_path / "o.nc", "-q")
+        assert run("mash", *one) == 0
+        random = bm.read_effects(both["random"], v=v)
+        mean = bm.mash.run(both["strong"], random=random)["effects"]["mean"]
+        found = bm.load(tmp_path / "o.nc")["effects"]["mean"]
+        np.testing.assert_allclose(found, mean, atol=1e-9)
 
 
 def test_contrasts_are_taken_by_the_names_of_the_conditions(folder: Path, tmp_path: Path) -> None:
@@ -242,6 +251,7 @@ def test_effects_of_a_saved_mixture_are_under_the_errors_it_was_learned_under(
         (("store.zarr", "--alpha", "1"), "was stored with 0"),
         (("store.zarr", "--v", "v.tsv"), "a store that has its own"),
         (("held.npz", "--v", "none"), "holds v"),
+        (("held.npz", "--random", "b.tsv", "--random", "s.tsv", "--v", "pairwise"), "holds v"),
         (("b.tsv", "s.tsv", "--loci", "l.tsv"), "no positions"),
         (("b.tsv", "s.tsv", "--ref-ld-chr", "ld"), "with tables of effects"),
         (("b.tsv", "s.tsv", "--locus-distance", "9"), "without --loci"),
