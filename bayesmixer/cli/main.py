@@ -80,6 +80,8 @@ class OfLDSC(Verbs):
         asked = [word for word in args if word in of_ldsc.VERBS]
         if asked and args[0].startswith("-"):
             raise of_ldsc.of_verb(asked[0])
+        if args[:1] != ["scores"]:  # whose files of chromosomes a folder may hold
+            of_ldsc.check_prefix(args)
         flags = {word.split("=")[0] for word in args}
         for one, other in of_ldsc.ALIKE:
             if {one, other} <= flags:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from bayesmixer.errors import InputError
@@ -38,6 +40,20 @@ def needs_rules(name: str) -> InputError:
     """The error of an option of `munge` that only LDSC's rules have."""
     remedy = f"Add --like-ldsc for LDSC's rules, or {MUNGED[name]}."
     return InputError(f"--{name.replace('_', '-')}", "without --like-ldsc", remedy)
+
+
+def check_prefix(words: Sequence[str]) -> None:
+    """Raises
+    ------
+    InputError
+        `--out` is a folder, or nothing: a path has no slash at its end, and its files would lie
+        beside the folder.
+    """
+    pairs = [*pairwise(words), *(word.split("=", 1) for word in words if "=" in word)]
+    for option, value in pairs:
+        if option == "--out" and (not value or value.endswith("/")):
+            told = f"'{value}', expected what the names of the files begin with"
+            raise InputError("--out", told, "Such as results/height.")
 
 
 def refused(option: str, path: str, group: Any) -> InputError | None:

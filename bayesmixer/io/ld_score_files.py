@@ -208,6 +208,8 @@ def prefixes(given: str | Path | Sequence[str | Path]) -> list[str | Path]:
     if isinstance(given, str) and "," in given:
         given = [part for one in given.split(",") if (part := one.strip())]
     several = [given] if isinstance(given, str | Path) else given
+    if not several or not all(map(str.strip, map(str, several))):
+        raise InputError("LD scores", "no prefix of files given", "Such as eur_w_ld_chr/.")
     return [os.path.expanduser(one) if isinstance(one, str) else one for one in several]
 
 

@@ -45,8 +45,8 @@ def factor(samp_prev: Any, pop_prev: Any) -> float:
         if not isinstance(value, int | float | np.number) or not 0 < float(value) < 1:
             raise InputError(name, f"{value!r}, expected a share between 0 and 1")
     p, k = map(float, given)  # type: ignore[arg-type]
-    height = math.exp(-(normal_at(1 - k) ** 2) / 2) / math.sqrt(2 * math.pi)
-    return k**2 * (1 - k) ** 2 / (p * (1 - p) * height**2)
+    height = math.exp(-(normal_at(k) ** 2) / 2) / math.sqrt(2 * math.pi)
+    return (k * (1 - k) / height) ** 2 / (p * (1 - p))
 
 
 def factors_of(samp_prev: Any, pop_prev: Any, count: int) -> list[float]:

@@ -283,8 +283,9 @@ def on_rows(
             f"{first} variants of chi-squared below {step:g} in {origin.source}, expected at least "
             f"{need}: they alone find the intercept",
         )
-    if float(chi2.max()) <= 0:
-        raise InputError(origin.source, "every z is 0", "Is the column of z the right one?")
+    if (largest := float(chi2.max())) == float(chi2.min()):
+        told = f"every |z| is {np.sqrt(largest):g}" if largest else "every z is 0"
+        raise InputError(origin.source, told, "Is the column of z the right one?")
     if len(rows) < FEW:
         warnings.warn(
             f"{origin.source}: {len(rows):,} variants with LD scores, expected at least {FEW:,}: "
@@ -313,7 +314,7 @@ def on_rows(
 
     fit = of(slice(None))
     many = scattered(chi2, step or CUT, fit.fit.edges) >= MANY
-    strong = cut is None and not like_ldsc and float(chi2.max()) >= HUGE
+    strong = cut is None and not like_ldsc and largest >= HUGE
     counts = Counts(
         origin.n_read, len(panel.scores), panel.n_weights, origin.n_reference, origin.n_weights,
         cut, origin.n_weights - len(rows),

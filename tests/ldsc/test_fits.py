@@ -21,6 +21,7 @@ import bayesmixer as bm
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.alleles import match_alleles
 from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.ldsc import liability
 from bayesmixer.ldsc.panel import rows_in
 from bayesmixer.ldsc.traits import LETTERS, SIGNS, read_trait
 from tests.ldsc.conftest import Small
@@ -263,6 +264,9 @@ def test_liability_scale_follows_the_prevalences(small: Small) -> None:
     # Lee et al. 2011: K^2 (1 - K)^2 / (P (1 - P) phi^2), phi(2.3263) = .0266521
     factor = 0.0099**2 / (0.25 * 0.02665214220345808**2)
     assert float(fit["h2_liability"]) == pytest.approx(factor * float(fit["h2"]), rel=1e-12)
+    # the rarest of traits; K / phi goes to 1 / x, of the quantile x = 37.0471
+    rare = liability.factor(0.5, 1e-300)
+    assert rare == pytest.approx(4 / 37.0471**2, rel=2e-3)
     annot = f"{folder}/annot/"
     parts = bm.ldsc.partitioned(traits["first"], annot, frq=annot, samp_prev=0.5, pop_prev=0.01)
     found = parts["estimate"].to_dataset()
@@ -484,6 +488,7 @@ def test_files_out_of_order_come_in_genome_order(tmp_path: Path) -> None:
         ({"SNP": "other"}, {}, "has an LD score"),
         ({"N": 0.0}, {}, "no variant with both z and N"),
         ({"Z": 0.0}, {}, "every z is 0"),
+        ({"Z": -1.5}, {}, r"every \|z\| is 1\.5"),
         ({}, {"two_step": "often"}, "two_step"),
         ({}, {"two_step": 30, "intercept": 1.0}, "a fixed intercept"),
         ({}, {"two_step": -1}, "above 0"),
