@@ -144,7 +144,10 @@ def mixtures_of(fit: xr.DataTree) -> tuple[xr.DataTree, list[tuple[Mixture, Any]
     attrs = {str(name): value for name, value in fit.attrs.items()}
     base = assemble({"estimate": fit["estimate"].to_dataset()}, attrs)
     known, estimate = mixture_of(base)
-    held = fit["posterior"].to_dataset().stack(one=("chain", "draw"))
+    held = fit["posterior"].to_dataset()
+    if not held.sizes["learned"]:  # errors alone were drawn
+        held = held.drop_vars("U")
+    held = held.stack(one=("chain", "draw"))
     n = held.sizes["one"]
     held = held.isel(one=np.linspace(0, n - 1, min(MIXTURES, n)).astype(int))
     names = [str(name) for name in estimate["covariance"].values]
@@ -153,7 +156,8 @@ def mixtures_of(fit: xr.DataTree) -> tuple[xr.DataTree, list[tuple[Mixture, Any]
     for i in range(held.sizes["one"]):
         draw = held.isel(one=i)
         u = known.u.copy()
-        u[at] = draw["U"].values
+        if at:
+            u[at] = draw["U"].values
         v = draw["error_correlation"].values if "error_correlation" in draw else None
         weights = draw["weights"].values
         found.append((Mixture(u, known.grid, known.point_mass, weights), v))

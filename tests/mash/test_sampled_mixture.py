@@ -212,6 +212,15 @@ def test_draws_are_told_saved_and_repeated(few: Any, tmp_path: Any) -> None:
         bm.mash.sample(one, effects)
 
 
+def test_errors_alone_are_drawn_where_no_covariance_was_learned(few: Any) -> None:
+    _, effects, _ = few
+    fit = bm.mash.fit(effects, bm.mash.covariances(effects, "canonical"))
+    draws = bm.mash.sample_mixture(fit, effects, draws=5, tune=5, chains=1, progress=False)
+    found = bm.mash.posterior(draws, effects)
+    assert draws["posterior"].sizes["learned"] == 0
+    assert np.isfinite(found["mean"]).all()
+
+
 def test_what_cannot_be_drawn_is_refused(few: Any) -> None:
     _, effects, fit = few
     with pytest.raises(bm.InputError, match="no covariance is named nope"):
