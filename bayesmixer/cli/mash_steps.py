@@ -90,8 +90,8 @@ def read(files: list[Path], asked: Asked, known: Any) -> xr.Dataset:
                 effects = effects.assign(v=known.drop_attrs())
     else:
         options = _tables(files, asked)
-        held = files[0].suffix == ".npz" and "v" in bm.read_effects(**options)
-        if held and known is not None and not isinstance(known, Path):
+        estimated = known is not None and not isinstance(known, Path)
+        if estimated and files[0].suffix == ".npz" and "v" in bm.read_effects(**options):
             _refuse_v(asked, files)
         elif known is not None:
             options["v"] = known

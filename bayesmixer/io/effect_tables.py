@@ -7,7 +7,8 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,14 +202,15 @@ def _of_text(path: Path, name: str) -> Any:
     """The frame in a file of text."""
     import pandas as pd
 
-    def lines() -> Iterator[str]:
+    def lines() -> Generator[str]:
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", encoding="utf-8-sig") as file:
             yield from file
 
     sep = "," if name.endswith(".csv") else "\t"
-    if name.endswith(".txt") and "\t" not in next(lines(), ""):
-        sep = r"\s+"
+    if name.endswith(".txt"):
+        with closing(lines()) as every:
+            sep = sep if "\t" in next(every, "") else r"\s+"
     # pandas would give the second of two columns of one name another
     header = pd.read_csv(path, sep=sep, header=None, nrows=1, dtype=str).iloc[0].dropna()
     if header.duplicated().any():
