@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -331,24 +332,15 @@ def score_table(file: Path) -> pl.DataFrame:
     try:
         raw = file.read_bytes()
         raw = unpacked(raw, file.suffix)
-        raw = tabbed(raw.removeprefix(codecs.BOM_UTF8))
-        head = raw[: raw.find(b"\n")].decode()
-        columns = head.strip("\r").split("\t")
+        raw = tabbed(raw.removeprefix(codecs.BOM_UTF8)).rstrip() + b"\n"
+        columns = raw[: raw.find(b"\n")].decode().strip("\r").split("\t")
         kept = [c for c in columns if c not in ("CM", "MAF")]
-        table = pl.read_csv(
-            raw,
-            separator="\t",
-            columns=kept,
-            null_values=MISSING,
-            schema_overrides={
-                c: pl.String if c in ("CHR", "SNP") else pl.Int64 if c == "BP" else pl.Float64
-                for c in kept
-            },
-        )
+        lacks = [c for c in KNOWN[:3] if c not in kept]
+        table = pl.DataFrame() if lacks else _parsed(raw, kept)
     except Exception as error:
         said = " ".join(str(error).split())[:120]
         raise InputError(file, f"cannot be read ({type(error).__name__}: {said})") from None
-    if lacks := [c for c in KNOWN[:3] if c not in table]:
+    if lacks:
         raise InputError(file, f"no column {', '.join(lacks)} among {', '.join(columns)}")
     if len(table.columns) < 4:
         raise InputError(file, "no column of LD scores (L2) behind CHR, SNP and BP")
@@ -358,6 +350,23 @@ def score_table(file: Path) -> pl.DataFrame:
     if sum(table.null_count().row(0)) or not finite:
         raise InputError(file, "a position or LD score is missing or not finite")
     return table
+
+
+def _parsed(raw: bytes, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of a table; positions may be written 100.0."""
+    kinds: dict[str, Any] = {c: pl.Float64 for c in columns}
+    kinds |= {"CHR": pl.String, "SNP": pl.String}
+
+    def read(kind: Any) -> pl.DataFrame:
+        return pl.read_csv(
+            raw, separator="\t", columns=list(columns), null_values=MISSING,
+            schema_overrides=kinds | {"BP": kind},
+        )  # fmt: skip
+
+    try:
+        return read(pl.Int64)
+    except pl.exceptions.ComputeError:
+        return read(pl.Float64).with_columns(pl.col("BP").cast(pl.Int64))
 
 
 def tabbed(raw: bytes) -> bytes:

@@ -387,6 +387,7 @@ HEAD, ROW = "CHR\tSNP\tBP\tL2", "22\trs1\t100\t3.5"
     ("head", "row", "m", "said"),
     [
         ("CHR\tSNP\tL2", "22\trs1\t3.5", "10", "no column BP"),
+        ("chr\tsnp\tbp\tL2", ROW, "10", "no column CHR, SNP, BP among chr, snp, bp, L2"),
         ("CHR\tSNP\tBP", "22\trs1\t100", "10", "no column of LD scores"),
         (HEAD, "22\trs1\t100\tx", "10", "cannot be read"),
         (HEAD, "22\trs1\t100\tNA", "10", "is missing"),
@@ -463,6 +464,17 @@ def test_few_variants_give_no_result_and_rows_without_z_are_told_of(small: Small
     )
     with pytest.warns(DataWarning, match="30 of 6,000 rows left out"):
         bm.ldsc.h2(table, folder / "ld")
+
+
+@pytest.mark.parametrize(
+    "row", ["22\trs1\t100.0\t3.5", "22\trs1\t100\t3.5\n\n", "22\trs1\t100\t3.5\r"]
+)
+def test_positions_of_decimals_and_blank_lines_at_the_end_are_read(
+    tmp_path: Path, row: str
+) -> None:
+    scores = bm.ldsc.read_ld_scores(folder_with(tmp_path, HEAD, row))
+    assert (scores.snp.to_list(), scores.pos.tolist()) == (["rs1"], [100])
+    assert scores.values.tolist() == [[3.5]]
 
 
 def test_columns_with_any_blanks_are_read(tmp_path: Path) -> None:
