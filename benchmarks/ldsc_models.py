@@ -7,7 +7,8 @@ nothing from the search; `--check` compares with `bm.fit` itself), whether herit
 whether rg is to be read, and Fieller's set of it. `--traits` draws five traits 100 times, samples
 their joint posterior by NUTS, and thirty traits twice; `--differences` counts how often
 `bm.ldsc.differences` calls what is not there; `--ratio` how often the sets of the attenuation ratio
-hold; `--loci` what a few strong loci do to h2. A table's finished rows are kept.
+hold; `--loci` what a few strong loci do to h2; `--cut` where the cut of two steps bends a
+polygenic trait, and whether that is said. A table's finished rows are kept.
 """
 
 from __future__ import annotations
@@ -229,8 +230,10 @@ def check(draws: int = 5) -> None:
         print(f", here {own['rg'].mean():.3f} ({own['rg'].std():.3f})", flush=True)
 
 
-def results_of(ld: np.ndarray, z: np.ndarray, n: float, n_blocks: int = BLOCKS) -> xr.DataTree:
-    """`bm.ldsc.rg` of drawn traits."""
+def tables_of(
+    ld: np.ndarray, z: np.ndarray, n: float
+) -> tuple[list[pl.DataFrame], LDScores, LDScores]:
+    """Drawn traits, LD scores and weights, as `bm.ldsc` takes them."""
     snp = pl.Series([f"rs{i}" for i in range(VARIANTS)])
     m = np.array([M])
     place = np.arange(VARIANTS)
@@ -246,6 +249,12 @@ def results_of(ld: np.ndarray, z: np.ndarray, n: float, n_blocks: int = BLOCKS) 
     )
     ones = replace(scores, values=np.ones((VARIANTS, 1)))
     tables = [pl.DataFrame({"SNP": snp, "A1": "A", "A2": "G", "Z": one, "N": n}) for one in z.T]
+    return tables, scores, ones
+
+
+def results_of(ld: np.ndarray, z: np.ndarray, n: float, n_blocks: int = BLOCKS) -> xr.DataTree:
+    """`bm.ldsc.rg` of drawn traits."""
+    tables, scores, ones = tables_of(ld, z, n)
     return bm.ldsc.rg(tables, scores, ones, n_blocks=n_blocks)
 
 
@@ -455,6 +464,66 @@ def _of_loci(ld: np.ndarray, z: np.ndarray, n: float) -> Row:
     return out | {"h2_censored": best.x[0], "intercept_censored": best.x[1]}
 
 
+def cut(out: Path, replicates: int) -> None:
+    """h2 and intercept in two steps and in one of polygenic traits, of those with a few loci, and
+    of those of which few variants are causal, and what is said of it; rg of two polygenic traits.
+    """
+    plain = [(0.0, 1e5), (0.3, 2e4), (0.05, 5e5), (0.15, 1e5), (0.3, 1e5), (0.5, 1e5)]
+    cells: list[Row] = [{"h2": h2, "n": n} for h2, n in plain]
+    cells += [{"h2": h2, "n": n} for h2, n in ((0.15, 5e5), (0.3, 3e5), (0.5, 7e5))]
+    cells += [{"h2": 0.15, "n": n, "loci": k} for n, k in ((1e5, 30), (5e5, 30), (5e5, 5))]
+    cells += [{"h2": 0.15, "n": n, "causal": p} for n, p in ((1e5, 3e-3), (5e5, 3e-3), (5e5, 3e-4))]
+    cells += [
+        {"h2": h2, "n": n, "pair": True}
+        for h2, n in (((0.15, 0.15), 5e5), ((0.5, 0.5), 7e5), ((0.5, 0.1), 5e5))
+    ]
+    table = []
+    for at, cell in enumerate(cells):
+        rng, pair = np.random.default_rng([19, at]), cell.pop("pair", False)
+        draw = _of_cut_of_two if pair else _of_cut
+        found = pd.DataFrame([draw(rng, **cell) for _ in range(replicates)]).astype(float)
+        named = cell | {"h2": ", ".join(map(str, np.atleast_1d(cell["h2"])))}
+        row = {"loci": 0, "causal": 1.0, **named, "replicates": replicates}
+        table.append(row | {name: found[name].mean() for name in found})
+        pd.DataFrame(table).to_csv(out, sep="\t", index=False, float_format="%.4g")
+        print(pd.DataFrame(table[-1:]).to_string(index=False), flush=True)
+
+
+def _of_cut(
+    rng: np.random.Generator, h2: float, n: float, loci: int = 0, causal: float = 1.0
+) -> Row:
+    """A draw of one trait."""
+    ld, z = drawn(rng, (h2,), n)
+    if causal < 1:  # a variant tags as many causal ones as its LD score has of all
+        tagged = rng.poisson(ld * causal)[:, None]
+        z = np.sqrt(n * h2 / (M * causal) * tagged) * rng.standard_normal(z.shape)
+        z += np.sqrt(INTERCEPT) * rng.standard_normal(z.shape)
+    at = rng.choice(VARIANTS, loci, replace=False)
+    z[at, 0] += np.sqrt(0.0015 * n) * rng.choice([-1, 1], loci)  # 0.15% of the variance
+    (trait,), scores, ones = tables_of(ld, z, n)
+    out: Row = {}
+    for name, step in (("two", "auto"), ("one", None)):
+        found = bm.ldsc.h2(trait, scores, ones, two_step=step)
+        estimate = found["estimate"].to_dataset()
+        for what in ("h2", "h2_se", "intercept"):
+            out[f"{what}_{name}"] = float(estimate[what])
+        out[f"said_bent_{name}"] = "no few loci" in found.attrs["said"]
+        out[f"said_loci_{name}"] = "a few loci hold" in found.attrs["said"]
+    return out
+
+
+def _of_cut_of_two(rng: np.random.Generator, h2: tuple[float, float], n: float) -> Row:
+    """A draw of two traits of rg 0.5 whose samples are shared."""
+    tables, scores, ones = tables_of(*drawn(rng, h2, n, 0.5, 0.3), n)
+    out: Row = {}
+    for name, step in (("two", "auto"), ("one", None)):
+        found = bm.ldsc.rg(tables, scores, ones, two_step=step)
+        estimate = found["estimate"].to_dataset()
+        out |= {f"{v}_{name}": float(estimate[v][0, 1]) for v in ("rg", "rg_se")}
+        out[f"said_bent_{name}"] = "and rg with it" in found.attrs["said"]
+    return out
+
+
 def main() -> None:
     """Draw, count, write and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -464,6 +533,7 @@ def main() -> None:
     parser.add_argument("--again", type=int, nargs="*", default=[], help="rows to draw anew")
     parser.add_argument("--ratio", action="store_true")
     parser.add_argument("--loci", action="store_true")
+    parser.add_argument("--cut", action="store_true")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -471,6 +541,8 @@ def main() -> None:
     folder = Path("benchmarks/results")
     if given.check:
         check()
+    elif given.cut:
+        cut(given.out or folder / "ldsc_cut.tsv", given.replicates or 200)
     elif given.loci:
         loci(given.out or folder / "ldsc_loci.tsv", given.replicates or 200)
     elif given.ratio:
