@@ -8,7 +8,8 @@ statements of overlap.
 PANEL_DIR holds the unpacked 1000g_eur_hm3 panel, REFERENCE what `simulated_traits.py` builds of it.
 --tiles is the number of copies of the variants, for the time that a whole genome takes (its
 intervals tell nothing new). "statements" is the mode with the statements and their Bayes factors,
-without draws. The first fit of a process counts what is compiled or cached once.
+without draws, "likelihood" the time of one evaluation at what was simulated. The first fit of a
+process counts what is compiled or cached once.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from pair_kernel import least, point
 from simulated_traits import sumstats_of
 
 import bayesmixer as bm
+from bayesmixer.ops.pair import PairLogLik
+from bayesmixer.pair.laid_out import pair_data
 
 
 def truths(t: dict) -> dict[str, float]:
@@ -76,6 +80,24 @@ def rows(results: xr.DataTree, truth: dict[str, float]) -> None:
         print(f"{text}  truth {true:.5g}", flush=True)
 
 
+def likelihood(data: xr.Dataset, t: dict) -> None:
+    """Microseconds a variant, of value + gradient and of the value alone, at what was simulated."""
+    v1, v2 = t["sigma2_beta"]
+    e1, e2 = t["sigma2_zero"]
+    at = point(
+        (*t["pi_unique"], t["pi_shared"]),
+        v1,
+        v2,
+        t["rho12"],
+        (e1, e2, t["rho0"] * (e1 * e2) ** 0.5),
+    )
+    laid_out = pair_data(data)
+    ops = [PairLogLik(laid_out, gradient=gradient) for gradient in (True, False)]
+    both, value = least(*(lambda op=op: op.evaluate(*at, threads=1) for op in ops), runs=6)
+    us = 1e6 / laid_out.rows.weight.size
+    print(f" likelihood: {both * us:.2f}, {value * us:.2f}, ratio {value / both:.2f}")
+
+
 def main() -> None:
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -104,6 +126,9 @@ def main() -> None:
         data = data if a.tiles == 1 else tiled(data, a.tiles)
         print(f"{pair}: {int((data['weight'] > 0).sum())} weighted variants", flush=True)
         for method in a.methods:
+            if method == "likelihood":
+                likelihood(data, both[0][1])
+                continue
             model = bm.models.bivariate_mixer(data)
             clock = time.perf_counter(), time.process_time()
             how = {"staged": {"staged": True}, "statements": {"profile": True}}.get(method)

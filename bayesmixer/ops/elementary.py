@@ -81,6 +81,35 @@ def exponential(x):
     return (y * r + 1.0) * power_of_two(j)
 
 
+@nb.njit(fastmath=FAST, nogil=True, forceinline=True)
+def cos_sin(angle):
+    """cos and sin of one number."""
+    j = np.floor(angle * 0.3183098861837907 + 0.5)
+    r = (angle - j * 3.141592653589793) - j * 1.2246467991473532e-16
+    sign = 1.0 - 2.0 * np.float64(np.int64(j) & 1)
+    u = r * r
+    y = -1 / 121645100408832000.0
+    y = y * u + 1 / 355687428096000.0
+    y = y * u - 1 / 1307674368000.0
+    y = y * u + 1 / 6227020800.0
+    y = y * u - 1 / 39916800.0
+    y = y * u + 1 / 362880.0
+    y = y * u - 1 / 5040.0
+    y = y * u + 1 / 120.0
+    y = y * u - 1 / 6.0
+    x = 1 / 2432902008176640000.0
+    x = x * u - 1 / 6402373705728000.0
+    x = x * u + 1 / 20922789888000.0
+    x = x * u - 1 / 87178291200.0
+    x = x * u + 1 / 479001600.0
+    x = x * u - 1 / 3628800.0
+    x = x * u + 1 / 40320.0
+    x = x * u - 1 / 720.0
+    x = x * u + 1 / 24.0
+    x = x * u - 0.5
+    return sign * (1.0 + u * x), sign * (r + r * u * y)
+
+
 @nb.njit(fastmath=FAST, nogil=True, cache=True)
 def exp_cos_sin(x, angle, e, c, s, m):
     """e = exp(x), c = cos(angle), s = sin(angle) over the first m entries, without branches."""
@@ -103,28 +132,4 @@ def exp_cos_sin(x, angle, e, c, s, m):
         y = y * r + 1.0
         e[i] = (y * r + 1.0) * power_of_two(j)
     for i in range(m):
-        j = np.floor(angle[i] * 0.3183098861837907 + 0.5)
-        r = (angle[i] - j * 3.141592653589793) - j * 1.2246467991473532e-16
-        sign = 1.0 - 2.0 * np.float64(np.int64(j) & 1)
-        u = r * r
-        y = -1 / 121645100408832000.0
-        y = y * u + 1 / 355687428096000.0
-        y = y * u - 1 / 1307674368000.0
-        y = y * u + 1 / 6227020800.0
-        y = y * u - 1 / 39916800.0
-        y = y * u + 1 / 362880.0
-        y = y * u - 1 / 5040.0
-        y = y * u + 1 / 120.0
-        y = y * u - 1 / 6.0
-        s[i] = sign * (r + r * u * y)
-        y = 1 / 2432902008176640000.0
-        y = y * u - 1 / 6402373705728000.0
-        y = y * u + 1 / 20922789888000.0
-        y = y * u - 1 / 87178291200.0
-        y = y * u + 1 / 479001600.0
-        y = y * u - 1 / 3628800.0
-        y = y * u + 1 / 40320.0
-        y = y * u - 1 / 720.0
-        y = y * u + 1 / 24.0
-        y = y * u - 0.5
-        c[i] = sign * (1.0 + u * y)
+        c[i], s[i] = cos_sin(angle[i])

@@ -65,7 +65,7 @@ def _add_densities(
         if not order.size:
             continue
         table = TABLE + (BLOCK * min(blocks, order.size) if gradient else 0.0)
-        own, needed = classes(need[order], view.across, most, table)
+        own, needed = classes(np.take(need, order, 0), view.across, most, table)
         label[order] = own + len(wanted)
         wanted = np.concatenate([wanted, needed])
         outer = np.zeros((2, len(needed)))

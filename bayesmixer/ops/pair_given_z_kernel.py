@@ -58,7 +58,7 @@ def cosine_chunks(
     0: there is nothing to say of them), `log_none` (Q,) log P(that). The type of `table` is that of
     the computation.
     """
-    kind, half = table.dtype, constants[2]
+    kind, half = table.dtype, table.dtype.type(0.5)
     q_n, k_n, close_n = sets.shape[0], whole.shape[1], less.shape[2]
     m_max, most = 0, 0
     for i in range(lattice.start.size - 1):
@@ -75,7 +75,7 @@ def cosine_chunks(
     held = np.empty((k_n + 3) * most, kind)
     phase = lattice.most.max() + 1
     c1, s1 = np.empty((phase, most), kind), np.empty((phase, most), kind)
-    c2, s2 = np.empty((2 * phase, most), kind), np.empty((2 * phase, most), kind)
+    c2, s2 = np.empty((phase, most), kind), np.empty((phase, most), kind)
     u1, u2, turns = np.empty(most), np.empty(most), np.empty((4, most))
     more, left = np.empty(most, kind), np.empty(most, kind)
     over = np.empty((2, m_max, q_n + 2))
@@ -109,8 +109,8 @@ def cosine_chunks(
                 h[k_n + k, v] = rows.error[r, k]
             u1[v] = a[0, 0] * rows.z[r, 0] + a[1, 0] * rows.z[r, 1]
             u2[v] = a[0, 1] * rows.z[r, 0] + a[1, 1] * rows.z[r, 1]
-        _phases(u1[:n], lattice.step[i, 0], c1, s1, m1, 0, turns)
-        _phases(u2[:n], lattice.step[i, 1], c2, s2, m2, m2, turns)
+        _phases(u1[:n], lattice.step[i, 0], c1, s1, m1, turns)
+        _phases(u2[:n], lattice.step[i, 1], c2, s2, m2, turns)
         size = m * n
         flat, phase_log = work[:size], log_phi[:size]
         e, phi = phase_log.reshape(m, n), flat.reshape(m, n)
@@ -121,11 +121,13 @@ def cosine_chunks(
         cosine, sine = even[:size].reshape(m, n), odd[:size].reshape(m, n)
         for j in range(m):
             ca, sa = c1[lattice.a[first + j]], s1[lattice.a[first + j]]
-            cb, sb = c2[lattice.b[first + j] + m2], s2[lattice.b[first + j] + m2]
+            ib = lattice.b[first + j]
+            cb, sb, sign = c2[abs(ib)], s2[abs(ib)], half + half if ib >= 0 else -half - half
             cj, sj, pj = cosine[j], sine[j], phi[j]
             for v in range(n):
-                t = ca[v] * cb[v] - sa[v] * sb[v]
-                sj[v] = (sa[v] * cb[v] + ca[v] * sb[v]) * pj[v]
+                sine_b = sign * sb[v]
+                t = ca[v] * cb[v] - sa[v] * sine_b
+                sj[v] = (sa[v] * cb[v] + ca[v] * sine_b) * pj[v]
                 cj[v] = t
                 pj[v] *= t
             if j == 0:  # frequency 0 stands for itself alone

@@ -15,7 +15,8 @@ the densest packing of bodies between an ellipse (13% fewer frequencies than a r
 diamond (50%: two independent heavy tails); its frequencies are {(pi i / a, pi j / b): i + j even}.
 By Chernoff's bound p(y) <= exp(K(h e) - h y'e) for every h and direction e, so that |P'e| >= |z'e|
 + D_e, D_e = min_h (K(h e) + loss - log error) / h, keeps what P adds below the error: for P = (2a,
-0) and (0, 2b) with e along the axes, for (a, b) and (a, -b) with two directions e across them.
+0) and (0, 2b) with e along the axes, for (a, b) and (a, -b) with two directions e across them. The
+h tried are a few multiples of what is best for the mean spectrum in that direction.
 
 Variants are sorted into a few classes by what they need, so that the sum of what all of them cost
 is small; each class has one lattice.
@@ -40,9 +41,9 @@ MAX_FREQUENCIES = 60_000  # parameters that need more have log-likelihood -inf
 COSINE_LOSS = 20.0  # e-folds of cancellation up to which a cosine sum has six digits
 REFINE = 14.0  # bound of the loss beyond which the saddle point is worth finding
 MARGIN = 3.0  # e-folds by which it may overrate the density
-_RUNGS = 11
-LADDER = 0.04 * 1.6 ** np.arange(_RUNGS)  # h of Chernoff's bound, in z'
-_PER = 1 / LADDER
+LADDER = 0.04 * 1.35 ** np.arange(18)  # h of Chernoff's bound, in z'
+_AROUND = np.array([1 / 8, 1 / 2.2, 0.8, 1, 1.25, 1.6, 2.2, 3.3])  # in what is best for the mean
+_LOSS = 1.5  # of the mean
 _TOGETHER = 128  # rows whose cumulants are one matrix product
 _HUGE = 1e30  # where a cumulant bounds nothing
 _WORTH = 0.01  # of all there is to do, what a cut must save
@@ -68,11 +69,12 @@ class Lattices(NamedTuple):
 
 class Frame(NamedTuple):
     """Axes a (2, 2) of u, directions (4, 2) of Chernoff's bounds in u (both axes and two across
-    them), and g(x_k; -i A e h) (K, rungs 4) along them.
+    them), h (4, rungs) along each, and g(x_k; -i A e h) (K, 4 rungs).
     """
 
     a: Array
     across: Array
+    height: Array
     ladder: Array
 
 
@@ -101,18 +103,26 @@ def frame(node_x: Array, mean: Array, pi: Array, gamma: Array, sigma_0: Array) -
     The directions across are those of the bounds of a variant of the spectrum `mean` (K,).
     """
     a = axes(sigma_0, pi @ gamma)
-    g = np.empty((node_x.size, 2 * _RUNGS))
-    cumulant_table(node_x, np.concatenate([np.outer(LADDER, e) for e in a.T]), pi, gamma, g)
-    k = (mean @ g).reshape(2, _RUNGS) + 0.5 * LADDER**2
-    d1, d2 = ((k - LOG_ERROR) / LADDER).min(1)
+
+    def cumulants(height: Array, direction: Array) -> Array:
+        """g (K, D H) at heights (D, H) along directions (D, 2)."""
+        g = np.empty((node_x.size, height.size))
+        at = height[..., None] * (direction @ a.T)[:, None]
+        cumulant_table(node_x, at.reshape(-1, 2), pi, gamma, g)
+        return np.minimum(g, _HUGE)
+
+    def bounds(direction: Array) -> Array:
+        """Of the mean, at each height (D, H)."""
+        k = mean @ cumulants(np.tile(LADDER, (len(direction), 1)), direction)
+        return np.asarray((k.reshape(-1, LADDER.size) + _LOSS - LOG_ERROR) / LADDER + 0.5 * LADDER)
+
+    d1, d2 = bounds(np.eye(2)).min(1)
     across = (
         np.array([[1, 0], [0, 1], [d2, d1], [d2, -d1]])
         / np.array([1, 1, *[np.hypot(d1, d2)] * 2])[:, None]
     )
-    ladder = np.empty((node_x.size, 4 * _RUNGS))
-    steps = LADDER[:, None, None] * (across @ a.T)
-    cumulant_table(node_x, steps.reshape(-1, 2), pi, gamma, ladder)
-    return Frame(a, across, ladder)
+    height = LADDER[bounds(across).argmin(1)][:, None] * _AROUND
+    return Frame(a, across, height, cumulants(height, across))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -121,14 +131,14 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
     a direction across must reach; and loss (J,), of rows lo .. hi - 1.
     """
     a, across = frame.a, frame.across
-    k_n, rungs = rows.spectrum.shape[1], LADDER.size
+    k_n, rungs = rows.spectrum.shape[1], frame.height.shape[1]
     # in the precision of the spectra; the last row is the sum of each, its LD score
     cumulants = np.empty((4 * rungs + 1, _TOGETHER), rows.spectrum.dtype)
     wide = np.zeros((_TOGETHER, k_n), cumulants.dtype)
     ladder = np.ones((4 * rungs + 1, k_n), cumulants.dtype)
     for l in range(4 * rungs):
         for k in range(k_n):
-            ladder[l, k] = min(frame.ladder[k, l], _HUGE)
+            ladder[l, k] = frame.ladder[k, l]
     mean = np.zeros(3)
     for c in range(pi.size):
         mean += pi[c] * gamma[c]
@@ -170,7 +180,8 @@ def plan_rows(lo, hi, rows, node_x, frame, sigma_0, pi, gamma, log_error, need, 
         for t in range(4):
             far, own = reach[t], half[t]
             for l in range(rungs):
-                h, per, k = LADDER[l], _PER[l], cumulants[4 * l + t]
+                h, k = frame.height[t, l], cumulants[rungs * t + l]
+                per = 1 / h
                 for i in range(_TOGETHER):  # all variants at once
                     d = (k[i] - log_tol[i]) * per + own[i] * h
                     far[i] = d if d < far[i] else far[i]
@@ -245,12 +256,13 @@ def _sorted_by(tree, need):
     more class of what lies above it, and what each class needs.
     """
     label, largest = np.zeros(len(need), np.int64), np.zeros((len(tree) + 1, 4))
+    for i in range(len(tree)):  # cut by cut, without a branch
+        of, axis, edge = int(tree[i, 0]), int(tree[i, 1]), tree[i, 2]
+        for r in range(len(need)):
+            own = label[r]
+            label[r] = i + 1 if (own == of) & (need[r, axis] > edge) else own
     for r in range(len(need)):
-        own = 0
-        for i in range(len(tree)):
-            if own == tree[i, 0] and need[r, int(tree[i, 1])] > tree[i, 2]:
-                own = i + 1
-        label[r] = own
+        own = label[r]
         for t in range(4):
             largest[own, t] = max(largest[own, t], need[r, t])
     return label, largest

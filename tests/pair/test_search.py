@@ -36,7 +36,8 @@ def test_height_and_slope_are_those_of_the_model(data, search, t):
     kept = [i for i in range(9) if t is None or i != Y]
     value, gradient = density.value_and_gradient(TRUTH[kept])
     height, slope = search.slope(TRUTH, t)
-    assert search.height(TRUTH, t) == pytest.approx(value, abs=1e-6)
+    # the value alone is another order of sums in single precision
+    assert search.height(TRUTH, t) == pytest.approx(value, abs=1e-5)
     assert height == pytest.approx(value, abs=1e-6)
     np.testing.assert_allclose(slope[kept], gradient, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(
