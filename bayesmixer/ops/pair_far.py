@@ -10,7 +10,9 @@ logarithm is continued from its real value at t = 0, each frequency from a neigh
 
 A lattice adds p(z + P) exp(k'P): with slopes k + h e the bounds are those of `pair_lattice`, to
 either side. Rows that would need more than `MOST` frequencies have the density of the saddle point,
-which is positive but off by up to a few e-folds.
+which is positive but off by up to a few e-folds. So have rows whose sum went round a zero: tilted
+by k, a mean of normal densities of covariance M or more is at most 1 / (2 pi sqrt(det M)), so that
+log p <= K(k) - k'z - log(2 pi sqrt(det M)) for every k.
 """
 
 from __future__ import annotations
@@ -33,12 +35,14 @@ SPACING = 0.7  # of the grid of shifts, in u
 MOST = 20_000
 MARGIN = 4.0  # e-folds by which the saddle point may overrate a density
 LOG_ERROR = math.log(1e-5)
+SLACK = 0.02  # of log p: beyond a bound by more is no density
 
 
 @nb.njit(nogil=True, cache=True)
-def choose_shifts(far, rows, node_x, inverse, sigma_0, pi, gamma, place, log_p, side):
+def choose_shifts(far, rows, node_x, inverse, sigma_0, pi, gamma, place, log_p, most, side):
     """Fill place (R, 2), whole steps of the grid of shifts in u, log_p (R,), the saddle point's,
-    and side (R,), the sign of z that goes with them. `inverse` is that of the axes.
+    most (R,), what a log density is at most, and side (R,), the sign of z that goes with them.
+    `inverse` is that of the axes.
     """
     wide, error, d = np.empty(node_x.size), np.empty(3), np.empty(5)
     for i in range(far.size):
@@ -47,6 +51,8 @@ def choose_shifts(far, rows, node_x, inverse, sigma_0, pi, gamma, place, log_p, 
         error[:] = sigma_0 * rows.error[r]
         z1, z2 = rows.z[r, 0], rows.z[r, 1]
         log_p[i], k1, k2, best = saddle_point(z1, z2, wide, node_x, error, pi, gamma)
+        bare = error[0] * error[1] - error[2] * error[2]
+        most[i] = best - math.log(2 * math.pi) - 0.5 * math.log(bare)
         low, high = 0.0, 1.0
         if best > -LEAST:
             high = 0.0
@@ -137,10 +143,10 @@ def shifted_table(node_x, s, visit, before, pi, gamma, g, share, less):
 
 @nb.njit(nogil=True, cache=True)
 def shifted_rows(
-    far, side, log_p, block_of, rows, s, g, share, less, weight, pi, sigma_0, loglik, jac
+    far, side, log_p, most, block_of, rows, s, g, share, less, weight, pi, sigma_0, loglik, jac
 ):
     """Add the rows `far` by their sums over complex frequencies s (M, 2) to loglik and jac; where a
-    sum is not positive, the saddle point's `log_p` (without its derivatives).
+    sum is not positive, or more than `most`, the saddle point's `log_p` (without its derivatives).
     """
     m, k_n, c_n = s.shape[0], g.shape[1], pi.size
     y, wide = np.empty(m, np.complex128), np.empty(k_n)
@@ -164,7 +170,7 @@ def shifted_rows(
         for f in range(m):
             total += y[f].real
         w = rows.weight[r]
-        if not total > 1e-14:
+        if not (total > 1e-14 and top + math.log(total * weight) < most[i] + SLACK):
             loglik[block] += w * (log_p[i] + math.log(rows.error[r, 2]))
             continue
         loglik[block] += w * (top + math.log(total * weight * rows.error[r, 2]))
@@ -257,8 +263,9 @@ def add_far(far, data, rows, view: Frame, pi, gamma, sigma_0, gradient, loglik, 
     covariance.
     """
     node_x, n = data.node_x, far.size
-    place, log_p, side = np.empty((n, 2), np.int64), np.empty(n), np.empty(n)
-    choose_shifts(far, rows, node_x, np.linalg.inv(view.a), sigma_0, pi, gamma, place, log_p, side)
+    place, log_p, most, side = np.empty((n, 2), np.int64), np.empty(n), np.empty(n), np.empty(n)
+    inverse = np.linalg.inv(view.a)
+    choose_shifts(far, rows, node_x, inverse, sigma_0, pi, gamma, place, log_p, most, side)
     shifts, which = np.unique(place, axis=0, return_inverse=True)
     for i, steps in enumerate(shifts):
         here = np.flatnonzero(which.ravel() == i)
@@ -289,6 +296,7 @@ def add_far(far, data, rows, view: Frame, pi, gamma, sigma_0, gradient, loglik, 
                 far[members],
                 side[members],
                 log_p[members],
+                most[members],
                 data.block_of_row,
                 rows,
                 s,

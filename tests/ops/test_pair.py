@@ -4,11 +4,15 @@ life as a PyTensor Op.
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from scipy.special import logsumexp
 
+from bayesmixer.ld.spectrum import spectrum_from_pairs
 from bayesmixer.ops import pair_oracle
 from bayesmixer.ops.likelihood import log_density
 from bayesmixer.ops.pair import PairLogLik, pair_log_density
@@ -297,3 +301,42 @@ def test_a_variant_of_small_n_has_the_density_that_it_has_alone():
 def test_chunks_are_parts_of_a_block_or_whole_blocks(edge, at, most, n):
     # as Python, which refuses to read behind the end
     assert rows_together.py_func(np.array(edge), 0, at, edge[-1], most) == n
+
+
+def _all_configurations(z, n, x, pi, sigma_beta, sigma_0):
+    """Log density of one variant by every choice of what its partners, of H r^2 x, are."""
+    log_pi = np.log(np.r_[pi, 1 - pi.sum()])
+    each = np.vstack([sigma_beta * [n[0], n[1], np.sqrt(n.prod())], np.zeros(3)])
+    of = np.array(list(product(range(len(log_pi)), repeat=len(x))))
+    v = (each[of] * x[None, :, None]).sum(1) + sigma_0
+    det = v[:, 0] * v[:, 1] - v[:, 2] ** 2
+    q = (v[:, 1] * z[0] ** 2 + v[:, 0] * z[1] ** 2 - 2 * v[:, 2] * z[0] * z[1]) / det
+    return logsumexp(log_pi[of].sum(1) - q / 2 - np.log(det) / 2) - np.log(2 * np.pi)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_few_partners_and_dependent_errors_have_the_density_of_all_configurations(seed):
+    """Far out the sum of some went round a zero, and was up to ten e-folds too much."""
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        lists = [
+            rng.uniform(0.02, 0.5) * np.r_[1, rng.beta(0.4, 1.5, m)]
+            for m in rng.integers(6, size=12)
+        ]
+        spectrum = spectrum_from_pairs(
+            np.cumsum([0, *map(len, lists)]), np.concatenate(lists), len(NODE_X)
+        )
+        z = np.clip(rng.normal(0, rng.choice([1.2, 3]), (12, 2)), -20, 20)
+        n = np.array([80_000.0, 50_000.0]) * rng.uniform(0.85, 1, (12, 2))
+        pi = 10 ** rng.uniform(-5, -1, 3)
+        v1, v2 = 10 ** rng.uniform(-7, -3.5, 2)
+        covariance = rng.choice([-1, 1, rng.uniform(-1, 1)]) * np.sqrt(v1 * v2)
+        e1, e2, rho_0 = *rng.uniform(0.9, 1.6, 2), rng.choice([-1, 1]) * rng.uniform(0.7, 0.99)
+        sigma_beta = np.array([[v1, 0, 0], [0, v2, 0], [v1, v2, covariance]])
+        sigma_0 = np.array([e1, e2, rho_0 * np.sqrt(e1 * e2)])
+        found = pair_log_density(z, n, spectrum, NODE_X, pi, sigma_beta, sigma_0)
+        of = zip(z, n, lists, strict=True)
+        true = np.array([_all_configurations(*one, pi, sigma_beta, sigma_0) for one in of])
+        near = true > -20
+        np.testing.assert_allclose(found[near], true[near], rtol=0, atol=0.02)
+        np.testing.assert_allclose(found, true, rtol=0, atol=2.5)  # the saddle point's
