@@ -168,8 +168,13 @@ def comparison_table(results: xr.DataTree) -> Table | None:
             for name in card.rivals
             if name not in cards() and number("aic", f"_{name}") is not None
         ]
+    own = number("log_likelihood", "")
+    rivals = [number("log_likelihood", f"_{name}") for name in (card.rivals if card else ())]
+    title = "Fit at the mode (lower AIC and BIC are better)"
+    if any(own is not None and x is not None and x > own for x in rivals):
+        title += "; the prior has a share in the mode, the models beside it are at their likeliest"
     return Table(
-        "Fit at the mode (lower AIC and BIC are better)",
+        title,
         ("model", "parameters", "log-likelihood", "AIC", "BIC"),
         rows,
         (1, 2, 3, 4),

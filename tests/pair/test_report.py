@@ -4,6 +4,7 @@ import pytest
 
 import bayesmixer as bm
 from bayesmixer.reporting import figures
+from bayesmixer.reporting.tables import comparison_table
 from bayesmixer.reporting.verdict import by_rules
 from tests.models.small_pair import simulate_pair
 from tests.pair.faulty import fit_from
@@ -44,6 +45,15 @@ def test_report_of_two_traits_in_a_browser_complains_of_nothing_and_fits(pair_fi
 def test_verdict_of_two_traits_is_that_of_their_rules(pair_fit, pair_data):
     verdict = by_rules(pair_fit, pair_data)
     assert any("shares of these" in finding.sentence for finding in verdict.findings)
+
+
+def test_a_nested_model_that_is_likelier_than_the_mode_is_explained(pair_fit):
+    fit = pair_fit.copy(deep=True)
+    attrs = fit["estimate"].attrs
+    attrs |= {"log_likelihood": -500.0, "aic": 1018.0, "log_likelihood_least_overlap": -501.0}
+    assert "prior" not in comparison_table(fit).title
+    attrs["log_likelihood_least_overlap"] = -499.6
+    assert "the prior has a share in the mode" in comparison_table(fit).title
 
 
 def test_report_with_data_holds_the_pair_against_them_and_draws_every_view(
