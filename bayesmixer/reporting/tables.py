@@ -170,11 +170,11 @@ def comparison_table(results: xr.DataTree) -> Table | None:
         ]
     own = number("log_likelihood", "")
     rivals = [number("log_likelihood", f"_{name}") for name in (card.rivals if card else ())]
-    title = "Fit at the mode (lower AIC and BIC are better)"
+    caption = "Fit at the mode (lower AIC and BIC are better)"
     if any(own is not None and x is not None and x > own for x in rivals):
-        title += "; the prior has a share in the mode, the models beside it are at their likeliest"
+        caption += "; the prior has a share in the mode, the models beside are at their likeliest"
     return Table(
-        title,
+        caption,
         ("model", "parameters", "log-likelihood", "AIC", "BIC"),
         rows,
         (1, 2, 3, 4),

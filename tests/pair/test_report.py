@@ -51,9 +51,9 @@ def test_a_nested_model_that_is_likelier_than_the_mode_is_explained(pair_fit):
     fit = pair_fit.copy(deep=True)
     attrs = fit["estimate"].attrs
     attrs |= {"log_likelihood": -500.0, "aic": 1018.0, "log_likelihood_least_overlap": -501.0}
-    assert "prior" not in comparison_table(fit).title
+    assert "prior" not in comparison_table(fit).caption
     attrs["log_likelihood_least_overlap"] = -499.6
-    assert "the prior has a share in the mode" in comparison_table(fit).title
+    assert "the prior has a share in the mode" in comparison_table(fit).caption
 
 
 def test_report_with_data_holds_the_pair_against_them_and_draws_every_view(
