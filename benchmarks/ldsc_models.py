@@ -502,7 +502,7 @@ def _of_cut(
     z[at, 0] += np.sqrt(0.0015 * n) * rng.choice([-1, 1], loci)  # 0.15% of the variance
     (trait,), scores, ones = tables_of(ld, z, n)
     out: Row = {}
-    for name, step in (("two", "auto"), ("one", None)):
+    for name, step in (("two", 30), ("one", None), ("auto", "auto")):
         found = bm.ldsc.h2(trait, scores, ones, two_step=step)
         estimate = found["estimate"].to_dataset()
         for what in ("h2", "h2_se", "intercept"):
@@ -516,7 +516,7 @@ def _of_cut_of_two(rng: np.random.Generator, h2: tuple[float, float], n: float) 
     """A draw of two traits of rg 0.5 whose samples are shared."""
     tables, scores, ones = tables_of(*drawn(rng, h2, n, 0.5, 0.3), n)
     out: Row = {}
-    for name, step in (("two", "auto"), ("one", None)):
+    for name, step in (("two", 30), ("one", None), ("auto", "auto")):
         found = bm.ldsc.rg(tables, scores, ones, two_step=step)
         estimate = found["estimate"].to_dataset()
         out |= {f"{v}_{name}": float(estimate[v][0, 1]) for v in ("rg", "rg_se")}

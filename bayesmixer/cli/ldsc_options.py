@@ -125,7 +125,7 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
             str,
             _flag(
                 "Chi-squared from which variants do not tell the intercept; auto: 30 with one "
-                "annotation; none.",
+                "annotation, none where that bends a polygenic trait; none.",
                 "--two-step",
             ),
         ],

@@ -58,7 +58,9 @@ def h2(
         Fixed; None estimates it.
     two_step
         Chi-squared from which a variant takes no part in the first of two steps, which finds the
-        intercept; "auto" is 30 with one annotation and a free intercept; None is one step.
+        intercept; "auto" is 30 with one annotation and a free intercept, unless the cut bends h2
+        of a polygenic trait of much power, which is then fitted in one step and said to be; None
+        is one step.
     chisq_max
         Variants of this chi-squared or more are left out; without, none with one annotation, with
         several those beyond the larger of 80 and max N / 1000.
@@ -115,7 +117,7 @@ def said_of_one(one: OneTrait, factor: float = 1.0, apart: bool = True) -> list[
     """Sentences on a trait's heritability, on the liability scale beside the observed where
     `factor` is not 1; `apart` where annotations are taken to share no variant.
     """
-    said = of_trait(one.trait.name, one.fit, one.without_strong, factor, one.once)
+    said = of_trait(one.trait.name, one.fit, one.without_strong, factor, one.once, one.aside)
     return said + (of_annotations(one.trait.name) if apart and len(one.m) > 1 else [])
 
 
@@ -270,7 +272,7 @@ def rg(
         Two traits or more, each as of `h2`; with alleles (A1, A2).
     ref_ld, w_ld, two_step, chisq_max, n_blocks, blocks, m, invert_anyway
         As of `h2`, for each trait by itself; `chisq_max` leaves out of a pair variants of
-        z1^2 z2^2 beyond its square.
+        z1^2 z2^2 beyond its square. Products of a trait in one step are in one step.
     like_ldsc
         Fit both traits of a pair anew on the variants that they share, in one step.
     intercept, intercept_gencov

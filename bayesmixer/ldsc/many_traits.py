@@ -238,7 +238,8 @@ def many_traits(
     asked = list(combinations(range(count), 2)) if pairs is None else list(pairs)
     regressions = Pairs(
         traits, ld, panel.weight, total, cuts, number_of_blocks, [one.fit for one in alone],
-        noise, cross, step, cut, check_alleles, threads,
+        noise, cross, step, cut, check_alleles,
+        frozenset(i for i, one in enumerate(alone) if one.aside is not None), threads,
     )  # fmt: skip
     parts = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
     found = regressions.fits(asked, parts)

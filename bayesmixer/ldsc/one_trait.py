@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from bayesmixer.arguments import choice
 from bayesmixer.errors import DataWarning, InputError
 from bayesmixer.io.ld_score_files import LDScores
+from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.heritability import CUT, Heritability, heritability
+from bayesmixer.ldsc.intervals import heritable
 from bayesmixer.ldsc.panel import Index, Panel, read_panel, rows_in
 from bayesmixer.ldsc.regression import pieces
 from bayesmixer.ldsc.traits import Origin, Trait, read_trait
@@ -24,6 +26,7 @@ FEWEST = 100  # and below which there is none
 CONDITION = 1e5  # of the LD scores, above which annotations cannot be told apart
 HUGE = 80.0  # chi-squared that a variant may have where there are annotations, N permitting
 MANY = 20.0  # blocks, from which variants beyond the cut of two steps are no few loci
+SURE = 1e-5  # p, below which one step and two differ
 UPDATES = 2
 BLOCKS = ("count", "position")
 
@@ -65,6 +68,8 @@ class OneTrait:
     once
         Heritability in one step, by the same blocks, where variants that the first of two steps
         leaves out lie in many blocks: they are then no few loci.
+    aside
+        Heritability in two steps, where `fit` is that of one because the cut bends it.
     """
 
     trait: Origin
@@ -75,6 +80,7 @@ class OneTrait:
     two_step: float | None
     without_strong: Heritability | None = None
     once: Heritability | None = None
+    aside: Heritability | None = None
 
 
 def chosen_m(scores: LDScores, m: Any) -> Array:
@@ -321,7 +327,23 @@ def on_rows(
     )  # fmt: skip
     without = of(chi2 < CUT) if strong and not (many and step is None) else None
     once = of(slice(None), None, fit.fit.edges) if many and step is not None else None
+    if once is not None and isinstance(two_step, str) and not like_ldsc and bends(fit, once):
+        once = of(slice(None), None)  # with the blocks of one step
+        return OneTrait(origin, scores, total, once, counts, None, aside=fit)
     return OneTrait(origin, scores, total, fit, counts, step, without, once)
+
+
+def bends(two: Heritability, once: Heritability) -> bool:
+    """Whether the cut of two steps leaves out what a polygenic trait of much power has where LD is
+    high, so that the intercept is too high and h2 too low: surely other than in one step, by more
+    than an error.
+    """
+    b, b_once = two.fit.intercept, once.fit.intercept
+    assert b is not None and b_once is not None
+    h2 = Estimate(once.total.value - two.total.value, once.total.without - two.total.without)
+    raised = float(b.value[0] - b_once.value[0])
+    small = h2.value[0] < two.total.error[0] and raised < float(b.error[0])
+    return not small and bool(heritable(h2)[2] < SURE)
 
 
 def scattered(chi2: Array, cut: float, edges: NDArray[np.intp]) -> float:

@@ -105,6 +105,8 @@ class Pairs:
         z1^2 z2^2 from which in none; None for no limit.
     check_alleles
         Whether alleles are compared.
+    once
+        Traits whose products are in one step.
     threads
         As of `covariances`.
     """
@@ -121,6 +123,7 @@ class Pairs:
     step: float | None
     cut: float | None
     check_alleles: bool
+    once: frozenset[int] = frozenset()
     threads: int | None = None
 
     def fits(self, asked: Sequence[tuple[int, int]], kept: Checkpoint) -> list[PairFit]:
@@ -204,7 +207,7 @@ class Pairs:
         """A digest of all that the pairs depend on."""
         told = (
             __version__, list(asked), self.n_blocks, bool(self.alone), self.noise, self.cross,
-            self.step, self.cut, self.check_alleles,
+            self.step, self.cut, self.check_alleles, sorted(self.once),
             [(float(one.total.value[0]), one.fit.at) for one in self.alone],
         )  # fmt: skip
         digest = hashlib.blake2b(repr(told).encode())
@@ -221,6 +224,10 @@ class Pairs:
     def _fixed(self, i: int, j: int) -> float | None:
         """Intercept of products of two traits, where it is fixed."""
         return self.cross[i][j] if self.cross[i][j] is not None else self.cross[j][i]
+
+    def _step(self, i: int, j: int) -> float | None:
+        """The cut of two steps of a pair."""
+        return None if {i, j} & self.once else self.step
 
     @cached_property
     def _aligned(self) -> Aligned:
@@ -241,15 +248,16 @@ class Pairs:
         for i, j in pairs:
             if (i, j) not in of.apart:
                 self._enough(i, j, int(of.usable[i, j]), int(of.common[i, j]))
-        found = covariances(
-            of, self.ld[:, 0], self.w_ld, self.m, self.alone, self.cuts, self.step, self.threads,
-            firsts,
-        )  # fmt: skip
-        for (i, j), both in found.items():
-            common, usable = int(of.common[i, j]), int(of.usable[i, j])
-            if (i, j) not in of.apart:
-                pair = Pair(self.alone[i], self.alone[j], both)
-                out[i, j] = PairFit(i, j, pair, common, usable, None)
+        for step in {self._step(i, j) for i, j in pairs}:
+            found = covariances(
+                of, self.ld[:, 0], self.w_ld, self.m, self.alone, self.cuts, step, self.threads,
+                firsts,
+            )  # fmt: skip
+            for (i, j), both in found.items():
+                common, usable = int(of.common[i, j]), int(of.usable[i, j])
+                if (i, j) not in of.apart and self._step(i, j) == step:
+                    pair = Pair(self.alone[i], self.alone[j], both)
+                    out[i, j] = PairFit(i, j, pair, common, usable, None)
         return out
 
     def _enough(self, i: int, j: int, usable: int, common: int) -> None:
@@ -286,7 +294,7 @@ class Pairs:
             rows, z1, z2, n1, n2 = rows[kept], z1[kept], z2[kept], n1[kept], n2[kept]
         w = some(self.w_ld, rows)
         at = None if len(rows) == len(self.ld) else rows
-        fixed, step = self._fixed(i, j), self.step
+        fixed, step = self._fixed(i, j), self._step(i, j)
         near = None if step is None else (z1 * z1 < step) & (z2 * z2 < step)
 
         def of(z: Array, n: Array, b: float | None) -> Heritability:

@@ -9,16 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayesmixer.jackknife import Estimate
 from bayesmixer.ldsc.covariance import Pair
 from bayesmixer.ldsc.heritability import Heritability
 from bayesmixer.ldsc.intervals import correlated, heritable
+from bayesmixer.ldsc.one_trait import bends
 
 POWERED = 4.0  # z of heritability, below which rg is not read
 LOW = 1.02  # mean chi-squared, below which there is hardly anything to regress
 INFLATED = 0.2  # attenuation ratio
 MOST = 1.0
-SURE = 1e-5  # p, below which one step and two differ
 
 
 class Said(NamedTuple):
@@ -37,10 +36,11 @@ def of_trait(
     strong: Heritability | None = None,
     factor: float = 1.0,
     once: Heritability | None = None,
+    aside: Heritability | None = None,
 ) -> list[Said]:
     """On a trait's heritability; `strong` is the fit without variants of large chi-squared,
     `factor` what makes h2 that of liability, `once` the fit in one step where variants beyond the
-    cut of two are no few loci.
+    cut of two are no few loci, `aside` that of two where one was taken therefore.
     """
     value, error = float(fit.total.value[0]), float(fit.total.error[0])
     low, high, p = heritable(fit.total)
@@ -130,28 +130,37 @@ def of_trait(
                     "exceeding it: 'bayesmixer fit h2 --censor 5.5'.",
                 )
             )
+    if aside is not None:
+        out.append(_taken(name, fit, aside))
     return out if once is None else [*out, *of_cut(name, fit, once)]
 
 
+POLYGENIC = (
+    "{:,} variants beyond the cut of two steps are what power gives a polygenic trait where LD is "
+    "high, no few loci"
+)
+
+
 def of_cut(name: str, fit: Heritability, once: Heritability) -> list[Said]:
-    """On the cut of two steps (`fit`): it leaves out what a polygenic trait of much power has where
-    LD is high, so that the intercept is too high and h2 too low; `once` has one step.
-    """
-    two, one = fit.fit.intercept, once.fit.intercept
-    assert two is not None and one is not None
-    h2 = Estimate(once.total.value - fit.total.value, once.total.without - fit.total.without)
-    raised, error = float(two.value[0] - one.value[0]), float(two.error[0])
-    small = h2.value[0] < fit.total.error[0] and raised < error
-    if small or not heritable(h2)[2] < SURE:
+    """On the cut of two steps (`fit`) that bends h2; `once` has one step."""
+    if not bends(fit, once):
         return []
     told = (
-        f"{fit.fit.beyond_cut:,} variants beyond the cut of two steps are what power gives a "
-        "polygenic trait where LD is high, no few loci; without them the first step bends h2 from "
+        f"{POLYGENIC.format(fit.fit.beyond_cut)}; without them the first step bends h2 from "
         f"{float(once.total.value[0]):.3g} (standard error {float(once.total.error[0]):.2g}) to "
-        f"{float(fit.total.value[0]):.3g}, the intercept from {float(one.value[0]):.3f} to "
-        f"{float(two.value[0]):.3f}"
+        f"{float(fit.total.value[0]):.3g}, the intercept from {once.fit.at:.3f} to "
+        f"{fit.fit.at:.3f}"
     )
     return [Said(name, "caution", told, "Read h2 and intercept of one step (two_step=None).")]
+
+
+def _taken(name: str, fit: Heritability, aside: Heritability) -> Said:
+    told = (
+        f"{POLYGENIC.format(aside.fit.beyond_cut)}: h2 {float(fit.total.value[0]):.3g} is of one "
+        f"step; two would bend it to {float(aside.total.value[0]):.3g}, the intercept from "
+        f"{fit.fit.at:.3f} to {aside.fit.at:.3f}"
+    )
+    return Said(name, "note", told, "two_step=30 has them, as LDSC does.")
 
 
 def of_annotations(name: str) -> list[Said]:

@@ -58,22 +58,30 @@ class Drawn:
 
 
 @pytest.mark.parametrize(("h2", "n"), [(0.15, 500_000.0), (0.3, 300_000.0)])
-def test_where_the_cut_of_two_steps_bends_a_polygenic_trait_one_step_is_named(
+def test_where_the_cut_of_two_steps_bends_a_polygenic_trait_one_step_is_taken(
     h2: float, n: float
 ) -> None:
     drawn = Drawn(1)
     trait = drawn.trait(h2, n)
-    (told,) = (one for one in drawn.said(trait) if "loci" in one)
+    (told,) = (one for one in drawn.said(trait, two_step=30) if "loci" in one)
     assert "no few loci" in told and "Read h2 and intercept of one step (two_step=None)" in told
     found = {}
-    for step in ("auto", None):
+    for step in (30, None):
         one = bm.ldsc.h2(trait, drawn.scores, drawn.ones, two_step=step)["estimate"].to_dataset()
         found[step] = {name: float(one[name]) for name in ("h2", "h2_se", "intercept")}
         assert f"{found[step]['h2']:.3g}" in told and f"{found[step]['intercept']:.3f}" in told
     # the truth lies at one step, which is not cautioned of in turn
     assert abs(found[None]["h2"] - h2) < 3 * found[None]["h2_se"]
-    assert h2 - found["auto"]["h2"] > found["auto"]["h2_se"]
+    assert h2 - found[30]["h2"] > found[30]["h2_se"]
     assert not any("loci" in one for one in drawn.said(trait, two_step=None))
+    # and is taken unless two are asked for
+    taken = bm.ldsc.h2(trait, drawn.scores, drawn.ones)
+    assert {name: float(taken["estimate"][name]) for name in found[None]} == found[None]
+    assert np.isnan(taken.attrs["two_step"])
+    (note,) = (s for s in json.loads(taken.attrs["said"]) if "loci" in s["sentence"])
+    assert note["level"] == "note" and f"bend it to {found[30]['h2']:.3g}" in note["sentence"]
+    like = bm.ldsc.h2(trait, drawn.scores, drawn.ones, like_ldsc=True)["estimate"]
+    assert abs(float(like["h2"]) - found[30]["h2"]) < 0.1 * found[30]["h2_se"]
 
 
 def test_few_loci_are_told_of_as_such() -> None:
@@ -92,17 +100,32 @@ def test_nothing_is_said_of_the_cut_of_ordinary_traits(h2: float, n: float) -> N
         assert not any("loci" in one for one in drawn.said(drawn.trait(h2, n)))
 
 
-def test_rg_of_a_trait_that_the_cut_bends_is_told_of() -> None:
+def test_products_of_a_trait_that_the_cut_bends_are_in_one_step() -> None:
     drawn = Drawn(4)
-    traits = [drawn.trait(0.3, 300_000.0), drawn.trait(0.15, 100_000.0)]
-    told = json.loads(bm.ldsc.rg(traits, drawn.scores, drawn.ones).attrs["said"])
-    (of_pair,) = (
-        s for s in told if s["subject"] == "sumstats[0] and sumstats[1]" and "cut" in s["sentence"]
+    bent, other, third = (drawn.trait(h2, n) for h2, n in ((0.3, 3e5), (0.15, 1e5), (0.1, 1e5)))
+    traits = [other, bent, third]
+    told = bm.ldsc.rg(traits, drawn.scores, drawn.ones, two_step=30).attrs["said"]
+    of_pair = [s for s in json.loads(told) if "and rg with it" in s["sentence"]]
+    assert [s["subject"] for s in of_pair] == [
+        "sumstats[0] and sumstats[1]",
+        "sumstats[1] and sumstats[2]",
+    ]
+    assert all("the heritability of sumstats[1], and rg" in s["sentence"] for s in of_pair)
+    assert "two_step=None" in of_pair[0]["remedy"]
+    found = {
+        step: bm.ldsc.rg(traits, drawn.scores, drawn.ones, two_step=step)
+        for step in ("auto", 30, None)
+    }
+    assert all("and rg with it" not in found[step].attrs["said"] for step in ("auto", None))
+    gencov, h2 = (
+        {k: v["estimate"][name].values for k, v in found.items()} for name in ("gencov", "h2")
     )
-    assert "the heritability of sumstats[0], and rg" in of_pair["sentence"]
-    assert "two_step=None" in of_pair["remedy"]
-    once = bm.ldsc.rg(traits, drawn.scores, drawn.ones, two_step=None)
-    assert "the cut of two" not in once.attrs["said"]
+    # pairs of the bent trait are those of one step, others of two, whatever they stand beside
+    np.testing.assert_array_equal(h2["auto"], [h2[30][0], h2[None][1], h2[30][2]])
+    assert gencov["auto"][0, 2] == gencov[30][0, 2] != gencov[None][0, 2]
+    alone = bm.ldsc.rg([other, bent], drawn.scores, drawn.ones)["estimate"]["gencov"].values
+    np.testing.assert_allclose(gencov["auto"][0, 1], alone[0, 1], rtol=1e-9)
+    assert abs(gencov["auto"][0, 1] - gencov[30][0, 1]) > 0
 
 
 def test_blocks_count_by_what_they_hold_beyond_the_cut() -> None:
