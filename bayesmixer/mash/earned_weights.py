@@ -5,7 +5,9 @@ effects ask for, and then knows less, or claims more, than it should.
 Three rules leave components out, beside one of effects that are independent between conditions:
 what one effect alone gives most of its weight, and covariances learned from few of the effects,
 must make effects n P times as likely, of n effects and P components; and every covariance must be
-worth the two numbers it adds, a weight and a scale, by Akaike's criterion.
+worth the two numbers it adds, a weight and a scale, by Akaike's criterion. So must the component of
+independent effects, two for every condition that has effects by itself: under nothing but noise it
+is so like the point mass that it would share its weight.
 """
 
 from __future__ import annotations
@@ -42,6 +44,24 @@ def earned_weights(
     found = without_coincidences(matrix, penalty, found, np.flatnonzero(of != NONE))
     found = without_scarce(matrix, penalty, found, np.flatnonzero((of != NONE) & scarce[of]))
     return without_needless(matrix, penalty, found, of)
+
+
+def without_independent(matrix: Array, penalty: Array, found: Weights, conditions: int) -> Weights:
+    """Weights without the last component, unless it brings what it adds to the others in use: two
+    numbers for each of the conditions that have effects by themselves.
+    """
+    if not found.x[-1]:
+        return found
+    at = np.flatnonzero((found.x[:-1] > 0) | (penalty[:-1] > 0))
+    if not len(at) or (matrix[at].max(0) < DARK).any():
+        return found
+    start = found.x[at] / found.x[at].sum() if found.x[at].any() else None
+    without = optimal_weights(matrix[at], penalty[at], start=start)
+    if conditions and found.height - without.height >= NUMBERS * conditions:
+        return found
+    weights = np.zeros_like(found.x)
+    weights[at] = without.x
+    return without._replace(x=weights)
 
 
 def without_coincidences(matrix: Array, penalty: Array, found: Weights, some: Index) -> Weights:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayesmixer.arguments import choice
 from bayesmixer.errors import InputError
-from bayesmixer.mash.earned_weights import NONE, earned_weights
+from bayesmixer.mash.earned_weights import NONE, NUMBERS, earned_weights, without_independent
 from bayesmixer.mash.independent import Alone
 from bayesmixer.mash.likelihood import relative
 from bayesmixer.mash.mixture import Mixture
@@ -25,13 +25,16 @@ NULL = 10.0  # Dirichlet parameter of the point mass under "nullbiased"
 
 @dataclass(frozen=True)
 class Learned:
-    """A mixture with its weights, how good they are, and the Dirichlet parameters."""
+    """A mixture with its weights, how good they are, the Dirichlet parameters, and by how much its
+    log-likelihood is above that of the point mass alone (nan where there is none).
+    """
 
     mixture: Mixture
     prior: Array
     log_likelihood: float
     penalised: float
     gap: float
+    over_null: float = np.nan
 
 
 def dirichlet(prior: Any, mixture: Mixture) -> Array:
@@ -67,6 +70,8 @@ def learn(
     """
     parameters = dirichlet(prior, mixture)
     matrix, top = relative(rows, mixture)
+    with np.errstate(divide="ignore"):
+        null = float(np.log(matrix[0]).sum()) if mixture.point_mass else np.nan
     found = optimal_weights(matrix, parameters - 1)
     if mixture.alone is not None:
         of = np.full(mixture.size, NONE)
@@ -76,24 +81,26 @@ def learn(
         of[parameters > 1] = NONE
         few = np.zeros(len(mixture.u), dtype=bool) if scarce is None else scarce
         found = earned_weights(matrix, parameters - 1, found, of, few)
+        own = int((mixture.alone.weights.max(1) < 1).sum())  # those of the point mass alone have 1
+        found = without_independent(matrix, parameters - 1, found, own)
     penalised = found.height + float(top.sum())
     forced = parameters > 1
     penalty = float((parameters[forced] - 1) @ np.log(found.x[forced]))
     best = replace(mixture, weights=found.x)
-    return Learned(best, parameters, penalised - penalty, penalised, found.gap)
+    over_null = found.height - penalty - null
+    return Learned(best, parameters, penalised - penalty, penalised, found.gap, over_null)
 
 
 def learn_alone(rows: Rows, grid: Array, point_mass: bool, prior: Any) -> Alone:
-    """Weights of each condition's own mixture, at the scales of a grid."""
-    one = np.ones((1, 1, 1))
-    weights = [
-        learn(
-            in_condition(rows, r, np.flatnonzero(rows.seen[:, r])),
-            Mixture(one, grid, point_mass),
-            prior,
-        ).mixture.weights
-        for r in range(rows.b.shape[1])
-    ]
+    """Weights of each condition's own mixture, at the scales of a grid: the point mass alone where
+    a weight and a scale are not worth their numbers by Akaike's criterion.
+    """
+    one, weights = np.ones((1, 1, 1)), []
+    for r in range(rows.b.shape[1]):
+        own = in_condition(rows, r, np.flatnonzero(rows.seen[:, r]))
+        found = learn(own, Mixture(one, grid, point_mass), prior)
+        none = np.eye(1, found.mixture.size)[0]
+        weights.append(none if found.over_null < NUMBERS else found.mixture.weights)
     return Alone(np.array(weights), np.r_[np.zeros(int(point_mass)), grid])
 
 

@@ -127,6 +127,30 @@ def test_covariances_that_bring_less_than_their_numbers_have_no_weight() -> None
     assert float(found["duality_gap"]) < 1e-4
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_noise_in_many_conditions_leaves_no_independent_effects(seed: int) -> None:
+    """Each condition's own mixture is a little better than none by chance, and the product of all
+    is so like the point mass that it shared its weight.
+    """
+    noise = np.random.default_rng(seed).standard_normal((5000, 44))
+    found = bm.mash.run(bm.read_effects(noise, 1.0))["estimate"]
+    assert float(found["pi0"]) >= 0.98
+    assert float(found["independent_weight"]) == 0
+
+
+def test_conditions_with_effects_by_themselves_keep_their_own_mixture() -> None:
+    rng = np.random.default_rng(5)
+    b = rng.standard_normal((3000, 10))
+    b[:300, :3] += 4 * rng.standard_normal((300, 3))
+    b[:300] = rng.permuted(b[:300], axis=0)  # not of one row in two conditions
+    effects = bm.read_effects(b, 1.0)
+    found = bm.mash.fit(effects, bm.mash.covariances(effects, "canonical"), independent=True)
+    found = found["estimate"]
+    assert float(found["independent_weight"]) > 0.5
+    none = found["independent_weights"].isel(independent_scale=0)
+    assert (none[:3] < 0.95).all() and (none[3:] > 0.99).sum() >= 6
+
+
 def test_missing_cells_get_the_prior_of_their_condition() -> None:
     fit = bm.mash.given(U, GRID, ALL, independent=OWN)
     found = bm.mash.posterior(fit, bm.read_effects([[1.0, np.nan, 0.2, -1]], 0.5), covariance=True)
